@@ -1,0 +1,52 @@
+# Everything sets up .venv by itself; it needs python3 >= 3.11 and make.
+PYTHON ?= python3
+CORES ?= 1,2,4,8
+OUT ?= bench-out
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install bench test check lint clean help
+
+help:
+	@echo "make bench CORES=1,2,4,8   the seed table and the scaling table of this machine"
+	@echo "                           (PROTOCOLS=npy,hickle PRESET=full SRC=photos.tar OUT=dir QUICK=1)"
+	@echo "make test                  the test suite"
+	@echo "make check                 lint, types, import contracts, tests"
+	@echo "make install               .venv with brinery and its development tools"
+	@echo "make clean                 removes .venv and everything built"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "brinery needs Python 3.11 or later; choose one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --editable '.[all]'; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[all]'; \
+	fi
+	@mkdir -p .typing && ln -sfn ../src .typing/brinery
+	@touch $(STAMP)
+
+bench: $(STAMP)
+	@$(BIN)/brinery bench $(SRC) --cores '$(CORES)' --output '$(OUT)' \
+		$(if $(PROTOCOLS),--protocols '$(PROTOCOLS)') $(if $(PRESET),--preset '$(PRESET)') $(if $(QUICK),--quick)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test
+
+clean:
+	rm -rf $(VENV) .typing build dist src/*.egg-info *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,46 @@
+"""Decode image archives on all cores into array datasets of any serialization protocol."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if __name__ != "brinery":
+    raise ImportError(f"this package is called brinery, not {__name__}: install it, or import brinery")
+
+if TYPE_CHECKING:
+    from . import errors as errors
+    from .engine.convert import ConvertResult as ConvertResult
+    from .engine.convert import convert as convert
+    from .engine.dataset import Dataset as Dataset
+    from .engine.dataset import open_dataset as open  # noqa: A004
+    from .engine.restore import restore as restore
+    from .engine.verify import verify as verify
+
+__version__ = "0.1.0"
+
+# Public names load their module on first use, so that importing brinery stays cheap.
+_LAZY = {
+    "ConvertResult": (".engine.convert", "ConvertResult"),
+    "Dataset": (".engine.dataset", "Dataset"),
+    "convert": (".engine.convert", "convert"),
+    "open": (".engine.dataset", "open_dataset"),
+    "restore": (".engine.restore", "restore"),
+    "verify": (".engine.verify", "verify"),
+}
+
+__all__ = ["ConvertResult", "Dataset", "__version__", "convert", "errors", "open", "restore", "verify"]  # noqa: F822
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module(".errors", __name__)
+    try:
+        module, attribute = _LAZY[name]
+    except KeyError:
+        raise AttributeError(f"module 'brinery' has no attribute {name!r}") from None
+    value = getattr(import_module(module, __name__), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

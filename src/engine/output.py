@@ -1,0 +1,152 @@
+"""Files that come into being whole: written aside, flushed, renamed, their folder flushed."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_folder", "fsync_folders"]
+
+PARTIAL_FOLDER = ".partial"
+_SMALL = 64 * 1024
+_BUFFER = 1024 * 1024
+
+
+class NewFile:
+    """A new binary file, seekable and readable back, whose writes are complete or raise.
+
+    Small writes are gathered and leave together with the next large one, which is not copied.
+
+    Attributes:
+        write_ns: time spent in system calls that write, in ns.
+        size: bytes from the start to the last byte written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self.path, flags, 0o666)
+        self._pending = bytearray()
+        self._pending_at = 0
+        self._position = 0
+        self.size = 0
+        self.write_ns = 0
+
+    def write(self, data: Any, /) -> int:
+        """Write all bytes of any C-contiguous buffer at the current position; return how many."""
+        view = memoryview(data)
+        length = view.nbytes
+        if length == 0:
+            return 0
+        view = view.cast("B")
+        if self._pending_at + len(self._pending) != self._position:
+            self.flush()
+            self._pending_at = self._position
+        if length < _SMALL:
+            self._pending += view
+            if len(self._pending) >= _BUFFER:
+                self.flush()
+        else:
+            self._put([self._pending, view] if self._pending else [view], self._pending_at)
+            self._pending = bytearray()
+            self._pending_at = self._position + length
+        self._position += length
+        self.size = max(self.size, self._position)
+        return length
+
+    def flush(self) -> None:
+        """Hand gathered bytes to the operating system."""
+        if self._pending:
+            self._put([self._pending], self._pending_at)
+            self._pending_at += len(self._pending)
+            self._pending = bytearray()
+
+    def _put(self, buffers: list[Any], offset: int) -> None:
+        begin = time.perf_counter_ns()
+        views = [memoryview(buffer) for buffer in buffers]
+        while views:
+            written = os.pwritev(self._descriptor, views, offset)
+            offset += written
+            while views and written >= views[0].nbytes:
+                written -= views.pop(0).nbytes
+            if written:
+                views[0] = views[0][written:]
+        self.write_ns += time.perf_counter_ns() - begin
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer from the current position; return how many bytes there were."""
+        self.flush()
+        count = os.preadv(self._descriptor, [buffer], self._position)
+        self._position += count
+        return count
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to size bytes from the current position; all that follow where size is negative."""
+        self.flush()
+        data = os.pread(self._descriptor, self.size if size < 0 else size, self._position)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position and return it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the current position, in bytes from the start."""
+        return self._position
+
+    def seekable(self) -> bool:
+        """Return True, as zipfile asks."""
+        return True
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or extend the file to size, by default the current position."""
+        self.flush()
+        self.size = self._position if size is None else size
+        os.ftruncate(self._descriptor, self.size)
+        return self.size
+
+    def commit(self, target: str | os.PathLike[str], *, fsync: bool) -> int:
+        """Flush, check the size, close, and rename to the target; return the time fsync took, in ns.
+
+        The target's folder is not flushed: `fsync_folders` does that once for many files.
+        """
+        self.flush()
+        actual = os.fstat(self._descriptor).st_size
+        if actual != self.size:
+            raise OSError(f"{self.path}: {actual} bytes arrived of {self.size} written")
+        begin = time.perf_counter_ns()
+        if fsync:
+            os.fsync(self._descriptor)
+        elapsed = time.perf_counter_ns() - begin
+        self._close()
+        os.replace(self.path, target)
+        return elapsed
+
+    def discard(self) -> None:
+        """Close and delete the file."""
+        self._close()
+        Path(self.path).unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def fsync_folder(folder: str | os.PathLike[str]) -> None:
+    """Make the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folders(folders: Iterable[str | os.PathLike[str]]) -> None:
+    """Make the entries of each folder durable, once each."""
+    for folder in dict.fromkeys(os.fspath(folder) for folder in folders):
+        fsync_folder(folder)

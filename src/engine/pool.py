@@ -1,0 +1,157 @@
+"""The worker pool: runs tasks on joblib's backends and hands back results as they come.
+
+joblib is imported here and nowhere else.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
+
+from joblib.executor import get_memmapping_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.parallel import BACKENDS, Parallel, delayed
+
+from ..errors import UsageError, WorkerError
+
+__all__ = ["BACKEND_NAMES", "Backend", "check_workers", "run", "shutdown"]
+
+Backend: TypeAlias = Literal["loky", "threading"]
+BACKEND_NAMES: tuple[str, ...] = get_args(Backend)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_IDLE_SECONDS = 300
+_PARENT_CHECK_SECONDS = 0.5
+
+
+def check_workers(workers: int, backend: str) -> None:
+    """Raise UsageError unless this many workers of this backend can be asked for."""
+    if workers < 1:
+        raise UsageError(f"the number of workers must be 1 or more, not {workers}")
+    if backend not in BACKEND_NAMES:
+        raise UsageError(f"unknown backend {backend!r}: choose one of {', '.join(BACKEND_NAMES)}")
+
+
+def run(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    workers: int,
+    backend: Backend = "loky",
+    ahead: int = 2,
+) -> Generator[Result, None, None]:
+    """Call the function on every task in the workers and yield results in the order they finish.
+
+    Tasks are drawn lazily, at most `ahead` a worker before they are needed, from whichever thread has
+    a free worker to feed. Processes stay warm for the next call with as many workers. Closing the
+    generator, or any exception in the consumer, kills the processes at once; threads end with their
+    current task.
+
+    Args:
+        function: importable by name; with loky, tasks and results travel as pickles.
+        tasks: an iterator that may be slow; its exceptions are raised here once the tasks drawn before
+            have given their results.
+        workers: processes (or threads) that work; also for 1 a process of its own.
+        backend: "loky" for processes, "threading" for threads of this process.
+        ahead: how many tasks a worker are drawn and queued.
+
+    Raises:
+        WorkerError: a worker process died.
+    """
+    check_workers(workers, backend)
+    source = _Drawn(tasks)
+    parallel = Parallel(
+        n_jobs=workers,
+        backend=_backend(backend),
+        return_as="generator_unordered",
+        pre_dispatch=max(ahead * workers, 1),
+        batch_size=1,
+        max_nbytes=None,
+    )
+    results = parallel(delayed(function)(task) for task in source)
+    try:
+        for result in results:  # noqa: UP028 - closing the delegate must not warn, see below
+            yield result
+    except TerminatedWorkerError as error:
+        raise WorkerError(
+            "a worker process died (killed, out of memory, or crashed in a native library); "
+            "run the same command again to go on from what is committed"
+        ) from error
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib counts what an early end leaves undone
+            results.close()
+    if source.error is not None:
+        raise source.error
+
+
+def shutdown() -> None:
+    """End the warm worker processes, if there are any."""
+    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415 - only needed here
+
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+class _Drawn(Iterator[Any]):
+    """Keeps a task iterator's exception for the consumer: joblib draws tasks in threads that lose it."""
+
+    def __init__(self, tasks: Iterable[Any]) -> None:
+        self._tasks = iter(tasks)
+        self.error: BaseException | None = None
+
+    def __next__(self) -> Any:
+        if self.error is not None:
+            raise StopIteration
+        try:
+            return next(self._tasks)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            if threading.current_thread() is threading.main_thread() and not isinstance(error, Exception):
+                raise
+            self.error = error
+            raise StopIteration from None
+
+
+def _backend(name: Backend) -> Any:
+    if name == "threading":
+        return "threading"
+    return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(),))
+
+
+class _Loky(BACKENDS["loky"]):  # type: ignore[misc]  # joblib has no types
+    """joblib's loky with a real process also for one worker, where joblib would run in the caller."""
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
+        if n_jobs > 1 or multiprocessing.current_process().daemon:
+            workers: int = super().configure(n_jobs, parallel, **options)
+            return workers
+        self._workers = get_memmapping_executor(
+            1,
+            timeout=_IDLE_SECONDS,
+            env=self._prepare_worker_env(n_jobs=1),
+            context_id=parallel._id,  # noqa: SLF001 - what joblib's own backend passes
+            **{**self.backend_kwargs, **options},
+        )
+        self.parallel = parallel
+        return 2  # joblib runs in the caller whenever a backend reports one job
+
+
+def _start_worker(parent: int) -> None:
+    """Prepare a worker process: the parent answers Ctrl-C, and no worker outlives it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+

@@ -1,0 +1,1 @@
+"""Serialization protocols: the registry and one short file a format."""

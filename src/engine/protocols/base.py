@@ -1,0 +1,205 @@
+"""What a protocol is: the classes that every serialization format implements."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from types import TracebackType
+from typing import Any, BinaryIO, ClassVar, Protocol, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Abilities",
+    "Array",
+    "Compression",
+    "OutputFile",
+    "Placement",
+    "Serializer",
+    "ShardReader",
+    "ShardWriter",
+    "Spec",
+]
+
+Array: TypeAlias = NDArray[Any]
+
+
+class OutputFile(Protocol):
+    """The binary file that a writer fills: seekable, readable back, every write complete."""
+
+    def write(self, data: Any, /) -> int: ...  # any object with a contiguous buffer
+    def read(self, size: int = -1, /) -> bytes: ...
+    def readinto(self, buffer: Any, /) -> int: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def tell(self) -> int: ...
+    def truncate(self, size: int | None = None, /) -> int: ...
+    def flush(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a protocol can do; the conformance suite holds each to its word.
+
+    Attributes:
+        raw_payload: without compression, arrays stand in the file as raw C-order bytes at a known offset.
+        safe_load: the format's own library runs no code from a file.
+        portable: readable outside Python.
+        compressions: names of the compressions it takes, native ones first.
+        ragged: one shard may hold arrays of different shapes and dtypes.
+    """
+
+    raw_payload: bool
+    safe_load: bool
+    portable: bool
+    compressions: tuple[str, ...] = ()
+    ragged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """A compression as it follows the plus sign: `zstd:3` is name "zstd", level 3."""
+
+    name: str
+    level: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.level is None else f"{self.name}:{self.level}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the manifest says an array is; a reader must return exactly this.
+
+    Attributes:
+        dtype: native byte order, kind b, u, i, f or c.
+        shape: all of its dimensions, in elements.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the raw C-order bytes."""
+        size = self.dtype.itemsize
+        for length in self.shape:
+            size *= length
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a record lies in its file.
+
+    Attributes:
+        start: first byte of the record, in bytes from the file's start; in stacked containers (hdf5,
+            hickle) the array's row in its stack instead.
+        length: bytes of the record; 0 in stacked containers.
+        payload: first byte of the array's raw C-order bytes, or None where they don't stand in the file.
+    """
+
+    start: int
+    length: int
+    payload: int | None
+
+
+class ShardWriter(ABC):
+    """Fills one shard file with samples, in order."""
+
+    @abstractmethod
+    def add(self, key: str, array: Array) -> None:
+        """Append a sample.
+
+        Args:
+            key: any Unicode string without lone surrogates.
+            array: C-contiguous, native byte order, kind b, u, i, f or c; may be reused by the caller
+                as soon as this returns.
+        """
+
+    @abstractmethod
+    def finish(self) -> list[Placement]:
+        """Complete the file's contents and return the placement of each record, in order of `add`.
+
+        The caller flushes and closes the file.
+        """
+
+
+class ShardReader(ABC):
+    """Reads single records from an open file by the safe path: runs no code, trusts no length."""
+
+    @abstractmethod
+    def read(self, placement: Placement, spec: Spec) -> Array:
+        """Return the array, owned or read-only.
+
+        Raises:
+            CorruptError: the record is damaged, out of bounds or not of this spec.
+        """
+
+    def close(self) -> None:
+        """Release what the reader holds beside the file, which its opener closes."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Serializer(ABC):
+    """A serialization format and version, with the compression it was asked to use.
+
+    Two shapes of file: a shard holds many samples with their keys (`writer`, `load_shard`), a single
+    file holds one array alone (`dump`, `load`). Two ways to read: `load` and `load_shard` are the
+    format's own library, for files one has written oneself; `shard_reader` and `single_reader` are the
+    safe path, by which datasets are opened.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    abilities: ClassVar[Abilities]
+
+    def __init__(self, compression: Compression | None = None) -> None:
+        self.compression = compression
+
+    @property
+    def label(self) -> str:
+        """The name as users write it: `npy`, `hdf5+gzip:4`."""
+        return self.name if self.compression is None else f"{self.name}+{self.compression}"
+
+    @property
+    def maps(self) -> bool:
+        """Whether every array this serializer writes can be mapped from its file."""
+        return self.abilities.raw_payload and self.compression is None
+
+    @abstractmethod
+    def writer(self, file: OutputFile) -> ShardWriter:
+        """Start a shard in an empty file."""
+
+    @abstractmethod
+    def dump(self, array: Array, file: OutputFile) -> Placement:
+        """Write one array alone into an empty file."""
+
+    @abstractmethod
+    def load(self, path: str | PathLike[str]) -> Array:
+        """Load a file of one array through the format's own library."""
+
+    @abstractmethod
+    def load_shard(self, path: str | PathLike[str]) -> Iterator[tuple[str | None, Array]]:
+        """Load a shard through the format's own library.
+
+        Yields key and array of every sample, owned or views of owned stacks: loading reads every byte.
+        Formats that hold no keys (npy) give None and the order of the records; stacked containers come
+        stack by stack, so order is theirs where shapes differ.
+        """
+
+    @abstractmethod
+    def shard_reader(self, file: BinaryIO) -> ShardReader:
+        """Open a shard for the safe path."""
+
+    @abstractmethod
+    def single_reader(self, file: BinaryIO) -> ShardReader:
+        """Open a file of one array for the safe path."""

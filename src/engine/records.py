@@ -1,0 +1,213 @@
+"""What travels between the parent and its workers: units out, small records back."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ..parser.members import Member
+from ..parser.options import DecodeOptions
+
+__all__ = [
+    "Failure",
+    "Job",
+    "Layout",
+    "Numbered",
+    "Phases",
+    "Sample",
+    "Shard",
+    "Skipped",
+    "Source",
+    "Stage",
+    "Unit",
+    "UnitResult",
+    "Usage",
+]
+
+Layout: TypeAlias = Literal["shards", "mirror"]
+Stage: TypeAlias = Literal["list", "read", "decode", "dump", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every unit of one run shares.
+
+    Attributes:
+        destination: the dataset's folder.
+        protocol: label of the serializer, compression included.
+        layout: many samples a shard, or one file an image.
+        shard_size: bytes of pixels after which a shard ends.
+        fsync: flush files and folders before they are recorded.
+        decode: how images become arrays.
+        token: names the run, so that its units in threads can be told to stop.
+    """
+
+    destination: str
+    protocol: str
+    layout: Layout
+    shard_size: int
+    fsync: bool
+    decode: DecodeOptions
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A member and its ordinal, the place it has in the dataset's order."""
+
+    ordinal: int
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A batch of consecutive members that one worker call handles."""
+
+    number: int
+    members: tuple[Numbered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which state of a member's source a record stands for.
+
+    Attributes:
+        size: bytes of the encoded image.
+        mtime_ns: its time of change, in ns since the epoch.
+        xxh3: xxh3-64 of the encoded bytes as 16 hex digits; None where they were never read.
+    """
+
+    size: int
+    mtime_ns: int
+    xxh3: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One array in a shard.
+
+    Attributes:
+        key: unique in the dataset; later frames of a member have `#N` behind the member's key.
+        ordinal: place of its member in the dataset's order.
+        member: key of its member where that differs.
+        frame: number of the frame, from 0.
+        frames: how many the member has.
+        part: number of the shard within its unit.
+        record: number of the sample within its shard.
+        start: first byte of the record; its row in stacked containers.
+        length: bytes of the record; 0 in stacked containers.
+        payload: first byte of the raw C-order array, or None.
+        dtype: numpy's short name, such as `|u1`.
+        shape: in elements.
+        xxh3: xxh3-64 of the raw C-order bytes, as 16 hex digits.
+        source: which state of its source this is.
+        orientation: the EXIF orientation, 1 where there is none.
+        salvaged: decoded from a damaged image.
+    """
+
+    key: str
+    ordinal: int
+    member: str | None
+    frame: int
+    frames: int
+    part: int
+    record: int
+    start: int
+    length: int
+    payload: int | None
+    dtype: str
+    shape: tuple[int, ...]
+    xxh3: str
+    source: Source
+    orientation: int
+    salvaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One output file of a unit; in the mirror layout, all of the unit's files."""
+
+    part: int
+    name: str | None
+    file_bytes: int
+    pixel_bytes: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A member that gave no sample, and why."""
+
+    key: str
+    ordinal: int
+    stage: Stage
+    error: str
+    message: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An entry that is no image."""
+
+    key: str
+    ordinal: int
+    reason: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Where a worker's time went, in ns."""
+
+    read_ns: int = 0
+    decode_ns: int = 0
+    hash_ns: int = 0
+    dump_ns: int = 0
+    write_ns: int = 0
+    fsync_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one unit cost its worker, by the worker's own counters.
+
+    Attributes:
+        pid: the worker process.
+        begin_ns: `time.perf_counter_ns` at its start, comparable between processes of one machine.
+        end_ns: the same at its end.
+        cpu_ns: CPU time, user and system.
+        source_bytes: encoded bytes read.
+        pixel_bytes: bytes of the arrays written.
+        file_bytes: bytes of the files written.
+        phases: where the time went.
+    """
+
+    pid: int
+    begin_ns: int
+    end_ns: int
+    cpu_ns: int
+    source_bytes: int
+    pixel_bytes: int
+    file_bytes: int
+    phases: Phases = field(default_factory=Phases)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What became of a unit.
+
+    Attributes:
+        number: of the unit.
+        members: how many it had.
+        fatal: why nothing can be written any more (no space, read-only ...); the run must end.
+        stopped: the run was told to stop before the unit was done; nothing of it counts.
+    """
+
+    number: int
+    members: int
+    shards: tuple[Shard, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    usage: Usage | None = None
+    fatal: str | None = None
+    stopped: bool = False

@@ -1,0 +1,1 @@
+"""Archives and images to arrays; knows nothing of what becomes of them."""

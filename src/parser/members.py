@@ -1,0 +1,56 @@
+"""What a listing yields: members, and whatever else stands in an archive."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Entry", "Member", "Method", "NotImage", "Unreadable"]
+
+Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One encoded image in an archive, by where its bytes are.
+
+    Attributes:
+        key: path inside the archive, `/`-separated, valid Unicode.
+        path: the file that holds the bytes: the image itself in a folder, else the archive.
+            Undecodable bytes of a file name stand as surrogates (`os.fsencode` gives them back).
+        offset: first byte in that file.
+        stored: number of bytes there.
+        size: number of bytes once unpacked; equals `stored` where the method is "stored".
+        mtime_ns: when the source says it was last changed, in ns since the epoch; 0 if it does not say.
+        method: how the bytes are packed; all but "stored" occur in zip files only.
+        crc: CRC-32 of the unpacked bytes where the archive gives one.
+        data: the bytes themselves, where only the parent can read them (compressed tar streams).
+    """
+
+    key: str
+    path: str
+    offset: int
+    stored: int
+    size: int
+    mtime_ns: int
+    method: Method = "stored"
+    crc: int | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotImage:
+    """An entry known to be no image without reading it: an archive in a folder, a device, a link."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that should be a member and cannot be read: encrypted, cut off, of an unknown method."""
+
+    key: str
+    error: str
+    message: str
+
+
+Entry: TypeAlias = Member | NotImage | Unreadable
