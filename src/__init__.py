@@ -27,7 +27,7 @@ _LAZY = {
     "verify": (".engine.verify", "verify"),
 }
 
-__all__ = ["ConvertResult", "Dataset", "__version__", "convert", "errors", "open", "restore", "verify"]  # noqa: F822
+__all__ = ["ConvertResult", "Dataset", "__version__", "convert", "errors", "open", "restore", "verify"]
 
 
 def __getattr__(name: str) -> Any:

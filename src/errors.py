@@ -10,6 +10,7 @@ BrineryError                    4
  ├── DatasetError               4   a dataset that cannot be read, or is closed
  │    └── CorruptError              stored bytes that are not what the manifest says
  ├── WorkerError                4   the worker pool broke
+ ├── FailureLimitError          4   more members failed than the run was told to bear
  └── MemberError                3   one member failed; the run goes on and records it
       ├── ReadError                 its bytes cannot be read
       └── DecodeError               its bytes are no image that brinery can decode
@@ -24,6 +25,7 @@ __all__ = [
     "DatasetError",
     "DecodeError",
     "DestinationError",
+    "FailureLimitError",
     "MemberError",
     "MissingLibraryError",
     "ReadError",
@@ -76,6 +78,10 @@ class CorruptError(DatasetError):
 
 class WorkerError(BrineryError):
     """The worker pool broke down and the run cannot go on."""
+
+
+class FailureLimitError(BrineryError):
+    """More members failed than `max_failures` allows; the run stopped, what it committed stays."""
 
 
 class MemberError(BrineryError):

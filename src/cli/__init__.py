@@ -1,1 +1,98 @@
-"""."""
+"""The command line: one file a command, loaded when it is called."""
+
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import BrineryError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "convert": "convert archives of images into a dataset",
+    "info": "show what a dataset holds and what its runs used",
+    "verify": "re-read every sample and compare its checksum",
+    "restore": "turn a dataset's arrays back into image files",
+    "bench": "measure which protocol and how many workers suit data and machine",
+    "protocols": "list the protocols and what they can do",
+    "sample": "make a corpus of photo-like JPEG images",
+}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: end like an interrupt, with another exit code."""
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - only on a typing error
+
+            near = get_close_matches(name, _COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"no command {name!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="brinery")
+def _cli() -> None:
+    r"""Turn image archives into array datasets of any protocol, in parallel, and measure which one suits.
+
+    \b
+    brinery convert photos.tar photos.brine --protocol hickle
+    brinery info photos.brine
+    brinery bench photos.tar --cores 1,2,4
+    """
+
+
+def main() -> None:
+    """Run a command and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _interrupted("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrineryError as error:
+        click.echo(f"brinery: {error}", err=True)
+        code = error.exit_code
+    except Terminated:
+        code = _interrupted("terminated", 143)
+    except KeyboardInterrupt:
+        code = _interrupted("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminate(_number: int, _frame: Any) -> None:
+    raise Terminated
+
+
+def _interrupted(how: str, code: int) -> int:
+    click.echo(f"brinery: {how}; what was committed stays, the same command goes on from there", err=True)
+    return code

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_folder", "fsync_folders"]
+__all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_folders"]
 
 PARTIAL_FOLDER = ".partial"
 _SMALL = 64 * 1024
@@ -20,6 +20,7 @@ class NewFile:
 
     Attributes:
         write_ns: time spent in system calls that write, in ns.
+        error: the first error of such a call; libraries that call back may hide it behind their own.
         size: bytes from the start to the last byte written.
     """
 
@@ -32,6 +33,7 @@ class NewFile:
         self._position = 0
         self.size = 0
         self.write_ns = 0
+        self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
         """Write all bytes of any C-contiguous buffer at the current position; return how many."""
@@ -66,7 +68,11 @@ class NewFile:
         begin = time.perf_counter_ns()
         views = [memoryview(buffer) for buffer in buffers]
         while views:
-            written = os.pwritev(self._descriptor, views, offset)
+            try:
+                written = os.pwritev(self._descriptor, views, offset)
+            except OSError as error:
+                self.error = self.error or error
+                raise
             offset += written
             while views and written >= views[0].nbytes:
                 written -= views.pop(0).nbytes
@@ -123,7 +129,7 @@ class NewFile:
             os.fsync(self._descriptor)
         elapsed = time.perf_counter_ns() - begin
         self._close()
-        os.replace(self.path, target)
+        Path(self.path).replace(target)
         return elapsed
 
     def discard(self) -> None:
@@ -137,16 +143,13 @@ class NewFile:
             self._descriptor = -1
 
 
-def fsync_folder(folder: str | os.PathLike[str]) -> None:
-    """Make the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def fsync_folders(folders: Iterable[str | os.PathLike[str]]) -> None:
-    """Make the entries of each folder durable, once each."""
-    for folder in dict.fromkeys(os.fspath(folder) for folder in folders):
-        fsync_folder(folder)
+def fsync_folders(folders: Iterable[str | os.PathLike[str]]) -> int:
+    """Make the entries of each folder durable; return the time it took, in ns."""
+    begin = time.perf_counter_ns()
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return time.perf_counter_ns() - begin

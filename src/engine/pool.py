@@ -125,7 +125,10 @@ def _backend(name: Backend) -> Any:
     return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(),))
 
 
-class _Loky(BACKENDS["loky"]):  # type: ignore[misc]  # joblib has no types
+_LokyBackend: Any = BACKENDS["loky"]
+
+
+class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
     """joblib's loky with a real process also for one worker, where joblib would run in the caller."""
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
@@ -153,5 +156,3 @@ def _leave_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_SECONDS)
     os._exit(1)
-
-

@@ -1,17 +1,21 @@
 """What travels between the parent and its workers: units out, small records back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..parser.members import Member
 from ..parser.options import DecodeOptions
+from .counters import Counters
+from .protocols.base import Placement
 
 __all__ = [
+    "Description",
     "Failure",
     "Job",
     "Layout",
     "Numbered",
     "Phases",
+    "Placed",
     "Sample",
     "Shard",
     "Skipped",
@@ -81,8 +85,8 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One array in a shard.
+class Description:
+    """What a sample is, wherever it lies.
 
     Attributes:
         key: unique in the dataset; later frames of a member have `#N` behind the member's key.
@@ -90,11 +94,6 @@ class Sample:
         member: key of its member where that differs.
         frame: number of the frame, from 0.
         frames: how many the member has.
-        part: number of the shard within its unit.
-        record: number of the sample within its shard.
-        start: first byte of the record; its row in stacked containers.
-        length: bytes of the record; 0 in stacked containers.
-        payload: first byte of the raw C-order array, or None.
         dtype: numpy's short name, such as `|u1`.
         shape: in elements.
         xxh3: xxh3-64 of the raw C-order bytes, as 16 hex digits.
@@ -108,17 +107,29 @@ class Sample:
     member: str | None
     frame: int
     frames: int
-    part: int
-    record: int
-    start: int
-    length: int
-    payload: int | None
     dtype: str
     shape: tuple[int, ...]
     xxh3: str
     source: Source
-    orientation: int
-    salvaged: bool
+    orientation: int = 1
+    salvaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a sample went: which of the unit's shards, which record in it, which bytes."""
+
+    part: int
+    record: int
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One array in a shard."""
+
+    description: Description
+    placed: Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +145,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A member that gave no sample, and why."""
+    """A member that gave no sample, and why; without an ordinal where the listing itself found it."""
 
     key: str
-    ordinal: int
+    ordinal: int | None
     stage: Stage
     error: str
     message: str
@@ -146,10 +157,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that is no image."""
+    """An entry that is no image; without an ordinal where the listing itself found it."""
 
     key: str
-    ordinal: int
+    ordinal: int | None
     reason: str
     source: Source
 
@@ -173,8 +184,7 @@ class Usage:
     Attributes:
         pid: the worker process.
         begin_ns: `time.perf_counter_ns` at its start, comparable between processes of one machine.
-        end_ns: the same at its end.
-        cpu_ns: CPU time, user and system.
+        spent: its thread's counters over the unit.
         source_bytes: encoded bytes read.
         pixel_bytes: bytes of the arrays written.
         file_bytes: bytes of the files written.
@@ -183,12 +193,11 @@ class Usage:
 
     pid: int
     begin_ns: int
-    end_ns: int
-    cpu_ns: int
+    spent: Counters
     source_bytes: int
     pixel_bytes: int
     file_bytes: int
-    phases: Phases = field(default_factory=Phases)
+    phases: Phases
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Member:
         method: how the bytes are packed; all but "stored" occur in zip files only.
         crc: CRC-32 of the unpacked bytes where the archive gives one.
         data: the bytes themselves, where only the parent can read them (compressed tar streams).
+        local_header: at `offset` stands a zip's local header, whose length only the reader learns; the
+            `stored` bytes follow it.
     """
 
     key: str
@@ -34,6 +36,7 @@ class Member:
     method: Method = "stored"
     crc: int | None = None
     data: bytes | None = None
+    local_header: bool = False
 
 
 @dataclass(frozen=True, slots=True)

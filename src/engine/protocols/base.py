@@ -28,13 +28,33 @@ Array: TypeAlias = NDArray[Any]
 class OutputFile(Protocol):
     """The binary file that a writer fills: seekable, readable back, every write complete."""
 
-    def write(self, data: Any, /) -> int: ...  # any object with a contiguous buffer
-    def read(self, size: int = -1, /) -> bytes: ...
-    def readinto(self, buffer: Any, /) -> int: ...
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
-    def tell(self) -> int: ...
-    def truncate(self, size: int | None = None, /) -> int: ...
-    def flush(self) -> None: ...
+    def write(self, data: Any, /) -> int:
+        """Write all bytes of any object with a contiguous buffer; return how many."""
+        ...
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to size bytes; all that follow where size is negative."""
+        ...
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer; return how many bytes there were."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move the position and return it."""
+        ...
+
+    def tell(self) -> int:
+        """Return the position, in bytes from the start."""
+        ...
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or extend the file, by default at the position."""
+        ...
+
+    def flush(self) -> None:
+        """Hand gathered bytes to the operating system."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,11 @@ class Serializer(ABC):
     def label(self) -> str:
         """The name as users write it: `npy`, `hdf5+gzip:4`."""
         return self.name if self.compression is None else f"{self.name}+{self.compression}"
+
+    @property
+    def file_suffix(self) -> str:
+        """What file names end with: `suffix`, and that of the compression where frames wrap the records."""
+        return self.suffix
 
     @property
     def maps(self) -> bool:

@@ -1,0 +1,101 @@
+"""brinery convert."""
+
+from typing import Any
+
+import click
+
+from ..engine.convert import ConvertProgress, ConvertResult, convert
+from ..engine.options import LAYOUTS
+from ..engine.pool import BACKEND_NAMES
+from ..engine.sizes import format_size
+from ..parser.options import FRAMES, MODES
+from .output import ProgressBar, emit_json, json_option, say
+
+__all__ = ["command"]
+
+
+@click.command("convert", short_help="convert archives of images into a dataset")
+@click.argument("src", nargs=-1, required=True)
+@click.argument("dest")
+@click.option("--protocol", default="npy", show_default=True, help="See `brinery protocols`.")
+@click.option("--workers", type=int, help="Default: one for every usable CPU.")
+@click.option("--backend", type=click.Choice(BACKEND_NAMES), default="loky", show_default=True)
+@click.option("--shard-size", default="32MiB", show_default=True, help="Bounds a worker's memory.")
+@click.option("--layout", type=click.Choice(LAYOUTS), default="shards", show_default=True)
+@click.option("--mode", type=click.Choice(MODES), default="native", show_default=True)
+@click.option("--orient", is_flag=True, help="Turn images as their EXIF orientation says.")
+@click.option("--frames", type=click.Choice(FRAMES), default="first", show_default=True)
+@click.option("--max-failures", metavar="N|P%", help="Stop when more members fail. Default: unlimited.")
+@click.option("--salvage", is_flag=True, help="Keep what can be decoded of truncated images, flagged.")
+@click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
+@click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
+@click.option("--limit", type=int, metavar="N", help="Look at the first N entries only.")
+@click.option("--overwrite", is_flag=True, help="Delete the dataset that is there and start afresh.")
+@click.option("--no-fsync", is_flag=True, help="Faster on disks; a power cut may cost shards.")
+@json_option
+def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **options: Any) -> int:
+    r"""Convert archives of images (SRC...) into the dataset DEST, or bring it up to date.
+
+    SRC is a folder, a tar file (plain, gz, bz2, xz, zst) or a zip file. Running the same command again
+    does only what is missing, new or changed. Exit code 3 says that members failed: the manifest's
+    table `failures` names them.
+
+    \b
+    brinery convert photos.tar photos.brine --protocol hickle
+    brinery convert train/ extra.zip all.brine --workers 4 --shard-size 64MiB
+    brinery convert scans/ scans.npy --layout mirror --mode gray --max-failures 1%
+    """
+    with ProgressBar("converting", "images") as bar:
+
+        def show(progress: ConvertProgress) -> None:
+            total = progress.total_bytes
+            fraction = min(1.0, progress.source_bytes / total) if total else None
+            bar.update(progress.members, fraction, progress.failures)
+
+        result = convert(src, dest, progress=show, warn=lambda text: say(f"warning: {text}"),
+                         fsync=not no_fsync, **options)  # fmt: skip
+    if as_json:
+        emit_json(as_document(result))
+    else:
+        click.echo(_sentence(result))
+    _tell_rest(result)
+    return result.exit_code
+
+
+def as_document(result: ConvertResult) -> dict[str, Any]:
+    """Return a result as plain values for JSON."""
+    return {
+        "path": str(result.path),
+        "samples": result.samples,
+        "converted": result.converted,
+        "unchanged": result.unchanged,
+        "failures": result.failures,
+        "skipped": result.skipped,
+        "gone": result.gone,
+        "pruned": result.pruned,
+        "shards": result.shards,
+        "exit_code": result.exit_code,
+        "run": result.summary.as_dict(),
+    }
+
+
+def _sentence(result: ConvertResult) -> str:
+    run = result.summary
+    text = f"{result.path}: {result.converted} images converted in {run.wall_ns / 1e9:.2f} s"
+    if result.converted:
+        rate = format_size(run.pixel_bytes_per_second)
+        text += f" ({run.images_per_second:.0f}/s, {rate}/s of pixels, {run.cores_busy:.2f} cores busy)"
+    if result.unchanged:
+        text += f"; {result.unchanged} were done already"
+    return f"{text}; {result.samples} samples"
+
+
+def _tell_rest(result: ConvertResult) -> None:
+    if result.failures:
+        say(f"{result.failures} members failed: `brinery info {result.path}` shows why")
+    if result.skipped:
+        say(f"{result.skipped} files are no images and were passed over")
+    if result.gone:
+        say(f"{result.gone} samples are of members that the archive no longer holds; --prune drops them")
+    if result.pruned:
+        say(f"{result.pruned} samples were dropped since the archive no longer holds them")

@@ -1,0 +1,96 @@
+"""brinery info."""
+
+from typing import Any
+
+import click
+
+from ..engine.info import describe
+from ..engine.sizes import format_size
+from .output import emit_json, json_option, printable
+
+__all__ = ["command"]
+
+_PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
+
+
+@click.command("info", short_help="show what a dataset holds and what its runs used")
+@click.argument("dest")
+@json_option
+def command(dest: str, as_json: bool) -> int:
+    r"""Show what the dataset DEST holds, what failed and why, and what its last run used.
+
+    \b
+    brinery info photos.brine
+    brinery info photos.brine --json | jq '.runs[-1].summary.phases'
+    """
+    found = describe(dest)
+    if as_json:
+        emit_json(found)
+        return 0
+    for line in (*_contents(found), *_failures(found), *_last_run(found["runs"])):
+        click.echo(line)
+    return 0
+
+
+def _contents(found: dict[str, Any]) -> list[str]:
+    settings = found["settings"]
+    state = "" if found["complete"] else " (a run is unfinished: run the same convert again)"
+    files = f"{format_size(found['file_bytes'])} in {found['shards']} shards"
+    lines = [
+        f"{found['path']}: {found['samples']} samples in {found['protocol']}{state}",
+        f"  files     {files}, layout {settings['layout']}",
+        f"  pixels    {format_size(found['pixel_bytes'])}, mode {settings['mode']}, frames {settings['frames']}",
+    ]
+    for shape in found["shapes"]:
+        size = " x ".join(map(str, shape["shape"])) or "scalar"
+        lines.append(f"  shape     {size} {shape['dtype']}: {shape['samples']}")
+    hidden = found["distinct_shapes"] - len(found["shapes"])
+    if hidden:
+        lines.append(f"  shape     and {hidden} others")
+    return lines
+
+
+def _failures(found: dict[str, Any]) -> list[str]:
+    lines = [f"  skipped   {count}: {reason}" for reason, count in found["skipped_reasons"].items()]
+    for reason in found["failure_reasons"]:
+        example = printable(reason["example"])
+        lines.append(f"  failed    {reason['members']}: {reason['stage']}, {reason['error']} (as {example})")
+    lines += [f"    {printable(f['key'])}: {printable(f['message'])}" for f in found["failures"]]
+    hidden = found["failed"] - len(found["failures"])
+    if hidden:
+        lines.append(f"    and {hidden} more in the table failures of the manifest")
+    return lines
+
+
+def _last_run(runs: list[dict[str, Any]]) -> list[str]:
+    used = [run for run in runs if run["summary"] and run["summary"]["samples"]] or runs
+    if not used:
+        return []
+    run = used[-1]
+    lines = [f"  run       {run['started']}, {run['outcome']}, {run['workers']} workers ({run['backend']})"]
+    summary = run["summary"]
+    if not summary:
+        return lines
+    peak = summary["peak_pss_bytes"] or summary["peak_rss_bytes"]
+    speed = f"{summary['images_per_second']:.0f} images/s, {summary['pixel_bytes_per_second'] / 1e6:.0f} MB/s"
+    read, written = format_size(summary["source_bytes"]), format_size(summary["file_bytes"])
+    lines.append(f"  speed     {speed} of pixels, {summary['wall_ns'] / 1e9:.2f} s")
+    lines.append(f"  CPU       {summary['cores_busy']:.2f} cores busy")
+    kind = "PSS" if summary["peak_pss_bytes"] else "RSS"
+    lines.append(f"  memory    {format_size(peak)} at the peak ({kind} of all processes)")
+    lines.append(f"  read      {read} of images, {_from_storage(summary['read_bytes'], 'from')} storage")
+    lines.append(f"  written   {written} of files, {_from_storage(summary['write_bytes'], 'to')} storage")
+    lines.append(f"  time      {_phases(summary['phases'])}")
+    return lines
+
+
+def _from_storage(size: int | None, direction: str) -> str:
+    return f"not counted {direction}" if size is None else f"{format_size(size)} {direction}"
+
+
+def _phases(phases: dict[str, int]) -> str:
+    total = sum(phases.values()) or 1
+    parts = [(name, phases.get(f"{name}_ns", 0)) for name in _PHASES]
+    return (
+        ", ".join(f"{name} {spent / total:.0%}" for name, spent in parts) + f" of {total / 1e9:.2f} worker s"
+    )

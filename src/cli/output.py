@@ -1,0 +1,102 @@
+"""What all commands share: JSON on stdout, people's text and progress on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import click
+
+__all__ = ["ProgressBar", "emit_json", "json_option", "printable", "say"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PLAIN_SECONDS = 10.0
+
+
+def json_option(function: Function) -> Function:
+    """Add --json to a command."""
+    help_text = "One JSON document on stdout; text and progress go to stderr."
+    return click.option("--json", "as_json", is_flag=True, help=help_text)(function)
+
+
+def emit_json(document: Any) -> None:
+    """Write a document to stdout."""
+    click.echo(json.dumps(document, indent=2, default=str))
+
+
+def say(text: str) -> None:
+    """Write a line for people to stderr."""
+    click.echo(text, err=True)
+
+
+def printable(text: str) -> str:
+    """Return a text from an archive with what could steer a terminal escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class ProgressBar:
+    """Progress on stderr: a bar with rate and ETA on a terminal, else a plain line every ten seconds.
+
+    Args:
+        label: what is going on.
+        unit: what is counted, such as "images".
+    """
+
+    def __init__(self, label: str, unit: str) -> None:
+        self._label = label
+        self._unit = unit
+        self._begin = self._last = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bar, self._task = _rich_bar(self._label)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, fraction: float | None, failures: int = 0) -> None:
+        """Show how many are done, and which part of the whole where that is known."""
+        now = time.monotonic()
+        elapsed = max(now - self._begin, 1e-9)
+        left = elapsed / fraction - elapsed if fraction else None
+        text = f"{done} {self._unit}, {done / elapsed:.0f}/s"
+        if failures:
+            text += f", {failures} failed"
+        if left is not None:
+            text += f", {_clock(left)} left"
+        if self._bar is not None:
+            self._bar.update(self._task, total=1, completed=fraction, text=text)
+        elif now - self._last >= _PLAIN_SECONDS:
+            self._last = now
+            percent = "" if fraction is None else f" {fraction:.0%}"
+            say(f"{self._label}{percent}: {text}")
+
+
+def _rich_bar(label: str) -> tuple[Any, Any]:
+    from rich.console import Console  # noqa: PLC0415 - start-up stays cheap
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[text]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    return bar, bar.add_task(label, total=None, text="")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,60 @@
+"""brinery restore."""
+
+from typing import cast
+
+import click
+
+from ..engine.restore import IMAGE_FORMATS, ImageFormat, restore
+from .output import ProgressBar, emit_json, json_option, printable, say
+
+__all__ = ["command"]
+
+_MAX_LINES = 20
+
+
+@click.command("restore", short_help="turn a dataset's arrays back into image files")
+@click.argument("dest")
+@click.argument("out")
+@click.option(
+    "--format", "image_format", type=click.Choice(IMAGE_FORMATS), default="png", show_default=True,
+    help="png and tiff lose nothing.",
+)  # fmt: skip
+@click.option("--quality", type=int, help="1 to 100, for jpeg (default 95) and webp (default 90).")
+@click.option("--workers", type=int, help="Default: one for every usable CPU.")
+@json_option
+def command(
+    dest: str, out: str, image_format: str, quality: int | None, workers: int | None, as_json: bool
+) -> int:
+    r"""Turn the arrays of the dataset DEST back into image files in the new or empty folder OUT.
+
+    Files are named by their keys. Exit code 3 says that some arrays could not become such a file.
+
+    \b
+    brinery restore photos.brine photos-png
+    brinery restore photos.brine photos-jpeg --format jpeg --quality 90
+    """
+    with ProgressBar("restoring", "images") as bar:
+        result = restore(
+            dest,
+            out,
+            format=cast("ImageFormat", image_format),
+            quality=quality,
+            workers=workers,
+            progress=lambda done, total: bar.update(done, done / total),
+        )
+    if as_json:
+        emit_json(
+            {
+                "path": str(result.path),
+                "images": result.images,
+                "failures": [{"key": one.key, "reason": one.reason} for one in result.failures],
+                "exit_code": result.exit_code,
+            }
+        )
+        return result.exit_code
+    click.echo(f"{result.path}: {result.images} images restored")
+    for failure in result.failures[:_MAX_LINES]:
+        say(f"  {printable(failure.key)}: {printable(failure.reason)}")
+    if len(result.failures) > _MAX_LINES:
+        say(f"  and {len(result.failures) - _MAX_LINES} more: --json names all")
+    return result.exit_code

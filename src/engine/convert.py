@@ -1,0 +1,350 @@
+"""Convert archives into a dataset: lists, plans, has workers do the units, and records what they did."""
+
+import os
+import shutil
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArchiveError, FailureLimitError, StorageError
+from ..parser.archives import check_sources, list_archives
+from . import pool, worker
+from .destination import Destination, check_apart
+from .listing import KeptOrdinals, SeenKeys, SourceSize
+from .manifest import Totals
+from .options import ConvertOptions, PathLike, make_options
+from .planner import Note, Planner
+from .protocols.registry import get_serializer
+from .records import Job, UnitResult
+from .sampler import Sampler
+from .shards import FILES_FOLDER, single_path
+from .sizes import format_size
+from .summary import RunSummary, Tally
+
+__all__ = ["ConvertProgress", "ConvertResult", "convert"]
+
+_UNITS_PER_SHARD_SIZE = 16
+_PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
+_MIN_DONE_FOR_PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertProgress:
+    """How far a convert is.
+
+    Attributes:
+        members: members handled in this run.
+        failures: how many of them failed.
+        source_bytes: encoded bytes of the handled members.
+        total_bytes: bytes of all sources, None while they are still being counted.
+    """
+
+    members: int
+    failures: int
+    source_bytes: int
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertResult:
+    """What a convert did.
+
+    Attributes:
+        path: the dataset's folder.
+        samples: arrays the dataset holds now.
+        converted: arrays written by this run.
+        unchanged: members found done already.
+        failures: failures the dataset records now.
+        skipped: entries recorded as no images.
+        gone: samples whose members the archive no longer holds (kept, unless pruned).
+        pruned: samples dropped since their members are gone.
+        shards: shard files of the dataset.
+        summary: what this run used.
+    """
+
+    path: Path
+    samples: int
+    converted: int
+    unchanged: int
+    failures: int
+    skipped: int
+    gone: int
+    pruned: int
+    shards: int
+    summary: RunSummary
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 while the dataset records failures."""
+        return 3 if self.failures else 0
+
+
+def convert(
+    src: PathLike | Sequence[PathLike],
+    dest: PathLike,
+    *,
+    progress: Callable[[ConvertProgress], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+    **options: Any,
+) -> ConvertResult:
+    """Convert the images of one or several archives into a dataset, or bring a dataset up to date.
+
+    Args:
+        src: folders, tar files (plain, gz, bz2, xz, zst) or zip files.
+        dest: the dataset's folder: new, empty, or a dataset made with the same settings.
+        progress: called after every recorded unit.
+        warn: called with messages for people.
+        **options: the fields of `ConvertOptions`, such as `protocol="hickle"`, `workers=4`.
+
+    Raises:
+        UsageError: options, sources or the destination make no sense.
+        ArchiveError: a source cannot be listed, or holds no image.
+        StorageError: the destination cannot be written; what was recorded stays.
+        FailureLimitError: more members failed than `max_failures` allows.
+        WorkerError: a worker process died.
+    """
+    given = [src] if isinstance(src, str | os.PathLike) else list(src)
+    sources, folder = [Path(source) for source in given], Path(dest)
+    settings = make_options(options)
+    get_serializer(settings.protocol)
+    pool.check_workers(settings.worker_count, settings.backend)
+    check_sources(sources)
+    check_apart(sources, folder)
+    destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
+    withdrawn = False
+    try:
+        run = _Run(sources, destination, settings, progress or _ignore, warn or _ignore)
+        result = run.perform()
+        if result.samples == 0 and result.failures == 0:
+            withdrawn = result.skipped == 0
+            found = f"; {result.skipped} other files were passed over" if result.skipped else ""
+            raise ArchiveError(f"no image found in {', '.join(map(str, sources))}{found}")
+        return result
+    finally:
+        if withdrawn:
+            destination.withdraw()
+        else:
+            destination.close()
+
+
+def _ignore(_: object) -> None:
+    """Take a message that nobody asked for."""
+
+
+class _Run:
+    """One convert from its first look at the manifest to its last row."""
+
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        destination: Destination,
+        options: ConvertOptions,
+        progress: Callable[[ConvertProgress], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._sources = sources
+        self._destination = destination
+        self._manifest = destination.manifest
+        self._options = options
+        self._progress = progress
+        self._warn = warn
+        self._suffix = get_serializer(options.protocol).file_suffix
+        self._tally = Tally()
+        self._notes: deque[Note] = deque()
+        self._kept = KeptOrdinals()
+        self._token = uuid.uuid4().hex
+        self._size = SourceSize(sources)
+        self._warned_of_space = False
+
+    def perform(self) -> ConvertResult:
+        """Run to the end and record how it went, whatever happens."""
+        begin, begin_cpu = time.perf_counter_ns(), time.process_time_ns()
+        options = self._options
+        self._manifest.begin_run(
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            options.worker_count,
+            options.backend,
+            options.as_dict() | {"sources": [os.fspath(source) for source in self._sources]},
+        )
+        outcome = "failed"
+        sampler = Sampler()
+        try:
+            with sampler:
+                finished = self._convert()
+            outcome = "finished"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            self._size.close()
+            worker.forget_stop(self._token)
+            parent_cpu = time.process_time_ns() - begin_cpu
+            if options.backend == "threading":
+                parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
+            summary = self._tally.summary(
+                wall_ns=time.perf_counter_ns() - begin, parent_cpu_ns=parent_cpu, sampler=sampler
+            )
+            self._record_end(outcome, summary, sampler)
+        unchanged, gone, pruned = finished
+        totals = self._manifest.totals()
+        return _result(self._destination.folder, self._tally, totals, unchanged, gone, pruned, summary)
+
+    def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
+        rows = [astuple(reading) for reading in sampler.timeline]
+        try:
+            self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows)
+        except StorageError:
+            if outcome == "finished":
+                raise
+
+    def _convert(self) -> tuple[int, int, int]:
+        """Do what is missing; return how many members were unchanged, gone and pruned."""
+        options, manifest = self._options, self._manifest
+        self._destination.sweep()
+        sizes = self._destination.shard_sizes()
+        state = manifest.plan_state(sizes.get)
+        manifest.put_settings({"open_unit": state.open_unit, "open_ordinal": state.open_ordinal})
+        seen = SeenKeys()
+        planner = Planner(
+            state,
+            unit_bytes=max(1, options.shard_bytes // _UNITS_PER_SHARD_SIZE),
+            lookup=manifest.known,
+            first_time=seen.first_time,
+            keep=self._kept.add,
+            note=self._notes.append,
+            reopen=lambda unit, ordinal: manifest.put_settings({"open_unit": unit, "open_ordinal": ordinal}),
+            usable=self._file_is_there if options.layout == "mirror" else None,
+            retry_failed=options.retry_failed,
+        )
+        redone: set[int] = set()
+        try:
+            for result in self._results(planner):
+                redone.add(result.number)
+                self._record(result)
+        finally:
+            seen.close()
+        self._commit([])
+        gone = pruned = 0
+        if options.limit is None:
+            for unit in state.lost_units.keys() - redone:
+                self._commit([UnitResult(unit, 0)])
+            gone, pruned = self._settle(state.next_ordinal)
+            manifest.forget_old_notes()
+        self._destination.remove_shards(manifest.drop_empty_shards())
+        self._check_limit(final=True)
+        manifest.put_settings({"open_unit": None, "open_ordinal": None})
+        return planner.counts.unchanged, gone, pruned
+
+    def _results(self, planner: Planner) -> Iterator[UnitResult]:
+        options = self._options
+        job = Job(
+            destination=os.fspath(self._destination.folder.absolute()),
+            protocol=options.protocol,
+            layout=options.layout,
+            shard_size=options.shard_bytes,
+            fsync=options.fsync,
+            decode=options.decode_options(),
+            token=self._token,
+        )
+        entries = list_archives(self._sources)
+        results = pool.run(
+            partial(worker.convert_unit, job),
+            planner.units(islice(entries, options.limit)),
+            workers=options.worker_count,
+            backend=options.backend,
+        )
+        try:
+            yield from results
+        finally:
+            worker.stop(self._token)
+            results.close()
+
+    def _record(self, result: UnitResult) -> None:
+        if result.fatal is not None:
+            raise StorageError(
+                f"{result.fatal}; what was committed stays: make room or mend it and run the same again"
+            )
+        if result.stopped:
+            return
+        self._commit([result])
+        self._tally.add(result)
+        tally = self._tally
+        self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
+        self._check_space()
+        self._check_limit(final=False)
+
+    def _commit(self, results: Sequence[UnitResult]) -> None:
+        notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        self._remove_files(self._manifest.commit(results, notes))
+
+    def _settle(self, below: int) -> tuple[int, int]:
+        """Find what the archive no longer holds, and drop it if asked to."""
+        if self._manifest.fresh:
+            return 0, 0
+        gone = self._manifest.gone(self._kept.__contains__, below)
+        if not self._options.prune:
+            return len(gone), 0
+        self._manifest.prune(gone, self._kept.__contains__, below)
+        self._remove_files(gone)
+        return 0, len(gone)
+
+    def _remove_files(self, keys: Sequence[str]) -> None:
+        if self._options.layout == "mirror":
+            for key in keys:
+                (self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)).unlink(
+                    missing_ok=True
+                )
+
+    def _file_is_there(self, key: str) -> bool:
+        return (self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)).is_file()
+
+    def _check_limit(self, *, final: bool) -> None:
+        limit = self._options.failure_limit
+        if limit is None:
+            return
+        failures, members = self._tally.failures, self._tally.members
+        if limit.percent and not final and members < _MIN_DONE_FOR_PERCENT:
+            return
+        allowed = limit.value * members / 100 if limit.percent else limit.value
+        if failures > allowed:
+            raise FailureLimitError(
+                f"{failures} of {members} members failed, more than --max-failures {limit}:"
+                f" stopped; see the table failures in {self._destination.folder}, what was committed stays"
+            )
+
+    def _check_space(self) -> None:
+        """Warn once where the space left looks too small for what is still to come."""
+        if self._warned_of_space or self._size.total is None:
+            return
+        self._warned_of_space = True
+        ahead = (self._size.total - self._tally.source_bytes) * _PIXELS_PER_SOURCE_BYTE
+        free = shutil.disk_usage(self._destination.folder).free
+        if ahead > free:
+            self._warn(
+                f"the output may need about {format_size(ahead)} more, and {self._destination.folder} has"
+                f" {format_size(free)} left; a run that stops for want of space goes on when there is more"
+            )
+
+
+def _result(
+    path: Path, tally: Tally, totals: Totals, unchanged: int, gone: int, pruned: int, summary: RunSummary
+) -> ConvertResult:
+    return ConvertResult(
+        path=path,
+        samples=totals.samples,
+        converted=tally.samples,
+        unchanged=unchanged,
+        failures=totals.failures,
+        skipped=totals.skipped,
+        gone=gone,
+        pruned=pruned,
+        shards=totals.shards,
+        summary=summary,
+    )

@@ -1,0 +1,151 @@
+"""The folder of a dataset as a convert finds it, makes it, locks it and leaves it."""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import DestinationError, StorageError, UsageError
+from .manifest import Manifest
+from .output import PARTIAL_FOLDER
+from .schema import MANIFEST_NAME
+from .shards import FILES_FOLDER, SHARDS_FOLDER
+
+__all__ = ["Destination"]
+
+_SHARD_NAME = re.compile(r"\d{6,}(-\d+)?\..+")
+_OWN_NAMES = (MANIFEST_NAME, f"{MANIFEST_NAME}-journal", SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER)
+
+
+class Destination:
+    """A dataset's folder, locked for one convert.
+
+    Args:
+        folder: made where it does not exist.
+        settings: what a dataset keeps for life; another run must bring the same.
+        overwrite: delete the dataset that is there and start afresh.
+        fsync: make the manifest's commits durable.
+
+    Raises:
+        DestinationError: the folder holds something else, or a dataset made with other settings.
+        StorageError: it cannot be made or written, or another convert is at work in it.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, overwrite: bool, fsync: bool) -> None:
+        self.folder = folder
+        _check_contents(folder, overwrite)
+        self.created = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StorageError(f"cannot make {folder}: {error.strerror}") from error
+        try:
+            self._take_lock()
+            if overwrite:
+                self._clear()
+            files = FILES_FOLDER if settings["layout"] == "mirror" else SHARDS_FOLDER
+            for name in (files, PARTIAL_FOLDER):
+                (folder / name).mkdir(exist_ok=True)
+            self.manifest = Manifest(folder, fsync=fsync)
+        except OSError as error:
+            os.close(self._lock)
+            raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
+        except BaseException:
+            os.close(self._lock)
+            raise
+        try:
+            self._check_settings(settings)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the manifest, remove what is unfinished, and give the lock back."""
+        self.manifest.close()
+        shutil.rmtree(self.folder / PARTIAL_FOLDER, ignore_errors=True)
+        os.close(self._lock)
+
+    def withdraw(self) -> None:
+        """Close and leave the folder as it was found: nothing came of it."""
+        self.close()
+        self._clear()
+        if self.created:
+            self.folder.rmdir()
+
+    def shard_sizes(self) -> dict[str, int]:
+        """Return the size in bytes of each shard file by its name."""
+        folder = self.folder / SHARDS_FOLDER
+        if not folder.is_dir():
+            return {}
+        with os.scandir(folder) as entries:
+            return {
+                entry.name: entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+                if entry.is_file(follow_symlinks=False)
+            }
+
+    def sweep(self) -> None:
+        """Delete shard files that the manifest does not know: leftovers of a run that was killed."""
+        known = self.manifest.shard_names()
+        self.remove_shards([n for n in self.shard_sizes() if n not in known and _SHARD_NAME.fullmatch(n)])
+
+    def remove_shards(self, names: Sequence[str]) -> None:
+        """Delete shard files by name."""
+        for name in names:
+            (self.folder / SHARDS_FOLDER / name).unlink(missing_ok=True)
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"another convert is at work in {self.folder}: wait for it, or choose another destination"
+            ) from error
+
+    def _clear(self) -> None:
+        for name in _OWN_NAMES:
+            path = self.folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _check_settings(self, settings: Mapping[str, str]) -> None:
+        stored = self.manifest.settings()
+        for name, value in settings.items():
+            if name in stored and stored[name] != value:
+                raise DestinationError(
+                    f"{self.folder} was made with {name.replace('_', '-')} {stored[name]}, not {value}:"
+                    " give the same, another destination, or --overwrite"
+                )
+        if not settings.keys() <= stored.keys():
+            self.manifest.put_settings(settings)
+
+
+def _check_contents(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise DestinationError(f"{folder} is a file: give a folder that is new, empty or a brinery dataset")
+    if (folder / MANIFEST_NAME).is_file():
+        return
+    try:
+        others = [path for path in folder.iterdir() if path.name != PARTIAL_FOLDER]
+    except OSError as error:
+        raise StorageError(f"cannot read {folder}: {error.strerror}") from error
+    if others:
+        hint = "; --overwrite replaces brinery datasets only" if overwrite else ""
+        raise DestinationError(
+            f"{folder} is not empty and no brinery dataset: give a folder that is new or empty{hint}"
+        )
+
+
+def check_apart(sources: Sequence[Path], folder: Path) -> None:
+    """Raise UsageError where the destination lies inside a source folder, or is one."""
+    target = folder.resolve()
+    for source in sources:
+        if source.is_dir() and target.is_relative_to(source.resolve()):
+            raise UsageError(f"the destination {folder} lies inside the source {source}: choose one outside")

@@ -1,0 +1,95 @@
+"""What a run remembers about a listing that goes by: keys met, ordinals kept, source bytes ahead."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["KeptOrdinals", "SeenKeys", "SourceSize"]
+
+
+class SeenKeys:
+    """Tells whether a key occurs for the first time, exactly, in bounded memory.
+
+    The keys go into a private sqlite database that spills to a temporary file.
+    """
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA cache_size = -16000")
+        self._db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def first_time(self, key: str) -> bool:
+        """Return True at the first call with this key."""
+        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+
+    def close(self) -> None:
+        """Delete the database."""
+        self._db.close()
+
+
+class KeptOrdinals:
+    """A set of ordinals, one byte each."""
+
+    def __init__(self) -> None:
+        self._flags = bytearray()
+
+    def add(self, ordinal: int) -> None:
+        """Put an ordinal in."""
+        missing = ordinal + 1 - len(self._flags)
+        if missing > 0:
+            self._flags.extend(bytes(max(missing, len(self._flags) // 4, 4096)))
+        self._flags[ordinal] = 1
+
+    def __contains__(self, ordinal: int) -> bool:
+        return ordinal < len(self._flags) and self._flags[ordinal] == 1
+
+
+class SourceSize:
+    """Adds up the bytes of all sources in a thread of its own, for progress and the space estimate.
+
+    Attributes:
+        total: bytes, None until they are known.
+    """
+
+    def __init__(self, sources: Sequence[Path]) -> None:
+        self._sources = sources
+        self._ended = threading.Event()
+        self.total: int | None = None
+        self._thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop counting."""
+        self._ended.set()
+        self._thread.join()
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the total once it is known, None if that takes longer."""
+        self._thread.join(seconds)
+        return self.total
+
+    def _measure(self) -> None:
+        total = 0
+        for source in self._sources:
+            if not source.is_dir():
+                total += source.stat().st_size
+                continue
+            folders = [os.fspath(source)]
+            while folders:
+                if self._ended.is_set():
+                    return
+                try:
+                    with os.scandir(folders.pop()) as entries:
+                        for entry in entries:
+                            if entry.is_dir(follow_symlinks=False):
+                                folders.append(entry.path)
+                            elif entry.is_file(follow_symlinks=False):
+                                total += entry.stat(follow_symlinks=False).st_size
+                except OSError:
+                    continue
+        self.total = total

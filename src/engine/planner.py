@@ -1,0 +1,212 @@
+"""Divides an archive's listing into units, leaving out what a dataset already holds.
+
+Pure: it looks things up through the functions it is given and reads nothing itself.
+
+Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
+and fills the gaps with the same bytes. The entries that one complete pass adds are a generation. While a
+generation is unfinished its recorded entries keep their places in the cut; where the archive changed in
+between, so that places no longer agree, the planner begins a new generation for what is still missing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ..parser.members import Entry, Member, NotImage, Unreadable
+from .records import Failure, Numbered, Skipped, Source, Unit
+
+__all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
+
+MAX_UNIT_MEMBERS = 4096
+
+Note = Failure | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the manifest holds for a key.
+
+    Attributes:
+        kind: "sample", "failure" or "skipped".
+        ordinal: its place in the dataset's order.
+        unit: the unit that made it.
+        size: bytes of its source then.
+        mtime_ns: its source's time of change then.
+    """
+
+    kind: str
+    ordinal: int
+    unit: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """Where a dataset stands before a run.
+
+    Attributes:
+        open_unit: first unit of the unfinished or new generation.
+        open_ordinal: its first ordinal.
+        next_unit: one past the highest unit recorded.
+        next_ordinal: one past the highest ordinal recorded.
+        done_units: recorded units of the unfinished generation.
+        lost_units: units with a missing shard, and how many members each has.
+    """
+
+    open_unit: int = 0
+    open_ordinal: int = 0
+    next_unit: int = 0
+    next_ordinal: int = 0
+    done_units: frozenset[int] = frozenset()
+    lost_units: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PlanCounts:
+    """What the listing held, counted as it goes by."""
+
+    entries: int = 0
+    planned: int = 0
+    unchanged: int = 0
+    noted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in the cut: a member to convert, or None for one that is done."""
+
+    ordinal: int
+    member: Member | None
+
+
+class Planner:
+    """Turns entries into units and notes.
+
+    Args:
+        state: where the dataset stands.
+        unit_bytes: a unit ends with the member that brings its source bytes to this.
+        lookup: what a worker made of a key, as the manifest holds it.
+        first_time: whether a key occurs for the first time in this listing.
+        keep: told the ordinal of every recorded entry that the archive still has.
+        note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
+        reopen: told the first unit and ordinal of a new generation before anything uses them.
+        usable: whether a recorded sample's own file is still there (mirror layout).
+        retry_failed: plan recorded failures again.
+    """
+
+    def __init__(
+        self,
+        state: PlanState,
+        *,
+        unit_bytes: int,
+        lookup: Callable[[str], Known | None],
+        first_time: Callable[[str], bool],
+        keep: Callable[[int], None],
+        note: Callable[[Note], None],
+        reopen: Callable[[int, int], None],
+        usable: Callable[[str], bool] | None = None,
+        retry_failed: bool = False,
+    ) -> None:
+        self._state = state
+        self._unit_bytes = unit_bytes
+        self._lookup = lookup
+        self._first_time = first_time
+        self._keep = keep
+        self._note = note
+        self._reopen = reopen
+        self._usable = usable
+        self._retry_failed = retry_failed
+        self._resuming = bool(state.done_units) or state.open_ordinal < state.next_ordinal
+        self._unit = state.open_unit
+        self._ordinal = state.open_ordinal
+        self._places: list[_Place] = []
+        self._bytes = 0
+        self._lost: dict[int, list[Numbered]] = {}
+        self.counts = PlanCounts()
+
+    def units(self, entries: Iterable[Entry]) -> Iterator[Unit]:
+        """Yield the units to convert, lazily, as the listing goes on."""
+        for entry in entries:
+            self.counts.entries += 1
+            if isinstance(entry, Member) and self._first_time(entry.key):
+                yield from self._member(entry)
+            else:
+                self._other(entry)
+        yield from self._cut()
+        for number, members in sorted(self._lost.items()):
+            yield self._planned(Unit(number, tuple(members)))
+
+    def _member(self, member: Member) -> Iterator[Unit]:
+        known = self._lookup(member.key)
+        if known is None or self._is_stale(known, member):
+            yield from self._place(member, None)
+            return
+        self._keep(known.ordinal)
+        if known.unit in self._state.lost_units:
+            lost = self._lost.setdefault(known.unit, [])
+            lost.append(Numbered(known.ordinal, member))
+            if len(lost) == self._state.lost_units[known.unit]:
+                yield self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit))))
+        else:
+            self.counts.unchanged += 1
+        if self._resuming and known.ordinal >= self._state.open_ordinal:
+            yield from self._place(member, known)
+
+    def _is_stale(self, known: Known, member: Member) -> bool:
+        if (known.size, known.mtime_ns) != (member.size, member.mtime_ns):
+            return True
+        if known.kind == "failure":
+            return self._retry_failed
+        return known.kind == "sample" and self._usable is not None and not self._usable(member.key)
+
+    def _place(self, member: Member, known: Known | None) -> Iterator[Unit]:
+        """Give a member the next place in the cut; one that is done must have it already."""
+        if known is not None and (known.ordinal, known.unit) != (self._ordinal, self._unit):
+            yield from self._begin_again()
+            return
+        self._places.append(_Place(self._ordinal, None if known else member))
+        self._ordinal += 1
+        self._bytes += member.size
+        if self._bytes >= self._unit_bytes or len(self._places) >= MAX_UNIT_MEMBERS:
+            yield from self._cut()
+
+    def _cut(self) -> Iterator[Unit]:
+        """End the unit here and yield what is to be done of it."""
+        pending = tuple(Numbered(place.ordinal, place.member) for place in self._places if place.member)
+        taken = len(pending) < len(self._places) or self._unit in self._state.done_units
+        if pending and self._resuming and taken:
+            yield from self._begin_again()
+            return
+        if pending:
+            yield self._planned(Unit(self._unit, pending))
+        if self._places:
+            self._unit += 1
+        self._places, self._bytes = [], 0
+
+    def _begin_again(self) -> Iterator[Unit]:
+        """Begin a new generation: the archive changed since the unfinished one was cut."""
+        waiting = [place.member for place in self._places if place.member]
+        self._places, self._bytes = [], 0
+        self._resuming = False
+        self._unit = max(self._unit, self._state.next_unit)
+        self._ordinal = max(self._ordinal, self._state.next_ordinal)
+        self._reopen(self._unit, self._ordinal)
+        for member in waiting:
+            yield from self._place(member, None)
+
+    def _planned(self, unit: Unit) -> Unit:
+        self.counts.planned += len(unit.members)
+        return unit
+
+    def _other(self, entry: Entry) -> None:
+        """Note an entry that needs no worker."""
+        self.counts.noted += 1
+        unread = Source(0, 0)
+        match entry:
+            case NotImage(key, reason):
+                self._note(Skipped(key, None, reason, unread))
+            case Unreadable(key, error, message):
+                self._note(Failure(key, None, "list", error, message, unread))
+            case Member(key=key):
+                message = "an earlier member has the same key; the first one is kept"
+                self._note(Failure(key, None, "list", "DuplicateKey", message, unread))

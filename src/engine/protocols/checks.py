@@ -1,0 +1,114 @@
+"""Bounds that every safe reader shares: bytes within the file, arrays within their bytes."""
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ...errors import CorruptError
+from .base import Array, Placement, ShardReader, Spec
+from .frames import Codec
+
+__all__ = ["CheckedFile", "RecordReader", "array_from", "conform", "pixels"]
+
+
+def pixels(array: Array) -> memoryview:
+    """The raw bytes of a C-contiguous array of any shape and dtype, without a copy."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def array_from(buffer: bytes | memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """View a buffer as a read-only array.
+
+    Raises:
+        CorruptError: the buffer is not exactly shape x itemsize bytes, or numpy takes no such shape.
+    """
+    if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != len(buffer):
+        raise CorruptError(f"{len(buffer)} bytes cannot be an array of shape {shape} and dtype {dtype}")
+    try:
+        if not buffer:
+            return np.empty(shape, dtype)
+        return np.frombuffer(buffer, dtype).reshape(shape)
+    except (ValueError, MemoryError) as error:
+        raise CorruptError(f"no array can have shape {shape}: {error}") from error
+
+
+def conform(array: Array, spec: Spec) -> Array:
+    """Return the array if it is what the manifest says, in native byte order.
+
+    Raises:
+        CorruptError: another shape or dtype.
+    """
+    if array.shape == spec.shape:
+        if array.dtype == spec.dtype:
+            return array
+        if array.dtype.newbyteorder("=") == spec.dtype:
+            return array.astype(spec.dtype)
+    raise CorruptError(
+        f"the record holds shape {array.shape}, dtype {array.dtype}; "
+        f"the manifest says shape {spec.shape}, dtype {spec.dtype}"
+    )
+
+
+class CheckedFile:
+    """Reads byte ranges of an open file and refuses those that leave it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self._size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Size of the file in bytes, measured once."""
+        if self._size is None:
+            self._size = self.file.seek(0, os.SEEK_END)
+        return self._size
+
+    def bytes(self, start: int, length: int) -> bytes:
+        """Read `length` bytes from `start`.
+
+        Raises:
+            CorruptError: the range is not within the file.
+        """
+        if start < 0 or length < 0 or start + length > self.size:
+            raise CorruptError(f"bytes {start} to {start + length} are outside the file of {self.size} bytes")
+        self.file.seek(start)
+        data = self.file.read(length)
+        if len(data) != length:
+            raise CorruptError(f"the file ended {length - len(data)} bytes too early")
+        return data
+
+
+class RecordReader(ShardReader):
+    """Reads records that are byte ranges, each perhaps one compressed frame.
+
+    Args:
+        file: the open file.
+        decode: makes the array from a record's bytes; anything wrong is a CorruptError.
+        limit: the most bytes a record of a spec can take before compression.
+        codec: the compression of each record.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        decode: Callable[[bytes, Spec], Array],
+        limit: Callable[[Spec], int],
+        codec: Codec | None = None,
+    ) -> None:
+        self._file = CheckedFile(file)
+        self._decode = decode
+        self._limit = limit
+        self._codec = codec
+
+    def read(self, placement: Placement, spec: Spec) -> Array:
+        """Read, expand and decode the record at a placement."""
+        data = self._file.bytes(placement.start, placement.length)
+        limit = self._limit(spec)
+        if self._codec is not None:
+            data = self._codec.expand(data, limit)
+        elif len(data) > limit:
+            raise CorruptError(f"a record of {len(data)} bytes is too long for an array of {spec.nbytes}")
+        return conform(self._decode(data, spec), spec)

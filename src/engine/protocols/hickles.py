@@ -1,0 +1,126 @@
+"""hickle: hdf5's stacks as hickle lays them out, so that `hickle.load` gives a dict of dicts.
+
+Format: hickle 5 (https://github.com/telegraphic/hickle), HDF5 files whose nodes bear the types of what was
+dumped. A shard is `hickle.dump({"240x320x3-uint8": {"images": stack, "keys": keys}}, file)`: the group `data`
+holds `"240x320x3-uint8"`, with the quotes, and that `"images"` and `"keys"`. A file of one array is
+`hickle.dump(array, file)`. hickle.load unpickles types: it is for files that one has written oneself.
+"""
+
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .base import (
+    Abilities,
+    Array,
+    Compression,
+    OutputFile,
+    Placement,
+    Serializer,
+    ShardReader,
+    ShardWriter,
+    Spec,
+)
+from .hdf5 import chunk_options, open_hdf5, payload_of, stack_placements
+from .optional import library
+from .safe_hdf5 import SafeHdf5
+from .stacks import Stacks, group_name
+
+__all__ = ["HickleSerializer"]
+
+_ROOTS = frozenset({"data", "hickle_types_table"})
+
+
+def _quoted(name: str) -> str:
+    """How hickle spells a dict's str key as the name of a node."""
+    return f'"{name}"'
+
+
+def _replace(parent: Any, name: str, images: Array, options: dict[str, Any]) -> Any:
+    """Put a stack where hickle dumped an empty one, since it would chunk all its datasets alike."""
+    old = parent[name]
+    attributes = dict(old.attrs)
+    del parent[name]
+    new = parent.create_dataset(name, data=images, track_times=False, **options)
+    new.attrs.update(attributes)
+    return new
+
+
+class _HickleWriter(ShardWriter):
+    """Gathers the shard's stacks and hands them to hickle at the end."""
+
+    def __init__(self, file: OutputFile, compression: Compression | None) -> None:
+        self._file = file
+        self._compression = compression
+        self._stacks = Stacks()
+
+    def add(self, key: str, array: Array) -> None:
+        self._stacks.add(key, array)
+
+    def finish(self) -> list[Placement]:
+        payloads: dict[str, int | None] = {}
+        compressed = self._compression is not None
+        tree = {
+            stack.name: {
+                "images": np.empty((0, *stack.shape), stack.dtype) if compressed else stack.images(),
+                "keys": stack.key_array(),
+            }
+            for stack in self._stacks
+        }
+        with open_hdf5(self._file) as container:
+            library("hickle").dump(tree, container)
+            for stack in self._stacks:
+                group = container["data"][_quoted(stack.name)]
+                images = group[_quoted("images")]
+                if compressed:
+                    options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
+                    images = _replace(group, _quoted("images"), stack.images(), options)
+                payloads[stack.name] = payload_of(images)
+        tree.clear()
+        self._stacks.release()
+        return stack_placements(self._stacks, payloads)
+
+
+class HickleSerializer(Serializer):
+    """hickle, which writes HDF5 with Python's types beside."""
+
+    name = "hickle"
+    suffix = ".hkl"
+    abilities = Abilities(raw_payload=True, safe_load=False, portable=True, compressions=("gzip", "lzf"))
+
+    def writer(self, file: OutputFile) -> ShardWriter:
+        """Start a shard; its samples are held in memory until it is finished."""
+        return _HickleWriter(file, self.compression)
+
+    def dump(self, array: Array, file: OutputFile) -> Placement:
+        """Write what `hickle.dump(array, file)` does."""
+        options = chunk_options(self.compression, array.shape, array.dtype.itemsize)
+        with open_hdf5(file) as container:
+            library("hickle").dump(array[:0] if options else array, container)
+            dataset = _replace(container, "data", array, options) if options else container["data"]
+            return Placement(0, 0, payload_of(dataset))
+
+    def load(self, path: str | PathLike[str]) -> Array:
+        """Load the array with `hickle.load`, which can run code: only files of one's own."""
+        array: Array = library("hickle").load(path)
+        return array
+
+    def load_shard(self, path: str | PathLike[str]) -> Iterator[tuple[str | None, Array]]:
+        """Load the dict of dicts with `hickle.load`, which can run code: only files of one's own."""
+        for group in library("hickle").load(path).values():
+            for row, key in enumerate(group["keys"]):
+                yield key.decode("utf-8"), group["images"][row, ...]
+
+    def shard_reader(self, file: BinaryIO) -> ShardReader:
+        """Read rows of checked stacks; hickle takes no part in it."""
+        return SafeHdf5(file, _path_of, roots=_ROOTS, stacked=True)
+
+    def single_reader(self, file: BinaryIO) -> ShardReader:
+        """Read the checked dataset `data`; hickle takes no part in it."""
+        return SafeHdf5(file, lambda _: ("data",), roots=_ROOTS, stacked=False)
+
+
+def _path_of(spec: Spec) -> tuple[str, ...]:
+    return "data", _quoted(group_name(spec.shape, spec.dtype)), _quoted("images")

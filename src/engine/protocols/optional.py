@@ -1,0 +1,39 @@
+"""Libraries that some protocols and compressions need, imported when first used."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ...errors import MissingLibraryError
+
+__all__ = ["installed", "library", "missing"]
+
+_EXTRAS = {"zstandard": "brinery[formats]", "lz4": "brinery[formats]", "h5py": "h5py", "hickle": "hickle"}
+
+
+def installed(name: str) -> bool:
+    """Whether a top-level library can be imported, without importing it."""
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def missing(name: str) -> MissingLibraryError:
+    """The error that says what to install for a library."""
+    return MissingLibraryError(f"{name} is not installed: pip install '{_EXTRAS.get(name, name)}'")
+
+
+def library(name: str) -> Any:
+    """Import a library or one of its modules.
+
+    Raises:
+        MissingLibraryError: it is not installed; the message names the extra.
+    """
+    top = name.partition(".")[0]
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] == top:
+            raise missing(top) from error
+        raise

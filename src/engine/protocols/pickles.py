@@ -1,0 +1,270 @@
+"""pickle-0 to pickle-5 and pypickle-0 to pypickle-5: consecutive pickles of `(key, array)`.
+
+Formats: the opcodes of `pickletools`; protocol 3 came with Python 3.0, 4 with PEP 3154, 5 with PEP 574.
+Every record is a pickle of its own, so a file is read with `pickle.load` until it ends. From protocol 3 on
+the array's bytes stand in the pickle as they are: those of 64 KiB and more reach the file in one write of
+their own, straight from the array in protocol 5.
+"""
+
+import io
+import pickle
+import struct
+from collections.abc import Callable, Iterator
+from os import PathLike
+from typing import Any, BinaryIO, ClassVar
+
+from ...errors import CorruptError, MemberError
+from .base import Abilities, Array, OutputFile, Placement, ShardReader, ShardWriter, Spec
+from .checks import RecordReader, pixels
+from .frames import FRAME_COMPRESSIONS, Codec, FramedSerializer
+from .strict_pickle import unpickle
+
+__all__ = ["PickleSerializer", "PyPickleSerializer"]
+
+_LONE_WRITE = 64 * 1024  # both picklers hand payloads of this size to the file by themselves
+_SLACK = 1 << 20  # room for the key and the opcodes around an array
+
+_Pickler = Callable[[Any, Any, int], None]
+
+
+def _dump_python(value: Any, file: Any, protocol: int) -> None:
+    pickle._Pickler(file, protocol).dump(value)  # noqa: SLF001 - the library has no other name for it
+
+
+def _dump_c(value: Any, file: Any, protocol: int) -> None:
+    pickle.Pickler(file, protocol).dump(value)
+
+
+class _Sink:
+    """Passes a pickler's writes on and notes where the array's payload went."""
+
+    __slots__ = ("_file", "_size", "payload", "position")
+
+    def __init__(self, file: OutputFile, position: int, size: int) -> None:
+        self._file = file
+        self._size = size
+        self.position = position
+        self.payload: int | None = None
+
+    def write(self, data: Any) -> int:
+        length = memoryview(data).nbytes
+        if length == self._size:
+            # A key may be as long as the pixels, but it comes before them: the last such write counts.
+            self.payload = self.position
+        self._file.write(data)
+        self.position += length
+        return length
+
+
+def _find_payload(record: bytes, array: Array, protocol: int) -> int | None:
+    """Where an array's bytes stand in its pickle: behind the opcode that gives their length."""
+    size = array.nbytes
+    if protocol < 3:
+        return None
+    if not size:
+        return 0
+    if protocol == 5:
+        prefix = pickle.BYTEARRAY8 + struct.pack("<Q", size)
+    elif size < 256:
+        prefix = pickle.SHORT_BINBYTES + bytes([size])
+    else:
+        prefix = pickle.BINBYTES + struct.pack("<I", size)
+    # Should a key hold the same bytes, they are the payload's value there as well.
+    at = record.find(prefix + pixels(array).tobytes())
+    return None if at < 0 else at + len(prefix)
+
+
+class _PickleWriter(ShardWriter):
+    """Writes one pickle a sample."""
+
+    def __init__(self, file: OutputFile, protocol: int, dump: _Pickler, codec: Codec | None) -> None:
+        self._file = file
+        self._protocol = protocol
+        self._dump = dump
+        self._codec = codec
+        self._position = 0
+        self._placements: list[Placement] = []
+
+    def add(self, key: str, array: Array) -> None:
+        self.put((key, array), array)
+
+    def put(self, value: object, array: Array) -> Placement:
+        """Write a value that holds the array, and say where."""
+        start = self._position
+        try:
+            if self._codec is None and array.nbytes >= _LONE_WRITE:
+                sink = _Sink(self._file, start, array.nbytes)
+                self._dump(value, sink, self._protocol)
+                payload = sink.payload if self._protocol >= 3 else None
+                self._position = sink.position
+            else:
+                memory = io.BytesIO()
+                self._dump(value, memory, self._protocol)
+                record = memory.getvalue()
+                payload = None
+                if self._codec is not None:
+                    record = self._codec.compress(record)
+                else:
+                    offset = _find_payload(record, array, self._protocol)
+                    payload = None if offset is None else start + offset
+                self._file.write(record)
+                self._position += len(record)
+        except OverflowError as error:
+            raise MemberError(f"pickle protocol {self._protocol} takes no such array: {error}") from error
+        placement = Placement(start, self._position - start, payload)
+        self._placements.append(placement)
+        return placement
+
+    def finish(self) -> list[Placement]:
+        return self._placements
+
+
+def _limit(spec: Spec) -> int:
+    # Protocol 0 spells each NUL, newline and backslash in six characters; 1 and 2 half of all bytes in two.
+    return 6 * spec.nbytes + _SLACK
+
+
+def _decode_keyed(data: bytes, _spec: Spec) -> Array:
+    key, array = unpickle(data)
+    if key is None:
+        raise CorruptError("the record is an array without its key")
+    return array
+
+
+def _decode_alone(data: bytes, _spec: Spec) -> Array:
+    key, array = unpickle(data)
+    if key is not None:
+        raise CorruptError("the file is a record with a key, not an array alone")
+    return array
+
+
+class PickleSerializer(FramedSerializer):
+    """Pickles by Python's C pickler; subclasses set the protocol version."""
+
+    suffix = ".pkl"
+    version: ClassVar[int]
+
+    def _dump(self, value: Any, file: Any, protocol: int) -> None:
+        _dump_c(value, file, protocol)
+
+    def _load(self, stream: BinaryIO) -> Any:
+        return pickle.load(stream)
+
+    def _writer(self, file: OutputFile) -> _PickleWriter:
+        return _PickleWriter(file, self.version, self._dump, self.codec)
+
+    def writer(self, file: OutputFile) -> ShardWriter:
+        """Start a shard of one pickle a sample."""
+        return self._writer(file)
+
+    def dump(self, array: Array, file: OutputFile) -> Placement:
+        """Write what `pickle.dump(array, file, protocol)` does."""
+        return self._writer(file).put(array, array)
+
+    def load(self, path: str | PathLike[str]) -> Array:
+        """Unpickle the array, which can run code: only files of one's own."""
+        with self.stream(path) as stream:
+            array: Array = self._load(stream)
+        return array
+
+    def load_shard(self, path: str | PathLike[str]) -> Iterator[tuple[str | None, Array]]:
+        """Unpickle record by record, which can run code: only files of one's own."""
+        with self.stream(path) as stream:
+            while stream.peek(1):
+                yield self._load(stream)
+
+    def shard_reader(self, file: BinaryIO) -> ShardReader:
+        """Read records with the strict machine, which can call nothing."""
+        return RecordReader(file, _decode_keyed, _limit, self.codec)
+
+    def single_reader(self, file: BinaryIO) -> ShardReader:
+        """Read the pickle with the strict machine, which can call nothing."""
+        return RecordReader(file, _decode_alone, _limit, self.codec)
+
+
+class PyPickleSerializer(PickleSerializer):
+    """The same files by the pickler and unpickler in pure Python that the standard library holds."""
+
+    def _dump(self, value: Any, file: Any, protocol: int) -> None:
+        _dump_python(value, file, protocol)
+
+    def _load(self, stream: BinaryIO) -> Any:
+        return pickle._Unpickler(stream).load()  # noqa: SLF001 - the library has no other name for it
+
+
+def _abilities(version: int) -> Abilities:
+    return Abilities(
+        raw_payload=version >= 3, safe_load=False, portable=False, compressions=FRAME_COMPRESSIONS
+    )
+
+
+class Pickle0(PickleSerializer):
+    """Protocol 0: printable opcodes."""
+
+    name, version, abilities = "pickle-0", 0, _abilities(0)
+
+
+class Pickle1(PickleSerializer):
+    """Protocol 1: binary opcodes."""
+
+    name, version, abilities = "pickle-1", 1, _abilities(1)
+
+
+class Pickle2(PickleSerializer):
+    """Protocol 2: Python 2.3 and later; bytes still travel as latin-1 text."""
+
+    name, version, abilities = "pickle-2", 2, _abilities(2)
+
+
+class Pickle3(PickleSerializer):
+    """Protocol 3: bytes as they are."""
+
+    name, version, abilities = "pickle-3", 3, _abilities(3)
+
+
+class Pickle4(PickleSerializer):
+    """Protocol 4: framing, and objects above 4 GiB."""
+
+    name, version, abilities = "pickle-4", 4, _abilities(4)
+
+
+class Pickle5(PickleSerializer):
+    """Protocol 5: the array's own buffer, without a copy."""
+
+    name, version, abilities = "pickle-5", 5, _abilities(5)
+
+
+class PyPickle0(PyPickleSerializer):
+    """Protocol 0 by the pure-Python pickler."""
+
+    name, version, abilities = "pypickle-0", 0, _abilities(0)
+
+
+class PyPickle1(PyPickleSerializer):
+    """Protocol 1 by the pure-Python pickler."""
+
+    name, version, abilities = "pypickle-1", 1, _abilities(1)
+
+
+class PyPickle2(PyPickleSerializer):
+    """Protocol 2 by the pure-Python pickler."""
+
+    name, version, abilities = "pypickle-2", 2, _abilities(2)
+
+
+class PyPickle3(PyPickleSerializer):
+    """Protocol 3 by the pure-Python pickler."""
+
+    name, version, abilities = "pypickle-3", 3, _abilities(3)
+
+
+class PyPickle4(PyPickleSerializer):
+    """Protocol 4 by the pure-Python pickler."""
+
+    name, version, abilities = "pypickle-4", 4, _abilities(4)
+
+
+class PyPickle5(PyPickleSerializer):
+    """Protocol 5 by the pure-Python pickler."""
+
+    name, version, abilities = "pypickle-5", 5, _abilities(5)

@@ -1,0 +1,186 @@
+"""Turn a dataset's arrays back into image files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, TypeAlias, get_args
+
+from PIL import Image
+
+from ..errors import DatasetError, DestinationError, MemberError, StorageError, UsageError
+from . import pool
+from .catalog import Catalog
+from .cpus import default_workers
+from .dataset import Dataset
+from .options import PathLike
+from .protocols.base import Array
+from .shards import single_path
+
+__all__ = ["IMAGE_FORMATS", "ImageFormat", "NotRestored", "RestoreResult", "restore"]
+
+ImageFormat: TypeAlias = Literal["png", "jpeg", "webp", "tiff"]
+IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
+
+_SUFFIXES = {
+    "png": (".png",),
+    "jpeg": (".jpg", ".jpeg"),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+}
+# Channels and dtype that a format holds without loss of depth or channels.
+_MODES = {
+    (1, "uint8"): "L",
+    (3, "uint8"): "RGB",
+    (4, "uint8"): "RGBA",
+    (2, "uint8"): "LA",
+    (1, "uint16"): "I;16",
+    (1, "int32"): "I",
+    (1, "float32"): "F",
+}
+_TAKES = {
+    "png": {"L", "LA", "RGB", "RGBA", "I;16"},
+    "jpeg": {"L", "RGB"},
+    "webp": {"RGB", "RGBA"},
+    "tiff": {"L", "LA", "RGB", "RGBA", "I;16", "I", "F"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NotRestored:
+    """A sample that did not become a file, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """What a restore did.
+
+    Attributes:
+        path: the folder of the image files.
+        images: how many were written.
+        failures: samples that could not be.
+    """
+
+    path: Path
+    images: int
+    failures: tuple[NotRestored, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where samples could not be restored."""
+        return 3 if self.failures else 0
+
+
+def restore(
+    path: PathLike,
+    out: PathLike,
+    *,
+    format: ImageFormat = "png",  # noqa: A002 - the option's name
+    quality: int | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RestoreResult:
+    """Write every sample as an image file named by its key; files of the format's own suffix keep it.
+
+    Args:
+        path: the dataset's folder.
+        out: a new or empty folder.
+        format: "png", "tiff" (both without loss), "jpeg" or "webp".
+        quality: of jpeg (default 95) and webp (default 90), 1 to 100.
+        workers: processes that write; by default one for every usable CPU.
+        progress: called with the samples handled and the samples in all.
+
+    Raises:
+        DatasetError: it is no dataset, or its manifest is damaged.
+        UsageError: an unknown format, a quality out of range, or a folder that is not empty.
+        StorageError: the folder cannot be written.
+    """
+    if format not in IMAGE_FORMATS:
+        raise UsageError(f"format is one of {', '.join(IMAGE_FORMATS)}, not {format!r}")
+    if quality is not None and not (1 <= quality <= 100 and format in ("jpeg", "webp")):
+        raise UsageError("quality is 1 to 100, for jpeg and webp")
+    workers = default_workers() if workers is None else workers
+    pool.check_workers(workers, "loky")
+    catalog = Catalog(Path(path))
+    shards, total = [shard.id for shard in catalog.shards], len(catalog)
+    catalog.close()
+    target = Path(out)
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise DestinationError(f"{target} is not empty: give a new or empty folder")
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make {target}: {error.strerror}") from error
+    task = partial(restore_shard, Path(path), target, format, quality)
+    images = 0
+    failures: list[NotRestored] = []
+    for written, failed, fatal in pool.run(task, shards, workers=workers):
+        if fatal is not None:
+            raise StorageError(fatal)
+        images += written
+        failures += failed
+        if progress is not None:
+            progress(images + len(failures), total)
+    return RestoreResult(target, images, tuple(sorted(failures, key=lambda failure: failure.key)))
+
+
+def restore_shard(
+    path: Path, out: Path, image_format: ImageFormat, quality: int | None, shard: int
+) -> tuple[int, list[NotRestored], str | None]:
+    """Restore one shard by its id; return images written, failures, and why nothing can be written."""
+    written = 0
+    failures = []
+    with Dataset(path) as dataset:
+        for read in dataset.each_in_shard(shard):
+            try:
+                file = out / restored_path(read.key, image_format)
+                image = to_image(read.array(), image_format)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("xb") as stream:
+                    image.save(stream, format=image_format.upper(), **_save_options(image_format, quality))
+            except (DatasetError, MemberError) as error:
+                failures.append(NotRestored(read.key, str(error)))
+            except FileExistsError:
+                failures.append(NotRestored(read.key, "another sample's file has the same name"))
+            except OSError as error:
+                return written, failures, f"cannot write into {out}: {error.strerror or error}"
+            else:
+                written += 1
+    return written, failures, None
+
+
+def restored_path(key: str, image_format: ImageFormat) -> PurePosixPath:
+    """Return the relative path of a key's image file.
+
+    Raises:
+        MemberError: the key cannot be a path inside a folder.
+    """
+    suffixes = _SUFFIXES[image_format]
+    return single_path(key, "" if key.lower().endswith(suffixes) else suffixes[0])
+
+
+def to_image(array: Array, image_format: ImageFormat) -> Image.Image:
+    """Return a Pillow image of an array of shape (H, W) or (H, W, C).
+
+    Raises:
+        MemberError: the format does not hold such an array faithfully.
+    """
+    channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
+    mode = _MODES.get((channels, array.dtype.name))
+    if mode is None or mode not in _TAKES[image_format]:
+        raise MemberError(f"{image_format} holds no {array.dtype} array of shape {array.shape} without loss")
+    if not array.size:
+        raise MemberError("an image without pixels cannot be a file")
+    height, width = array.shape[:2]
+    return Image.frombytes(mode, (width, height), array.tobytes())
+
+
+def _save_options(image_format: ImageFormat, quality: int | None) -> dict[str, Any]:
+    if image_format == "jpeg":
+        return {"quality": quality or 95}
+    if image_format == "webp":
+        return {"quality": quality or 90}
+    return {}

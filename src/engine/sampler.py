@@ -1,0 +1,197 @@
+"""Watches what a run uses: psutil over the process tree, in a thread, at a bounded cost."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+__all__ = ["Peak", "Reading", "Sampler"]
+
+_INTERVAL_NS = 100_000_000
+_SLOW_INTERVAL_NS = 1_000_000_000  # children and PSS: milliseconds a reading
+_MAX_TICKS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One process at one time; None where the system does not tell.
+
+    Attributes:
+        t_ns: time since the sampler began.
+        pid: the process.
+        role: "parent", "worker" or "helper".
+        cpu_user_ns: CPU time in user mode since the process began.
+        cpu_system_ns: CPU time in the kernel likewise.
+        rss_bytes: resident memory, shared pages included.
+        uss_bytes: memory of this process alone.
+        pss_bytes: its share of all the pages it maps; these add up over processes.
+        read_bytes: bytes fetched from storage since the process began.
+        write_bytes: bytes sent towards storage.
+        read_chars: bytes through system calls that read, page cache included.
+        write_chars: bytes through system calls that write.
+        switches_voluntary: times it gave up the CPU.
+        switches_involuntary: times the CPU was taken from it.
+    """
+
+    t_ns: int
+    pid: int
+    role: str
+    cpu_user_ns: int
+    cpu_system_ns: int
+    rss_bytes: int
+    uss_bytes: int | None
+    pss_bytes: int | None
+    read_bytes: int | None
+    write_bytes: int | None
+    read_chars: int | None
+    write_chars: int | None
+    switches_voluntary: int | None
+    switches_involuntary: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Highest sums over the tree, in bytes; None where the system does not tell."""
+
+    rss_bytes: int
+    pss_bytes: int | None
+
+
+class Sampler:
+    """Samples this process and its descendants while it is entered.
+
+    Counters are read every 100 ms, memory shares and the list of processes every second. After 2000
+    ticks every second one is dropped and the interval doubles, so that a run of days stays small.
+
+    Attributes:
+        cpu_ns: the sampler's own CPU time, once left.
+    """
+
+    def __init__(self) -> None:
+        self._ticks: list[list[Reading]] = []
+        self._peak_rss = 0
+        self._peak_pss: int | None = None
+        self._interval_ns = _INTERVAL_NS
+        self._processes: dict[int, tuple[psutil.Process, str]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
+        self._begin_ns = 0
+        self.cpu_ns = 0
+
+    def __enter__(self) -> Self:
+        self._begin_ns = time.perf_counter_ns()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def begin_ns(self) -> int:
+        """`time.perf_counter_ns` when the sampler began."""
+        return self._begin_ns
+
+    @property
+    def timeline(self) -> list[Reading]:
+        """All readings kept, in order of time."""
+        return [reading for tick in self._ticks for reading in tick]
+
+    @property
+    def peak(self) -> Peak:
+        """The highest sums seen."""
+        return Peak(self._peak_rss, self._peak_pss)
+
+    def _watch(self) -> None:
+        begin_cpu = time.thread_time_ns()
+        parent = psutil.Process()
+        slow_due = 0
+        while True:
+            now = time.perf_counter_ns() - self._begin_ns
+            ending = self._stop.is_set()
+            slow = ending or now >= slow_due
+            if slow or (now < _SLOW_INTERVAL_NS and len(self._ticks) % 3 == 0):  # workers are starting
+                self._find(parent)
+            if slow:
+                slow_due = now + max(_SLOW_INTERVAL_NS, self._interval_ns)
+            self._tick(now, slow)
+            if ending:
+                break
+            self._stop.wait(self._interval_ns / 1e9)
+        self.cpu_ns = time.thread_time_ns() - begin_cpu
+
+    def _find(self, parent: psutil.Process) -> None:
+        try:
+            tree = [parent, *parent.children(recursive=True)]
+        except psutil.Error:
+            return
+        for process in tree:
+            known = self._processes.get(process.pid)
+            if known is None or known[0] != process:
+                self._processes[process.pid] = (process, _role(process))
+
+    def _tick(self, now: int, slow: bool) -> None:
+        tick = []
+        for pid, (process, role) in list(self._processes.items()):
+            try:
+                tick.append(_read(process, role, now, slow))
+            except psutil.Error:
+                del self._processes[pid]
+        self._peak_rss = max(self._peak_rss, sum(reading.rss_bytes for reading in tick))
+        shares = [reading.pss_bytes for reading in tick if reading.pss_bytes is not None]
+        if slow and shares:
+            self._peak_pss = max(self._peak_pss or 0, sum(shares))
+        self._ticks.append(tick)
+        if len(self._ticks) > _MAX_TICKS:
+            self._ticks = self._ticks[::2]
+            self._interval_ns *= 2
+
+
+def _role(process: psutil.Process) -> str:
+    if process.pid == os.getpid():
+        return "parent"
+    try:
+        command = " ".join(process.cmdline())
+    except psutil.Error:
+        return "helper"
+    return "worker" if "popen_loky" in command else "helper"
+
+
+def _read(process: psutil.Process, role: str, now: int, slow: bool) -> Reading:
+    with process.oneshot():
+        cpu = process.cpu_times()
+        memory = process.memory_info()
+        switches = process.num_ctx_switches()
+        try:
+            io = process.io_counters()
+        except (psutil.AccessDenied, AttributeError, NotImplementedError):
+            io = None
+        uss = pss = None
+        if slow:
+            try:
+                full = process.memory_full_info()
+                uss, pss = full.uss, getattr(full, "pss", None)
+            except psutil.AccessDenied:
+                pass
+    return Reading(
+        t_ns=now,
+        pid=process.pid,
+        role=role,
+        cpu_user_ns=round(cpu.user * 1e9),
+        cpu_system_ns=round(cpu.system * 1e9),
+        rss_bytes=memory.rss,
+        uss_bytes=uss,
+        pss_bytes=pss,
+        read_bytes=io.read_bytes if io else None,
+        write_bytes=io.write_bytes if io else None,
+        read_chars=getattr(io, "read_chars", None),
+        write_chars=getattr(io, "write_chars", None),
+        switches_voluntary=switches.voluntary,
+        switches_involuntary=switches.involuntary,
+    )

@@ -1,0 +1,150 @@
+"""The tables of manifest.sqlite, format brinery.dataset/1; docs/dataset-format.md explains each column."""
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import DatasetError
+
+__all__ = ["FORMAT", "MANIFEST_NAME", "PARTS_PER_UNIT", "SCHEMA", "check_schema", "connect_read_only"]
+
+FORMAT = "brinery.dataset/1"
+MANIFEST_NAME = "manifest.sqlite"
+
+# A shard's id is its unit's number times this plus its part, so that ids rise in the dataset's order.
+PARTS_PER_UNIT = 1_000_000
+
+SCHEMA = """
+CREATE TABLE dataset (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE shards (
+    id          INTEGER PRIMARY KEY,
+    unit        INTEGER NOT NULL,
+    part        INTEGER NOT NULL,
+    name        TEXT,
+    file_bytes  INTEGER NOT NULL,
+    pixel_bytes INTEGER NOT NULL,
+    samples     INTEGER NOT NULL,  -- rows of the table samples, not records of the file
+    UNIQUE (unit, part)
+);
+
+CREATE TABLE samples (
+    shard           INTEGER NOT NULL REFERENCES shards (id),
+    record          INTEGER NOT NULL,
+    ordinal         INTEGER NOT NULL,
+    key             TEXT NOT NULL,
+    member          TEXT,
+    frame           INTEGER NOT NULL,
+    frames          INTEGER NOT NULL,
+    start           INTEGER NOT NULL,
+    length          INTEGER NOT NULL,
+    payload         INTEGER,
+    dtype           TEXT NOT NULL,
+    shape           TEXT NOT NULL,
+    xxh3            TEXT NOT NULL,
+    orientation     INTEGER NOT NULL,
+    salvaged        INTEGER NOT NULL,
+    source_size     INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL,
+    source_xxh3     TEXT,
+    PRIMARY KEY (shard, record)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX samples_key ON samples (key);
+CREATE INDEX samples_member ON samples (member) WHERE member IS NOT NULL;
+
+CREATE TABLE failures (
+    key             TEXT NOT NULL,
+    unit            INTEGER,
+    ordinal         INTEGER,
+    stage           TEXT NOT NULL,
+    error           TEXT NOT NULL,
+    message         TEXT NOT NULL,
+    source_size     INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL,
+    source_xxh3     TEXT,
+    run             INTEGER NOT NULL
+);
+CREATE INDEX failures_key ON failures (key);
+CREATE INDEX failures_unit ON failures (unit);
+
+CREATE TABLE skipped (
+    key             TEXT NOT NULL,
+    unit            INTEGER,
+    ordinal         INTEGER,
+    reason          TEXT NOT NULL,
+    source_size     INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL,
+    source_xxh3     TEXT,
+    run             INTEGER NOT NULL
+);
+CREATE INDEX skipped_key ON skipped (key);
+CREATE INDEX skipped_unit ON skipped (unit);
+
+CREATE TABLE runs (
+    id       INTEGER PRIMARY KEY,
+    command  TEXT NOT NULL,
+    started  TEXT NOT NULL,
+    outcome  TEXT NOT NULL,
+    workers  INTEGER NOT NULL,
+    backend  TEXT NOT NULL,
+    wall_ns  INTEGER,
+    settings TEXT NOT NULL,
+    summary  TEXT
+);
+
+CREATE TABLE timeline (
+    run               INTEGER NOT NULL REFERENCES runs (id),
+    t_ns              INTEGER NOT NULL,
+    pid               INTEGER NOT NULL,
+    role              TEXT NOT NULL,
+    cpu_user_ns       INTEGER NOT NULL,
+    cpu_system_ns     INTEGER NOT NULL,
+    rss_bytes         INTEGER NOT NULL,
+    uss_bytes         INTEGER,
+    pss_bytes         INTEGER,
+    read_bytes        INTEGER,
+    write_bytes       INTEGER,
+    read_chars        INTEGER,
+    write_chars       INTEGER,
+    switches_voluntary   INTEGER,
+    switches_involuntary INTEGER,
+    PRIMARY KEY (run, t_ns, pid)
+) WITHOUT ROWID;
+"""
+
+_TABLES = {"dataset", "shards", "samples", "failures", "skipped", "runs", "timeline"}
+
+
+def connect_read_only(folder: Path) -> sqlite3.Connection:
+    """Open a dataset's manifest for reading only, after checking that it is one.
+
+    Raises:
+        DatasetError: there is none, it is damaged, or of another format.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
+        raise DatasetError(f"{folder} {what}: it is no brinery dataset")
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        check_schema(connection, path)
+    except sqlite3.Error as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    return connection
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise DatasetError unless the file holds the tables of this format, as tables, and nothing active."""
+    rows = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
+    tables = {name for kind, name in rows if kind == "table"}
+    if not tables >= _TABLES or any(kind in ("trigger", "view") for kind, _ in rows):
+        raise DatasetError(f"{path} is no manifest of a brinery dataset")
+    found = connection.execute("SELECT value FROM dataset WHERE name = 'format'").fetchone()
+    if found is None or found[0] != FORMAT:
+        named = repr(found[0]) if found else "none"
+        raise DatasetError(f"{path}: this brinery reads the format {FORMAT!r}, the dataset says {named}")

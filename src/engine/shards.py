@@ -1,0 +1,200 @@
+"""The files of one unit: shards of many samples, or one file an image."""
+
+import errno
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from ..errors import MemberError
+from .output import PARTIAL_FOLDER, NewFile, fsync_folders
+from .protocols.base import Array, Serializer, ShardWriter
+from .records import Job, Placed, Shard
+
+__all__ = ["FILES_FOLDER", "SHARDS_FOLDER", "UnitFiles", "open_unit_files", "single_path"]
+
+SHARDS_FOLDER = "shards"
+FILES_FOLDER = "files"
+
+# What the name of one file can cause; every other error means that the destination cannot be written.
+_NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ}
+
+
+def single_path(key: str, suffix: str) -> PurePosixPath:
+    """Return the path, relative to the folder of files, of a key's own file.
+
+    Raises:
+        MemberError: the key would lead outside the folder or cannot be a path.
+    """
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\0" in key:
+        raise MemberError("its name cannot be a path inside the destination")
+    return PurePosixPath(*parts[:-1], parts[-1] + suffix)
+
+
+class UnitFiles(ABC):
+    """Takes a unit's samples in order and leaves complete, durable files.
+
+    Attributes:
+        placed: where each sample went, complete after `close`.
+        shards: the finished files.
+        write_ns: time in system calls that write, in ns.
+        fsync_ns: time in fsync, in ns.
+    """
+
+    def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
+        self._job = job
+        self._serializer = serializer
+        self._name = f"{number:06d}"
+        self._root = Path(job.destination)
+        self.placed: list[Placed] = []
+        self.shards: list[Shard] = []
+        self.write_ns = 0
+        self.fsync_ns = 0
+
+    @abstractmethod
+    def add(self, key: str, array: Array) -> None:
+        """Write a sample.
+
+        Raises:
+            MemberError: this sample cannot be written; the unit can go on without it.
+            OSError: the destination cannot be written.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish and rename the files still open and flush their folders."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Delete what is unfinished."""
+
+    def _partial(self, name: str) -> NewFile:
+        return NewFile(self._root / PARTIAL_FOLDER / name)
+
+    def _publish(self, file: NewFile, target: Path) -> None:
+        self.fsync_ns += file.commit(target, fsync=self._job.fsync)
+        self.write_ns += file.write_ns
+
+
+class _ShardFiles(UnitFiles):
+    """Layout shards: a new shard begins where the pixels would pass the shard size."""
+
+    def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
+        super().__init__(job, number, serializer)
+        self._file: NewFile | None = None
+        self._writer: ShardWriter | None = None
+        self._pixel_bytes = 0
+        self._samples = 0
+
+    def add(self, key: str, array: Array) -> None:
+        if self._samples and self._pixel_bytes + array.nbytes > self._job.shard_size:
+            self._finish()
+        if self._file is None or self._writer is None:
+            self._file = self._partial(self._shard_name())
+            self._writer = self._serializer.writer(self._file)
+        with _errors_of(self._file):
+            self._writer.add(key, array)
+        self._pixel_bytes += array.nbytes
+        self._samples += 1
+
+    def close(self) -> None:
+        if self._samples:
+            self._finish()
+        self.discard()
+        if self.shards and self._job.fsync:
+            self.fsync_ns += fsync_folders([self._root / SHARDS_FOLDER])
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+        self._file = self._writer = None
+
+    def _shard_name(self) -> str:
+        part = len(self.shards)
+        return self._name + (f"-{part}" if part else "") + self._serializer.file_suffix
+
+    def _finish(self) -> None:
+        assert self._file is not None
+        assert self._writer is not None
+        part, name = len(self.shards), self._shard_name()
+        with _errors_of(self._file):
+            placements = self._writer.finish()
+        self._publish(self._file, self._root / SHARDS_FOLDER / name)
+        self.placed += [Placed(part, record, placement) for record, placement in enumerate(placements)]
+        self.shards.append(Shard(part, name, self._file.size, self._pixel_bytes, self._samples))
+        self._file = self._writer = None
+        self._pixel_bytes = self._samples = 0
+
+
+class _SingleFiles(UnitFiles):
+    """Layout mirror: one file an image, the array alone, in folders like the archive's."""
+
+    def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
+        super().__init__(job, number, serializer)
+        self._folders: dict[Path, None] = {}
+        self._file_bytes = 0
+        self._pixel_bytes = 0
+
+    def add(self, key: str, array: Array) -> None:
+        target = self._root / FILES_FOLDER / single_path(key, self._serializer.file_suffix)
+        try:
+            self._make_folders(target.parent)
+        except OSError as error:
+            raise _refusal(error) from error
+        file = self._partial(f"{self._name}-{len(self.placed)}{self._serializer.file_suffix}")
+        try:
+            with _errors_of(file):
+                placement = self._serializer.dump(array, file)
+            self._publish(file, target)
+        except BaseException as error:
+            file.discard()
+            if isinstance(error, OSError):
+                raise _refusal(error) from error
+            raise
+        self.placed.append(Placed(0, len(self.placed), placement))
+        self._file_bytes += file.size
+        self._pixel_bytes += array.nbytes
+
+    def close(self) -> None:
+        if self.placed:
+            self.shards.append(Shard(0, None, self._file_bytes, self._pixel_bytes, len(self.placed)))
+        if self._job.fsync:
+            self.fsync_ns += fsync_folders(self._folders)
+
+    def discard(self) -> None:
+        """Nothing is left open: finished files are written over when the unit is done again."""
+
+    def _make_folders(self, folder: Path) -> None:
+        """Make the folder; it and each new one's parent will be flushed."""
+        if folder in self._folders:
+            return
+        top = self._root / FILES_FOLDER
+        if folder != top and not folder.is_dir():
+            self._make_folders(folder.parent)
+            folder.mkdir(exist_ok=True)
+        self._folders[folder] = None
+
+
+@contextmanager
+def _errors_of(file: NewFile) -> Iterator[None]:
+    """Let the file's own error through where a format's library turns it into another."""
+    try:
+        yield
+    except BaseException as error:
+        if file.error is not None and error is not file.error:
+            raise file.error from error
+        raise
+
+
+def _refusal(error: OSError) -> Exception:
+    if error.errno in _NAME_ERRORS:
+        return MemberError(f"its name cannot be a file in the destination: {os.strerror(error.errno or 0)}")
+    return error
+
+
+def open_unit_files(job: Job, number: int, serializer: Serializer) -> UnitFiles:
+    """Return the writer of a unit's files in the job's layout."""
+    kind = _ShardFiles if job.layout == "shards" else _SingleFiles
+    return kind(job, number, serializer)

@@ -1,0 +1,98 @@
+"""Re-read every sample of a dataset and compare its checksum."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..errors import DatasetError
+from . import pool
+from .catalog import Catalog
+from .cpus import default_workers
+from .dataset import Dataset
+from .options import PathLike
+
+__all__ = ["BadSample", "ShardVerdict", "VerifyResult", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class BadSample:
+    """A sample that is not what was recorded."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardVerdict:
+    """What verifying one shard found."""
+
+    samples: int
+    nbytes: int
+    bad: tuple[BadSample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What verifying a dataset found.
+
+    Attributes:
+        path: the dataset's folder.
+        samples: how many were read.
+        nbytes: bytes of their arrays.
+        bad: those that are not intact.
+    """
+
+    path: Path
+    samples: int
+    nbytes: int
+    bad: tuple[BadSample, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every sample is intact, else 3."""
+        return 3 if self.bad else 0
+
+
+def verify(
+    path: PathLike, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> VerifyResult:
+    """Read every sample as `open` does and compare it with its checksum.
+
+    Args:
+        path: the dataset's folder.
+        workers: processes that read; by default one for every usable CPU.
+        progress: called with the samples read and the samples in all.
+
+    Raises:
+        DatasetError: it is no dataset, or its manifest is damaged.
+    """
+    workers = default_workers() if workers is None else workers
+    pool.check_workers(workers, "loky")
+    catalog = Catalog(Path(path))
+    shards = [shard.id for shard in catalog.shards]
+    total = len(catalog)
+    catalog.close()
+    samples = nbytes = 0
+    bad: dict[int, tuple[BadSample, ...]] = {}
+    for shard, verdict in pool.run(partial(verify_shard, Path(path)), shards, workers=workers):
+        samples += verdict.samples
+        nbytes += verdict.nbytes
+        bad[shard] = verdict.bad
+        if progress is not None:
+            progress(samples, total)
+    return VerifyResult(Path(path), samples, nbytes, tuple(one for shard in shards for one in bad[shard]))
+
+
+def verify_shard(path: Path, shard: int) -> tuple[int, ShardVerdict]:
+    """Verify one shard by its id."""
+    samples = nbytes = 0
+    bad = []
+    with Dataset(path, verify=True) as dataset:
+        for read in dataset.each_in_shard(shard):
+            samples += 1
+            try:
+                nbytes += read.array().nbytes
+            except DatasetError as error:
+                bad.append(BadSample(read.key, str(error)))
+    return shard, ShardVerdict(samples, nbytes, tuple(bad))

@@ -1,0 +1,201 @@
+"""What a worker does with a unit: read, decode, write its own files, and report in small records."""
+
+import os
+import time
+from dataclasses import replace
+
+from ..errors import DecodeError, MemberError, ReadError
+from ..parser.decode import Decoded, decode
+from ..parser.reading import MemberReader
+from ..parser.signature import NotAnImage
+from .checksums import array_checksum, bytes_checksum
+from .counters import read_counters
+from .protocols.registry import get_serializer
+from .records import (
+    Description,
+    Failure,
+    Job,
+    Numbered,
+    Phases,
+    Sample,
+    Skipped,
+    Source,
+    Stage,
+    Unit,
+    UnitResult,
+    Usage,
+)
+from .shards import UnitFiles, open_unit_files
+
+__all__ = ["convert_unit", "forget_stop", "stop"]
+
+_stopped: set[str] = set()
+
+
+def stop(token: str) -> None:
+    """Tell the units of a run that are at work in threads of this process to stop."""
+    _stopped.add(token)
+
+
+def forget_stop(token: str) -> None:
+    """Forget a run that has ended."""
+    _stopped.discard(token)
+
+
+def convert_unit(job: Job, unit: Unit) -> UnitResult:
+    """Turn a unit's members into files and say what became of each; raises nothing that can be foreseen."""
+    refused: dict[int, Failure] = {}
+    while True:
+        attempt = _Attempt(job, unit, refused)
+        try:
+            return attempt.run()
+        except _RefusedSampleError as refusal:
+            refused[refusal.ordinal] = refusal.failure
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            reason = f"cannot write into {job.destination}: {error.strerror or error}{where}"
+            return UnitResult(unit.number, len(unit.members), fatal=reason)
+
+
+class _RefusedSampleError(Exception):
+    """A sample that its protocol cannot write: the unit is done again without its member."""
+
+    def __init__(self, ordinal: int, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.ordinal = ordinal
+        self.failure = failure
+
+
+class _Watch:
+    """Divides a worker's time among its phases, in ns."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, int] = dict.fromkeys(("read", "decode", "hash", "dump"), 0)
+        self._mark = time.perf_counter_ns()
+
+    def lap(self, phase: str) -> None:
+        """Count the time since the last lap to the phase."""
+        now = time.perf_counter_ns()
+        self.total[phase] += now - self._mark
+        self._mark = now
+
+
+class _Attempt:
+    """One pass over a unit's members."""
+
+    def __init__(self, job: Job, unit: Unit, refused: dict[int, Failure]) -> None:
+        self._job = job
+        self._unit = unit
+        self._refused = refused
+        self._watch = _Watch()
+        self._described: list[Description] = []
+        self._failures: list[Failure] = []
+        self._skipped: list[Skipped] = []
+        self._source_bytes = 0
+        self._pixel_bytes = 0
+
+    def run(self) -> UnitResult:
+        unit, job = self._unit, self._job
+        before = read_counters()
+        files = open_unit_files(job, unit.number, get_serializer(job.protocol))
+        try:
+            with MemberReader() as reader:
+                for numbered in unit.members:
+                    if job.token in _stopped:
+                        return UnitResult(unit.number, len(unit.members), stopped=True)
+                    self._convert(numbered, reader, files)
+            self._watch.lap("read")
+            files.close()
+            self._watch.lap("dump")
+        finally:
+            files.discard()
+        samples = tuple(map(Sample, self._described, files.placed))
+        assert len(samples) == len(self._described)
+        spent = self._watch.total
+        phases = Phases(
+            read_ns=spent["read"],
+            decode_ns=spent["decode"],
+            hash_ns=spent["hash"],
+            dump_ns=spent["dump"] - files.write_ns - files.fsync_ns,
+            write_ns=files.write_ns,
+            fsync_ns=files.fsync_ns,
+        )
+        usage = Usage(
+            pid=os.getpid(),
+            begin_ns=before.time_ns,
+            spent=read_counters() - before,
+            source_bytes=self._source_bytes,
+            pixel_bytes=self._pixel_bytes,
+            file_bytes=sum(shard.file_bytes for shard in files.shards),
+            phases=phases,
+        )
+        return UnitResult(
+            unit.number,
+            len(unit.members),
+            tuple(files.shards),
+            samples,
+            tuple(self._failures),
+            tuple(self._skipped),
+            usage,
+        )
+
+    def _convert(self, numbered: Numbered, reader: MemberReader, files: UnitFiles) -> None:
+        member = numbered.member
+        if numbered.ordinal in self._refused:
+            self._failures.append(self._refused[numbered.ordinal])
+            return
+        source = Source(member.size, member.mtime_ns)
+        watch = self._watch
+        try:
+            data = reader.read(member)
+            watch.lap("read")
+            self._source_bytes += len(data)
+            source = replace(source, xxh3=bytes_checksum(data))
+            watch.lap("hash")
+            images = list(decode(data, self._job.decode))
+            watch.lap("decode")
+        except NotAnImage as reason:
+            self._skipped.append(Skipped(member.key, numbered.ordinal, str(reason), source))
+        except ReadError as error:
+            self._failures.append(_failure(numbered, "read", error, source))
+        except DecodeError as error:
+            self._failures.append(_failure(numbered, "decode", error, source))
+        else:
+            for image in images:
+                self._write(numbered, image, source, files)
+
+    def _write(self, numbered: Numbered, image: Decoded, source: Source, files: UnitFiles) -> None:
+        key = numbered.member.key + (f"#{image.frame}" if image.frame else "")
+        array = image.array
+        xxh3 = array_checksum(array)
+        self._watch.lap("hash")
+        try:
+            files.add(key, array)
+        except (OSError, MemoryError):
+            raise
+        except MemberError as error:
+            raise _RefusedSampleError(numbered.ordinal, _failure(numbered, "write", error, source)) from error
+        except Exception as error:
+            raise _RefusedSampleError(numbered.ordinal, _failure(numbered, "dump", error, source)) from error
+        self._watch.lap("dump")
+        self._pixel_bytes += array.nbytes
+        self._described.append(
+            Description(
+                key=key,
+                ordinal=numbered.ordinal,
+                member=numbered.member.key if image.frame else None,
+                frame=image.frame,
+                frames=image.frames,
+                dtype=array.dtype.str,
+                shape=array.shape,
+                xxh3=xxh3,
+                source=source,
+                orientation=image.orientation,
+                salvaged=image.salvaged,
+            )
+        )
+
+
+def _failure(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:
+    message = " ".join(str(error).split()) or type(error).__name__
+    return Failure(numbered.member.key, numbered.ordinal, stage, type(error).__name__, message[:500], source)

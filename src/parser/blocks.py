@@ -1,0 +1,150 @@
+"""The bytes of a tar by position: of a plain file, or of a compressed stream that runs forwards only."""
+
+import os
+import stat
+import zlib
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+from ..errors import MissingLibraryError
+
+__all__ = ["CHUNK", "Blocks", "Damage", "FileBlocks", "StreamBlocks"]
+
+CHUNK: Final = 1 << 16
+"""Bytes that are searched at a time, and how far back a stream can be read again."""
+
+
+class Damage(Exception):  # noqa: N818  # becomes an Unreadable entry
+    """No more bytes can be had: a corrupt or cut off stream, or an I/O error."""
+
+
+class Blocks(Protocol):
+    """Bytes by position, read forwards."""
+
+    position: int
+    """Where the last read ended."""
+
+    def read(self, position: int, size: int) -> bytes:
+        """Up to `size` bytes from `position`; fewer at the end only.
+
+        Raises:
+            Damage: they cannot be had.
+        """
+
+
+class FileBlocks:
+    """The bytes of a plain file.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise OSError("no regular file")
+        self.size = status.st_size
+        self.position = 0
+
+    def read(self, position: int, size: int) -> bytes:
+        """As Blocks says."""
+        if position >= self.size:
+            return b""
+        try:
+            data = os.pread(self._descriptor, size, position)
+        except OSError as error:
+            self.position = position
+            raise Damage(error.strerror or str(error)) from error
+        self.position = position + len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+class StreamBlocks:
+    """The bytes that a compressed file unpacks to.
+
+    Args:
+        path: the file.
+        compression: "gzip", "bzip2", "xz" or "zstd".
+
+    Raises:
+        MissingLibraryError: zstd, and the library is not installed.
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: str, compression: str) -> None:
+        self._file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed by close()
+        try:
+            self._stream, self._errors = _unpacked(self._file, compression)
+        except BaseException:
+            self._file.close()
+            raise
+        self.position = 0
+        self._last = b""
+
+    def read(self, position: int, size: int) -> bytes:
+        """As Blocks says; the last 64 KiB can be read again."""
+        again = b""
+        if position < self.position:
+            behind = self.position - position
+            if behind > len(self._last):
+                raise ValueError(f"cannot go back {behind} bytes in a stream")
+            again = self._last[-behind:][:size]
+            size -= len(again)
+            position = self.position
+        while self.position < position:
+            if not self._next(min(CHUNK, position - self.position)):
+                return again
+        parts = [again]
+        while size:
+            data = self._next(min(size, 1 << 24))
+            if not data:
+                break
+            parts.append(data)
+            size -= len(data)
+        data = b"".join(parts)
+        if size <= CHUNK:
+            self._last = data[-CHUNK:]
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._file.close()
+
+    def _next(self, size: int) -> bytes:
+        try:
+            data = self._stream.read(size)
+        except self._errors as error:
+            raise Damage(str(error) or type(error).__name__) from error
+        self.position += len(data)
+        self._last = data
+        return data
+
+
+def _unpacked(file: IO[bytes], compression: str) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+    """A stream of unpacked bytes, and what reading it may raise."""
+    common = (OSError, EOFError, ValueError, MemoryError)
+    if compression == "gzip":
+        import gzip  # noqa: PLC0415  # each only where it is needed
+
+        return gzip.GzipFile(fileobj=file), (*common, zlib.error)  # type: ignore[return-value]
+    if compression == "bzip2":
+        import bz2  # noqa: PLC0415
+
+        return bz2.BZ2File(file), common
+    if compression == "xz":
+        import lzma  # noqa: PLC0415
+
+        return lzma.LZMAFile(file), (*common, lzma.LZMAError)
+    try:
+        import zstandard  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingLibraryError("a .zst archive needs zstandard: pip install 'brinery[formats]'") from error
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return reader, (*common, zstandard.ZstdError)

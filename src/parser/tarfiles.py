@@ -1,0 +1,75 @@
+"""The images of a tar archive, plain or compressed."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Final
+
+from ..errors import DecodeError
+from .blocks import Blocks, Damage, FileBlocks, StreamBlocks
+from .members import Entry, Member, NotImage, Unreadable
+from .names import place
+from .signature import HEAD, NotAnImage, require_image
+from .tarwalk import TAR_ERROR, TarWalk
+
+__all__ = ["MAX_STREAMED", "list_compressed_tar", "list_tar"]
+
+MAX_STREAMED: Final = 2 << 30
+"""Bytes of one member of a compressed tar that the parent will hold."""
+
+
+def list_tar(path: str, prefix: str = "") -> Iterator[Entry]:
+    """The entries of a plain tar, whose members workers read by position.
+
+    Damage never ends a listing silently: the place is yielded as Unreadable, with the key
+    `<archive>@<offset>`, and the listing goes on at the next good header.
+    """
+    with closing(FileBlocks(path)) as blocks:
+        yield from _guarded(TarWalk(blocks, path, prefix, blocks.size), blocks, path, prefix)
+
+
+def list_compressed_tar(path: str, compression: str, prefix: str = "") -> Iterator[Entry]:
+    """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): members carry their bytes.
+
+    What is no image by its signature is passed over without being held.
+
+    Raises:
+        MissingLibraryError: zstd, and the library is not installed.
+    """
+    with closing(StreamBlocks(path, compression)) as blocks:
+        walk = TarWalk(blocks, path, prefix, None)
+        for entry in _guarded(walk, blocks, path, prefix):
+            if not isinstance(entry, Member):
+                yield entry
+                continue
+            try:
+                yield _load(blocks, entry)
+            except Damage as damage:
+                yield Unreadable(entry.key, TAR_ERROR, f"truncated or damaged: {damage}")
+                return
+
+
+def _guarded(walk: TarWalk, blocks: Blocks, path: str, prefix: str) -> Iterator[Entry]:
+    try:
+        yield from walk
+    except Damage as damage:
+        yield Unreadable(
+            place(path, blocks.position, prefix), TAR_ERROR, f"unreadable from here on: {damage}"
+        )
+
+
+def _load(blocks: StreamBlocks, member: Member) -> Entry:
+    head = blocks.read(member.offset, min(HEAD, member.size))
+    try:
+        require_image(head, member.key)
+    except NotAnImage as verdict:
+        return NotImage(member.key, verdict.reason)
+    except DecodeError as error:
+        return Unreadable(member.key, "DecodeError", str(error))
+    if member.size > MAX_STREAMED:
+        message = f"{member.size:,} bytes in a compressed tar; {MAX_STREAMED:,} are allowed: unpack it first"
+        return Unreadable(member.key, "ReadError", message)
+    data = head + blocks.read(member.offset + len(head), member.size - len(head))
+    if len(data) < member.size:
+        raise Damage(f"{len(data):,} of {member.size:,} bytes")
+    return replace(member, data=data)

@@ -1,0 +1,189 @@
+"""The entries of a tar, header by header, over whatever gives its bytes."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from .blocks import CHUNK, Blocks
+from .members import Entry, Member, NotImage, Unreadable
+from .names import key_of_bytes, place
+from .tarheader import BLOCK, ZEROS, is_header, nanoseconds, number, pax_records, stored_name
+
+__all__ = ["TAR_ERROR", "TarWalk"]
+
+TAR_ERROR: Final = "TarError"
+
+_MAX_EXTENDED: Final = 1 << 20  # bytes of a long name or of a pax header
+_MAX_SIZE: Final = 1 << 62
+_SECOND: Final = 1_000_000_000
+
+_REGULAR: Final = frozenset({b"0", b"\0", b"7"})
+_EXTENDED: Final = frozenset({b"L", b"K", b"x", b"X", b"g"})
+_SILENT: Final = frozenset({b"5", b"D", b"V", b"N"})  # folders, and GNU's labels and lists
+_SPECIAL: Final = {
+    b"1": "hard link",
+    b"2": "symbolic link",
+    b"3": "character device",
+    b"4": "block device",
+    b"6": "named pipe",
+}
+_WITHOUT_DATA: Final = frozenset({*_SPECIAL, b"5"})  # whatever their size field says
+
+
+class TarWalk:
+    """Iterates over the entries of a tar; its members say where their bytes are.
+
+    Args:
+        blocks: the tar's bytes; read forwards only.
+        path: the file that members name as theirs.
+        prefix: put before every key.
+        end: length of the tar in bytes, where it is known beforehand.
+    """
+
+    def __init__(self, blocks: Blocks, path: str, prefix: str, end: int | None) -> None:
+        self._blocks = blocks
+        self._path = path
+        self._prefix = prefix
+        self._end = end
+        self._position = 0
+        self._ended = False
+        self._defaults: dict[bytes, bytes] = {}  # of global pax headers
+        self._forget()
+
+    def __iter__(self) -> Iterator[Entry]:
+        read = self._blocks.read
+        while not self._ended:
+            block = read(self._position, BLOCK)
+            if len(block) < BLOCK:
+                yield self._damage(self._position, "cut off: the archive ends without its end marker")
+                return
+            if not is_header(block):
+                damage = self._recover(block)
+                if damage is not None:
+                    yield damage
+                continue
+            kind = block[156:157]
+            if kind in _EXTENDED:
+                self._extend(block, kind)
+                continue
+            entry = self._entry(block, kind)
+            self._forget()
+            if entry is not None:
+                yield entry
+
+    def _forget(self) -> None:
+        """Drop what extended headers said of the entry that followed them."""
+        self._name: bytes | None = None
+        self._pax = self._defaults
+        self._spoiled = ""
+
+    def _damage(self, position: int, message: str) -> Unreadable:
+        return Unreadable(place(self._path, position, self._prefix), TAR_ERROR, message)
+
+    def _extend(self, block: bytes, kind: bytes) -> None:
+        """Take in an extended header; a damaged one spoils the entry that it belongs to."""
+        start = self._position
+        self._position += BLOCK
+        try:
+            size = number(block[124:136])
+            if not 0 <= size <= _MAX_EXTENDED:
+                raise ValueError(f"an extended header of {size:,} bytes")  # noqa: TRY301  # one way out
+            data = self._blocks.read(start + BLOCK, size)
+            self._position += _padded(size)
+            if kind == b"L":
+                self._name = data.partition(b"\0")[0]
+            elif kind == b"g":
+                self._defaults = {**self._defaults, **pax_records(data)}
+                self._pax = {**self._defaults, **self._pax}
+            elif kind != b"K":  # a long link name is of no use here
+                self._pax = {**self._pax, **pax_records(data)}
+        except ValueError as error:
+            self._spoiled = str(error)
+
+    def _entry(self, block: bytes, kind: bytes) -> Entry | None:
+        start = self._position
+        name = stored_name(block) if self._name is None else self._name
+        pax = self._pax
+        try:
+            # Eleven octal digits are the rule; base 256, blanks and NULs are for `number`.
+            digits = block[124:135]
+            size = int(digits, 8) if digits.isdigit() else number(block[124:136])
+            digits = block[136:147]
+            mtime_ns = _SECOND * (int(digits, 8) if digits.isdigit() else number(block[136:148]))
+            if pax:
+                size = int(pax.get(b"size", size))
+                name = pax.get(b"path", name)
+                mtime_ns = nanoseconds(pax[b"mtime"]) if b"mtime" in pax else mtime_ns
+            if not 0 <= size < _MAX_SIZE:
+                raise ValueError(f"a size of {size}")  # noqa: TRY301  # one way out
+        except ValueError as error:
+            self._resynchronise(start + BLOCK)
+            return self._damage(start, f"damaged header: {error}")
+
+        key = key_of_bytes(name, self._prefix)
+        sparse = kind == b"S" or any(keyword.startswith(b"GNU.sparse.") for keyword in pax)
+        offset = start + BLOCK
+        if kind == b"S":
+            offset = self._after_sparse_map(block, offset)
+        self._position = offset if kind in _WITHOUT_DATA else offset + _padded(size)
+        if kind in _SILENT or (kind in _REGULAR and name.endswith(b"/")):
+            return None
+        if not key:
+            return self._damage(start, "an entry without a name")
+        if self._spoiled:
+            return Unreadable(key, TAR_ERROR, f"its extended header is damaged: {self._spoiled}")
+        if kind in _SPECIAL:
+            return NotImage(key, _SPECIAL[kind])
+        if sparse:
+            return Unreadable(key, TAR_ERROR, "a sparse file: store it whole (tar without --sparse)")
+        if kind not in _REGULAR:
+            return Unreadable(key, TAR_ERROR, f"an entry of unknown type {kind!r}")
+        if self._end is not None and offset + size > self._end:
+            self._ended = True
+            message = f"truncated: {max(self._end - offset, 0):,} of {size:,} bytes are there"
+            return Unreadable(key, TAR_ERROR, message)
+        return Member(key, self._path, offset, size, size, mtime_ns)
+
+    def _after_sparse_map(self, block: bytes, offset: int) -> int:
+        """The first byte after GNU's extra blocks of a sparse map, each of which says whether one follows."""
+        more = block[482:483]
+        while more not in {b"", b"\0"}:
+            more = self._blocks.read(offset, BLOCK)[504:505]
+            offset += BLOCK
+        return offset
+
+    def _recover(self, block: bytes) -> Unreadable | None:
+        """Go on after a block that is no header: the end marker (nothing to report), or damage."""
+        start = self._position
+        dangling = self._pax is not self._defaults or self._name is not None
+        self._forget()
+        if block != ZEROS:
+            message = "damaged header: the member here is lost"
+        elif self._blocks.read(start + BLOCK, BLOCK) not in {ZEROS, b""}:
+            message = "a lone block of zeros where a header should be"
+        else:
+            message = "an extended header without its entry" if dangling else ""
+        self._resynchronise(start + BLOCK)
+        if not self._ended and not message:
+            message = "members after the end marker: damage, or joined archives; they were read too"
+        return self._damage(start, message) if message else None
+
+    def _resynchronise(self, position: int) -> None:
+        """Go to the next block with a tar's magic and a good checksum, or end."""
+        while True:
+            chunk = self._blocks.read(position, CHUNK)
+            at = chunk.find(b"ustar")
+            while at >= 0:
+                start = at - 257
+                block = chunk[start : start + BLOCK] if start >= 0 and not start % BLOCK else b""
+                if len(block) == BLOCK and is_header(block):
+                    self._position = position + start
+                    return
+                at = chunk.find(b"ustar", at + 1)
+            if len(chunk) < CHUNK:
+                self._ended = True
+                return
+            position += CHUNK
+
+
+def _padded(size: int) -> int:
+    return (size + BLOCK - 1) // BLOCK * BLOCK

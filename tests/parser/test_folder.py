@@ -1,0 +1,84 @@
+"""Folders: what is a member, what is none, and how names become keys."""
+
+import os
+import socket
+
+import pytest
+
+from brinery.parser.members import Member
+
+from .samples import JPEG_LIKE, contents, listed, not_images, unreadable
+
+
+def test_members_carry_what_the_file_system_says(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(JPEG_LIKE)
+    os.utime(path, ns=(1, 1_234_567_890_123_456_789))
+    size = len(JPEG_LIKE)
+    assert listed(tmp_path) == [Member("a.jpg", os.path.realpath(path), 0, size, size, 1_234_567_890_123_456_789)]
+
+
+def test_links_pipes_and_sockets_are_no_images_and_links_are_not_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.jpg").write_bytes(JPEG_LIKE)
+    (tmp_path / "file.jpg").symlink_to("real/a.jpg")
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "dead.jpg").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        entries = listed(tmp_path)
+    assert [entry.key for entry in entries if isinstance(entry, Member)] == ["real/a.jpg"]
+    assert not_images(entries) == {
+        "file.jpg": "symbolic link",
+        "loop": "symbolic link",
+        "dead.jpg": "symbolic link",
+        "pipe.jpg": "named pipe",
+        "socket": "socket",
+    }
+
+
+def test_names_that_are_no_unicode_have_keys_that_are(tmp_path):
+    name = b"caf\xe9.jpg"
+    with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+        file.write(JPEG_LIKE)
+    (entry,) = listed(tmp_path)
+    assert entry.key == "caf\\xe9.jpg"
+    assert os.fsencode(entry.path).endswith(name)
+    assert contents(tmp_path) == {"caf\\xe9.jpg": JPEG_LIKE}
+
+
+def test_a_tree_deeper_than_a_stack_of_calls(tmp_path):
+    depth = 1500
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=descriptor)
+        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    assert listed(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_reported_and_the_rest_is_listed(tmp_path):
+    (tmp_path / "b").mkdir(mode=0)
+    (tmp_path / "a.jpg").write_bytes(JPEG_LIKE)
+    (tmp_path / "c.jpg").write_bytes(JPEG_LIKE)
+    entries = listed(tmp_path)
+    (tmp_path / "b").chmod(0o700)
+    assert [entry.key for entry in entries] == ["a.jpg", "b", "c.jpg"]
+    assert [(entry.key, entry.message) for entry in unreadable(entries)] == [("b", "Permission denied")]
+
+
+def test_a_path_longer_than_the_system_allows_is_reported(tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):  # 20 x 250 bytes pass PATH_MAX
+        os.mkdir("d" * 250, dir_fd=descriptor)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    (entry,) = listed(tmp_path)
+    assert entry.message == "File name too long"

@@ -1,0 +1,280 @@
+"""Tars: every format's names and sizes, and damage that must never pass in silence."""
+
+import io
+import os
+import tarfile
+
+import pytest
+
+from brinery.parser import tarfiles
+from brinery.parser.members import Member
+
+from .samples import JPEG_LIKE, contents, listed, members, not_images, unreadable
+
+FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+COMPRESSIONS = {"plain": "w", "gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}
+
+
+def tar(entries, kind="pax", mode="w"):
+    """A tar of (name or TarInfo, bytes)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode, format=FORMATS[kind], errors="surrogateescape") as archive:
+        for name, data in entries:
+            info = tarfile.TarInfo(name) if isinstance(name, str) else name
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(data, name="a.tar"):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return write
+
+
+def three(kind="gnu"):
+    return tar([(f"{name}.jpg", JPEG_LIKE * 30) for name in "abc"], kind)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("mode", COMPRESSIONS.values(), ids=COMPRESSIONS)
+def test_names_and_bytes_come_back(write, kind, mode):
+    files = {
+        "a.jpg": JPEG_LIKE,
+        "x" * 90 + "/" + "y" * 90 + ".jpg": JPEG_LIKE * 100,  # the prefix field, or an extended header
+        "grüße/☃.jpg": JPEG_LIKE[:22],
+        "../up.jpg": JPEG_LIKE,
+    }
+    if kind != "ustar":
+        files["deep/" * 800 + "a.jpg"] = JPEG_LIKE  # 4 KB
+    assert contents(write(tar(files.items(), kind, mode))) == files
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_members_say_where_their_bytes_are_and_how_old(write, kind):
+    info = tarfile.TarInfo("a.jpg")
+    info.mtime = 1_234_567_890.25 if kind == "pax" else 1_234_567_890
+    data = tar([(info, JPEG_LIKE)], kind)
+    path = write(data)
+    offset = data.index(JPEG_LIKE)
+    (entry,) = listed(path)
+    size = len(JPEG_LIKE)
+    expected = 1_234_567_890_250_000_000 if kind == "pax" else 1_234_567_890_000_000_000
+    assert entry == Member("a.jpg", str(path), offset, size, size, expected)
+
+
+def test_names_lose_their_leading_dots_and_slashes_only(write):
+    entries = [("./a.jpg", JPEG_LIKE), (".//./b.jpg", JPEG_LIKE), ("/c.jpg", JPEG_LIKE), ("d/./e.jpg", JPEG_LIKE)]
+    assert [entry.key for entry in listed(write(tar(entries)))] == ["a.jpg", "b.jpg", "c.jpg", "d/./e.jpg"]
+
+
+def test_names_that_are_no_unicode_or_hold_nul(write):
+    latin = tar([("caf\udce9.jpg", JPEG_LIKE)], "gnu")
+    info = tarfile.TarInfo("x.jpg")
+    info.pax_headers = {"path": "a\0b.jpg"}
+    assert [entry.key for entry in listed(write(latin))] == ["caf\\xe9.jpg"]
+    assert [entry.key for entry in listed(write(tar([(info, JPEG_LIKE)])))] == ["a\\x00b.jpg"]
+
+
+def test_an_entry_without_a_name_is_reported(write):
+    (entry,) = listed(write(tar([("./", JPEG_LIKE), ("", JPEG_LIKE)][1:], "ustar")))
+    assert entry.message == "an entry without a name"
+
+
+def test_global_pax_headers_hold_for_all_that_follow(write):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"mtime": "12.5"}) as archive:
+        for name in ("a.jpg", "b.jpg"):
+            archive.addfile(tarfile.TarInfo(name))
+    assert [entry.mtime_ns for entry in listed(write(out.getvalue()))] == [12_500_000_000] * 2
+
+
+def test_links_and_devices_are_no_images_and_folders_nothing(write):
+    kinds = {
+        "folder": tarfile.DIRTYPE,
+        "hard": tarfile.LNKTYPE,
+        "soft": tarfile.SYMTYPE,
+        "pipe": tarfile.FIFOTYPE,
+        "char": tarfile.CHRTYPE,
+        "block": tarfile.BLKTYPE,
+    }
+    infos = []
+    for name, kind in kinds.items():
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, "a" * 300
+        infos.append((info, b""))
+    entries = listed(write(tar([*infos, ("a.jpg", JPEG_LIKE)], "gnu")))
+    assert [entry.key for entry in members(entries)] == ["a.jpg"]
+    assert not_images(entries) == {
+        "hard": "hard link",
+        "soft": "symbolic link",
+        "pipe": "named pipe",
+        "char": "character device",
+        "block": "block device",
+    }
+
+
+def test_sizes_past_eight_gigabytes_are_read_in_base_256_and_pax(tmp_path):
+    for kind in ("gnu", "pax"):
+        info = tarfile.TarInfo("a.jpg")
+        info.size = 9 << 30
+        path = tmp_path / f"{kind}.tar"
+        path.write_bytes(info.tobuf(FORMATS[kind]))
+        start = path.stat().st_size
+        os.truncate(path, start + info.size + 1024)  # a file with a hole: no disk is used
+        (entry,) = listed(path)
+        assert (entry.offset, entry.size) == (start, 9 << 30)
+
+
+def test_sparse_files_are_refused_not_misread(tmp_path, write):
+    import shutil
+    import subprocess
+
+    if shutil.which("tar") is None:
+        pytest.skip("no tar command")
+    with open(tmp_path / "holes.jpg", "wb") as file:
+        for at in range(40):  # enough pieces for GNU's extra blocks
+            file.seek(at << 17)
+            file.write(JPEG_LIKE)
+    (tmp_path / "z.jpg").write_bytes(JPEG_LIKE)
+    for kind in ("gnu", "posix"):
+        path = tmp_path / f"{kind}.tar"
+        subprocess.run(
+            ["tar", "--sparse", f"--format={kind}", "-cf", path, "holes.jpg", "z.jpg"], cwd=tmp_path, check=True
+        )
+        sparse, plain = listed(path)
+        assert "sparse" in sparse.message
+        assert plain.key == "z.jpg"
+
+
+def test_a_damaged_header_costs_its_member_and_no_other(write):
+    data = bytearray(three())
+    data[1536] ^= 1  # b.jpg's name
+    path = write(data)
+    first, lost, last = listed(path)
+    assert (first.key, last.key) == ("a.jpg", "c.jpg")
+    assert (lost.key, lost.error) == ("a.tar@1536", "TarError")
+    assert "damaged header" in lost.message
+
+
+def test_a_header_of_zeros_is_damage_and_no_end(write):
+    data = bytearray(three())
+    data[1536:2048] = bytes(512)
+    first, lost, last = listed(write(data))
+    assert (first.key, lost.key, last.key) == ("a.jpg", "a.tar@1536", "c.jpg")
+
+
+def test_zeros_over_a_member_are_no_end_either(write):
+    data = bytearray(three())
+    data[1536:3072] = bytes(1536)
+    first, lost, last = listed(write(data))
+    assert (first.key, lost.key, last.key) == ("a.jpg", "a.tar@1536", "c.jpg")
+    assert "end marker" in lost.message
+
+
+@pytest.mark.parametrize("length", [512, 700, 1024 + 512, 1024 + 512 + 1, 3 * 1536, 3 * 1536 - 512])
+def test_a_cut_off_tar_says_so(write, length):
+    size = 30 * len(JPEG_LIKE)
+    entries = listed(write(three()[:length]))
+    assert unreadable(entries)
+    assert len(members(entries)) == sum(length >= start + size for start in (512, 2048, 3584))
+
+
+def test_one_block_of_zeros_at_the_end_is_enough(write):
+    assert len(listed(write(three()[: 3 * 1536 + 512]))) == 3
+
+
+def test_a_truncated_member_is_reported_as_itself(write):
+    *_, last = listed(write(three()[: 3584 + 100]))
+    assert (last.key, last.error) == ("c.jpg", "TarError")
+    assert last.message == f"truncated: 100 of {30 * len(JPEG_LIKE)} bytes are there"
+
+
+def test_a_damaged_extended_header_costs_the_entry_that_it_names(write):
+    long = "d/" * 100 + "a.jpg"
+    data = tar([(long, JPEG_LIKE), ("b.jpg", JPEG_LIKE)])
+    at = data.index(b" path=")
+    broken = data[: at - 1] + b"x" + data[at:]  # the record's length
+    first, second = listed(write(broken))
+    assert "extended header is damaged" in first.message
+    assert second.key == "b.jpg"
+
+
+def test_absurd_sizes_are_refused(write):
+    for field in (b"\x80" + b"\xff" * 11, b"\xff" * 12, b"zzz\0".ljust(12, b"0")):
+        block = bytearray(three()[:512])
+        block[124:136] = field
+        block[148:156] = b" " * 8
+        block[148:156] = b"%06o\0 " % sum(block)
+        first, *others = listed(write(bytes(block) + three()[512:]))
+        assert "damaged header" in first.message
+        assert [entry.key for entry in others] == ["b.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize("mode", [mode for mode in COMPRESSIONS.values() if mode != "w"])
+def test_compressed_tars_give_images_with_their_bytes_and_nothing_else(write, mode):
+    picture = JPEG_LIKE * 9000
+    files = [("notes.txt", b"text " * 99999), ("a.jpg", picture), ("empty.png", b""), ("b", JPEG_LIKE)]
+    text, first, broken, second = listed(write(tar(files, mode=mode)))
+    assert (text.key, text.reason) == ("notes.txt", "text or unknown data")
+    assert (first.key, first.data, first.size) == ("a.jpg", picture, len(picture))
+    assert (broken.key, broken.error) == ("empty.png", "DecodeError")
+    assert second.data == JPEG_LIKE
+
+
+@pytest.mark.parametrize("mode", [mode for mode in COMPRESSIONS.values() if mode != "w"])
+def test_compressed_tars_that_are_cut_off_say_so(write, mode):
+    noise = os.urandom(40_000)
+    data = tar([(f"{n}.jpg", JPEG_LIKE + noise[n:]) for n in range(5)], mode=mode)
+    for length in range(len(data) // 3, len(data), len(data) // 20):
+        try:
+            entries = listed(write(data[:length]))
+        except Exception as error:
+            assert "damaged" in str(error)  # so early that nothing can be listed
+        else:
+            assert unreadable(entries)
+
+
+def test_a_stream_flipped_in_its_middle_keeps_what_came_before(write):
+    noise = os.urandom(100_000)
+    data = bytearray(tar([(f"{n}.jpg", JPEG_LIKE + noise) for n in range(9)], mode="w:gz"))
+    data[len(data) // 2] ^= 0xFF
+    entries = listed(write(data))
+    assert members(entries)
+    assert unreadable(entries)
+
+
+def test_a_member_too_large_for_the_parent_is_refused(write, monkeypatch):
+    monkeypatch.setattr(tarfiles, "MAX_STREAMED", 1000)
+    large, small = listed(write(tar([("a.jpg", JPEG_LIKE * 99), ("b.jpg", JPEG_LIKE)], mode="w:gz")))
+    assert "1,000 are allowed" in large.message
+    assert small.data == JPEG_LIKE
+
+
+def test_zstd_streams_of_several_frames(write):
+    zstandard = pytest.importorskip("zstandard")
+    data = three()
+    packed = zstandard.compress(data[:2000]) + zstandard.compress(data[2000:])
+    assert list(contents(write(packed))) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert unreadable(listed(write(packed[:-30])))
+
+
+def test_what_the_tar_command_writes(tmp_path):
+    import shutil
+    import subprocess
+
+    if shutil.which("tar") is None:
+        pytest.skip("no tar command")
+    name = "n" * 70 + "/" + "m" * 70 + "/ä.jpg"
+    (tmp_path / "in" / name).parent.mkdir(parents=True)
+    (tmp_path / "in" / name).write_bytes(JPEG_LIKE)
+    for kind in ("v7", "oldgnu", "gnu", "ustar", "posix"):
+        path = tmp_path / f"{kind}.tar"
+        done = subprocess.run(["tar", f"--format={kind}", "-cf", path, "-C", tmp_path / "in", "."], check=False)
+        if kind == "v7":
+            assert done.returncode  # the name is too long for it
+        else:
+            assert contents(path) == {name: JPEG_LIKE}
