@@ -36,10 +36,11 @@ def _contents(found: dict[str, Any]) -> list[str]:
     settings = found["settings"]
     state = "" if found["complete"] else " (a run is unfinished: run the same convert again)"
     files = f"{format_size(found['file_bytes'])} in {found['shards']} shards"
+    pixels = format_size(found["pixel_bytes"])
     lines = [
         f"{found['path']}: {found['samples']} samples in {found['protocol']}{state}",
         f"  files     {files}, layout {settings['layout']}",
-        f"  pixels    {format_size(found['pixel_bytes'])}, mode {settings['mode']}, frames {settings['frames']}",
+        f"  pixels    {pixels}, mode {settings['mode']}, frames {settings['frames']}",
     ]
     for shape in found["shapes"]:
         size = " x ".join(map(str, shape["shape"])) or "scalar"

@@ -30,6 +30,13 @@ UNION ALL SELECT 'skipped', ordinal, unit, source_size, source_mtime_ns
     FROM skipped WHERE key = :key AND unit IS NOT NULL
 LIMIT 1
 """
+_DONE_UNITS = f"""
+SELECT unit, MIN(ordinal), MAX(ordinal) FROM (
+    SELECT shard / {PARTS_PER_UNIT} AS unit, ordinal FROM samples WHERE shard >= :shard
+    UNION ALL SELECT unit, ordinal FROM failures WHERE unit >= :unit
+    UNION ALL SELECT unit, ordinal FROM skipped WHERE unit >= :unit
+) GROUP BY unit
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +103,10 @@ class Manifest:
                 raise _storage_error(self._path, error) from error
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:
+        named = values[0] if values and isinstance(values[0], dict) else values
         with self._lock:
             try:
-                return self._db.execute(statement, values).fetchall()
+                return self._db.execute(statement, named).fetchall()
             except sqlite3.Error as error:
                 raise DatasetError(f"{self._path} cannot be read: {error}") from error
 
@@ -137,7 +145,7 @@ class Manifest:
         settings = self.settings()
         open_unit = int(settings.get("open_unit", next_unit))
         open_ordinal = int(settings.get("open_ordinal", next_ordinal))
-        done = self._rows(f"SELECT unit FROM ({units}) WHERE unit >= ?", open_unit)  # noqa: S608
+        done = self._rows(_DONE_UNITS, {"unit": open_unit, "shard": open_unit * PARTS_PER_UNIT})
         lost = {
             unit
             for unit, name, size in self._rows("SELECT unit, name, file_bytes FROM shards")
@@ -149,7 +157,7 @@ class Manifest:
             open_ordinal=open_ordinal,
             next_unit=next_unit,
             next_ordinal=next_ordinal,
-            done_units=frozenset(unit for (unit,) in done),
+            done_units={unit: (first, last) for unit, first, last in done},
             lost_units={unit: self._members_of(unit) for unit in lost},
         )
 

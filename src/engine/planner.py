@@ -8,8 +8,10 @@ generation is unfinished its recorded entries keep their places in the cut; wher
 between, so that places no longer agree, the planner begins a new generation for what is still missing.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from ..parser.members import Entry, Member, NotImage, Unreadable
 from .records import Failure, Numbered, Skipped, Source, Unit
@@ -49,7 +51,7 @@ class PlanState:
         open_ordinal: its first ordinal.
         next_unit: one past the highest unit recorded.
         next_ordinal: one past the highest ordinal recorded.
-        done_units: recorded units of the unfinished generation.
+        done_units: recorded units of the unfinished generation, each with its first and last ordinal.
         lost_units: units with a missing shard, and how many members each has.
     """
 
@@ -57,7 +59,7 @@ class PlanState:
     open_ordinal: int = 0
     next_unit: int = 0
     next_ordinal: int = 0
-    done_units: frozenset[int] = frozenset()
+    done_units: dict[int, tuple[int, int]] = field(default_factory=dict)
     lost_units: dict[int, int] = field(default_factory=dict)
 
 
@@ -116,6 +118,7 @@ class Planner:
         self._reopen = reopen
         self._usable = usable
         self._retry_failed = retry_failed
+        self._done_spans = sorted(state.done_units.values())
         self._resuming = bool(state.done_units) or state.open_ordinal < state.next_ordinal
         self._unit = state.open_unit
         self._ordinal = state.open_ordinal
@@ -132,7 +135,8 @@ class Planner:
                 yield from self._member(entry)
             else:
                 self._other(entry)
-        yield from self._cut()
+        while self._places:
+            yield from self._cut()
         for number, members in sorted(self._lost.items()):
             yield self._planned(Unit(number, tuple(members)))
 
@@ -173,8 +177,7 @@ class Planner:
     def _cut(self) -> Iterator[Unit]:
         """End the unit here and yield what is to be done of it."""
         pending = tuple(Numbered(place.ordinal, place.member) for place in self._places if place.member)
-        taken = len(pending) < len(self._places) or self._unit in self._state.done_units
-        if pending and self._resuming and taken:
+        if pending and self._resuming and (len(pending) < len(self._places) or self._is_taken()):
             yield from self._begin_again()
             return
         if pending:
@@ -182,6 +185,14 @@ class Planner:
         if self._places:
             self._unit += 1
         self._places, self._bytes = [], 0
+
+    def _is_taken(self) -> bool:
+        """Whether another unit is recorded under this number or at one of these places."""
+        if self._unit in self._state.done_units:
+            return True
+        first, last = self._places[0].ordinal, self._places[-1].ordinal
+        nearest = bisect_left(self._done_spans, first, key=itemgetter(1))
+        return nearest < len(self._done_spans) and self._done_spans[nearest][0] <= last
 
     def _begin_again(self) -> Iterator[Unit]:
         """Begin a new generation: the archive changed since the unfinished one was cut."""

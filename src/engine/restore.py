@@ -15,7 +15,7 @@ from .cpus import default_workers
 from .dataset import Dataset
 from .options import PathLike
 from .protocols.base import Array
-from .shards import single_path
+from .shards import refusal, single_path
 
 __all__ = ["IMAGE_FORMATS", "ImageFormat", "NotRestored", "RestoreResult", "restore"]
 
@@ -146,6 +146,10 @@ def restore_shard(
             except FileExistsError:
                 failures.append(NotRestored(read.key, "another sample's file has the same name"))
             except OSError as error:
+                reason = refusal(error)
+                if isinstance(reason, MemberError):
+                    failures.append(NotRestored(read.key, str(reason)))
+                    continue
                 return written, failures, f"cannot write into {out}: {error.strerror or error}"
             else:
                 written += 1

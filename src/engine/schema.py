@@ -1,6 +1,7 @@
 """The tables of manifest.sqlite, format brinery.dataset/1; docs/dataset-format.md explains each column."""
 
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ..errors import DatasetError
@@ -127,6 +128,7 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
     if not path.is_file():
         what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
         raise DatasetError(f"{folder} {what}: it is no brinery dataset")
+    _recover(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
@@ -136,6 +138,14 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
     return connection
+
+
+def _recover(path: Path) -> None:
+    """Let sqlite undo what a killed writer left half done, which a read-only connection may not."""
+    if not path.with_name(f"{MANIFEST_NAME}-journal").exists():
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:

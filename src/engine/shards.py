@@ -12,7 +12,7 @@ from .output import PARTIAL_FOLDER, NewFile, fsync_folders
 from .protocols.base import Array, Serializer, ShardWriter
 from .records import Job, Placed, Shard
 
-__all__ = ["FILES_FOLDER", "SHARDS_FOLDER", "UnitFiles", "open_unit_files", "single_path"]
+__all__ = ["FILES_FOLDER", "SHARDS_FOLDER", "UnitFiles", "open_unit_files", "refusal", "single_path"]
 
 SHARDS_FOLDER = "shards"
 FILES_FOLDER = "files"
@@ -142,7 +142,7 @@ class _SingleFiles(UnitFiles):
         try:
             self._make_folders(target.parent)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
         file = self._partial(f"{self._name}-{len(self.placed)}{self._serializer.file_suffix}")
         try:
             with _errors_of(file):
@@ -151,7 +151,7 @@ class _SingleFiles(UnitFiles):
         except BaseException as error:
             file.discard()
             if isinstance(error, OSError):
-                raise _refusal(error) from error
+                raise refusal(error) from error
             raise
         self.placed.append(Placed(0, len(self.placed), placement))
         self._file_bytes += file.size
@@ -188,7 +188,8 @@ def _errors_of(file: NewFile) -> Iterator[None]:
         raise
 
 
-def _refusal(error: OSError) -> Exception:
+def refusal(error: OSError) -> Exception:
+    """Return a MemberError for what one file's name can cause, any other error as it is."""
     if error.errno in _NAME_ERRORS:
         return MemberError(f"its name cannot be a file in the destination: {os.strerror(error.errno or 0)}")
     return error

@@ -85,31 +85,33 @@ class StreamBlocks:
             self._file.close()
             raise
         self.position = 0
-        self._last = b""
+        self._kept = b""  # the bytes that end at `position`
 
     def read(self, position: int, size: int) -> bytes:
-        """As Blocks says; the last 64 KiB can be read again."""
+        """As Blocks says; what the last read of up to 64 KiB gave can be read again."""
+        behind = self.position - position
+        if behind > len(self._kept):
+            raise ValueError(f"cannot go back {behind} bytes in a stream")
         again = b""
-        if position < self.position:
-            behind = self.position - position
-            if behind > len(self._last):
-                raise ValueError(f"cannot go back {behind} bytes in a stream")
-            again = self._last[-behind:][:size]
-            size -= len(again)
-            position = self.position
-        while self.position < position:
-            if not self._next(min(CHUNK, position - self.position)):
+        if behind > 0:
+            start = len(self._kept) - behind
+            again = self._kept[start : start + size]
+            if len(again) == size:
                 return again
+        while self.position < position:
+            self._kept = b""
+            if not self._next(min(CHUNK, position - self.position)):
+                return b""
         parts = [again]
-        while size:
-            data = self._next(min(size, 1 << 24))
+        missing = size - len(again)
+        while missing:
+            data = self._next(min(missing, 1 << 24))
             if not data:
                 break
             parts.append(data)
-            size -= len(data)
+            missing -= len(data)
         data = b"".join(parts)
-        if size <= CHUNK:
-            self._last = data[-CHUNK:]
+        self._kept = data if size <= CHUNK else b""
         return data
 
     def close(self) -> None:
@@ -123,7 +125,6 @@ class StreamBlocks:
         except self._errors as error:
             raise Damage(str(error) or type(error).__name__) from error
         self.position += len(data)
-        self._last = data
         return data
 
 

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageFile
 
 from ..errors import DecodeError
 from .exif import jpeg_orientation, oriented
-from .fidelity import check_fidelity, sample_bits
+from .fidelity import check_fidelity, refused_tiff, sample_bits
 from .modes import image_pixels, to_mode
 from .options import DecodeOptions
 from .pillow import ANIMATED, check_pixels, open_image
@@ -115,7 +115,11 @@ def _turbo(data: bytes, options: DecodeOptions, *, strict: bool) -> NDArray[np.u
 
 
 def _frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]:
-    image = open_image(data, kind, options.max_pixels)
+    try:
+        image = open_image(data, kind, options.max_pixels)
+    except SyntaxError as error:
+        reason = refused_tiff(data) if kind == "TIFF" else ""
+        raise (DecodeError(reason) if reason else error) from error
     check_fidelity(image, kind, data, options.mode)
     depth = sample_bits(kind, data)
     salvaged = _load(image, options)

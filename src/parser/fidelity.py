@@ -1,16 +1,18 @@
 """Images that Pillow opens and would change without a word: they are refused with the reason."""
 
+import io
 import re
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image, TiffImagePlugin
 
 from ..errors import DecodeError
 from .options import Mode
 
-__all__ = ["check_fidelity", "sample_bits"]
+__all__ = ["check_fidelity", "refused_tiff", "sample_bits"]
 
-_HINT = "; modes rgb, gray and rgba take the high byte"
+_HINT: Final = "; modes rgb, gray and rgba take the high byte"
+_KINDS: Final = {1: "unsigned", 2: "signed", 3: "float", 5: "complex", 6: "complex"}
 
 
 def check_fidelity(image: Image.Image, kind: str, data: bytes, mode: Mode) -> None:
@@ -47,31 +49,46 @@ def sample_bits(kind: str, data: bytes) -> int:
     return 8
 
 
+def refused_tiff(data: bytes) -> str:
+    """What a TIFF that Pillow does not open holds, for the message; "" where its tags cannot be read."""
+    file = io.BytesIO(data)
+    try:
+        header = file.read(8)
+        if header[2:4] in {b"+\0", b"\0+"}:
+            header += file.read(8)  # BigTIFF
+        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+        file.seek(tags.next)
+        tags.load(file)
+        samples, depths, kinds = _layout(tags)
+    except Exception:  # noqa: BLE001  # whatever is wrong with it, Pillow's own words are told instead
+        return ""
+    depth = "/".join(map(str, sorted(set(depths))))
+    return f"TIFF of {samples} x {depth}-bit {'/'.join(sorted(set(kinds)))} samples: Pillow does not read it"
+
+
 def _check_tiff(image: TiffImagePlugin.TiffImageFile, mode: Mode) -> None:
     """Check a page by its tags (TIFF 6.0: 258, 277, 284, 338, 339)."""
-    tags = image.tag_v2
-    samples = int(tags.get(277, 1))
-    bits = _numbers(tags.get(258, 1))
-    formats = _numbers(tags.get(339, 1))
-    kind = {1: "unsigned", 2: "signed", 3: "float"}.get(formats[0], "unknown")
-    if len(set(bits)) > 1 or len(set(formats)) > 1:
+    samples, depths, kinds = _layout(image.tag_v2)
+    depth, kind, given = depths[0], kinds[0], len(image.getbands())
+    if len(set(depths)) > 1 or len(set(kinds)) > 1:
         raise DecodeError("TIFF whose channels have different depths: Pillow would mix them up")
-    depth = bits[0]
     if samples > 4:
-        raise DecodeError(f"TIFF of {samples} channels: Pillow would give {len(image.getbands())}")
-    if (
-        (kind == "unsigned" and depth > 16)
-        or (kind == "signed" and depth == 8)
-        or (kind == "float" and depth != 32)
-    ):
+        raise DecodeError(f"TIFF of {samples} channels: Pillow would give {given}")
+    wrapped = {"unsigned": depth > 16, "signed": depth == 8, "float": depth != 32}
+    if wrapped.get(kind, True):
         raise DecodeError(f"TIFF of {kind} {depth}-bit samples: Pillow would wrap or round them")
     if samples > 1 and depth > 8 and mode == "native":
         raise DecodeError(f"{depth}-bit colour TIFF: Pillow would give 8 bits{_HINT}")
-    if tags.get(284, 1) == 2 and samples > 1 and image.mode not in {"RGB", "RGBA", "CMYK"}:
+    if samples > 1 and image.tag_v2.get(284, 1) == 2 and image.mode not in {"RGB", "RGBA", "CMYK"}:
         raise DecodeError(f"planar TIFF of {samples} channels: Pillow would mix them up")
-    if samples > len(image.getbands()) and mode in {"native", "rgba"}:
-        given = len(image.getbands())
+    if samples > given and mode in {"native", "rgba"}:
         raise DecodeError(f"TIFF of {samples} channels: Pillow would give {given}; mode rgb takes those")
+
+
+def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2) -> tuple[int, tuple[int, ...], list[str]]:
+    """Samples of a pixel, their bits, and what kind of numbers they are."""
+    kinds = [_KINDS.get(number, "unknown") for number in _numbers(tags.get(339, 1))]
+    return int(tags.get(277, 1)), _numbers(tags.get(258, 1)), kinds
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

@@ -125,12 +125,13 @@ class TarWalk:
         if kind == b"S":
             offset = self._after_sparse_map(block, offset)
         self._position = offset if kind in _WITHOUT_DATA else offset + _padded(size)
+        if self._spoiled:  # the name is not to be trusted either
+            message = f"its extended header is damaged: {self._spoiled}"
+            return Unreadable(key, TAR_ERROR, message) if key else self._damage(start, message)
         if kind in _SILENT or (kind in _REGULAR and name.endswith(b"/")):
             return None
         if not key:
             return self._damage(start, "an entry without a name")
-        if self._spoiled:
-            return Unreadable(key, TAR_ERROR, f"its extended header is damaged: {self._spoiled}")
         if kind in _SPECIAL:
             return NotImage(key, _SPECIAL[kind])
         if sparse:

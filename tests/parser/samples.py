@@ -44,7 +44,9 @@ def png(rows, depth, colour, width, height, *chunks):
 
     header = chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, 0))
     middle = b"".join(chunk(name, data) for name, data in chunks)
-    return b"\x89PNG\r\n\x1a\n" + header + middle + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + header + middle + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
+    )
 
 
 def tiff(planes, *, planar=False, packed=False, photometric=2, extra=(), sample_format=1):

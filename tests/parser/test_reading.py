@@ -6,8 +6,10 @@ import tarfile
 import zipfile
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+
 from brinery.errors import DecodeError, ReadError
 from brinery.parser import reading
 from brinery.parser.members import Member
@@ -46,13 +48,13 @@ def test_a_file_that_changed_since_the_listing(tmp_path, reader):
 
 def test_a_file_that_became_something_else(tmp_path, reader):
     member = in_folder(tmp_path, JPEG_LIKE)
-    os.unlink(member.path)
+    Path(member.path).unlink()
     with pytest.raises(ReadError, match="No such file"):
         reader.read(member)
-    os.symlink("elsewhere", member.path)
+    Path(member.path).symlink_to("elsewhere")
     with pytest.raises(ReadError, match="symbolic links"):
         reader.read(member)
-    os.unlink(member.path)
+    Path(member.path).unlink()
     os.mkfifo(member.path)
     with pytest.raises(ReadError, match="no regular file"):
         reader.read(member)
@@ -85,11 +87,11 @@ def test_one_archive_is_opened_once(tmp_path, monkeypatch):
     opened = []
     whole = os.open
     monkeypatch.setattr(reading.os, "open", lambda *args: opened.append(args) or whole(*args))
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with MemberReader() as reader:
         assert [reader.read(entry) for entry in entries] == [JPEG_LIKE] * 3
     assert len(opened) == 1
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_what_is_no_image_is_told_apart_from_what_only_claims_to_be_one(tmp_path, reader):
@@ -145,7 +147,7 @@ def test_a_member_that_unpacks_to_less_than_it_says(tmp_path, reader):
         member = in_zip(tmp_path, JPEG_LIKE * 9, method)
         with pytest.raises(ReadError, match="truncated"):
             reader.read(replace(member, size=member.size + 1))
-        with pytest.raises(ReadError, match="truncated|damaged"):
+        with pytest.raises(ReadError, match=r"truncated|damaged"):
             reader.read(replace(member, stored=member.stored - 8))
 
 
@@ -173,7 +175,11 @@ def test_members_from_streams_are_what_they_carry(reader):
 
 def test_impossible_offsets_and_paths_are_read_errors(tmp_path, reader):
     member = in_zip(tmp_path, JPEG_LIKE)
-    for wrong in (replace(member, offset=1 << 70), replace(member, path="a\0b"), replace(member, path=str(tmp_path))):
+    for wrong in (
+        replace(member, offset=1 << 70),
+        replace(member, path="a\0b"),
+        replace(member, path=str(tmp_path)),
+    ):
         with pytest.raises(ReadError):
             reader.read(wrong)
 

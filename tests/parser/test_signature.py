@@ -3,13 +3,29 @@
 import pickle
 
 import pytest
+from PIL import Image
+
 from brinery.errors import DecodeError
 from brinery.parser.signature import HEAD, NotAnImage, describe, require_image, sniff
-from PIL import Image
 
 from .samples import encoded, smooth
 
-WRITTEN = ["AVIF", "BMP", "DDS", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI", "TIFF", "WEBP"]
+WRITTEN = [
+    "AVIF",
+    "BMP",
+    "DDS",
+    "GIF",
+    "ICO",
+    "JPEG",
+    "JPEG2000",
+    "PCX",
+    "PNG",
+    "PPM",
+    "QOI",
+    "SGI",
+    "TIFF",
+    "WEBP",
+]
 
 
 @pytest.mark.parametrize("kind", WRITTEN)

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 
+from brinery.errors import ArchiveError
 from brinery.parser import tarfiles
 from brinery.parser.members import Member
 
@@ -67,7 +68,12 @@ def test_members_say_where_their_bytes_are_and_how_old(write, kind):
 
 
 def test_names_lose_their_leading_dots_and_slashes_only(write):
-    entries = [("./a.jpg", JPEG_LIKE), (".//./b.jpg", JPEG_LIKE), ("/c.jpg", JPEG_LIKE), ("d/./e.jpg", JPEG_LIKE)]
+    entries = [
+        ("./a.jpg", JPEG_LIKE),
+        (".//./b.jpg", JPEG_LIKE),
+        ("/c.jpg", JPEG_LIKE),
+        ("d/./e.jpg", JPEG_LIKE),
+    ]
     assert [entry.key for entry in listed(write(tar(entries)))] == ["a.jpg", "b.jpg", "c.jpg", "d/./e.jpg"]
 
 
@@ -86,7 +92,9 @@ def test_an_entry_without_a_name_is_reported(write):
 
 def test_global_pax_headers_hold_for_all_that_follow(write):
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"mtime": "12.5"}) as archive:
+    with tarfile.open(
+        fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"mtime": "12.5"}
+    ) as archive:
         for name in ("a.jpg", "b.jpg"):
             archive.addfile(tarfile.TarInfo(name))
     assert [entry.mtime_ns for entry in listed(write(out.getvalue()))] == [12_500_000_000] * 2
@@ -135,7 +143,7 @@ def test_sparse_files_are_refused_not_misread(tmp_path, write):
 
     if shutil.which("tar") is None:
         pytest.skip("no tar command")
-    with open(tmp_path / "holes.jpg", "wb") as file:
+    with (tmp_path / "holes.jpg").open("wb") as file:
         for at in range(40):  # enough pieces for GNU's extra blocks
             file.seek(at << 17)
             file.write(JPEG_LIKE)
@@ -143,7 +151,9 @@ def test_sparse_files_are_refused_not_misread(tmp_path, write):
     for kind in ("gnu", "posix"):
         path = tmp_path / f"{kind}.tar"
         subprocess.run(
-            ["tar", "--sparse", f"--format={kind}", "-cf", path, "holes.jpg", "z.jpg"], cwd=tmp_path, check=True
+            ["tar", "--sparse", f"--format={kind}", "-cf", path, "holes.jpg", "z.jpg"],
+            cwd=tmp_path,
+            check=True,
         )
         sparse, plain = listed(path)
         assert "sparse" in sparse.message
@@ -232,10 +242,9 @@ def test_compressed_tars_that_are_cut_off_say_so(write, mode):
     for length in range(len(data) // 3, len(data), len(data) // 20):
         try:
             entries = listed(write(data[:length]))
-        except Exception as error:
-            assert "damaged" in str(error)  # so early that nothing can be listed
-        else:
-            assert unreadable(entries)
+        except ArchiveError:
+            continue  # so early that nothing can be listed
+        assert unreadable(entries)
 
 
 def test_a_stream_flipped_in_its_middle_keeps_what_came_before(write):
@@ -273,7 +282,9 @@ def test_what_the_tar_command_writes(tmp_path):
     (tmp_path / "in" / name).write_bytes(JPEG_LIKE)
     for kind in ("v7", "oldgnu", "gnu", "ustar", "posix"):
         path = tmp_path / f"{kind}.tar"
-        done = subprocess.run(["tar", f"--format={kind}", "-cf", path, "-C", tmp_path / "in", "."], check=False)
+        done = subprocess.run(
+            ["tar", f"--format={kind}", "-cf", path, "-C", tmp_path / "in", "."], check=False
+        )
         if kind == "v7":
             assert done.returncode  # the name is too long for it
         else:

@@ -5,6 +5,7 @@ import struct
 import zipfile
 
 import pytest
+
 from brinery.errors import ArchiveError
 from brinery.parser.archives import check_sources
 from brinery.parser.reading import MemberReader

@@ -80,9 +80,20 @@ def _decode(data: bytes, spec: Spec) -> Array:
             if pairs.shape != (*shape, 2):
                 raise CorruptError(f"the line's data have shape {pairs.shape}, not {(*shape, 2)}")
             return pairs.view(dtype).reshape(shape)
-        return np.array(record.get("data"), dtype)
+        if dtype.kind not in "ui" or dtype.itemsize == 8:
+            return np.array(record.get("data"), dtype)
+        return _integers(record.get("data"), dtype)
     except (ArithmeticError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise CorruptError(f"the line is damaged: {error}") from error
+
+
+def _integers(data: Any, dtype: np.dtype[Any]) -> Array:
+    # numpy 1 would wrap numbers that the dtype cannot hold.
+    wide = np.array(data, np.int64)
+    narrow: Array = wide.astype(dtype)
+    if not np.array_equal(wide, narrow):
+        raise CorruptError(f"the line holds numbers that are no {dtype}")
+    return narrow
 
 
 class _LineWriter(ShardWriter):

@@ -23,7 +23,7 @@ def third_parties(monkeypatch):
 
     def install(**values):
         entries = [EntryPoint(name, value, registry.GROUP) for name, value in values.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+        monkeypatch.setattr(registry, "entry_points", lambda **_: entries)
 
     return install
 

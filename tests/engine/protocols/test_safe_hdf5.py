@@ -189,17 +189,15 @@ def test_hickles_type_table_is_never_unpickled(tmp_path):
     with h5py.File(path, "r+") as file:
         table = file["hickle_types_table"]
         for name in [name for name in table if table[name].shape]:
-            attributes = dict(table[name].attrs)
-            reference = table[name].ref
-            users = []
-            file.visititems(
-                lambda _, node: users.append(node) if node.attrs.get("type") == reference else None
-            )  # noqa: B023
+            old = table[name]
+            nodes = []
+            file.visititems(lambda _, node, nodes=nodes: nodes.append(node))
+            users = [node for node in nodes if node.attrs.get("type") == old.ref]
+            attributes = dict(old.attrs)
             del table[name]
-            new = table.create_dataset(name, data=hostile.reshape(1, -1))
-            new.attrs.update(attributes)
+            table.create_dataset(name, data=hostile.reshape(1, -1)).attrs.update(attributes)
             for node in users:
-                node.attrs["type"] = new.ref
+                node.attrs["type"] = table[name].ref
     assert same(read(path, "hickle"), array)
     assert not canary.exists()
     with pytest.raises(Exception):  # noqa: B017 - what hickle raises after it ran the code is its own affair

@@ -16,7 +16,6 @@ from brinery.errors import CorruptError
 
 ARRAY = make_array((3, 4))
 WHOLE = pickle.dumps(("key", ARRAY), 4)
-_HEAD, _, _TAIL = WHOLE.partition(b"\x8c\x03key\x94")
 
 
 class Runs:
@@ -33,7 +32,7 @@ class FakeDtype(Runs):
     """Pickles as numpy.dtype(...) with a state of one's own."""
 
     def __init__(self, code, state):
-        super().__init__(np.dtype, code, False, True)  # noqa: FBT003 - as numpy writes it
+        super().__init__(np.dtype, code, False, True)
         self.state = state
 
     def __reduce__(self):
@@ -59,7 +58,7 @@ U1 = np.dtype("u1")
 NATURAL = (3, "|", None, None, None, -1, -1, 0)
 
 
-@pytest.mark.parametrize("pickler", [pickle.dumps, lambda v, p: pickle._dumps(v, p)], ids=["c", "python"])
+@pytest.mark.parametrize("pickler", [pickle.dumps, pickle._dumps], ids=["c", "python"])
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dtype", ["u1", "?", "i8", "f2", ">u2", "<f4", "c16"])
 @pytest.mark.parametrize("shape", [(3, 4), (), (0, 2), (300,), (2, 70000)])
@@ -95,9 +94,7 @@ ATTACKS = {
     "a call beside the array": ("key", ARRAY, Runs(os.getcwd)),
     "eval": Runs(eval, "1"),
     "another numpy function": Runs(np.frombuffer, b"1234"),
-    "a codec": Runs(np.core.multiarray._reconstruct, np.ndarray, (0,), "b")
-    if hasattr(np, "nope")
-    else Runs(bytes, 9),
+    "a number of bytes": Runs(bytes, 9),
     "encode with another codec": Runs(__import__("_codecs").encode, "abc", "rot13"),
     "objects from raw bytes": FakeArray(1, (2,), np.dtype("O"), False, b"\0" * 16),
     "forged object dtype": FakeArray(
@@ -191,11 +188,10 @@ def test_it_refuses_damaged_and_hostile_opcodes(data):
 
 
 def test_the_memo_may_be_sparse_without_taking_memory():
-    data = _HEAD + b"\x8c\x03keyr\xff\xff\xff\xff" + b"\x94" + _TAIL
+    data = pickle.dumps(("key", ARRAY), 2).replace(b"q\x00", b"r\xff\xff\xff\xff")
     tracemalloc.start()
     try:
-        with pytest.raises(CorruptError):
-            unpickle(data.replace(b"\x95", b"\x95", 1))
+        assert same(unpickle(data)[1], ARRAY)
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()

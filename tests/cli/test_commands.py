@@ -1,0 +1,138 @@
+"""The commands as a user meets them: what they print, where, and how they end."""
+
+import json
+import sys
+
+import pytest
+
+import brinery.cli
+
+from ..images import images, jpeg, make_folder, make_tar, make_zip
+
+
+@pytest.fixture
+def brinery_command(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["brinery", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            brinery.cli.main()
+        output = capsys.readouterr()
+        assert "Traceback" not in output.err
+        return ended.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def tar(tmp_path):
+    return make_tar(tmp_path / "photos.tar", images(20))
+
+
+FAST = ("--workers", "1", "--backend", "threading")
+
+
+def test_the_whole_path(brinery_command, tmp_path, tar):
+    out = tmp_path / "out"
+    code, text, _ = brinery_command("convert", tar, out, "--protocol", "hickle", *FAST)
+    assert code == 0
+    assert "20 images converted" in text
+    code, text, _ = brinery_command("info", out)
+    assert code == 0
+    for word in ("20 samples in hickle", "24 x 32 x 3 |u1: 20", "images/s", "cores busy", "peak", "fsync"):
+        assert word in text
+    code, text, _ = brinery_command("verify", out)
+    assert (code, "20 of 20 samples intact" in text) == (0, True)
+    code, text, _ = brinery_command("restore", out, tmp_path / "again", "--format", "png")
+    assert (code, "20 images restored" in text) == (0, True)
+
+
+def test_json_is_all_that_stands_on_stdout(brinery_command, tmp_path, tar):
+    out = tmp_path / "out"
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "cut.jpg").write_bytes(jpeg(1)[:-200])
+    code, text, err = brinery_command("convert", tar, tmp_path / "more", out, "--json", *FAST)
+    document = json.loads(text)
+    assert (code, document["exit_code"], document["failures"], document["samples"]) == (3, 3, 1, 20)
+    assert "1 members failed" in err
+    assert json.loads(brinery_command("info", out, "--json")[1])["failures"][0]["key"] == "more/cut.jpg"
+    assert json.loads(brinery_command("verify", out, "--json")[1])["bad"] == []
+    restored = json.loads(brinery_command("restore", out, tmp_path / "r", "--json")[1])
+    assert restored["images"] == 20
+    assert {one["name"] for one in json.loads(brinery_command("protocols", "--json")[1])} >= {"npy", "hickle"}
+    made = json.loads(brinery_command("sample", tmp_path / "s", "--count", 3, "--size", "40x30", "--json")[1])
+    assert made["images"] == len(list((tmp_path / "s").iterdir())) == 3
+
+
+def test_verify_ends_with_3_where_a_sample_is_damaged(brinery_command, tmp_path, tar):
+    out = tmp_path / "out"
+    brinery_command("convert", tar, out, *FAST)
+    shard = out / "shards" / "000000.npy"
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    code, text, err = brinery_command("verify", out)
+    assert code == 3
+    assert "19 of 20" in text
+    assert "checksum" in err
+
+
+def test_names_from_archives_cannot_steer_the_terminal(brinery_command, tmp_path):
+    tar = make_tar(tmp_path / "photos.tar", {"\x1b[2Jevil.jpg": jpeg(1)[:-200], "good.jpg": jpeg(2)})
+    brinery_command("convert", tar, tmp_path / "out", *FAST)
+    _, text, _ = brinery_command("info", tmp_path / "out")
+    assert "\x1b" not in text
+    assert "\\x1b[2Jevil.jpg" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["convert", "TAR", "OUT", "--protocol", "pickel-5"], 2, "pickle-5"),
+        (["convert", "TAR", "OUT", "--protocol", "npy+zip"], 2, "lz4"),
+        (["convert", "TAR", "OUT", "--workers", "0"], 2, "1 or more"),
+        (["convert", "TAR", "OUT", "--shard-size", "many"], 2, "size"),
+        (["convert", "TAR", "OUT", "--max-failures", "few"], 2, "max-failures"),
+        (["convert", "TAR", "OUT", "--mode", "blue"], 2, "gray"),
+        (["convert", "TAR", "OUT", "--limit", "0"], 2, "limit"),
+        (["convert", "NOWHERE", "OUT"], 2, "NOWHERE"),
+        (["convert", "EMPTY", "OUT"], 4, "no image"),
+        (["convert", "TEXT", "OUT"], 4, "TEXT"),
+        (["convert", "NOZIP", "OUT"], 4, "NOZIP"),
+        (["convert", "TAR", "FULL"], 2, "not empty"),
+        (["convert", "TAR", "TEXT"], 2, "is a file"),
+        (["convert", "TAR", "/proc/nothing/here"], 4, "cannot make"),
+        (["convert", "TAR"], 2, "Missing argument"),
+        (["info", "EMPTY"], 4, "manifest"),
+        (["info", "NOWHERE"], 4, "does not exist"),
+        (["verify", "TEXT"], 4, "manifest"),
+        (["restore", "NOWHERE", "OUT"], 4, "does not exist"),
+        (["sample", "FULL"], 2, "not empty"),
+        (["sample", "OUT", "--size", "huge"], 2, "320x240"),
+        (["bennch"], 2, "bench"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(brinery_command, tmp_path, tar, monkeypatch, arguments, code, says):
+    (tmp_path / "EMPTY").mkdir()
+    make_folder(tmp_path / "FULL", {"thesis.tex": b"years of work"})
+    (tmp_path / "TEXT").write_bytes(b"just text")
+    (tmp_path / "NOZIP").write_bytes(make_zip(tmp_path / "x.zip", images(2)).read_bytes()[:100])
+    monkeypatch.chdir(tmp_path)
+    given = [str(tar) if argument == "TAR" else argument for argument in arguments]
+    ended, out, err = brinery_command(*given)
+    assert ended == code, err
+    assert says in err
+    assert out == ""
+    assert len(err.strip().splitlines()) <= 4
+
+
+@pytest.mark.parametrize("command", ["convert", "info", "verify", "restore", "protocols", "sample", "bench"])
+def test_help_has_examples(brinery_command, command):
+    code, text, _ = brinery_command(command, "--help")
+    assert code == 0
+    assert f"brinery {command}" in text.split("Options")[0].split("Usage:")[1].split("\n", 1)[1]
+
+
+def test_help_lists_every_command(brinery_command):
+    _, text, _ = brinery_command("--help")
+    for command in ("convert", "info", "verify", "restore", "bench", "protocols", "sample"):
+        assert f"\n  {command} " in text

@@ -1,0 +1,87 @@
+"""Writes the golden files: shards that every later version must read.
+
+    python tests/golden/make.py                 all that do not exist yet
+    python tests/golden/make.py pickle-5 npy    these anew
+
+Under numpy 1 it writes pickles as `shard-numpy1.pkl`, since those of numpy 2 name other modules.
+"""
+
+import hashlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from brinery.engine.protocols.registry import get_serializer
+
+FOLDER = Path(__file__).parent
+PICKLES = [f"{kind}-{version}" for kind in ("pickle", "pypickle") for version in range(6)]
+LABELS = [
+    *PICKLES,
+    *("pickle-5+gzip", "pickle-5+zstd", "pickle-5+lz4", "json", "json+gzip"),
+    *("npy", "npy+gzip", "npy+zstd", "npy+lz4", "npz", "npz+deflate"),
+    *("hdf5", "hdf5+gzip", "hdf5+lzf", "hickle", "hickle+gzip", "hickle+lzf"),
+]
+
+
+def samples():
+    """A handful of tiny arrays, made without a random generator, which may change."""
+    count = np.arange(4 * 5 * 3)
+    colour = (count * 37 % 256).astype("u1").reshape(4, 5, 3)
+    return [
+        ("photos/a.jpg", colour),
+        ("photos/b ü 图.jpg", colour[::-1].copy()),
+        ("grey.png", np.ascontiguousarray(colour[..., 0])),
+        ("deep.png", (count[:20] * 3001 % 65536).astype("u2").reshape(4, 5)),
+        ("float.tiff", (count[:6] / 7).astype("f4").reshape(2, 3)),
+        ("bits.png", count[:6].reshape(2, 3) % 2 == 0),
+        ("complex", (count[:2] - 1j).astype("c8")),
+        ("scalar", np.array(7, "i8")),
+        ("empty", np.empty((0, 5, 3), "u1")),
+        ("photos/c.jpg", colour),
+    ]
+
+
+def paths(label, stem="shard"):
+    """The shard and the index beside it."""
+    folder = FOLDER / label
+    return folder / f"{stem}{get_serializer(label).file_suffix}", folder / f"{stem}.json"
+
+
+def write(label, stem="shard"):
+    shard, index = paths(label, stem)
+    shard.parent.mkdir(exist_ok=True)
+    with shard.open("w+b") as file:
+        writer = get_serializer(label).writer(file)
+        for key, array in samples():
+            writer.add(key, array)
+        placements = writer.finish()
+    records = [
+        {
+            "key": key,
+            "dtype": array.dtype.name,
+            "shape": array.shape,
+            "start": placement.start,
+            "length": placement.length,
+            "payload": placement.payload,
+            "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+        }
+        for (key, array), placement in zip(samples(), placements, strict=True)
+    ]
+    made = {"python": platform.python_version(), "numpy": np.__version__}
+    lines = ",\n".join(json.dumps(record) for record in records)
+    index.write_text(f'{{"label": "{label}", "made_with": {json.dumps(made)}, "records": [\n{lines}\n]}}\n')
+
+
+def main(labels):
+    first = np.lib.NumpyVersion(np.__version__) < "2.0.0"
+    stem = "shard-numpy1" if first else "shard"
+    for label in labels or (PICKLES if first else LABELS):
+        if labels or not paths(label, stem)[0].exists():
+            write(label, stem)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
