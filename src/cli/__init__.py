@@ -71,18 +71,16 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = _cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _interrupted("interrupted", 130)
+    except click.exceptions.Abort as abort:
+        code = _interrupted(abort.__cause__)  # click wraps interrupts
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except BrineryError as error:
         click.echo(f"brinery: {error}", err=True)
         code = error.exit_code
-    except Terminated:
-        code = _interrupted("terminated", 143)
-    except KeyboardInterrupt:
-        code = _interrupted("interrupted", 130)
+    except KeyboardInterrupt as interrupt:
+        code = _interrupted(interrupt)
     except BrokenPipeError:
         sys.stderr.close()
         code = 141
@@ -93,6 +91,7 @@ def _terminate(_number: int, _frame: Any) -> None:
     raise Terminated
 
 
-def _interrupted(how: str, code: int) -> int:
+def _interrupted(cause: BaseException | None) -> int:
+    how, code = ("terminated", 143) if isinstance(cause, Terminated) else ("interrupted", 130)
     click.echo(f"brinery: {how}; what was committed stays, the same command goes on from there", err=True)
     return code
