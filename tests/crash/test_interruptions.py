@@ -12,15 +12,15 @@ import psutil
 import pytest
 
 from ..engine.test_convert import contents
-from ..images import images, make_tar
+from ..images import jpeg, make_tar
 
-COMMAND = ("convert", "--workers", "2", "--shard-size", "256KiB", "--protocol", "pypickle-0")
+COMMAND = ("convert", "--workers", "2", "--shard-size", "256KiB", "--protocol", "json")
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     root = tmp_path_factory.mktemp("archive")
-    tar = make_tar(root / "photos.tar", images(240))
+    tar = make_tar(root / "photos.tar", {f"{index:03}.jpg": jpeg(index, (96, 128, 3)) for index in range(240)})
     finish(start(tar, root / "whole"), 0)
     return tar, contents(root / "whole")
 
@@ -110,7 +110,7 @@ def test_a_killed_worker_ends_the_run_with_a_reason(archive, tmp_path):
 
 def test_a_file_size_limit_is_an_error_with_a_reason(archive, tmp_path):
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (48 * 1024, 48 * 1024))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 
     process = start(archive[0], tmp_path / "out", "--shard-size", "1MiB", preexec_fn=limit)
     _, _, err = finish(process, 4)
@@ -123,14 +123,14 @@ def test_a_full_disk_is_an_error_with_a_reason_and_the_run_resumes(archive, tmp_
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"no file system could be mounted: {mounted.stderr.decode().strip()}")
     try:
         _, _, err = finish(start(archive[0], disk / "out"), 4)
         assert "No space left" in err or "full" in err
-        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
         finish(start(archive[0], disk / "out"), 0)
         assert contents(disk / "out") == archive[1]
     finally:
