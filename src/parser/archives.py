@@ -89,7 +89,10 @@ def _plan(sources: Sequence[str | os.PathLike[str]]) -> list[_Source]:
         raise UsageError("no source: name a folder, a tar or a zip")
     plan = []
     for source in sources:
-        path = os.path.realpath(source)
+        try:
+            path = os.path.realpath(source)
+        except ValueError as error:
+            raise UsageError(f"{os.fspath(source)!r} is no path: {error}") from error
         name = Path(source).absolute().name or "root"
         prefix = f"{key_of_name(name)}/" if len(sources) > 1 else ""
         plan.append(_Source(path, _kind(path, os.fspath(source)), prefix))

@@ -88,6 +88,8 @@ def test_a_source_that_is_missing_is_a_usage_error(tmp_path):
         check_sources([tmp_path / "gone.tar"])
     with pytest.raises(UsageError, match="no source"):
         check_sources([])
+    with pytest.raises(UsageError, match="is no path"):
+        check_sources(["a\0b"])
 
 
 @pytest.mark.parametrize(

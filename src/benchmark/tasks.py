@@ -1,0 +1,288 @@
+"""What runs in a worker for one region: prepare, meet the others, do the work, report."""
+
+import gc
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from ..engine.counters import read_counters
+from ..engine.protocols.registry import get_serializer
+from ..errors import BrineryError
+from .actions import Part, make_action, write_shard, write_single
+from .result import WorkerSample
+
+__all__ = [
+    "Meeting",
+    "Report",
+    "Stage",
+    "Task",
+    "run_action",
+    "run_mark",
+    "run_memory",
+    "run_stage",
+    "run_warm_up",
+]
+
+_POLL_S = 0.001
+_LEAD_NS = 12_000_000  # between the last arrival and the start, so that everyone has seen it
+_PATIENCE_S = 300.0
+_SLOT = struct.Struct("=q")
+_GAVE_UP = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A file with a slot for every worker, where each says that it is ready."""
+
+    path: str
+    workers: int
+
+    def wait(self, worker: int) -> None:
+        """Return at the instant that all workers compute alike: a little after the last one came.
+
+        Raises:
+            BrineryError: another worker gave up, or did not come.
+        """
+        with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
+            _SLOT.pack_into(slots, worker * _SLOT.size, time.perf_counter_ns())
+            patience = time.monotonic() + _PATIENCE_S
+            while True:
+                times = [value for (value,) in _SLOT.iter_unpack(slots[: self.workers * _SLOT.size])]
+                if _GAVE_UP in times:
+                    raise BrineryError("another worker gave up before the start")
+                if 0 not in times:
+                    break
+                if time.monotonic() > patience:
+                    raise BrineryError("another worker did not come to the start")
+                time.sleep(_POLL_S)
+        left = max(times) + _LEAD_NS - time.perf_counter_ns()
+        if left > 0:
+            time.sleep(left / 1e9)
+
+    def give_up(self, worker: int) -> None:
+        """Tell the others not to wait."""
+        with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
+            _SLOT.pack_into(slots, worker * _SLOT.size, _GAVE_UP)
+
+    @classmethod
+    def make(cls, path: Path, workers: int) -> "Meeting":
+        """Lay out an empty one."""
+        path.write_bytes(bytes(workers * _SLOT.size))
+        return cls(str(path), workers)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One worker's part of a region; small enough to travel.
+
+    Attributes:
+        worker: its number, from 0.
+        meeting: where the workers meet, None for a region without a pool.
+        part: what to do; None for tasks that only meet.
+        protocols: whose libraries to import (warm-up only).
+    """
+
+    worker: int
+    meeting: Meeting | None
+    part: Part | None = None
+    protocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one worker did.
+
+    Attributes:
+        sample: its counters.
+        images: handled.
+        pixel_bytes: of their arrays.
+        file_bytes: of the files written or read.
+        checked: arrays compared with the source.
+        wrong: how many were not the same.
+        problem: the first of them, or why the region failed.
+    """
+
+    sample: WorkerSample
+    images: int = 0
+    pixel_bytes: int = 0
+    file_bytes: int = 0
+    checked: int = 0
+    wrong: int = 0
+    problem: str | None = None
+
+
+def run_action(task: Task) -> Report:
+    """Do a part of a region; whatever goes wrong is reported, so that the bench goes on."""
+    assert task.part is not None
+    try:
+        action = make_action(task.part)
+        gc.collect()
+    except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
+        return _failed(task, error)
+    _reset_peak()
+    gc.disable()
+    try:
+        if task.meeting is not None:
+            task.meeting.wait(task.worker)
+        before = read_counters()
+        action.run()
+        after = read_counters()
+    except Exception as error:  # noqa: BLE001 - as above
+        action.clean()
+        return _failed(task, error)
+    finally:
+        gc.enable()
+    spent = after - before
+    sample = WorkerSample(
+        pid=os.getpid(),
+        begin_ns=before.time_ns,
+        wall_ns=spent.time_ns,
+        user_ns=spent.user_ns,
+        system_ns=spent.system_ns,
+        switches_voluntary=spent.switches_voluntary,
+        switches_involuntary=spent.switches_involuntary,
+        read_bytes=spent.read_bytes,
+        write_bytes=spent.write_bytes,
+        phases_ns=action.phases,
+    )
+    sample = _with_memory(sample)
+    try:
+        action.check()
+    except Exception as error:  # noqa: BLE001 - as above
+        action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
+    action.clean()
+    return Report(
+        sample,
+        images=action.images,
+        pixel_bytes=action.pixel_bytes,
+        file_bytes=action.file_bytes,
+        checked=action.checked,
+        wrong=len(action.problems),
+        problem=action.problems[0] if action.problems else None,
+    )
+
+
+def run_warm_up(task: Task) -> Report:
+    """Import every library in this worker by one small use, and say who it is."""
+
+    def use() -> None:
+        assert task.part is not None
+        array = np.zeros((8, 8, 3), np.uint8)
+        for label in task.protocols:
+            serializer = get_serializer(label)
+            path = Path(task.part.scratch) / f"warm{serializer.file_suffix}"
+            write_single(serializer, array, path)
+            serializer.load(path)
+            write_shard(serializer, ["a"], [array], path)
+            list(serializer.load_shard(path))
+            path.unlink()
+
+    return _meet(task, use)
+
+
+def run_mark(task: Task) -> Report:
+    """Begin to watch this worker's peak of memory."""
+
+    def mark() -> None:
+        gc.collect()
+        _reset_peak()
+
+    return _meet(task, mark)
+
+
+def run_memory(task: Task) -> Report:
+    """Say how much memory this worker has used since the mark."""
+    report = _meet(task, lambda: None)
+    return report if report.problem else replace(report, sample=_with_memory(report.sample))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Files to write before the rounds, for the loads.
+
+    Attributes:
+        part: protocol, layout and slices; files are written into its `files` folder.
+        names: of the files, one a slice, or one an image for single files.
+    """
+
+    part: Part
+    names: tuple[str, ...]
+
+
+def run_stage(stage: Stage) -> int:
+    """Write files that loads will read; return their bytes.
+
+    Raises:
+        Exception: whatever the protocol's library raises.
+    """
+    part = stage.part
+    action = make_action(replace(part, op="dump", passes=1))
+    folder = Path(part.files)
+    total = 0
+    names = iter(stage.names)
+    serializer = get_serializer(part.protocol)
+    for numbers in action.numbers:
+        images = [action.corpus.images[number] for number in numbers]
+        if part.layout == "shards":
+            keys, arrays = [image.key for image in images], [image.array() for image in images]
+            total += write_shard(serializer, keys, arrays, folder / next(names))[0]
+        else:
+            for image in images:
+                total += write_single(serializer, image.array(), folder / next(names))[0]
+    return total
+
+
+def _meet(task: Task, do: Callable[[], None]) -> Report:
+    """Do something small in every worker: each can take one task only, since it waits for the others."""
+    try:
+        do()
+    except Exception as error:  # noqa: BLE001 - reported, as in run_action
+        return _failed(task, error)
+    if task.meeting is not None:
+        try:
+            task.meeting.wait(task.worker)
+        except BrineryError as error:
+            return Report(_nobody(), problem=str(error))
+    return Report(_nobody())
+
+
+def _failed(task: Task, error: Exception) -> Report:
+    if task.meeting is not None:
+        task.meeting.give_up(task.worker)
+    return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
+
+
+def _nobody() -> WorkerSample:
+    return WorkerSample(os.getpid(), 0, 0, 0, 0, 0, 0, None, None, {})
+
+
+def _reset_peak() -> None:
+    """Set this process's peak of resident memory to what it has now (proc(5), clear_refs)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def _with_memory(sample: WorkerSample) -> WorkerSample:
+    peak = None
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                peak = int(line.split()[1]) * 1024
+        memory = psutil.Process().memory_full_info()
+    except (OSError, psutil.Error):
+        return sample
+    return replace(
+        sample,
+        peak_rss_bytes=peak,
+        rss_bytes=memory.rss,
+        pss_bytes=getattr(memory, "pss", None),
+    )
