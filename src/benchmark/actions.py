@@ -108,6 +108,7 @@ class Action(ABC):
 
     Attributes:
         phases: time by phase, in ns.
+        turn: the pass at work.
         images: handled so far.
         pixel_bytes: of their arrays.
         file_bytes: of the files written or read.
@@ -121,6 +122,7 @@ class Action(ABC):
         count = len(self.corpus.images)
         self.numbers = [piece.indices(count) for piece in part.slices]
         self.phases: dict[str, int] = {}
+        self.turn = 0
         self.file_bytes = 0
         self.checked = 0
         self.problems: list[str] = []
@@ -140,10 +142,11 @@ class Action(ABC):
     def run(self) -> None:
         """Do all passes: the timed region."""
         for turn in range(self.part.passes):
-            self.one_pass(turn, turn % len(self.numbers))
+            self.turn = turn
+            self.one_pass(turn % len(self.numbers))
 
     @abstractmethod
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         """Handle the images of the slice at this place."""
 
     def check(self) -> None:
@@ -151,7 +154,7 @@ class Action(ABC):
         for number, key, dtype, shape, xxh3 in self._seen:
             self._compare(number, key, dtype, shape, xxh3)
 
-    def clean(self) -> None:
+    def clean(self) -> None:  # noqa: B027 - most write nothing
         """Delete what the region wrote."""
 
     def _expected(self, number: int) -> Image:
@@ -196,8 +199,8 @@ class _DumpShards(Action):
         self._keys = [[self.corpus.images[number].key for number in piece] for piece in self.numbers]
         self._written: list[tuple[int, Path]] = []
 
-    def one_pass(self, turn: int, place: int) -> None:
-        path = Path(self.part.scratch) / f"{turn}{self._serializer.file_suffix}"
+    def one_pass(self, place: int) -> None:
+        path = Path(self.part.scratch) / f"{self.turn}{self._serializer.file_suffix}"
         self._written.append((place, path))
         begin = _clock()
         size, write_ns = write_shard(self._serializer, self._keys[place], self._arrays[place], path)
@@ -228,7 +231,7 @@ class _LoadShards(Action):
         self._paths = [Path(part.files) / shard_name(piece, suffix) for piece in part.slices]
         self._sizes = [path.stat().st_size for path in self._paths]
 
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         self._in_order(self.numbers[place], self._serializer.load_shard(self._paths[place]))
 
     def check(self) -> None:
@@ -237,7 +240,7 @@ class _LoadShards(Action):
 
 
 class _LoadLazily(_LoadShards):
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         begin = _clock()
         count = sum(1 for _ in self._serializer.load_shard(self._paths[place]))
         self._lap("parse", _clock() - begin)
@@ -246,7 +249,7 @@ class _LoadLazily(_LoadShards):
 
 
 class _MapShards(Action):
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         begin = _clock()
         with open_dataset(self.part.files, via="payload") as dataset:
             for number in self.numbers[place]:
@@ -277,7 +280,7 @@ class _Singles(Action):
 
 
 class _SingleLoad(_Singles):
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:
             begin = _clock()
             array = self._load(self._source(number))
@@ -315,9 +318,9 @@ class _DumpSingles(_SingleDump):
         self.suffix = self._serializer.file_suffix
         self._arrays = _arrays(self.corpus, {number for piece in self.numbers for number in piece})
 
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:
-            path = self._target(turn, number)
+            path = self._target(self.turn, number)
             begin = _clock()
             _, write_ns = write_single(self._serializer, self._arrays[number], path)
             self._lap("encode", _clock() - begin - write_ns)
@@ -362,12 +365,12 @@ class _ArticleDump(_ByPillow, _SingleDump):
         super().__init__(part)
         self._version = int(part.protocol.rpartition("-")[2])
 
-    def one_pass(self, turn: int, place: int) -> None:
+    def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:
             begin = _clock()
             array = np.asarray(PillowImage.open(Path(self.corpus.folder) / self.corpus.images[number].key))
             middle = _clock()
-            with self._target(turn, number).open("wb") as file:
+            with self._target(self.turn, number).open("wb") as file:
                 pickle.dump(array, file, self._version)
             self._lap("decode", middle - begin)
             self._lap("encode", _clock() - middle)

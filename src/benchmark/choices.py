@@ -169,7 +169,7 @@ def _cores(value: Sequence[int] | str) -> tuple[int, ...]:
     for name in names:
         if not re.fullmatch(r"[0-9]{1,9}", name) or not 1 <= int(name) <= _MOST_WORKERS:
             raise UsageError(
-                f"cores are whole numbers from 1 to {_MOST_WORKERS} with commas, such as 1,2,4,8: not {name!r}"
+                f"cores are whole numbers from 1 to {_MOST_WORKERS}, such as 1,2,4,8: not {name!r}"
             )
     return tuple(sorted(int(name) for name in _distinct("cores", [str(int(name)) for name in names])))
 

@@ -89,7 +89,7 @@ class Corpus:
 
 def digest(array: Array) -> int:
     """Return xxh3-64 of an array's raw C-order bytes: reads every one of them."""
-    return xxh3_64_intdigest(np.ascontiguousarray(array)) if array.nbytes else _EMPTY
+    return xxh3_64_intdigest(np.ascontiguousarray(array).data) if array.nbytes else _EMPTY
 
 
 def make_corpus(
@@ -220,7 +220,7 @@ def _take(folder: str, raw: str, numbered: tuple[int, tuple[Member, ...]]) -> _B
 def _info(source: Path | None, images: list[Image], *, unusable: int, cut: bool) -> CorpusInfo:
     total = xxh3_64()
     for image in images:
-        total.update(f"{image.dtype} {image.shape} {image.xxh3:016x}\n")
+        total.update(f"{image.dtype} {image.shape} {image.xxh3:016x}\n".encode())
     shapes: Counter[str] = Counter(_shape(image) for image in images)
     return CorpusInfo(
         source="generated" if source is None else str(source),

@@ -28,7 +28,9 @@ __all__ = [
 ]
 
 BASELINES = ("article-pickle-0", "article-pickle-2", "source-files")
-CHUNK_BYTES = 16 << 20  # pixels of one shard: a worker going round eight of them stays below loky's leak limit
+CHUNK_BYTES = (
+    16 << 20
+)  # pixels of one shard: a worker going round eight of them stays below loky's leak limit
 SINGLE_BYTES = 64 << 20  # pixels of the files of one image each
 _ROTATION = 8  # shards a lone worker goes round, so that no cache holds them all
 _UNITS_PER_WORKER = 4

@@ -15,13 +15,13 @@ import psutil
 from ..engine.counters import read_counters
 from ..engine.protocols.registry import get_serializer
 from ..errors import BrineryError
-from .actions import Part, make_action, write_shard, write_single
+from .actions import Part, make_action, shard_name, single_name, write_shard, write_single
+from .corpus import load_corpus
 from .result import WorkerSample
 
 __all__ = [
     "Meeting",
     "Report",
-    "Stage",
     "Task",
     "run_action",
     "run_mark",
@@ -203,39 +203,22 @@ def run_memory(task: Task) -> Report:
     return report if report.problem else replace(report, sample=_with_memory(report.sample))
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Files to write before the rounds, for the loads.
-
-    Attributes:
-        part: protocol, layout and slices; files are written into its `files` folder.
-        names: of the files, one a slice, or one an image for single files.
-    """
-
-    part: Part
-    names: tuple[str, ...]
-
-
-def run_stage(stage: Stage) -> int:
-    """Write files that loads will read; return their bytes.
-
-    Raises:
-        Exception: whatever the protocol's library raises.
-    """
-    part = stage.part
-    action = make_action(replace(part, op="dump", passes=1))
+def run_stage(part: Part) -> int:
+    """Write the files of a part's slices into its folder `files`, for loads to read; return their bytes."""
+    corpus = load_corpus(part.corpus)
+    serializer = get_serializer(part.protocol)
     folder = Path(part.files)
     total = 0
-    names = iter(stage.names)
-    serializer = get_serializer(part.protocol)
-    for numbers in action.numbers:
-        images = [action.corpus.images[number] for number in numbers]
+    for piece in part.slices:
+        images = [corpus.images[number] for number in piece.indices(len(corpus.images))]
         if part.layout == "shards":
             keys, arrays = [image.key for image in images], [image.array() for image in images]
-            total += write_shard(serializer, keys, arrays, folder / next(names))[0]
+            path = folder / shard_name(piece, serializer.file_suffix)
+            total += write_shard(serializer, keys, arrays, path)[0]
         else:
-            for image in images:
-                total += write_single(serializer, image.array(), folder / next(names))[0]
+            for number, image in zip(piece.indices(len(corpus.images)), images, strict=True):
+                path = folder / single_name(number, serializer.file_suffix)
+                total += write_single(serializer, image.array(), path)[0]
     return total
 
 
@@ -263,18 +246,20 @@ def _nobody() -> WorkerSample:
     return WorkerSample(os.getpid(), 0, 0, 0, 0, 0, 0, None, None, {})
 
 
-def _reset_peak() -> None:
+def _reset_peak() -> bool:
     """Set this process's peak of resident memory to what it has now (proc(5), clear_refs)."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
-        return
+        return False
+    return True
 
 
 def _with_memory(sample: WorkerSample) -> WorkerSample:
+    """Add this process's memory; the peak only where it was reset, which is seen by doing it again."""
     peak = None
     try:
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 peak = int(line.split()[1]) * 1024
         memory = psutil.Process().memory_full_info()
@@ -282,7 +267,7 @@ def _with_memory(sample: WorkerSample) -> WorkerSample:
         return sample
     return replace(
         sample,
-        peak_rss_bytes=peak,
+        peak_rss_bytes=peak if _reset_peak() else None,
         rss_bytes=memory.rss,
         pss_bytes=getattr(memory, "pss", None),
     )

@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ..errors import ArchiveError, FailureLimitError, StorageError
 from ..parser.archives import check_sources, list_archives
+from ..parser.options import Frames, Mode
 from . import pool, worker
 from .destination import Destination, check_apart
 from .listing import KeptOrdinals, SeenKeys, SourceSize
 from .manifest import Totals
-from .options import ConvertOptions, PathLike, make_options
+from .options import ConvertOptions, PathLike
 from .planner import Note, Planner
 from .protocols.registry import get_serializer
-from .records import Job, UnitResult
+from .records import Job, Layout, UnitResult
 from .sampler import Sampler
 from .shards import FILES_FOLDER, single_path
 from .sizes import format_size
@@ -90,18 +90,46 @@ def convert(
     src: PathLike | Sequence[PathLike],
     dest: PathLike,
     *,
+    protocol: str = "npy",
+    workers: int | None = None,
+    backend: pool.Backend = "loky",
+    shard_size: int | str = "32MiB",
+    layout: Layout = "shards",
+    mode: Mode = "native",
+    orient: bool = False,
+    frames: Frames = "first",
+    max_failures: int | str | None = None,
+    salvage: bool = False,
+    retry_failed: bool = False,
+    prune: bool = False,
+    limit: int | None = None,
+    overwrite: bool = False,
+    fsync: bool = True,
     progress: Callable[[ConvertProgress], None] | None = None,
     warn: Callable[[str], None] | None = None,
-    **options: Any,
 ) -> ConvertResult:
     """Convert the images of one or several archives into a dataset, or bring a dataset up to date.
 
     Args:
         src: folders, tar files (plain, gz, bz2, xz, zst) or zip files.
         dest: the dataset's folder: new, empty, or a dataset made with the same settings.
+        protocol: name of the protocol, with its compression: `npy`, `hickle`, `hdf5+gzip:4`.
+        workers: worker processes or threads; None is one for every usable CPU.
+        backend: "loky" for processes, "threading" for threads.
+        shard_size: bytes of pixels after which a shard ends, as int or "32MiB"; bounds a worker's memory.
+        layout: "shards", or "mirror" for one file an image.
+        mode: "native", "rgb", "gray" or "rgba".
+        orient: turn images as their EXIF orientation says.
+        frames: "first", or "all" for a sample each.
+        max_failures: stop when more members fail: a number, or a share such as "5%".
+        salvage: keep what can be decoded of truncated images, flagged.
+        retry_failed: try recorded failures again.
+        prune: drop samples whose members the archive no longer holds.
+        limit: look at this many entries of the listing only.
+        overwrite: delete the dataset that is there and start afresh.
+        fsync: flush every shard and the manifest to storage before a unit counts as done.
         progress: called after every recorded unit.
         warn: called with messages for people.
-        **options: the fields of `ConvertOptions`, such as `protocol="hickle"`, `workers=4`.
 
     Raises:
         UsageError: options, sources or the destination make no sense.
@@ -112,9 +140,25 @@ def convert(
     """
     given = [src] if isinstance(src, str | os.PathLike) else list(src)
     sources, folder = [Path(source) for source in given], Path(dest)
-    settings = make_options(options)
+    settings = ConvertOptions(
+        protocol=protocol,
+        workers=workers,
+        backend=backend,
+        shard_size=shard_size,
+        layout=layout,
+        mode=mode,
+        orient=orient,
+        frames=frames,
+        max_failures=max_failures,
+        salvage=salvage,
+        retry_failed=retry_failed,
+        prune=prune,
+        limit=limit,
+        overwrite=overwrite,
+        fsync=fsync,
+    )
+    settings.check()
     get_serializer(settings.protocol)
-    pool.check_workers(settings.worker_count, settings.backend)
     check_sources(sources)
     check_apart(sources, folder)
     destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
@@ -173,11 +217,14 @@ class _Run:
             options.backend,
             options.as_dict() | {"sources": [os.fspath(source) for source in self._sources]},
         )
-        outcome = "failed"
+        outcome, wall = "failed", 0
         sampler = Sampler()
         try:
             with sampler:
-                finished = self._convert()
+                try:
+                    finished = self._convert()
+                finally:
+                    wall = time.perf_counter_ns() - begin
             outcome = "finished"
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -188,9 +235,7 @@ class _Run:
             parent_cpu = time.process_time_ns() - begin_cpu
             if options.backend == "threading":
                 parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
-            summary = self._tally.summary(
-                wall_ns=time.perf_counter_ns() - begin, parent_cpu_ns=parent_cpu, sampler=sampler
-            )
+            summary = self._tally.summary(wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler)
             self._record_end(outcome, summary, sampler)
         unchanged, gone, pruned = finished
         totals = self._manifest.totals()

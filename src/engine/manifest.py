@@ -386,7 +386,7 @@ def _sample_row(base: int, sample: Sample) -> tuple[Any, ...]:
         place.length,
         place.payload,
         told.dtype,
-        json.dumps(told.shape),
+        f"[{', '.join(map(str, told.shape))}]",
         told.xxh3,
         told.orientation,
         told.salvaged,

@@ -2,18 +2,17 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, get_args
 
 from ..errors import UsageError
 from ..parser.options import FRAMES, MODES, DecodeOptions, Frames, Mode
 from .cpus import default_workers
-from .pool import Backend
+from .pool import Backend, check_workers
 from .records import Layout
 from .sizes import parse_size
 
-__all__ = ["LAYOUTS", "ConvertOptions", "FailureLimit", "PathLike", "make_options"]
+__all__ = ["LAYOUTS", "ConvertOptions", "FailureLimit", "PathLike"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -32,25 +31,7 @@ class FailureLimit:
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """What `brinery.convert` takes beside source and destination.
-
-    Attributes:
-        protocol: name of the protocol, with its compression: `npy`, `hickle`, `hdf5+gzip:4`.
-        workers: worker processes or threads; None is one for every usable CPU.
-        backend: "loky" for processes, "threading" for threads.
-        shard_size: bytes of pixels after which a shard ends, as int or "32MiB".
-        layout: "shards", or "mirror" for one file an image.
-        mode: "native", "rgb", "gray" or "rgba".
-        orient: turn images as their EXIF orientation says.
-        frames: "first", or "all" for a sample each.
-        max_failures: stop when more members fail: a number, or a share such as "5%".
-        salvage: keep what can be decoded of truncated images, flagged.
-        retry_failed: try recorded failures again.
-        prune: drop samples whose members the archive no longer holds.
-        limit: look at this many entries of the listing only.
-        overwrite: delete the dataset that is there and start afresh.
-        fsync: flush every shard and the manifest to storage before a unit counts as done.
-    """
+    """What `brinery.convert` takes beside source and destination; it explains each."""
 
     protocol: str = "npy"
     workers: int | None = None
@@ -90,6 +71,17 @@ class ConvertOptions:
             )
         return FailureLimit(float(match[1]), bool(match[2]))
 
+    def check(self) -> None:
+        """Raise UsageError for a value that an option does not take."""
+        for name, choices in (("mode", MODES), ("frames", FRAMES), ("layout", LAYOUTS)):
+            value = getattr(self, name)
+            if value not in choices:
+                raise UsageError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit must be 1 or more, not {self.limit}")
+        check_workers(self.worker_count, self.backend)
+        _ = self.shard_bytes, self.failure_limit
+
     def decode_options(self) -> DecodeOptions:
         """Return what of this concerns the decoder."""
         return DecodeOptions(mode=self.mode, orient=self.orient, frames=self.frames, salvage=self.salvage)
@@ -108,24 +100,3 @@ class ConvertOptions:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self) | {"workers": self.worker_count, "shard_size": self.shard_bytes}
-
-
-def make_options(values: Mapping[str, Any]) -> ConvertOptions:
-    """Return the options after checking names and values.
-
-    Raises:
-        UsageError: an unknown option, or a value that it does not take.
-    """
-    known = [field.name for field in fields(ConvertOptions)]
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise UsageError(f"unknown option {unknown[0]!r}: known are {', '.join(known)}")
-    options = ConvertOptions(**values)
-    for name, choices in (("mode", MODES), ("frames", FRAMES), ("layout", LAYOUTS)):
-        value = getattr(options, name)
-        if value not in choices:
-            raise UsageError(f"{name} is one of {', '.join(choices)}, not {value!r}")
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"limit must be 1 or more, not {options.limit}")
-    _ = options.shard_bytes, options.failure_limit
-    return options

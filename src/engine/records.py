@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from ..parser.members import Member
 from ..parser.options import DecodeOptions
+from ..parser.travelling import Travelling
 from .counters import Counters
 from .protocols.base import Placement
 
@@ -54,7 +55,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(Travelling):
     """A member and its ordinal, the place it has in the dataset's order."""
 
     ordinal: int
@@ -62,7 +63,7 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Travelling):
     """A batch of consecutive members that one worker call handles."""
 
     number: int
@@ -70,7 +71,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(Travelling):
     """Which state of a member's source a record stands for.
 
     Attributes:
@@ -85,7 +86,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class Description(Travelling):
     """What a sample is, wherever it lies.
 
     Attributes:
@@ -116,7 +117,7 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Travelling):
     """Where a sample went: which of the unit's shards, which record in it, which bytes."""
 
     part: int
@@ -125,7 +126,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Travelling):
     """One array in a shard."""
 
     description: Description
@@ -133,7 +134,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Travelling):
     """One output file of a unit; in the mirror layout, all of the unit's files."""
 
     part: int
@@ -144,7 +145,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Travelling):
     """A member that gave no sample, and why; without an ordinal where the listing itself found it."""
 
     key: str
@@ -156,7 +157,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Travelling):
     """An entry that is no image; without an ordinal where the listing itself found it."""
 
     key: str
@@ -166,7 +167,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Phases:
+class Phases(Travelling):
     """Where a worker's time went, in ns."""
 
     read_ns: int = 0
@@ -178,7 +179,7 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Travelling):
     """What one unit cost its worker, by the worker's own counters.
 
     Attributes:
@@ -201,7 +202,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitResult:
+class UnitResult(Travelling):
     """What became of a unit.
 
     Attributes:

@@ -1,6 +1,5 @@
 """Watches what a run uses: psutil over the process tree, in a thread, at a bounded cost."""
 
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -12,7 +11,12 @@ import psutil
 __all__ = ["Peak", "Reading", "Sampler"]
 
 _INTERVAL_NS = 100_000_000
-_SLOW_INTERVAL_NS = 1_000_000_000  # children and PSS: milliseconds a reading
+# The list of processes and their shares of memory cost milliseconds each: every second, and never more
+# than a hundredth of the time.
+_FIRST_SHARES_NS = 500_000_000
+_SHARES_INTERVAL_NS = 1_000_000_000
+_SHARES_REST = 100
+_EARLY_TICKS = (1, 4)  # workers are starting
 _MAX_TICKS = 2000
 
 
@@ -23,7 +27,7 @@ class Reading:
     Attributes:
         t_ns: time since the sampler began.
         pid: the process.
-        role: "parent", "worker" or "helper".
+        role: "parent" or "worker".
         cpu_user_ns: CPU time in user mode since the process began.
         cpu_system_ns: CPU time in the kernel likewise.
         rss_bytes: resident memory, shared pages included.
@@ -64,8 +68,8 @@ class Peak:
 class Sampler:
     """Samples this process and its descendants while it is entered.
 
-    Counters are read every 100 ms, memory shares and the list of processes every second. After 2000
-    ticks every second one is dropped and the interval doubles, so that a run of days stays small.
+    Counters are read every 100 ms, memory shares and the list of processes about every second. After
+    2000 ticks every second one is dropped and the interval doubles, so that a run of days stays small.
 
     Attributes:
         cpu_ns: the sampler's own CPU time, once left.
@@ -111,59 +115,60 @@ class Sampler:
     def _watch(self) -> None:
         begin_cpu = time.thread_time_ns()
         parent = psutil.Process()
-        slow_due = 0
+        self._processes[parent.pid] = (parent, "parent")
+        shares_due = _FIRST_SHARES_NS
         while True:
             now = time.perf_counter_ns() - self._begin_ns
             ending = self._stop.is_set()
-            slow = ending or now >= slow_due
-            if slow or (now < _SLOW_INTERVAL_NS and len(self._ticks) % 3 == 0):  # workers are starting
+            shares = ending or now >= shares_due
+            if shares or len(self._ticks) in _EARLY_TICKS:
                 self._find(parent)
-            if slow:
-                slow_due = now + max(_SLOW_INTERVAL_NS, self._interval_ns)
-            self._tick(now, slow)
+            self._tick(now, shares)
             if ending:
                 break
+            if shares:
+                cost = time.perf_counter_ns() - self._begin_ns - now
+                shares_due = now + max(_SHARES_INTERVAL_NS, self._interval_ns, _SHARES_REST * cost)
             self._stop.wait(self._interval_ns / 1e9)
         self.cpu_ns = time.thread_time_ns() - begin_cpu
 
     def _find(self, parent: psutil.Process) -> None:
         try:
-            tree = [parent, *parent.children(recursive=True)]
+            children = parent.children(recursive=True)
         except psutil.Error:
             return
-        for process in tree:
+        for process in children:
             known = self._processes.get(process.pid)
-            if known is None or known[0] != process:
-                self._processes[process.pid] = (process, _role(process))
+            if (known is None or known[0] != process) and (role := _role(process)) is not None:
+                self._processes[process.pid] = (process, role)
 
-    def _tick(self, now: int, slow: bool) -> None:
+    def _tick(self, now: int, shares: bool) -> None:
         tick = []
         for pid, (process, role) in list(self._processes.items()):
             try:
-                tick.append(_read(process, role, now, slow))
+                tick.append(_read(process, role, now, shares))
             except psutil.Error:
                 del self._processes[pid]
         self._peak_rss = max(self._peak_rss, sum(reading.rss_bytes for reading in tick))
-        shares = [reading.pss_bytes for reading in tick if reading.pss_bytes is not None]
-        if slow and shares:
-            self._peak_pss = max(self._peak_pss or 0, sum(shares))
+        known = [reading.pss_bytes for reading in tick if reading.pss_bytes is not None]
+        if known:
+            self._peak_pss = max(self._peak_pss or 0, sum(known))
         self._ticks.append(tick)
         if len(self._ticks) > _MAX_TICKS:
             self._ticks = self._ticks[::2]
             self._interval_ns *= 2
 
 
-def _role(process: psutil.Process) -> str:
-    if process.pid == os.getpid():
-        return "parent"
+def _role(process: psutil.Process) -> str | None:
+    """Return what the process is for; None for the idle trackers that joblib starts beside its workers."""
     try:
         command = " ".join(process.cmdline())
     except psutil.Error:
-        return "helper"
-    return "worker" if "popen_loky" in command else "helper"
+        return None
+    return "worker" if "popen_loky" in command else None
 
 
-def _read(process: psutil.Process, role: str, now: int, slow: bool) -> Reading:
+def _read(process: psutil.Process, role: str, now: int, shares: bool) -> Reading:
     with process.oneshot():
         cpu = process.cpu_times()
         memory = process.memory_info()
@@ -173,7 +178,7 @@ def _read(process: psutil.Process, role: str, now: int, slow: bool) -> Reading:
         except (psutil.AccessDenied, AttributeError, NotImplementedError):
             io = None
         uss = pss = None
-        if slow:
+        if shares:
             try:
                 full = process.memory_full_info()
                 uss, pss = full.uss, getattr(full, "pss", None)

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from .travelling import Travelling
+
 __all__ = ["Entry", "Member", "Method", "NotImage", "Unreadable"]
 
 Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma"]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Member(Travelling):
     """One encoded image in an archive, by where its bytes are.
 
     Attributes:

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, ClassVar, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...parser.travelling import Travelling
+
 __all__ = [
     "Abilities",
     "Array",
@@ -109,7 +111,7 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Travelling):
     """Where a record lies in its file.
 
     Attributes:

@@ -1,0 +1,128 @@
+"""What an image costs, roughly: a few images of each protocol, so that the plan can size the regions."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.protocols.registry import get_serializer
+from .actions import Part, make_action, shard_name, single_name, write_shard, write_single
+from .corpus import Corpus, digest
+from .matrix import BASELINES, Cost, Slice
+
+__all__ = ["Costs", "calibrate"]
+
+_LONG_ENOUGH_NS = 15_000_000
+_MOST_IMAGES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was found.
+
+    Attributes:
+        protocols: by label.
+        baselines: by name; the article's loops, and reading and decoding for the source files.
+        failed: why a protocol cannot be measured on these images, by label.
+    """
+
+    protocols: dict[str, Cost]
+    baselines: dict[str, Cost]
+    failed: dict[str, str]
+
+    @property
+    def decode_ns(self) -> float:
+        """Reading and decoding one image."""
+        return self.baselines[BASELINES[2]].load_single
+
+
+def calibrate(corpus: Corpus, protocols: Iterable[str], scratch: Path) -> Costs:
+    """Time a few images of everything, in this process."""
+    found: dict[str, Cost] = {}
+    failed: dict[str, str] = {}
+    for label in protocols:
+        try:
+            found[label] = _protocol(corpus, label, scratch)
+        except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
+            failed[label] = f"{type(error).__name__}: {error}"
+    return Costs(found, {name: _baseline(corpus, name, scratch) for name in BASELINES}, failed)
+
+
+def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:
+    serializer = get_serializer(label)
+    suffix = serializer.file_suffix
+    images = corpus.images[:_MOST_IMAGES]
+    arrays = [image.array() for image in images]
+    keys = [image.key for image in images]
+    shard = scratch / shard_name(Slice(0, len(images)), suffix)
+    written = 0
+
+    def dump_single(number: int) -> None:
+        write_single(serializer, arrays[number], scratch / single_name(number, suffix))
+
+    def dump(count: int) -> None:
+        nonlocal written
+        write_shard(serializer, keys[:count], arrays[:count], shard)
+        written = count
+
+    def load(_: int) -> None:
+        for _key, array in serializer.load_shard(shard):
+            digest(array)
+
+    single, count = _each(dump_single, len(images))
+    loaded, _ = _each(lambda number: digest(serializer.load(scratch / single_name(number, suffix))), count)
+    dumped, count = _whole(dump, len(images))
+    dump(count)
+    load(0)
+    read = _time(load, 0) / written
+    for path in scratch.iterdir():
+        path.unlink()
+    return Cost(single, loaded, dumped, read)
+
+
+def _baseline(corpus: Corpus, name: str, scratch: Path) -> Cost:
+    count = min(8, len(corpus.images))
+
+    def part(op: str) -> Part:
+        piece = (Slice(0, count),)
+        return Part(name, op, "single", piece, 1, corpus.index, str(scratch), str(scratch), check=False)
+
+    dumped = 1.0
+    if name != BASELINES[2]:
+        make_action(part("dump")).run()
+        dump = make_action(part("dump"))
+        dumped = _time(lambda _: dump.run(), 0) / count
+        for number in range(count):  # the names that the loop's load expects
+            (scratch / f"0-{single_name(number, '.pickle')}").rename(scratch / single_name(number, ".pickle"))
+    load = make_action(part("load"))
+    loaded = _time(lambda _: load.run(), 0) / count
+    for path in scratch.iterdir():
+        path.unlink()
+    return Cost(dumped, loaded, dumped, loaded)
+
+
+def _time(do: Callable[[int], object], argument: int) -> float:
+    begin = time.perf_counter_ns()
+    do(argument)
+    return float(max(1, time.perf_counter_ns() - begin))
+
+
+def _each(do: Callable[[int], object], most: int) -> tuple[float, int]:
+    """Return the time of one of several alike, the first left out where it can be, and how many were done."""
+    times = [_time(do, 0)]
+    while len(times) < most and sum(times[1:]) < _LONG_ENOUGH_NS and times[0] < 10 * _LONG_ENOUGH_NS:
+        times.append(_time(do, len(times)))
+    return _mean(times[1:] or times), len(times)
+
+
+def _whole(do: Callable[[int], object], most: int) -> tuple[float, int]:
+    """Return the time an image of doing more and more at once, and how many that were."""
+    count, spent = 1, _time(do, 1)
+    while count < most and spent < _LONG_ENOUGH_NS:
+        count = min(most, 2 * count)
+        spent = _time(do, count)
+    return spent / count, count
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

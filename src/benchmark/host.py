@@ -1,0 +1,126 @@
+"""The machine, the storage and the software that a bench ran on."""
+
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from ..engine.cpus import usable_cpus
+from .result import Host, Software, Storage, Timer
+
+__all__ = ["CpuUse", "commit", "host", "software", "storage", "timer"]
+
+_LIBRARIES = (
+    "h5py",
+    "hickle",
+    "joblib",
+    "lz4",
+    "numpy",
+    "pillow",
+    "psutil",
+    "simplejpeg",
+    "xxhash",
+    "zstandard",
+)
+
+
+def host() -> Host:
+    """Describe the machine."""
+    return Host(
+        cpu=_cpu_model(),
+        architecture=platform.machine(),
+        cpus_online=os.cpu_count(),
+        usable_cpus=usable_cpus(),
+        memory_bytes=psutil.virtual_memory().total,
+        kernel=f"{platform.system()} {platform.release()}",
+        governor=_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+    )
+
+
+def storage(folder: Path) -> Storage:
+    """Describe the file system that holds a folder."""
+    where = folder.resolve()
+    mounts = [part for part in psutil.disk_partitions(all=True) if where.is_relative_to(part.mountpoint)]
+    nearest = max(mounts, key=lambda part: len(part.mountpoint), default=None)
+    return Storage(
+        path=str(where),
+        filesystem=nearest.fstype if nearest else None,
+        device=nearest.device if nearest else None,
+        free_bytes=psutil.disk_usage(str(where)).free,
+    )
+
+
+def software() -> Software:
+    """Name the versions that matter."""
+    libraries = {}
+    for name in _LIBRARIES:
+        try:
+            libraries[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Software(f"{platform.python_implementation()} {platform.python_version()}", libraries)
+
+
+def timer() -> Timer:
+    """Describe the clock."""
+    info = time.get_clock_info("perf_counter")
+    return Timer(f"perf_counter_ns ({info.implementation})", max(1, round(info.resolution * 1e9)))
+
+
+def commit() -> str | None:
+    """Return the commit of the checkout that brinery runs from, None where there is none."""
+    git = Path(__file__).resolve().parents[2] / ".git"
+    head = _line(git / "HEAD")
+    if head is None or not head.startswith("ref: "):
+        return head
+    return _line(git / head.removeprefix("ref: "))
+
+
+class CpuUse:
+    """How busy others keep the CPUs that this process may use, from its making on."""
+
+    def __init__(self) -> None:
+        self._begin = self._read()
+
+    def foreign(self) -> float | None:
+        """Return their CPU time over the time those CPUs had; None where it cannot be told."""
+        now = self._read()
+        if now is None or self._begin is None:
+            return None
+        busy, own, wall = (after - before for after, before in zip(now, self._begin, strict=True))
+        offered = wall * len(os.sched_getaffinity(0))
+        return max(0.0, (busy - own) / offered) if offered > 0 else None
+
+    @staticmethod
+    def _read() -> tuple[float, float, float] | None:
+        try:
+            every = psutil.cpu_times(percpu=True)
+            busy = sum(
+                sum(every[cpu]) - every[cpu].idle - every[cpu].iowait for cpu in os.sched_getaffinity(0)
+            )
+            times = os.times()
+            own = times.user + times.system + times.children_user + times.children_system
+            for child in psutil.Process().children(recursive=True):
+                spent = child.cpu_times()
+                own += spent.user + spent.system
+        except (psutil.Error, AttributeError, IndexError, OSError):
+            return None
+        return busy, own, time.monotonic()
+
+
+def _cpu_model() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def _line(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None

@@ -1,0 +1,317 @@
+"""Runs a bench from its options to its result, writing result.json after every round."""
+
+import contextlib
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..engine import pool
+from ..engine.cpus import usable_cpus
+from ..engine.options import PathLike
+from ..engine.sampler import Sampler
+from ..errors import BrineryError, StorageError
+from ..parser.archives import check_sources
+from . import host as machine
+from .calibrate import calibrate
+from .choices import BenchOptions, make_bench_options
+from .corpus import make_corpus
+from .ledger import Ledger
+from .matrix import rounds_that_fit
+from .result import BenchResult, CorpusInfo, Noise, Run, SamplerInfo, Settings, write_result
+from .seed import SeedTable
+from .session import BenchProgress, Session
+from .sweep import Sweep
+from .tables import report_markdown
+
+__all__ = ["BenchInterrupted", "run_benchmark"]
+
+_MEMORY_METHOD = (
+    "sum over workers of PSS at the region's end plus what resident memory had been above it within the "
+    "region (VmHWM after clear_refs), plus the parent's PSS; dump holds its source arrays"
+)
+_COLUMNS = (
+    "t_ns",
+    "pid",
+    "role",
+    "cpu_user_ns",
+    "cpu_system_ns",
+    "rss_bytes",
+    "pss_bytes",
+    "read_bytes",
+    "write_bytes",
+)
+_FOREIGN = 0.05
+
+
+class BenchInterrupted(KeyboardInterrupt):
+    """The bench was interrupted; what was finished is in `result`, and in the output folder."""
+
+    def __init__(self, result: BenchResult) -> None:
+        super().__init__("interrupted")
+        self.result = result
+
+
+def run_benchmark(
+    source: PathLike | None = None,
+    *,
+    progress: Callable[[BenchProgress], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    argv: tuple[str, ...] | None = None,
+    **options: Any,
+) -> BenchResult:
+    """Measure protocols and numbers of workers; write result.json and report.md into the output folder.
+
+    Args:
+        source: an archive of images; by default photo-like images are generated.
+        progress: called after every timed region.
+        say: called with lines of text for people: the plan, what is being done.
+        argv: the command, for the result; by default this process's.
+        **options: those of `make_bench_options`, such as `cores=(1, 2)`, `protocols=("npy", "hdf5")`.
+
+    Raises:
+        UsageError: options make no sense.
+        ArchiveError: the source cannot be listed, or holds no image.
+        StorageError: the output or scratch folder cannot be written.
+        BenchInterrupted: on Ctrl-C, with the rounds that were finished.
+    """
+    settings = make_bench_options(source, **options)
+    if settings.source is not None:
+        check_sources([settings.source])
+    with _scratch(settings) as scratch:
+        bench = _Bench(settings, scratch, progress or _ignore, say or _ignore, argv or tuple(sys.argv))
+        return bench.perform()
+
+
+def _ignore(_: object) -> None:
+    """Take what nobody asked for."""
+
+
+@contextlib.contextmanager
+def _scratch(options: BenchOptions) -> Iterator[Path]:
+    folder = options.scratch or options.output
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".brinery-bench-", dir=folder.resolve()))
+    except OSError as error:
+        raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
+    try:
+        yield scratch
+    except OSError as error:
+        raise StorageError(
+            f"cannot go on in {scratch}: {error.strerror or error}; make room, or choose --scratch"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class _Part:
+    """The seed's table or the sweep, and how many of its rounds are done."""
+
+    name: str
+    work: SeedTable | Sweep
+    done: int = 0
+
+
+class _Bench:
+    def __init__(
+        self,
+        options: BenchOptions,
+        scratch: Path,
+        progress: Callable[[BenchProgress], None],
+        say: Callable[[str], None],
+        argv: tuple[str, ...],
+    ) -> None:
+        self._options = options
+        self._scratch = scratch
+        self._progress = progress
+        self._say = say
+        self._argv = argv
+        self._begin = time.monotonic()
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._usable = usable_cpus()
+        self._host = machine.host()
+        self._storage = machine.storage(scratch.parent)
+        self._ledger = Ledger(options.seed, self._usable)
+        self._sampler = Sampler()
+        self._warnings: list[str] = []
+        self._load_before = os.getloadavg()[0]
+        self._cpu_use = machine.CpuUse()
+        self._parts: list[_Part] = []
+        self._rounds = 0
+        self._corpus: CorpusInfo | None = None
+
+    def perform(self) -> BenchResult:
+        """Prepare, measure, write."""
+        options = self._options
+        self._announce()
+        try:
+            self._prepare()
+            with self._sampler:
+                for part in self._parts:
+                    self._measure(part)
+        except KeyboardInterrupt as interruption:
+            if self._corpus is None:
+                raise
+            raise BenchInterrupted(self._write(finished=False)) from interruption
+        finally:
+            gc.enable()
+            pool.shutdown()
+        result = self._write(finished=True)
+        self._say(f"wrote {options.output / 'result.json'} and {options.output / 'report.md'}")
+        return result
+
+    def _announce(self) -> None:
+        options, host = self._options, self._host
+        what = str(options.source) if options.source else f"{options.limit} generated 320x240 JPEG images"
+        self._say(f"machine    {host.cpu or host.architecture}, {self._usable:g} usable CPUs, {host.kernel}")
+        self._say(f"scratch    {self._storage.path} ({self._storage.filesystem or 'unknown file system'})")
+        self._say(f"images     {what}")
+        self._say(f"protocols  {', '.join(options.protocols)}")
+        if options.preset != "seed":
+            self._say(f"workers    {', '.join(map(str, options.cores))}; {', '.join(options.ops)}")
+
+    def _prepare(self) -> None:
+        options = self._options
+        corpus = make_corpus(options.source, self._scratch, limit=options.limit, seed=options.seed)
+        self._corpus = corpus.info
+        folder = self._scratch / "calibration"
+        folder.mkdir()
+        costs = calibrate(corpus, options.protocols, folder)
+        for label, reason in costs.failed.items():
+            self._warn(f"{label} cannot be measured on these images: {reason}")
+        if not costs.protocols:
+            raise BrineryError("none of the protocols can store these images")
+        session = Session(options, corpus, self._scratch, self._usable, self._ledger, self._progress)
+        self._parts.append(_Part("seed", SeedTable(session, costs)))
+        if options.preset != "seed":
+            self._parts.append(_Part("scaling", Sweep(session, costs)))
+        self._plan()
+        session.regions = self._rounds * sum(len(part.work.cells) for part in self._parts)
+        for part in self._parts:
+            part.work.stage()
+
+    def _plan(self) -> None:
+        options, info = self._options, self._corpus
+        assert info is not None
+        round_s = sum(part.work.round_ns for part in self._parts) / 1e9
+        stage_s = sum(part.work.stage_ns for part in self._parts) / 1e9
+        spent_s = time.monotonic() - self._begin
+        fewest, most = options.round_limits
+        self._rounds = options.rounds or rounds_that_fit(
+            options.budget_s - spent_s - stage_s, round_s, fewest, most
+        )
+        expected = spent_s + stage_s + self._rounds * round_s
+        cut = ", cut at 256 MiB of pixels" if info.cut else ""
+        bad = f", {info.unusable} members without one" if info.unusable else ""
+        cells = sum(len(part.work.cells) for part in self._parts)
+        self._say(
+            f"corpus     {info.images} images{cut}{bad}: {info.source_bytes / 1e6:.1f} MB encoded, "
+            f"{info.pixel_bytes / 1e6:.1f} MB of pixels"
+        )
+        self._say(
+            f"plan       {cells} cells, {self._rounds} rounds in random order (seed {options.seed}), "
+            f"regions of about {options.region_ns / 1e6:.0f} ms{' (quick)' if options.quick else ''}"
+        )
+        budget = f", the target is {options.budget_s:.0f} s" if expected > options.budget_s else ""
+        self._say(f"expected   {expected:.0f} s in all{budget}")
+
+    def _measure(self, part: _Part) -> None:
+        options = self._options
+        fewest = options.round_limits[0]
+        slowest = 0.0
+        for number in range(self._rounds):
+            ahead = sum(later.work.round_ns for later in self._parts if later.done == 0 and later is not part)
+            left = options.budget_s - (time.monotonic() - self._begin) - ahead / 1e9 * fewest
+            if options.rounds is None and number >= fewest and slowest > left:
+                self._warn(f"{part.name}: {number} of {self._rounds} rounds, since the time was up")
+                return
+            begin = time.monotonic()
+            part.work.run_round(number)
+            slowest = max(slowest if number > 1 else 0.0, time.monotonic() - begin)
+            part.done = number + 1
+            self._write(finished=False)
+
+    def _warn(self, text: str) -> None:
+        self._warnings.append(text)
+        self._say(f"warning    {text}")
+
+    def _write(self, *, finished: bool) -> BenchResult:
+        result = self._result(finished=finished)
+        write_result(result, self._options.output / "result.json")
+        report = self._options.output / "report.md"
+        try:
+            report.write_text(report_markdown(result), encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"cannot write {report}: {error.strerror}") from error
+        return result
+
+    def _result(self, *, finished: bool) -> BenchResult:
+        options = self._options
+        assert self._corpus is not None
+        foreign = self._cpu_use.foreign()
+        warnings = list(self._warnings)
+        if foreign is not None and foreign > _FOREIGN:
+            warnings.append(f"other programs took {foreign:.0%} of the CPUs: close them and measure again")
+        if options.quick:
+            warnings.append("quick: short regions and few rounds, good for a first look only")
+        return BenchResult(
+            run=Run(
+                argv=self._argv,
+                preset=options.preset,
+                seed=options.seed,
+                quick=options.quick,
+                brinery=__version__,
+                commit=machine.commit(),
+                started_at=self._started_at,
+                seconds=round(time.monotonic() - self._begin, 3),
+                finished=finished,
+                rounds_planned=self._rounds,
+                rounds_done={part.name: part.done for part in self._parts},
+            ),
+            host=self._host,
+            storage=self._storage,
+            software=machine.software(),
+            timer=machine.timer(),
+            dataset=self._corpus,
+            settings=Settings(
+                cores=options.cores,
+                protocols=options.protocols,
+                ops=options.ops,
+                rounds=options.rounds,
+                budget_s=options.budget_s,
+                limit=options.limit,
+                region_ns=options.region_ns,
+                cache="warm",
+                durability="none",
+                memory_method=_MEMORY_METHOD,
+            ),
+            noise=Noise(self._load_before, os.getloadavg()[0], foreign),
+            sampler=_sampled(self._sampler, finished=finished),
+            warnings=tuple(warnings),
+            cells=self._ledger.results(),
+        )
+
+
+def _sampled(sampler: Sampler, *, finished: bool) -> SamplerInfo:
+    """Keep one reading a process and second: those that have shares of memory."""
+    rows = [reading for reading in sampler.timeline if reading.pss_bytes is not None]
+    wall = time.perf_counter_ns() - sampler.begin_ns if sampler.begin_ns else 0
+    return SamplerInfo(
+        wall_ns=wall,
+        cpu_ns=sampler.cpu_ns if finished else 0,
+        peak_rss_bytes=sampler.peak.rss_bytes,
+        peak_pss_bytes=sampler.peak.pss_bytes,
+        columns=_COLUMNS,
+        rows=tuple(tuple(getattr(reading, name) for name in _COLUMNS) for reading in rows),
+    )

@@ -1,0 +1,121 @@
+"""What the parts of a bench share: the corpus, the scratch folder, the ledger, the way a region is run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from ..engine import pool
+from ..errors import WorkerError
+from .choices import BenchOptions
+from .corpus import Corpus
+from .ledger import Ledger, combine
+from .matrix import Cell
+from .result import Sample
+from .tasks import Meeting, Report, Task, run_action
+
+__all__ = ["BenchProgress", "Session", "own_pss"]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchProgress:
+    """How far a bench is: regions done, of how many, and what is measured now."""
+
+    done: int
+    total: int
+    doing: str
+
+
+@dataclass(slots=True)
+class Session:
+    """One bench at work.
+
+    Attributes:
+        options: what was asked for.
+        corpus: the images.
+        scratch: folder of this bench alone.
+        usable: CPUs that this process may use.
+        ledger: the samples.
+        progress: told after each region.
+        regions: how many there will be.
+        done: how many there were.
+    """
+
+    options: BenchOptions
+    corpus: Corpus
+    scratch: Path
+    usable: float
+    ledger: Ledger
+    progress: Callable[[BenchProgress], None]
+    regions: int = 0
+    done: int = 0
+    _meetings: int = field(default=0)
+
+    def meeting(self, workers: int) -> Meeting:
+        """Lay out a meeting of so many workers."""
+        self._meetings += 1
+        return Meeting.make(self.scratch / f"meeting-{self._meetings % 4}-{workers}", workers)
+
+    def folder(self, name: str) -> Path:
+        """Return a folder in the scratch folder, made if it is not there."""
+        path = self.scratch / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def tick(self, cell: Cell) -> None:
+        """Tell how far it is."""
+        self.done += 1
+        where = "inline" if cell.pool == "none" else f"{cell.workers} workers"
+        self.progress(BenchProgress(self.done, self.regions, f"{cell.op} {cell.protocol}, {where}"))
+
+    def inline(self, task: Task, *, round_number: int, order: int) -> tuple[Sample, list[Report]]:
+        """Run a region in this process."""
+        assert task.part is not None
+        report = run_action(task)
+        sample = combine(
+            [report],
+            round_number=round_number,
+            order=order,
+            passes=task.part.passes,
+            pids=frozenset(),
+            parent_pss=0,
+        )
+        return sample, [report]
+
+    def pooled(
+        self, tasks: list[Task], pids: frozenset[int], *, round_number: int, order: int
+    ) -> tuple[Sample, list[Report]]:
+        """Run a region with one task for each worker.
+
+        Raises:
+            WorkerError: a worker died.
+        """
+        part = tasks[0].part
+        assert part is not None
+        reports = list(pool.run(run_action, tasks, workers=len(tasks)))
+        if len(reports) != len(tasks):
+            raise WorkerError(f"{len(reports)} of {len(tasks)} workers reported")
+        sample = combine(
+            reports,
+            round_number=round_number,
+            order=order,
+            passes=part.passes,
+            pids=pids,
+            parent_pss=own_pss(),
+        )
+        return sample, reports
+
+    def record(self, cell: Cell, sample: Sample, reports: list[Report]) -> None:
+        """Keep a region."""
+        checked, wrong = sum(one.checked for one in reports), sum(one.wrong for one in reports)
+        self.ledger.add(cell, sample, checked, wrong)
+
+
+def own_pss() -> int | None:
+    """Return this process's memory in bytes, shared pages divided; None where it is not told."""
+    try:
+        pss: int | None = getattr(psutil.Process().memory_full_info(), "pss", None)
+    except psutil.Error:
+        return None
+    return pss

@@ -1,0 +1,276 @@
+"""The scaling table: every protocol and operation over numbers of workers."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from ..engine import pool
+from ..engine.convert import convert
+from ..engine.cpus import default_workers
+from ..engine.protocols.registry import get_serializer
+from ..errors import BrineryError, WorkerError
+from .actions import Part
+from .calibrate import Costs
+from .converting import ConvertRegion
+from .ledger import void
+from .matrix import (
+    Cell,
+    Convert,
+    Slice,
+    Work,
+    chunk_images,
+    convert_work,
+    expected_ns,
+    in_blocks,
+    scaling_cells,
+    slices_of,
+    work_of,
+)
+from .result import Sample
+from .session import Session
+from .tasks import Report, Task, run_stage, run_warm_up
+
+__all__ = ["Sweep"]
+
+_OVERHEAD_NS = 70_000_000  # of a region with a pool: preparing, meeting, memory, comparing, deleting
+_SPAWN_NS = 350_000_000  # of a worker process, imports included
+_MAP_NS_PER_BYTE = 0.2
+_MAP_NS = 15_000.0
+_SHARD_PIXEL_BYTES = 32 << 20
+
+
+class Sweep:
+    """The cells of the scaling table and how to run them."""
+
+    def __init__(self, session: Session, costs: Costs) -> None:
+        options, corpus = session.options, session.corpus
+        self._session = session
+        self._costs = costs
+        self._protocols = tuple(costs.protocols)
+        maps = {label: get_serializer(label).maps for label in self._protocols}
+        self.cells = scaling_cells(maps, options.cores, options.ops)
+        self._slices = max(8, *options.cores)
+        self._region_ns = float(options.region_ns)
+        self._chunks = {
+            label: chunk_images(cost, self._region_ns, len(corpus.images), corpus.pixel_bytes, self._slices)
+            for label, cost in costs.protocols.items()
+        }
+        self._map_images = max(1, len(corpus.images) // self._slices)
+        self._pids: frozenset[int] = frozenset()
+        self._convert = ConvertRegion(session)
+        for cell in self.cells:
+            session.ledger.expect(
+                cell,
+                self._convert_work(cell).unit_images if cell.op == "convert" else self._work(cell).images,
+            )
+
+    @property
+    def round_ns(self) -> float:
+        """How long a round is expected to take."""
+        total = sum(self._cell_ns(cell) + _OVERHEAD_NS for cell in self.cells)
+        return total + _SPAWN_NS * sum(self._session.options.cores) / self._session.usable
+
+    @property
+    def stage_ns(self) -> float:
+        """How long the files to load are expected to take, and the first round's comparisons."""
+        total = 0.0
+        for label, cost in self._costs.protocols.items():
+            total += self._slices * self._chunks[label] * cost.dump / self._session.usable
+        for cell in self.cells:
+            cost = self._costs.protocols[cell.protocol]
+            if cell.op == "dump":
+                total += expected_ns(self._work(cell).images * cost.load, cell.workers, self._session.usable)
+            elif cell.op == "convert":
+                work = self._convert_work(cell)
+                total += work.units * work.unit_images * cost.load / min(cell.workers, self._session.usable)
+        return total
+
+    def _cell_ns(self, cell: Cell) -> float:
+        usable = self._session.usable
+        if cell.op == "convert":
+            work = self._convert_work(cell)
+            each = work.units * work.unit_images / cell.workers
+            return expected_ns(each * self._price(cell), cell.workers, usable)
+        todo = self._work(cell)
+        return expected_ns(todo.images * todo.passes * self._price(cell), cell.workers, usable)
+
+    def _price(self, cell: Cell) -> float:
+        """What an image costs one process in this operation, in ns."""
+        cost = self._costs.protocols[cell.protocol]
+        if cell.op == "map":
+            return _MAP_NS + _MAP_NS_PER_BYTE * self._session.corpus.pixel_bytes
+        prices = {
+            "convert": cost.dump + self._costs.decode_ns,
+            "dump": cost.dump,
+            "load": cost.load,
+            "load_lazy": cost.load,
+        }
+        return prices[cell.op]
+
+    def _work(self, cell: Cell) -> Work:
+        chunk = self._map_images if cell.op == "map" else self._chunks[cell.protocol]
+        return work_of(cell, chunk, self._price(cell), self._region_ns, self._session.usable)
+
+    def _convert_work(self, cell: Cell) -> Convert:
+        return convert_work(
+            self._price(cell),
+            self._region_ns,
+            cell.workers,
+            self._session.usable,
+            len(self._session.corpus.images),
+        )
+
+    def stage(self) -> None:
+        """Write the shards that loads read and the datasets that are mapped."""
+        session = self._session
+        parts: list[Part] = []
+        if {"load", "load_lazy"} & set(session.options.ops):
+            for label in self._protocols:
+                folder, chunk = str(session.folder(f"shards-{label}")), self._chunks[label]
+                parts += [
+                    Part(
+                        protocol=label,
+                        op="dump",
+                        layout="shards",
+                        slices=(Slice(number * chunk, chunk),),
+                        passes=1,
+                        corpus=session.corpus.index,
+                        files=folder,
+                        scratch=folder,
+                        check=False,
+                    )
+                    for number in range(self._slices)
+                ]
+        workers = default_workers()
+        for _ in pool.run(run_stage, parts, workers=workers):
+            pass
+        for label in sorted({cell.protocol for cell in self.cells if cell.op == "map"}):
+            convert(
+                session.corpus.folder,
+                session.scratch / f"dataset-{label}",
+                protocol=label,
+                workers=workers,
+                shard_size=_SHARD_PIXEL_BYTES,
+                fsync=False,
+            )
+
+    def run_round(self, number: int) -> None:
+        """Measure every cell once, one block for each number of workers."""
+        session = self._session
+        order = 0
+        for block in in_blocks(self.cells, session.options.seed, number):
+            self._warm_up(block[0].workers)
+            for cell in block:
+                sample, reports = self._measure(cell, number, order)
+                session.record(cell, sample, reports)
+                session.tick(cell)
+                order += 1
+
+    def _measure(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
+        """Run a region, once more where it is void for a reason other than wrong arrays."""
+        sample, reports = self._attempt(cell, number, order)
+        if not sample.valid and not any(report.wrong for report in reports):
+            self._session.ledger.add(cell, sample, 0, 0)
+            self._warm_up(cell.workers)
+            sample, reports = self._attempt(cell, number, order)
+        return sample, reports
+
+    def _attempt(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
+        session = self._session
+        try:
+            if cell.op == "convert":
+                return self._convert.run(
+                    cell, self._convert_work(cell), self._pids, round_number=number, order=order
+                )
+            tasks = self._tasks(cell, check=number == 0)
+            if cell.pool == "none":
+                return session.inline(tasks[0], round_number=number, order=order)
+            return session.pooled(tasks, self._pids, round_number=number, order=order)
+        except WorkerError as error:
+            return void(_nothing(number, order), str(error)), []
+
+    def _tasks(self, cell: Cell, *, check: bool) -> list[Task]:
+        session, work = self._session, self._work(cell)
+        meeting = session.meeting(cell.workers) if cell.pool == "loky" else None
+        files = f"dataset-{cell.protocol}" if cell.op == "map" else f"shards-{cell.protocol}"
+        part = Part(
+            protocol=cell.protocol,
+            op=cell.op,
+            layout="shards",
+            slices=(),
+            passes=work.passes,
+            corpus=session.corpus.index,
+            files=str(session.scratch / files),
+            scratch="",
+            check=check,
+        )
+        return [
+            Task(
+                worker,
+                meeting,
+                replace(
+                    part,
+                    slices=tuple(
+                        Slice(number * work.images, work.images)
+                        for number in slices_of(work, worker, cell.workers, self._slices)
+                    ),
+                    scratch=str(session.folder(f"new-{worker}")),
+                ),
+            )
+            for worker in range(cell.workers)
+        ]
+
+    def _warm_up(self, workers: int) -> None:
+        """Start the workers, have each import every library, and note who they are.
+
+        Raises:
+            BrineryError: the pool does not come up.
+        """
+        session = self._session
+        part = Part("", "", "shards", (), 0, session.corpus.index, "", "", check=False)
+        for _ in range(3):
+            meeting = session.meeting(workers)
+            tasks = [
+                Task(
+                    worker,
+                    meeting,
+                    replace(part, scratch=str(session.folder(f"new-{worker}"))),
+                    self._protocols,
+                )
+                for worker in range(workers)
+            ]
+            try:
+                reports = list(pool.run(run_warm_up, tasks, workers=workers))
+            except WorkerError:
+                continue
+            pids = frozenset(report.sample.pid for report in reports)
+            problem = next((report.problem for report in reports if report.problem), None)
+            if problem is None and len(pids) == workers:
+                self._pids = pids
+                return
+        raise BrineryError(f"a pool of {workers} workers could not be warmed up: try fewer with --cores")
+
+
+def clear(folder: Path) -> None:
+    """Delete a folder and all in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _nothing(round_number: int, order: int) -> Sample:
+    return Sample(
+        round=round_number,
+        order=order,
+        valid=False,
+        problem=None,
+        images=0,
+        passes=0,
+        pixel_bytes=0,
+        file_bytes=0,
+        wall_ns=0,
+        skew_ns=0,
+        tail_ns=0,
+        parent_wall_ns=None,
+        parent_cpu_ns=None,
+        peak_pss_bytes=None,
+        workers=(),
+    )

@@ -1,0 +1,89 @@
+"""`brinery bench`: which protocol, and how many workers."""
+
+import sys
+from typing import Any
+
+import click
+
+from . import Terminated
+from .output import ProgressBar, emit_json, json_option, say
+
+__all__ = ["command"]
+
+
+@click.command("bench")
+@click.argument("src", required=False)
+@click.option("--cores", default="1,2,4,8", show_default=True, metavar="N,N...", help="Numbers of workers.")
+@click.option(
+    "--protocols", metavar="A,B...", help="Labels such as npy,hdf5+gzip:4; default: the seed's nine."
+)
+@click.option(
+    "--preset",
+    default="scaling",
+    show_default=True,
+    metavar="seed|scaling|full",
+    help="seed: one process, one file an image. scaling: that, then over workers. full: every protocol.",
+)
+@click.option(
+    "--ops",
+    default="convert,dump,load,map",
+    show_default=True,
+    metavar="A,B...",
+    help="What is timed over workers: convert, dump, load, load_lazy, map.",
+)
+@click.option("--rounds", type=int, help="Complete rounds; wins over --budget.")
+@click.option(
+    "--budget", type=float, metavar="SECONDS", help="Time to aim at.  [default: 240, 45 with --quick]"
+)
+@click.option("--limit", type=int, default=1000, show_default=True, help="At most this many images.")
+@click.option("--quick", is_flag=True, help="A first look within a minute: short regions, few rounds.")
+@click.option("--scratch", metavar="DIR", help="Where temporary files go.  [default: the output folder]")
+@click.option("--output", metavar="DIR", default="bench-out", show_default=True, help="For the results.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order and the images.")
+@json_option
+def command(as_json: bool, src: str | None, **options: Any) -> None:
+    r"""Measure what each protocol costs, and what more workers bring, on images like yours.
+
+    SRC is a folder, tar or zip of images; without it, 1000 photo-like JPEG images are generated. Writes
+    result.json and report.md into the output folder. Ctrl-C keeps the rounds that are finished.
+
+    \b
+    brinery bench
+    brinery bench photos.tar --cores 1,2,4 --protocols npy,hickle,hdf5+gzip:4
+    brinery bench --preset seed --rounds 7
+    brinery bench --quick --output /tmp/bench
+    brinery bench photos.tar --scratch /mnt/disk --budget 600
+    """
+    from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
+
+    code = 0
+    with ProgressBar("measuring", "regions") as bar:
+        try:
+            result = run_benchmark(
+                src,
+                progress=lambda now: bar.update(now.done, min(1.0, now.done / max(now.total, 1))),
+                say=say,
+                argv=("brinery", *sys.argv[1:]),
+                **options,
+            )
+        except BenchInterrupted as interruption:
+            result = interruption.result
+            terminated = isinstance(interruption.__cause__, Terminated)
+            code = 143 if terminated else 130
+    if code:
+        say(f"brinery: interrupted; what was measured is in {options['output']}")
+    if as_json:
+        emit_json(result.as_dict())
+    else:
+        _show(result)
+    if code:
+        click.get_current_context().exit(code)
+
+
+def _show(result: Any) -> None:
+    from ..benchmark.tables import all_tables, text_table  # noqa: PLC0415 - start-up stays cheap
+
+    for table in all_tables(result):
+        click.echo(text_table(table) + "\n")
+    for warning in result.warnings:
+        say(f"warning: {warning}")
