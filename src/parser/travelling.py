@@ -15,6 +15,7 @@ class Travelling:
     def __reduce__(self) -> tuple[Any, Any]:
         kind = type(self)
         if kind._values is None:
-            first, *others = kind.__slots__
+            slots: tuple[str, ...] = kind.__slots__
+            first, *others = slots
             kind._values = attrgetter(first, *others)
         return kind, kind._values(self)
