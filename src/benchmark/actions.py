@@ -145,6 +145,13 @@ class Action(ABC):
             self.turn = turn
             self.one_pass(turn % len(self.numbers))
 
+    def warm(self) -> None:
+        """Do one pass that does not count: the allocator and the libraries get their buffers."""
+        self.turn = -1
+        self.one_pass(0)
+        self.phases, self.file_bytes = {}, 0
+        self._seen.clear()
+
     @abstractmethod
     def one_pass(self, place: int) -> None:
         """Handle the images of the slice at this place."""

@@ -62,9 +62,14 @@ class BenchOptions:
     seed: int
 
     @property
+    def images(self) -> int:
+        """How many images to take; a quick look generates no more than it needs."""
+        return min(self.limit, 500) if self.quick and self.source is None else self.limit
+
+    @property
     def region_ns(self) -> int:
         """How long a timed region should last, in ns."""
-        return 60_000_000 if self.quick else 200_000_000
+        return 60_000_000 if self.quick else 150_000_000
 
     @property
     def round_limits(self) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from .ledger import peak_pss
 from .matrix import Cell, Convert
 from .result import Sample, WorkerSample
 from .session import Session, own_pss
-from .tasks import Report, Task, run_mark, run_memory
+from .tasks import Report, Task, reset_peak, run_memory
 
 __all__ = ["ConvertRegion"]
 
@@ -58,13 +58,12 @@ class ConvertRegion:
         for name in (SHARDS_FOLDER, PARTIAL_FOLDER):
             (folder / name).mkdir(exist_ok=True)
         try:
-            self._everywhere(run_mark, workers)
             parent_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
             convert = partial(convert_unit, self._job(folder, cell.protocol))
             results = list(pool.run(convert, self._units(work), workers=workers))
             parent_wall = time.perf_counter_ns() - begin
             parent_cpu = time.process_time_ns() - parent_cpu
-            memory = {report.sample.pid: report.sample for report in self._everywhere(run_memory, workers)}
+            memory = {report.sample.pid: report.sample for report in self._memory(workers)}
             checks = self._compare(cell, folder, results) if round_number == 0 else []
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,10 +97,12 @@ class ConvertRegion:
         )
         return sample, checks
 
-    def _everywhere(self, function: object, workers: int) -> list[Report]:
+    def _memory(self, workers: int) -> list[Report]:
+        """Ask every worker for its memory since it reported last."""
         meeting = self._session.meeting(workers)
-        tasks = [Task(worker, meeting) for worker in range(workers)]
-        return list(pool.run(function, tasks, workers=workers))  # type: ignore[arg-type]  # both take tasks
+        return list(
+            pool.run(run_memory, [Task(worker, meeting) for worker in range(workers)], workers=workers)
+        )
 
     def _job(self, folder: Path, protocol: str) -> Job:
         return Job(
@@ -156,6 +157,7 @@ def _compare_shard(shard: _Shard) -> Report:
     if count != len(shard.keys) and problem is None:
         wrong += 1
         problem = f"{count} of {len(shard.keys)} images came back"
+    reset_peak()
     return Report(
         WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {}), checked=count, wrong=wrong, problem=problem
     )

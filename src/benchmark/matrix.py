@@ -34,6 +34,7 @@ CHUNK_BYTES = (
 SINGLE_BYTES = 64 << 20  # pixels of the files of one image each
 _ROTATION = 8  # shards a lone worker goes round, so that no cache holds them all
 _UNITS_PER_WORKER = 4
+_MOST_CROWDED = 4.0
 _MOST_PASSES = 100_000
 
 
@@ -137,10 +138,21 @@ def in_blocks(cells: Sequence[Cell], seed: int, round_number: int) -> list[list[
     return list(blocks.values())
 
 
-def chunk_images(cost: Cost, region_ns: float, images: int, pixel_bytes: float, slices: int) -> int:
-    """Return how many images a shard holds: at least one, what a region can do, what memory allows."""
+def chunk_images(
+    cost: Cost, region_ns: float, images: int, pixel_bytes: float, slices: int, crowd: float
+) -> int:
+    """Return how many images a shard holds: at least one, what a region can do, what memory allows.
+
+    Args:
+        cost: of an image.
+        region_ns: how long a region should last.
+        images: of the corpus.
+        pixel_bytes: of an image.
+        slices: into how many parts the corpus is cut.
+        crowd: most workers over usable CPUs; a crowded region should not last much longer than others.
+    """
     slowest = max(cost.dump, cost.load)
-    by_time = math.ceil(region_ns / slowest)
+    by_time = round(region_ns / (slowest * min(max(crowd, 1.0), _MOST_CROWDED)))
     by_memory = int(CHUNK_BYTES // max(pixel_bytes, 1))
     return max(1, min(by_time, by_memory, max(1, images // slices), images))
 

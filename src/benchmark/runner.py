@@ -155,6 +155,7 @@ class _Bench:
         """Prepare, measure, write."""
         options = self._options
         self._announce()
+        gc.freeze()  # regions in this process collect before they begin: only what is new
         try:
             self._prepare()
             with self._sampler:
@@ -165,7 +166,7 @@ class _Bench:
                 raise
             raise BenchInterrupted(self._write(finished=False)) from interruption
         finally:
-            gc.enable()
+            gc.unfreeze()
             pool.shutdown()
         result = self._write(finished=True)
         self._say(f"wrote {options.output / 'result.json'} and {options.output / 'report.md'}")
@@ -173,7 +174,7 @@ class _Bench:
 
     def _announce(self) -> None:
         options, host = self._options, self._host
-        what = str(options.source) if options.source else f"{options.limit} generated 320x240 JPEG images"
+        what = str(options.source) if options.source else f"{options.images} generated 320x240 JPEG images"
         self._say(f"machine    {host.cpu or host.architecture}, {self._usable:g} usable CPUs, {host.kernel}")
         self._say(f"scratch    {self._storage.path} ({self._storage.filesystem or 'unknown file system'})")
         self._say(f"images     {what}")
@@ -183,7 +184,7 @@ class _Bench:
 
     def _prepare(self) -> None:
         options = self._options
-        corpus = make_corpus(options.source, self._scratch, limit=options.limit, seed=options.seed)
+        corpus = make_corpus(options.source, self._scratch, limit=options.images, seed=options.seed)
         self._corpus = corpus.info
         folder = self._scratch / "calibration"
         folder.mkdir()

@@ -1,8 +1,6 @@
 """The scaling table: every protocol and operation over numbers of workers."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from ..engine import pool
 from ..engine.convert import convert
@@ -52,7 +50,14 @@ class Sweep:
         self._slices = max(8, *options.cores)
         self._region_ns = float(options.region_ns)
         self._chunks = {
-            label: chunk_images(cost, self._region_ns, len(corpus.images), corpus.pixel_bytes, self._slices)
+            label: chunk_images(
+                cost,
+                self._region_ns,
+                len(corpus.images),
+                corpus.pixel_bytes,
+                self._slices,
+                max(options.cores) / session.usable,
+            )
             for label, cost in costs.protocols.items()
         }
         self._map_images = max(1, len(corpus.images) // self._slices)
@@ -249,11 +254,6 @@ class Sweep:
                 self._pids = pids
                 return
         raise BrineryError(f"a pool of {workers} workers could not be warmed up: try fewer with --cores")
-
-
-def clear(folder: Path) -> None:
-    """Delete a folder and all in it."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _nothing(round_number: int, order: int) -> Sample:

@@ -91,12 +91,12 @@ def seed_table(result: BenchResult) -> Table:
         tuple(rows),
         (
             (
-                "~ extrapolated from the images timed (dump / load); range: 95 % interval of the median, or with "
+                "~ extrapolated from the images timed (dump / load). Range: 95 % interval of the median, with "
                 "fewer than four rounds the fastest and the slowest."
             ),
             (
-                "dump: arrays in memory to files, except in the article's loop, whose dump reads and decodes the "
-                "image with Pillow first. load: every byte read. Source files: load is reading and decoding."
+                "dump: arrays in memory to files; in the article's loop it begins with reading and decoding by "
+                "Pillow. load: every byte read. Source files: load is reading and decoding."
             ),
         ),
     )
@@ -168,8 +168,8 @@ def _scaling_row(cell: CellResult, one: CellResult | None) -> tuple[str, ...]:
 def _scaling_notes(op: str, result: BenchResult) -> tuple[str, ...]:
     notes = [
         (
-            "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU time over wall "
-            "time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
+            "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU time over "
+            "wall time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
         )
     ]
     if any(cell.op == op and "oversubscribed" in cell.warnings for cell in result.cells):
@@ -221,8 +221,8 @@ def _summary(result: BenchResult) -> str:
     state = "" if result.run.finished else " **Not finished: these are the rounds that were done.**"
     quick = " Quick: for a first look only." if result.run.quick else ""
     return (
-        f"{result.run.started_at}, {result.run.seconds:.0f} s, brinery {result.run.brinery}. {len(result.cells)} "
-        f"cells: {valid} valid, {len(result.cells) - valid} void, {warned} with warnings. "
+        f"{result.run.started_at}, {result.run.seconds:.0f} s, brinery {result.run.brinery}. "
+        f"{len(result.cells)} cells: {valid} valid, {len(result.cells) - valid} void, {warned} with warnings. "
         f"Rounds: {rounds}.{state}{quick}"
     )
 
@@ -243,21 +243,21 @@ def _method(result: BenchResult) -> list[str]:
     settings, timer = result.settings, result.timer
     return [
         (
-            f"Timed regions of about {settings.region_ns / 1e6:.0f} ms, looped over the images where one pass is "
-            f"shorter; clock {timer.name}. Medians over rounds."
+            f"Timed regions of about {settings.region_ns / 1e6:.0f} ms, looped over the images where one "
+            f"pass is shorter; clock {timer.name}. Medians over rounds."
         ),
         (
-            "Workers are started and all libraries imported before any region; they begin at one instant. Wall time "
-            "is the last end less the first start."
+            "Workers are started and all libraries imported before any region; they begin at one instant. "
+            "Wall time is the last end less the first start."
         ),
         (
-            f"Page cache {settings.cache}, no fsync. Garbage is collected before each region and not during it "
-            "(convert: as Python does by itself)."
+            f"Page cache {settings.cache}, no fsync. Garbage is collected before each region and not during "
+            "it (convert: as Python does by itself)."
         ),
         "Each round visits every cell once in random order, in blocks by number of workers.",
         (
-            "Every array that was loaded or mapped was compared with its source; what dump and convert wrote, in "
-            "the first round."
+            "Every array that was loaded or mapped was compared with its source; what dump and convert wrote, "
+            "in the first round."
         ),
         f"Peak memory: {settings.memory_method}.",
     ]

@@ -23,8 +23,8 @@ __all__ = [
     "Meeting",
     "Report",
     "Task",
+    "reset_peak",
     "run_action",
-    "run_mark",
     "run_memory",
     "run_stage",
     "run_warm_up",
@@ -126,9 +126,11 @@ def run_action(task: Task) -> Report:
         gc.collect()
     except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
         return _failed(task, error)
-    _reset_peak()
     gc.disable()
     try:
+        if task.part.passes > 1:
+            action.warm()
+        reset_peak()
         if task.meeting is not None:
             task.meeting.wait(task.worker)
         before = read_counters()
@@ -158,6 +160,7 @@ def run_action(task: Task) -> Report:
     except Exception as error:  # noqa: BLE001 - as above
         action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
     action.clean()
+    reset_peak()
     return Report(
         sample,
         images=action.images,
@@ -183,22 +186,15 @@ def run_warm_up(task: Task) -> Report:
             write_shard(serializer, ["a"], [array], path)
             list(serializer.load_shard(path))
             path.unlink()
+        gc.collect()
+        gc.freeze()  # what the libraries made is not looked through again before every region
+        reset_peak()
 
     return _meet(task, use)
 
 
-def run_mark(task: Task) -> Report:
-    """Begin to watch this worker's peak of memory."""
-
-    def mark() -> None:
-        gc.collect()
-        _reset_peak()
-
-    return _meet(task, mark)
-
-
 def run_memory(task: Task) -> Report:
-    """Say how much memory this worker has used since the mark."""
+    """Say how much memory this worker has used since its last report."""
     report = _meet(task, lambda: None)
     return report if report.problem else replace(report, sample=_with_memory(report.sample))
 
@@ -246,7 +242,7 @@ def _nobody() -> WorkerSample:
     return WorkerSample(os.getpid(), 0, 0, 0, 0, 0, 0, None, None, {})
 
 
-def _reset_peak() -> bool:
+def reset_peak() -> bool:
     """Set this process's peak of resident memory to what it has now (proc(5), clear_refs)."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -267,7 +263,7 @@ def _with_memory(sample: WorkerSample) -> WorkerSample:
         return sample
     return replace(
         sample,
-        peak_rss_bytes=peak if _reset_peak() else None,
+        peak_rss_bytes=peak if reset_peak() else None,
         rss_bytes=memory.rss,
         pss_bytes=getattr(memory, "pss", None),
     )

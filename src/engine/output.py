@@ -115,6 +115,11 @@ class NewFile:
         os.ftruncate(self._descriptor, self.size)
         return self.size
 
+    def raise_own(self, error: BaseException) -> None:
+        """Raise the file's own error where a format's library turned it into this other one."""
+        if self.error is not None and error is not self.error:
+            raise self.error from error
+
     def commit(self, target: str | os.PathLike[str], *, fsync: bool) -> int:
         """Flush, check the size, close, and rename to the target; return the time fsync took, in ns.
 

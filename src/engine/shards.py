@@ -3,8 +3,6 @@
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ..errors import MemberError
@@ -94,8 +92,11 @@ class _ShardFiles(UnitFiles):
         if self._file is None or self._writer is None:
             self._file = self._partial(self._shard_name())
             self._writer = self._serializer.writer(self._file)
-        with _errors_of(self._file):
+        try:
             self._writer.add(key, array)
+        except Exception as error:
+            self._file.raise_own(error)
+            raise
         self._pixel_bytes += array.nbytes
         self._samples += 1
 
@@ -119,8 +120,11 @@ class _ShardFiles(UnitFiles):
         assert self._file is not None
         assert self._writer is not None
         part, name = len(self.shards), self._shard_name()
-        with _errors_of(self._file):
+        try:
             placements = self._writer.finish()
+        except Exception as error:
+            self._file.raise_own(error)
+            raise
         self._publish(self._file, self._root / SHARDS_FOLDER / name)
         self.placed += [Placed(part, record, placement) for record, placement in enumerate(placements)]
         self.shards.append(Shard(part, name, self._file.size, self._pixel_bytes, self._samples))
@@ -145,13 +149,14 @@ class _SingleFiles(UnitFiles):
             raise refusal(error) from error
         file = self._partial(f"{self._name}-{len(self.placed)}{self._serializer.file_suffix}")
         try:
-            with _errors_of(file):
-                placement = self._serializer.dump(array, file)
+            placement = self._serializer.dump(array, file)
             self._publish(file, target)
+        except OSError as error:
+            file.discard()
+            raise refusal(error) from error
         except BaseException as error:
             file.discard()
-            if isinstance(error, OSError):
-                raise refusal(error) from error
+            file.raise_own(error)
             raise
         self.placed.append(Placed(0, len(self.placed), placement))
         self._file_bytes += file.size
@@ -175,17 +180,6 @@ class _SingleFiles(UnitFiles):
             self._make_folders(folder.parent)
             folder.mkdir(exist_ok=True)
         self._folders[folder] = None
-
-
-@contextmanager
-def _errors_of(file: NewFile) -> Iterator[None]:
-    """Let the file's own error through where a format's library turns it into another."""
-    try:
-        yield
-    except BaseException as error:
-        if file.error is not None and error is not file.error:
-            raise file.error from error
-        raise
 
 
 def refusal(error: OSError) -> Exception:

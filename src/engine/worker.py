@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import replace
 
 from ..errors import DecodeError, MemberError, ReadError
 from ..parser.decode import Decoded, decode
@@ -144,22 +143,23 @@ class _Attempt:
         if numbered.ordinal in self._refused:
             self._failures.append(self._refused[numbered.ordinal])
             return
-        source = Source(member.size, member.mtime_ns)
+        source = None
         watch = self._watch
         try:
             data = reader.read(member)
             watch.lap("read")
             self._source_bytes += len(data)
-            source = replace(source, xxh3=bytes_checksum(data))
+            source = Source(member.size, member.mtime_ns, bytes_checksum(data))
             watch.lap("hash")
             images = list(decode(data, self._job.decode))
             watch.lap("decode")
         except NotAnImage as reason:
+            source = source or Source(member.size, member.mtime_ns)
             self._skipped.append(Skipped(member.key, numbered.ordinal, str(reason), source))
-        except ReadError as error:
-            self._failures.append(_failure(numbered, "read", error, source))
-        except DecodeError as error:
-            self._failures.append(_failure(numbered, "decode", error, source))
+        except (ReadError, DecodeError) as error:
+            stage: Stage = "read" if isinstance(error, ReadError) else "decode"
+            source = source or Source(member.size, member.mtime_ns)
+            self._failures.append(_failure(numbered, stage, error, source))
         else:
             for image in images:
                 self._write(numbered, image, source, files)

@@ -14,6 +14,8 @@ _XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 def jpeg_orientation(data: bytes) -> int:
     """The EXIF orientation of a JPEG (1 to 8; 1 where it says none), from EXIF, else from XMP."""
+    if b"\xff\xe1" not in data:
+        return 1  # no APP1 segment; in scans 0xFF is never followed by 0xE1
     position, found = 2, 1
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]

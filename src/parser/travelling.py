@@ -1,7 +1,8 @@
 """A base for the small records that travel between processes by the million."""
 
+from functools import cache
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any
 
 __all__ = ["Travelling"]
 
@@ -10,12 +11,13 @@ class Travelling:
     """Pickles a frozen, slotted dataclass by its field values, at a third of the usual cost."""
 
     __slots__ = ()
-    _values: ClassVar[Any] = None
 
     def __reduce__(self) -> tuple[Any, Any]:
         kind = type(self)
-        if kind._values is None:
-            slots: tuple[str, ...] = kind.__slots__
-            first, *others = slots
-            kind._values = attrgetter(first, *others)
-        return kind, kind._values(self)
+        return kind, _values_of(kind)(self)
+
+
+@cache
+def _values_of(kind: Any) -> Any:
+    first, *others = kind.__slots__
+    return attrgetter(first, *others)
