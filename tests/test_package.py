@@ -9,7 +9,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -41,7 +43,9 @@ def test_help_imports_nothing_heavy():
 
 
 def test_public_names_are_there():
-    code, out, err = python("import brinery; print([getattr(brinery, n) is not None for n in brinery.__all__])")
+    code, out, err = python(
+        "import brinery; print([getattr(brinery, n) is not None for n in brinery.__all__])"
+    )
     assert code == 0, err
     assert "False" not in out
     code, _, err = python("import brinery; brinery.nonsense")

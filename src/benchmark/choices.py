@@ -74,7 +74,7 @@ class BenchOptions:
     @property
     def round_limits(self) -> tuple[int, int]:
         """Fewest and most rounds where their number is not given."""
-        return (2, 3) if self.quick else (3, 7)
+        return (1, 3) if self.quick else (3, 7)
 
 
 def make_bench_options(

@@ -13,7 +13,7 @@ from .tasks import Task, run_stage
 
 __all__ = ["SeedTable"]
 
-_OVERHEAD_NS = 25_000_000  # of a region: preparing, comparing, deleting
+_OVERHEAD_NS = 50_000_000  # of a region: preparing, comparing, deleting
 
 
 class SeedTable:

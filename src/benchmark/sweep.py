@@ -30,8 +30,9 @@ from .tasks import Report, Task, run_stage, run_warm_up
 
 __all__ = ["Sweep"]
 
-_OVERHEAD_NS = 70_000_000  # of a region with a pool: preparing, meeting, memory, comparing, deleting
-_SPAWN_NS = 350_000_000  # of a worker process, imports included
+_OVERHEAD_NS = 60_000_000  # of a region with a pool: preparing, meeting, memory, comparing, deleting
+_EACH_OVERHEAD_NS = 12_000_000  # more for each worker
+_SPAWN_NS = 500_000_000  # of a worker process, imports included
 _MAP_NS_PER_BYTE = 0.2
 _MAP_NS = 15_000.0
 _SHARD_PIXEL_BYTES = 32 << 20
@@ -72,7 +73,9 @@ class Sweep:
     @property
     def round_ns(self) -> float:
         """How long a round is expected to take."""
-        total = sum(self._cell_ns(cell) + _OVERHEAD_NS for cell in self.cells)
+        total = sum(
+            self._cell_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers for cell in self.cells
+        )
         return total + _SPAWN_NS * sum(self._session.options.cores) / self._session.usable
 
     @property

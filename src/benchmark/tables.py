@@ -91,12 +91,12 @@ def seed_table(result: BenchResult) -> Table:
         tuple(rows),
         (
             (
-                "~ extrapolated from the images timed (dump / load). Range: 95 % interval of the median, with "
-                "fewer than four rounds the fastest and the slowest."
+                "~ extrapolated from the images timed (dump / load). Range: 95 % interval of the median, "
+                "with fewer than four rounds the fastest and the slowest."
             ),
             (
-                "dump: arrays in memory to files; in the article's loop it begins with reading and decoding by "
-                "Pillow. load: every byte read. Source files: load is reading and decoding."
+                "dump: arrays in memory to files; in the article's loop it includes reading and decoding "
+                "by Pillow. load: every byte read. Source files: load is reading and decoding."
             ),
         ),
     )
@@ -168,8 +168,8 @@ def _scaling_row(cell: CellResult, one: CellResult | None) -> tuple[str, ...]:
 def _scaling_notes(op: str, result: BenchResult) -> tuple[str, ...]:
     notes = [
         (
-            "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU time over "
-            "wall time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
+            "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU "
+            "time over wall time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
         )
     ]
     if any(cell.op == op and "oversubscribed" in cell.warnings for cell in result.cells):
@@ -256,8 +256,8 @@ def _method(result: BenchResult) -> list[str]:
         ),
         "Each round visits every cell once in random order, in blocks by number of workers.",
         (
-            "Every array that was loaded or mapped was compared with its source; what dump and convert wrote, "
-            "in the first round."
+            "Every array that was loaded or mapped was compared with its source; what dump and "
+            "convert wrote, in the first round."
         ),
         f"Peak memory: {settings.memory_method}.",
     ]

@@ -20,7 +20,9 @@ COMMAND = ("convert", "--workers", "2", "--shard-size", "256KiB", "--protocol", 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     root = tmp_path_factory.mktemp("archive")
-    tar = make_tar(root / "photos.tar", {f"{index:03}.jpg": jpeg(index, (96, 128, 3)) for index in range(240)})
+    tar = make_tar(
+        root / "photos.tar", {f"{index:03}.jpg": jpeg(index, (96, 128, 3)) for index in range(240)}
+    )
     finish(start(tar, root / "whole"), 0)
     return tar, contents(root / "whole")
 

@@ -90,7 +90,9 @@ def test_workers_and_backend_change_no_byte(tmp_path, protocol, layout):
     broken = {"set0/broken.jpg": jpeg(0)[:200], "set1/notes.txt": b"no image"}
     tar = make_tar(tmp_path / "photos.tar", images(24) | broken)
     made = []
-    for number, (workers, backend) in enumerate([(1, "loky"), (2, "loky"), (1, "threading"), (2, "threading")]):
+    for number, (workers, backend) in enumerate(
+        [(1, "loky"), (2, "loky"), (1, "threading"), (2, "threading")]
+    ):
         out = tmp_path / str(number)
         options = SMALL | {"workers": workers, "backend": backend}
         assert brinery.convert(tar, out, protocol=protocol, layout=layout, **options).exit_code == 3

@@ -174,8 +174,8 @@ def test_after_any_interruption_and_change_every_member_is_done_once(sizes, done
         if unit.number in done:
             ledger.record(unit)
     before = dict(ledger.known)
-    for number, (what, place) in enumerate(changes):
-        place %= len(files) + 1
+    for number, (what, wish) in enumerate(changes):
+        place = wish % (len(files) + 1)
         if what == "insert":
             files.insert(place, member(f"new{number}", 5))
         elif place < len(files) and what == "change":

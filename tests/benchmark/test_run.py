@@ -1,0 +1,191 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+import brinery.benchmark.actions as actions
+from brinery.benchmark.result import read_result
+from brinery.benchmark.runner import BenchInterrupted, run_benchmark
+from brinery.engine import pool
+from brinery.engine.protocols.npy import NpySerializer
+from brinery.errors import ArchiveError, DatasetError, UsageError
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "bench-result.schema.json"
+
+
+@pytest.fixture(autouse=True)
+def no_workers_left():
+    yield
+    pool.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    output = tmp_path_factory.mktemp("bench")
+    said = []
+    made = run_benchmark(
+        cores="1,2",
+        protocols="npy,pickle-2",
+        rounds=1,
+        limit=12,
+        quick=True,
+        ops="convert,dump,load,load_lazy,map",
+        output=output,
+        say=said.append,
+        argv=("brinery", "bench", "--limit", "12"),
+    )
+    return made, output, said
+
+
+def test_the_result_file_follows_the_schema(tiny):
+    made, output, _ = tiny
+    document = json.loads((output / "result.json").read_text())
+    schema = json.loads(SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(document)
+    assert read_result(output / "result.json") == made
+
+
+def test_every_cell_was_measured_and_compared(tiny):
+    made, output, _ = tiny
+    assert all(cell.valid for cell in made.cells), [cell.problem for cell in made.cells]
+    found = {(cell.protocol, cell.op, cell.workers, cell.layout, cell.pool) for cell in made.cells}
+    for protocol in ("npy", "pickle-2"):
+        for op in ("convert", "dump", "load", "load_lazy"):
+            for workers in (1, 2):
+                assert (protocol, op, workers, "shards", "loky") in found
+        assert (protocol, "load", 1, "shards", "none") in found
+        assert (protocol, "dump", 1, "single", "none") in found
+    assert ("npy", "map", 2, "shards", "loky") in found
+    assert ("pickle-2", "map", 1, "shards", "loky") not in found
+    assert all(cell.verify.checked for cell in made.cells if cell.op != "load_lazy")
+    assert made.run.finished
+    assert sorted(path.name for path in output.iterdir()) == ["report.md", "result.json"]
+
+
+def test_workers_are_distinct_processes_that_start_together(tiny):
+    made, _, _ = tiny
+    for cell in made.cells:
+        if cell.pool == "loky" and cell.op != "convert":
+            for sample in cell.samples:
+                assert len({worker.pid for worker in sample.workers} - {os.getpid()}) == cell.workers
+                assert sample.wall_ns >= max(worker.wall_ns for worker in sample.workers)
+
+
+def test_the_plan_comes_before_the_measuring(tiny):
+    _, _, said = tiny
+    assert any("1 rounds" in line for line in said)
+    assert any(line.startswith("expected") for line in said)
+
+
+class Lying(NpySerializer):
+    def load(self, path):
+        return super().load(path) ^ 1
+
+
+def test_wrong_arrays_void_the_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(actions, "get_serializer", lambda label: Lying())
+    made = run_benchmark(preset="seed", protocols="npy", rounds=2, limit=4, quick=True, output=tmp_path)
+    cells = {(cell.protocol, cell.op): cell for cell in made.cells}
+    for op in ("dump", "load"):
+        assert not cells["npy", op].valid
+        assert "not what was stored" in cells["npy", op].problem
+        assert cells["npy", op].stats is None
+    assert cells["article-pickle-2", "load"].valid
+
+
+class Broken(NpySerializer):
+    def load(self, path):
+        raise RuntimeError("no luck")
+
+
+def test_a_protocol_that_fails_on_the_images_is_left_out(tmp_path, monkeypatch):
+    import brinery.benchmark.calibrate as calibrate
+
+    real = calibrate.get_serializer
+    monkeypatch.setattr(calibrate, "get_serializer", lambda name: Broken() if name == "npy" else real(name))
+    made = run_benchmark(preset="seed", protocols="npy,hdf5", rounds=1, limit=4, quick=True, output=tmp_path)
+    assert "npy" not in {cell.protocol for cell in made.cells}
+    assert any("no luck" in warning for warning in made.warnings)
+
+
+def test_interruption_keeps_the_finished_rounds(tmp_path):
+    def stop(now):
+        if now.done == 13:  # 9 cells a round
+            raise KeyboardInterrupt
+
+    with pytest.raises(BenchInterrupted) as caught:
+        run_benchmark(
+            preset="seed", protocols="npy,hdf5,pickle-5", rounds=3, limit=4, quick=True, output=tmp_path,
+            progress=stop,
+        )  # fmt: skip
+    made = caught.value.result
+    assert made == read_result(tmp_path / "result.json")
+    assert not made.run.finished
+    assert made.run.rounds_done == {"seed": 1}
+    assert "Not finished" in (tmp_path / "report.md").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "result.json"}
+
+
+def test_the_users_images_of_any_shape(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(6):
+        mode = ("RGB", "L", "RGBA")[number % 3]
+        Image.new(mode, (20 + number, 30)).save(folder / f"é {number}.png")
+    (folder / "notes.txt").write_text("no image")
+    made = run_benchmark(
+        folder, cores="2", protocols="npy,hdf5", rounds=1, quick=True, limit=5, output=tmp_path / "out",
+        scratch=tmp_path / "scratch",
+    )  # fmt: skip
+    assert made.dataset.images == 5
+    assert len(made.dataset.shapes) == 5
+    assert all(cell.valid for cell in made.cells), [cell.problem for cell in made.cells]
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / "src").mkdir()
+    with pytest.raises(ArchiveError, match="no image"):
+        run_benchmark(tmp_path / "src", output=tmp_path / "out")
+    with pytest.raises(UsageError, match="does not exist"):
+        run_benchmark(tmp_path / "nothing", output=tmp_path / "out")
+
+
+def test_another_file_is_no_result(tmp_path):
+    (tmp_path / "a.json").write_text('{"schema": "else"}')
+    with pytest.raises(DatasetError, match="no result"):
+        read_result(tmp_path / "a.json")
+
+
+def brinery(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "brinery", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--cores", "0"], ["--cores", "a,b"], ["--cores", "1,1"], ["--protocols", "nope"], ["--ops", "fly"]],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments):
+    done = brinery("bench", "--output", str(tmp_path / "out"), *arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_tables_or_one_json_document(tmp_path):
+    common = ["--preset", "seed", "--protocols", "npy", "--limit", "4", "--rounds", "1", "--quick"]
+    done = brinery("bench", *common, "--output", str(tmp_path / "a"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Seed table")
+    assert "expected" in done.stderr
+    done = brinery("bench", *common, "--output", str(tmp_path / "b"), "--json")
+    assert json.loads(done.stdout)["schema"] == "brinery.bench/1"

@@ -1,0 +1,85 @@
+from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.matrix import Cell
+from brinery.benchmark.tables import REMEDIES, report_markdown, scaling_tables, seed_table, text_table
+
+from .made import pooled, result, sample, single
+
+ROUNDS = [200, 201, 199, 200, 202]
+
+
+def test_the_seed_table_gives_seconds_for_1000_images_marked_as_extrapolated():
+    table = seed_table(
+        result(
+            [
+                (single("source-files", "load"), ROUNDS),
+                (single("article-pickle-0", "dump"), ROUNDS),
+                (single("npy", "dump"), ROUNDS),
+                (single("npy", "load"), [20, 20, 20, 20, 20]),
+            ]
+        )
+    )
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["article's loop, pickle 0", "npy", "source JPEG files"]
+    assert rows["npy"][:3] == ("~2.00", "~0.200", "231")
+    assert rows["npy"][-1] == "100 / 100"
+    assert rows["source JPEG files"][0] == "-"
+
+
+def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
+    inline = Cell("npy", "load", 1, "shards", "none")
+    (table,) = scaling_tables(
+        result(
+            [
+                (pooled("npy", "load", 1), ROUNDS),
+                (pooled("npy", "load", 2), [100] * 5),
+                (pooled("npy", "load", 4), [80] * 5),
+                (inline, [190] * 5),
+            ]
+        )
+    )
+    rows = {row[1]: row for row in table.rows}
+    assert list(rows) == ["inline", "1", "2", "4*"]
+    assert rows["1"][2:] == ("500", "115", "1.00", "100%", "1.00", "100", "0", "231")
+    assert rows["2"][4:7] == ("2.00", "100%", "2.00")
+    assert rows["4*"][4:6] == ("2.50", "62%")
+    assert rows["inline"][4:6] == ("1.05", "-")
+    assert any("oversubscribed" in note for note in table.notes)
+
+
+def test_a_protocol_that_does_not_map_shows_dashes():
+    load, mapped = scaling_tables(
+        result([(pooled("json", "load", 1), ROUNDS), (pooled("npy", "load", 1), ROUNDS),
+                (pooled("npy", "map", 1), ROUNDS)])
+    )  # fmt: skip
+    assert len(load.rows) == 2
+    assert mapped.rows[0] == ("json", *["-"] * 9)
+
+
+def test_text_is_aligned_and_markdown_holds_everything():
+    made = result([(single("npy", "dump"), ROUNDS), (pooled("npy", "load", 4), [80] * 3)])
+    lines = text_table(seed_table(made)).splitlines()
+    assert len(lines[2]) == len(lines[4])
+    report = report_markdown(made)
+    for words in (
+        "| npy |",
+        "4\\*",
+        "oversubscribed (1 cells)",
+        "few-rounds",
+        "A CPU",
+        "brinery bench",
+        "Seed 5",
+    ):
+        assert words in report
+
+
+def test_a_cell_whose_arrays_were_wrong_is_void_in_the_table():
+    ledger = Ledger(0, 2.0)
+    cell = pooled("npy", "load", 1)
+    ledger.expect(cell, 100)
+    ledger.add(cell, sample(cell, 0, 200), 100, 0)
+    ledger.add(cell, sample(cell, 1, 200, valid=False, problem="image 1: not the same"), 100, 1)
+    (found,) = ledger.results()
+    assert not found.valid
+    assert found.stats is None
+    assert found.verify.wrong == 1
+    assert set(found.warnings) <= set(REMEDIES)

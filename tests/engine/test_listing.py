@@ -1,0 +1,35 @@
+"""What a run remembers about a listing."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brinery.engine.listing import KeptOrdinals, SeenKeys, SourceSize
+
+
+@given(st.lists(st.text(max_size=3)))
+def test_a_key_is_new_once(keys):
+    seen = SeenKeys()
+    known = set()
+    for key in keys:
+        assert seen.first_time(key) == (key not in known)
+        known.add(key)
+    seen.close()
+
+
+@given(st.sets(st.integers(0, 50_000)))
+def test_ordinals_are_kept(ordinals):
+    kept = KeptOrdinals()
+    for ordinal in ordinals:
+        kept.add(ordinal)
+    assert all(ordinal in kept for ordinal in ordinals)
+    assert all((ordinal in kept) == (ordinal in ordinals) for ordinal in range(0, 60_000, 7))
+
+
+def test_all_sources_add_up(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "a").write_bytes(bytes(10))
+    (tmp_path / "in" / "deep" / "b").write_bytes(bytes(20))
+    (tmp_path / "c.tar").write_bytes(bytes(5))
+    size = SourceSize([tmp_path / "in", tmp_path / "c.tar"])
+    assert size.wait(10) == 35
+    size.close()

@@ -1,0 +1,93 @@
+"""The pool hands back results as they come, from processes or threads."""
+
+import os
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+
+from brinery.engine import pool
+from brinery.errors import UsageError, WorkerError
+
+
+def square(number):
+    return number * number, os.getpid(), threading.get_ident()
+
+
+def slow_square(number):
+    time.sleep(0.05)
+    return square(number)
+
+
+def die(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_is_done_once(backend, workers):
+    results = list(pool.run(slow_square, range(12), workers=workers, backend=backend))
+    assert sorted(result for result, _, _ in results) == [n * n for n in range(12)]
+    assert len({(pid, thread) for _, pid, thread in results}) == workers
+    assert (os.getpid() in {pid for _, pid, _ in results}) == (backend == "threading")
+
+
+def test_workers_stay_warm_for_the_next_call():
+    first = {pid for _, pid, _ in pool.run(slow_square, range(8), workers=2)}
+    second = {pid for _, pid, _ in pool.run(slow_square, range(8), workers=2)}
+    assert first == second
+
+
+def test_tasks_are_drawn_as_workers_need_them():
+    drawn = []
+
+    def tasks():
+        for number in range(100):
+            drawn.append(number)
+            yield number
+
+    results = pool.run(slow_square, tasks(), workers=2, ahead=2)
+    next(results)
+    assert len(drawn) < 20
+    results.close()
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("good", [0, 1, 20])
+def test_an_error_in_the_listing_comes_after_the_results_before_it(backend, good):
+    def tasks():
+        yield from range(good)
+        raise OSError("the archive ended early")
+
+    results = []
+    with pytest.raises(OSError, match="ended early"):
+        results.extend(pool.run(square, tasks(), workers=2, backend=backend))
+    assert len(results) in (0, good)
+
+
+def test_closing_kills_the_workers():
+    results = pool.run(slow_square, range(1000), workers=2)
+    _, pid, _ = next(results)
+    results.close()
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not psutil.pid_exists(pid)
+    assert len(list(pool.run(square, range(4), workers=2))) == 4
+
+
+def test_a_worker_that_dies_is_an_error_with_a_remedy():
+    with pytest.raises(WorkerError, match="same command again"):
+        list(pool.run(die, range(6), workers=2))
+    assert len(list(pool.run(square, range(4), workers=2))) == 4
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(UsageError, match="1 or more"):
+        list(pool.run(square, [1], workers=0))
+    with pytest.raises(UsageError, match="loky, threading"):
+        list(pool.run(square, [1], workers=1, backend="mpi"))

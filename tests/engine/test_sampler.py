@@ -1,0 +1,39 @@
+"""The sampler sees the whole tree and costs little."""
+
+import time
+
+from brinery.engine import pool
+from brinery.engine.sampler import Sampler
+
+
+def burn(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return bytearray(50_000_000)[0]
+
+
+def test_it_sees_parent_and_workers_and_their_memory():
+    with Sampler() as sampler:
+        list(pool.run(burn, [0.4] * 4, workers=2))
+    roles = {reading.role for reading in sampler.timeline}
+    assert roles == {"parent", "worker"}
+    workers = [reading for reading in sampler.timeline if reading.role == "worker"]
+    last = {reading.pid: reading for reading in workers}
+    spent = sum(reading.cpu_user_ns + reading.cpu_system_ns for reading in last.values())
+    assert spent > 1e9
+    assert sampler.peak.rss_bytes > 50_000_000
+    assert sampler.peak.pss_bytes is None or 0 < sampler.peak.pss_bytes <= sampler.peak.rss_bytes
+    assert [r.t_ns for r in sampler.timeline] == sorted(r.t_ns for r in sampler.timeline)
+    assert sampler.cpu_ns > 0
+
+
+def test_a_long_run_stays_small(monkeypatch):
+    monkeypatch.setattr("brinery.engine.sampler._INTERVAL_NS", 1_000_000)
+    monkeypatch.setattr("brinery.engine.sampler._MAX_TICKS", 20)
+    with Sampler() as sampler:
+        time.sleep(0.4)
+    times = sorted({reading.t_ns for reading in sampler.timeline})
+    assert 5 < len(times) <= 21
+    assert times[0] < 50_000_000
+    assert times[-1] > 350_000_000
