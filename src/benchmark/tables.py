@@ -222,7 +222,7 @@ def _summary(result: BenchResult) -> str:
     quick = " Quick: for a first look only." if result.run.quick else ""
     return (
         f"{result.run.started_at}, {result.run.seconds:.0f} s, brinery {result.run.brinery}. "
-        f"{len(result.cells)} cells: {valid} valid, {len(result.cells) - valid} void, {warned} with warnings. "
+        f"{len(result.cells)} cells: {valid} valid, {len(result.cells) - valid} void, {warned} warned. "
         f"Rounds: {rounds}.{state}{quick}"
     )
 

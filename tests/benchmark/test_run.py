@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-import brinery.benchmark.actions as actions
+from brinery.benchmark import actions, calibrate
 from brinery.benchmark.result import read_result
 from brinery.benchmark.runner import BenchInterrupted, run_benchmark
 from brinery.engine import pool
@@ -89,7 +89,7 @@ class Lying(NpySerializer):
 
 
 def test_wrong_arrays_void_the_cell(tmp_path, monkeypatch):
-    monkeypatch.setattr(actions, "get_serializer", lambda label: Lying())
+    monkeypatch.setattr(actions, "get_serializer", lambda _label: Lying())
     made = run_benchmark(preset="seed", protocols="npy", rounds=2, limit=4, quick=True, output=tmp_path)
     cells = {(cell.protocol, cell.op): cell for cell in made.cells}
     for op in ("dump", "load"):
@@ -100,13 +100,11 @@ def test_wrong_arrays_void_the_cell(tmp_path, monkeypatch):
 
 
 class Broken(NpySerializer):
-    def load(self, path):
+    def load(self, _path):
         raise RuntimeError("no luck")
 
 
 def test_a_protocol_that_fails_on_the_images_is_left_out(tmp_path, monkeypatch):
-    import brinery.benchmark.calibrate as calibrate
-
     real = calibrate.get_serializer
     monkeypatch.setattr(calibrate, "get_serializer", lambda name: Broken() if name == "npy" else real(name))
     made = run_benchmark(preset="seed", protocols="npy,hdf5", rounds=1, limit=4, quick=True, output=tmp_path)

@@ -1,0 +1,105 @@
+"""One archive, every protocol: the same bytes whoever works, and Pillow's pixels whoever reads.
+
+The readers here use the formats' own libraries alone. BRINERY_TEST_IMAGES=1000 makes it a full corpus
+of 320 x 240 images.
+"""
+
+import gzip
+import io
+import json
+import os
+import pickle
+
+import h5py
+import hickle
+import numpy as np
+import pytest
+
+import brinery
+from brinery.engine.corpus import make_corpus
+from brinery.engine.protocols.registry import known_protocols
+
+from ..images import as_pillow
+from .test_convert import contents
+
+IMAGES = int(os.environ.get("BRINERY_TEST_IMAGES", "24"))
+SIZE, SHARD = ((320, 240), "32MiB") if IMAGES > 500 else ((48, 32), "64KiB")
+LABELS = [info.name for info in known_protocols() if info.origin == "built-in"] + [
+    "pickle-2+gzip",
+    "hdf5+gzip:1",
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus") / "photos"
+    make_corpus(folder, count=IMAGES, size=SIZE, workers=2)
+    return folder
+
+
+def read_pickles(data):
+    stream = io.BytesIO(data)
+    while stream.tell() < len(data):
+        yield pickle.load(stream)
+
+
+def read_json(data):
+    for line in data.splitlines():
+        record = json.loads(line)
+        yield record["key"], np.array(record["data"], record["dtype"]).reshape(record["shape"])
+
+
+def read_npy(data):
+    stream = io.BytesIO(data)
+    while stream.tell() < len(data):
+        for array in np.load(stream):
+            yield None, array
+
+
+def read_npz(data):
+    with np.load(io.BytesIO(data)) as archive:
+        for key in archive.files:
+            yield key, archive[key]
+
+
+def read_hdf5(data):
+    with h5py.File(io.BytesIO(data)) as file:
+        for group in file.values():
+            yield from zip((key.decode() for key in group["keys"]), group["images"], strict=True)
+
+
+def read_hickle(data):
+    for group in hickle.load(h5py.File(io.BytesIO(data))).values():
+        yield from zip((key.decode() for key in group["keys"]), group["images"], strict=True)
+
+
+READERS = {"json": read_json, "npy": read_npy, "npz": read_npz, "hdf5": read_hdf5, "hickle": read_hickle}
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_it_is_the_same_for_every_writer_and_reader(tmp_path, corpus, label):
+    datasets = []
+    for workers, backend in ((1, "loky"), (2, "loky"), (1, "threading"), (2, "threading")):
+        out = tmp_path / f"{workers}-{backend}"
+        options = {"workers": workers, "backend": backend, "shard_size": SHARD, "fsync": False}
+        assert brinery.convert(corpus, out, protocol=label, **options).samples == IMAGES
+        datasets.append(out)
+    first, *others = (contents(dataset) for dataset in datasets)
+    assert others == [first] * 3
+
+    pixels = {path.name: as_pillow(path.read_bytes()) for path in sorted(corpus.iterdir())}
+    reader = READERS.get(label.split("+")[0], read_pickles)
+    found = []
+    for _, data in sorted(first[0].items()):
+        found += reader(gzip.decompress(data) if label == "pickle-2+gzip" else data)
+    assert len(found) == IMAGES
+    for (key, array), (name, image) in zip(found, pixels.items(), strict=True):
+        assert key in (name, None)
+        assert array.dtype == image.dtype
+        assert np.array_equal(array, image)
+
+    with brinery.open(datasets[0]) as dataset:
+        assert list(dataset.keys) == list(pixels)
+        for array, image in zip(dataset, pixels.values(), strict=True):
+            assert array.dtype == image.dtype
+            assert np.array_equal(array, image)
