@@ -8,6 +8,7 @@ if __name__ != "brinery":
 
 if TYPE_CHECKING:
     from . import errors as errors
+    from . import benchmark as benchmark
     from .engine.convert import ConvertResult as ConvertResult
     from .engine.convert import convert as convert
     from .engine.dataset import Dataset as Dataset
@@ -27,12 +28,12 @@ _LAZY = {
     "verify": (".engine.verify", "verify"),
 }
 
-__all__ = ["ConvertResult", "Dataset", "__version__", "convert", "errors", "open", "restore", "verify"]
+__all__ = ["ConvertResult", "Dataset", "__version__", "benchmark", "convert", "errors", "open", "restore", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module(".errors", __name__)
+    if name in ("benchmark", "errors"):
+        return import_module(f".{name}", __name__)
     try:
         module, attribute = _LAZY[name]
     except KeyError:

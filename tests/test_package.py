@@ -42,6 +42,14 @@ def test_help_imports_nothing_heavy():
     assert {"joblib", "h5py", "hickle", "scipy", "numpy", "PIL", "psutil", "rich"} & set(err.split()) == set()
 
 
+def test_a_bench_is_a_call_whatever_was_imported_before():
+    code, out, err = python(
+        "import brinery, brinery.benchmark.matrix\n"
+        "try: brinery.benchmark(cores='0')\nexcept brinery.errors.UsageError as error: print(error)"
+    )
+    assert (code, out != "") == (0, True), err
+
+
 def test_public_names_are_there():
     code, out, err = python(
         "import brinery; print([getattr(brinery, n) is not None for n in brinery.__all__])"

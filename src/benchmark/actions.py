@@ -1,6 +1,5 @@
-"""The timed operations, each over one worker's part: prepared before the region, compared after it."""
+"""The timed operations over shards: each prepared before the region, compared after it."""
 
-import pickle
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -8,19 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-from PIL import Image as PillowImage
-
 from ..engine.dataset import open_dataset
 from ..engine.output import NewFile
 from ..engine.protocols.base import Array
 from ..engine.protocols.registry import get_serializer
-from ..parser.decode import decode
-from ..parser.options import DecodeOptions
 from .corpus import Corpus, Image, digest, load_corpus
-from .matrix import BASELINES, Slice
+from .matrix import Slice
 
-__all__ = ["Action", "Part", "make_action", "shard_name", "single_name", "write_shard", "write_single"]
+__all__ = [
+    "Action",
+    "Part",
+    "arrays_of",
+    "shard_action",
+    "shard_name",
+    "single_name",
+    "write_shard",
+    "write_single",
+]
 
 _clock = time.perf_counter_ns
 _Seen: TypeAlias = tuple[int, str | None, str, tuple[int, ...], int]
@@ -94,7 +97,8 @@ def write_shard(serializer: Any, keys: list[str], arrays: list[Array], path: Pat
 _kept: dict[tuple[str, int], Array] = {}
 
 
-def _arrays(corpus: Corpus, wanted: set[int]) -> dict[int, Array]:
+def arrays_of(corpus: Corpus, wanted: set[int]) -> dict[int, Array]:
+    """Return these images' arrays in memory; those that were kept for the last dump are read no more."""
     keys = {(corpus.index, number) for number in wanted}
     for key in _kept.keys() - keys:
         del _kept[key]
@@ -159,27 +163,31 @@ class Action(ABC):
     def check(self) -> None:
         """Compare what was loaded, or written, with the source."""
         for number, key, dtype, shape, xxh3 in self._seen:
-            self._compare(number, key, dtype, shape, xxh3)
+            self.compare(number, key, dtype, shape, xxh3)
 
     def clean(self) -> None:  # noqa: B027 - most write nothing
         """Delete what the region wrote."""
 
-    def _expected(self, number: int) -> Image:
+    def expected(self, number: int) -> Image:
+        """Return what an image must be."""
         return self.corpus.images[number]
 
-    def _compare(self, number: int, key: str | None, dtype: str, shape: tuple[int, ...], xxh3: int) -> None:
-        image = self._expected(number)
+    def compare(self, number: int, key: str | None, dtype: str, shape: tuple[int, ...], xxh3: int) -> None:
+        """Compare what an array was with its image."""
+        image = self.expected(number)
         self.checked += 1
         if (dtype, shape, xxh3) != (image.dtype, image.shape, image.xxh3) or key not in (None, image.key):
             self.problems.append(f"image {image.key}: what was loaded is not what was stored")
 
-    def _lap(self, phase: str, spent: int) -> None:
+    def lap(self, phase: str, spent: int) -> None:
+        """Count time to a phase, in ns."""
         self.phases[phase] = self.phases.get(phase, 0) + spent
 
-    def _touch(self, number: int, key: str | None, array: Array) -> None:
+    def touch(self, number: int, key: str | None, array: Array) -> None:
+        """Read every byte of an array and keep what it was, to be compared after the region."""
         begin = _clock()
         self._seen.append((number, key, array.dtype.str, array.shape, digest(array)))
-        self._lap("materialise", _clock() - begin)
+        self.lap("materialise", _clock() - begin)
 
     def _in_order(self, numbers: list[int], loaded: Iterator[tuple[str | None, Array]]) -> None:
         """Touch what a shard's loader yields: by key where it tells them, else in order."""
@@ -187,12 +195,12 @@ class Action(ABC):
         count = 0
         begin = _clock()
         for key, array in loaded:
-            self._lap("parse", _clock() - begin)
+            self.lap("parse", _clock() - begin)
             in_turn = numbers[count] if count < len(numbers) else numbers[-1]
-            self._touch(in_turn if key is None else places.get(key, in_turn), key, array)
+            self.touch(in_turn if key is None else places.get(key, in_turn), key, array)
             count += 1
             begin = _clock()
-        self._lap("parse", _clock() - begin)
+        self.lap("parse", _clock() - begin)
         if count != len(numbers):
             self.problems.append(f"{count} of {len(numbers)} images came back")
 
@@ -201,7 +209,7 @@ class _DumpShards(Action):
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         self._serializer = get_serializer(part.protocol)
-        arrays = _arrays(self.corpus, {number for piece in self.numbers for number in piece})
+        arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
         self._arrays = [[arrays[number] for number in piece] for piece in self.numbers]
         self._keys = [[self.corpus.images[number].key for number in piece] for piece in self.numbers]
         self._written: list[tuple[int, Path]] = []
@@ -211,8 +219,8 @@ class _DumpShards(Action):
         self._written.append((place, path))
         begin = _clock()
         size, write_ns = write_shard(self._serializer, self._keys[place], self._arrays[place], path)
-        self._lap("encode", _clock() - begin - write_ns)
-        self._lap("write", write_ns)
+        self.lap("encode", _clock() - begin - write_ns)
+        self.lap("write", write_ns)
         self.file_bytes += size
 
     def check(self) -> None:
@@ -250,7 +258,7 @@ class _LoadLazily(_LoadShards):
     def one_pass(self, place: int) -> None:
         begin = _clock()
         count = sum(1 for _ in self._serializer.load_shard(self._paths[place]))
-        self._lap("parse", _clock() - begin)
+        self.lap("parse", _clock() - begin)
         if count != len(self.numbers[place]):
             self.problems.append(f"{count} of {len(self.numbers[place])} images came back")
 
@@ -261,156 +269,24 @@ class _MapShards(Action):
         with open_dataset(self.part.files, via="payload") as dataset:
             for number in self.numbers[place]:
                 array = dataset[number]
-                self._lap("map", _clock() - begin)
-                self._touch(number, None, array)
+                self.lap("map", _clock() - begin)
+                self.touch(number, None, array)
                 begin = _clock()
-        self._lap("map", _clock() - begin)
+        self.lap("map", _clock() - begin)
 
     def check(self) -> None:
         self.file_bytes = self.pixel_bytes
         super().check()
 
 
-class _Singles(Action):
-    """One file an image: dumps leave a file for each, loads read those of `part.files`."""
-
-    suffix = ""
-
-    def _source(self, number: int) -> Path:
-        return Path(self.part.files) / single_name(number, self.suffix)
-
-    def _target(self, turn: int, number: int) -> Path:
-        return Path(self.part.scratch) / f"{turn}-{single_name(number, self.suffix)}"
-
-    def _load(self, path: Path) -> Array:
-        raise NotImplementedError
-
-
-class _SingleLoad(_Singles):
-    def one_pass(self, place: int) -> None:
-        for number in self.numbers[place]:
-            begin = _clock()
-            array = self._load(self._source(number))
-            self._lap("parse", _clock() - begin)
-            self._touch(number, None, array)
-
-    def check(self) -> None:
-        sizes = [sum(self._source(number).stat().st_size for number in piece) for piece in self.numbers]
-        self.file_bytes = sum(sizes[turn % len(sizes)] for turn in range(self.part.passes))
-        super().check()
-
-
-class _SingleDump(_Singles):
-    def check(self) -> None:
-        files = [
-            (self._target(turn, number), number)
-            for turn in range(self.part.passes)
-            for number in self.numbers[turn % len(self.numbers)]
-        ]
-        self.file_bytes = sum(path.stat().st_size for path, _ in files)
-        if self.part.check:
-            for path, number in files:
-                array = self._load(path)
-                self._compare(number, None, array.dtype.str, array.shape, digest(array))
-
-    def clean(self) -> None:
-        for path in Path(self.part.scratch).iterdir():
-            path.unlink()
-
-
-class _DumpSingles(_SingleDump):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._serializer = get_serializer(part.protocol)
-        self.suffix = self._serializer.file_suffix
-        self._arrays = _arrays(self.corpus, {number for piece in self.numbers for number in piece})
-
-    def one_pass(self, place: int) -> None:
-        for number in self.numbers[place]:
-            path = self._target(self.turn, number)
-            begin = _clock()
-            _, write_ns = write_single(self._serializer, self._arrays[number], path)
-            self._lap("encode", _clock() - begin - write_ns)
-            self._lap("write", write_ns)
-
-    def _load(self, path: Path) -> Array:
-        return self._serializer.load(path)
-
-
-class _LoadSingles(_SingleLoad):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._serializer = get_serializer(part.protocol)
-        self.suffix = self._serializer.file_suffix
-
-    def _load(self, path: Path) -> Array:
-        return self._serializer.load(path)
-
-
-class _ByPillow(_Singles):
-    """The article's loop as one would write it: Pillow, numpy, pickle."""
-
-    suffix = ".pickle"
-
-    def _load(self, path: Path) -> Array:
-        with path.open("rb") as file:
-            array: Array = pickle.load(file)
-        return array
-
-    def _expected(self, number: int) -> Image:
-        """What Pillow makes of the file: that, not brinery's decoder, is what the loop stores."""
-        image = self.corpus.images[number]
-        with PillowImage.open(Path(self.corpus.folder) / image.key) as file:
-            array = np.asarray(file)
-        return Image(
-            image.key, image.source_bytes, array.dtype.str, array.shape, digest(array), image.pixels, 0
-        )
-
-
-class _ArticleDump(_ByPillow, _SingleDump):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._version = int(part.protocol.rpartition("-")[2])
-
-    def one_pass(self, place: int) -> None:
-        for number in self.numbers[place]:
-            begin = _clock()
-            array = np.asarray(PillowImage.open(Path(self.corpus.folder) / self.corpus.images[number].key))
-            middle = _clock()
-            with self._target(self.turn, number).open("wb") as file:
-                pickle.dump(array, file, self._version)
-            self._lap("decode", middle - begin)
-            self._lap("encode", _clock() - middle)
-
-
-class _ArticleLoad(_ByPillow, _SingleLoad):
-    pass
-
-
-class _SourceLoad(_SingleLoad):
-    """Keeping the source files: each load reads and decodes one."""
-
-    def _source(self, number: int) -> Path:
-        return Path(self.corpus.folder) / self.corpus.images[number].key
-
-    def _load(self, path: Path) -> Array:
-        return next(iter(decode(path.read_bytes(), DecodeOptions()))).array
-
-
-_ACTIONS: dict[tuple[str, str], type[Action]] = {
-    ("shards", "dump"): _DumpShards,
-    ("shards", "load"): _LoadShards,
-    ("shards", "load_lazy"): _LoadLazily,
-    ("shards", "map"): _MapShards,
-    ("single", "dump"): _DumpSingles,
-    ("single", "load"): _LoadSingles,
+_ACTIONS: dict[str, type[Action]] = {
+    "dump": _DumpShards,
+    "load": _LoadShards,
+    "load_lazy": _LoadLazily,
+    "map": _MapShards,
 }
 
 
-def make_action(part: Part) -> Action:
-    """Return the action of a part, ready to run."""
-    if part.protocol == BASELINES[2]:
-        return _SourceLoad(part)
-    if part.protocol in BASELINES:
-        return _ArticleDump(part) if part.op == "dump" else _ArticleLoad(part)
-    return _ACTIONS[part.layout, part.op](part)
+def shard_action(part: Part) -> Action:
+    """Return the action of a part over shards, ready to run."""
+    return _ACTIONS[part.op](part)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.protocols.registry import get_serializer
-from .actions import Part, make_action, shard_name, single_name, write_shard, write_single
+from .actions import Part, shard_name, single_name, write_shard, write_single
 from .corpus import Corpus, digest
 from .matrix import BASELINES, Cost, Slice
+from .singles import make_action
 
 __all__ = ["Costs", "calibrate"]
 

@@ -4,14 +4,8 @@ docs/bench-result.schema.json describes the document. Units stand in the names; 
 tell is None, never 0.
 """
 
-import json
-import os
-import types
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
-
-from ..errors import DatasetError, StorageError
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "SCHEMA",
@@ -32,8 +26,6 @@ __all__ = [
     "Timer",
     "Verify",
     "WorkerSample",
-    "read_result",
-    "write_result",
 ]
 
 SCHEMA = "brinery.bench/1"
@@ -368,65 +360,3 @@ class BenchResult:
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, document: Any) -> "BenchResult":
-        """Return the result of a JSON document.
-
-        Raises:
-            DatasetError: it is none of this schema.
-        """
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise DatasetError(f"this is no result of brinery bench (schema {SCHEMA})")
-        try:
-            return _build(cls, document)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"the bench result is damaged: {error}") from error
-
-
-def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
-    """Write a result as JSON, whole or not at all.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    target = Path(path)
-    aside = target.with_name(target.name + ".partial")
-    try:
-        aside.write_text(json.dumps(result.as_dict()) + "\n", encoding="utf-8")
-        aside.replace(target)
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror}") from error
-
-
-def read_result(path: str | os.PathLike[str]) -> BenchResult:
-    """Read a result.
-
-    Raises:
-        DatasetError: the file cannot be read, or is none of this schema.
-    """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"cannot read {os.fspath(path)}: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"{os.fspath(path)} is no JSON: {error}") from error
-    return BenchResult.from_dict(document)
-
-
-Built = TypeVar("Built")
-
-
-def _build(kind: type[Built], value: Any) -> Built:
-    """Turn JSON into the type that an annotation names."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    built: Any = value
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        built = kind(**{field.name: _build(hints[field.name], value[field.name]) for field in fields(kind)})
-    elif origin in (Union, types.UnionType):
-        inner = [argument for argument in arguments if argument is not type(None)]
-        built = value if value is None or len(inner) > 1 else _build(inner[0], value)
-    elif origin is tuple:
-        built = tuple(_build(arguments[0], item) for item in value)
-    return cast("Built", built)

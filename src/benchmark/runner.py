@@ -26,7 +26,8 @@ from .choices import BenchOptions, make_bench_options
 from .corpus import make_corpus
 from .ledger import Ledger
 from .matrix import rounds_that_fit
-from .result import BenchResult, CorpusInfo, Noise, Run, SamplerInfo, Settings, write_result
+from .result import BenchResult, CorpusInfo, Noise, Run, SamplerInfo, Settings
+from .result_file import write_result
 from .seed import SeedTable
 from .session import BenchProgress, Session
 from .sweep import Sweep

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ..engine import pool
 from ..engine.cpus import default_workers
-from .actions import Part, make_action, single_name
+from .actions import Part, single_name
 from .calibrate import Costs
 from .matrix import BASELINES, Cell, Cost, Slice, Work, seed_cells, shuffled, single_work
 from .session import Session
+from .singles import make_action
 from .tasks import Task, run_stage
 
 __all__ = ["SeedTable"]

@@ -169,7 +169,8 @@ def _scaling_notes(op: str, result: BenchResult) -> tuple[str, ...]:
     notes = [
         (
             "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU "
-            "time over wall time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
+            "time over wall time. Read and written: what storage saw by the kernel's count; 0 read is the "
+            "page cache."
         )
     ]
     if any(cell.op == op and "oversubscribed" in cell.warnings for cell in result.cells):

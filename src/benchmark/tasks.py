@@ -15,9 +15,10 @@ import psutil
 from ..engine.counters import read_counters
 from ..engine.protocols.registry import get_serializer
 from ..errors import BrineryError
-from .actions import Part, make_action, shard_name, single_name, write_shard, write_single
+from .actions import Part, shard_name, single_name, write_shard, write_single
 from .corpus import load_corpus
 from .result import WorkerSample
+from .singles import make_action
 
 __all__ = [
     "Meeting",

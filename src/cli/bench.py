@@ -1,6 +1,7 @@
 """`brinery bench`: which protocol, and how many workers."""
 
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -55,21 +56,22 @@ def command(as_json: bool, src: str | None, **options: Any) -> None:
     brinery bench photos.tar --scratch /mnt/disk --budget 600
     """
     from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.session import BenchProgress  # noqa: PLC0415
 
     code = 0
-    with ProgressBar("measuring", "regions") as bar:
+    with ExitStack() as stack:
+        bars: list[ProgressBar] = []
+
+        def show(now: BenchProgress) -> None:
+            if not bars:  # its clock starts with the measuring
+                bars.append(stack.enter_context(ProgressBar("measuring", "regions")))
+            bars[0].update(now.done, min(1.0, now.done / max(now.total, 1)))
+
         try:
-            result = run_benchmark(
-                src,
-                progress=lambda now: bar.update(now.done, min(1.0, now.done / max(now.total, 1))),
-                say=say,
-                argv=("brinery", *sys.argv[1:]),
-                **options,
-            )
+            result = run_benchmark(src, progress=show, say=say, argv=("brinery", *sys.argv[1:]), **options)
         except BenchInterrupted as interruption:
             result = interruption.result
-            terminated = isinstance(interruption.__cause__, Terminated)
-            code = 143 if terminated else 130
+            code = 143 if isinstance(interruption.__cause__, Terminated) else 130
     if code:
         say(f"brinery: interrupted; what was measured is in {options['output']}")
     if as_json:

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from brinery.benchmark import actions, calibrate
-from brinery.benchmark.result import read_result
+from brinery.benchmark import calibrate, singles
+from brinery.benchmark.result_file import read_result
 from brinery.benchmark.runner import BenchInterrupted, run_benchmark
 from brinery.engine import pool
 from brinery.engine.protocols.npy import NpySerializer
@@ -89,7 +89,7 @@ class Lying(NpySerializer):
 
 
 def test_wrong_arrays_void_the_cell(tmp_path, monkeypatch):
-    monkeypatch.setattr(actions, "get_serializer", lambda _label: Lying())
+    monkeypatch.setattr(singles, "get_serializer", lambda _label: Lying())
     made = run_benchmark(preset="seed", protocols="npy", rounds=2, limit=4, quick=True, output=tmp_path)
     cells = {(cell.protocol, cell.op): cell for cell in made.cells}
     for op in ("dump", "load"):
