@@ -1,12 +1,12 @@
 """How sure a number is, and whether two numbers differ.
 
-The round is the unit: samples within one share its weather. Times vary by factors, so ratios and their intervals
-are taken in logarithms: a ratio is that of geometric means. All intervals are at 95 %, and fewer than five rounds
-have none: even the whole range of four holds the median in 87 % only.
+The round is the unit: samples within one share its weather. Times vary by factors, so ratios and their
+intervals are taken in logarithms: a ratio is that of geometric means. All intervals are at 95 %, and fewer
+than five rounds have none: even the whole range of four holds the median in 87 % only.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -117,10 +117,10 @@ def median_interval(
 ) -> Estimate:
     """Return the median of round medians with its hierarchical bootstrap interval.
 
-    Rounds are drawn with replacement, then samples within each. Plain percentiles are too narrow for few rounds
-    (87 % for the median of seven), so they are taken farther out, at the normal probability of
+    Rounds are drawn with replacement, then samples within each. Plain percentiles are too narrow for few
+    rounds (87 % for the median of seven), so they are taken farther out, at the normal probability of
     sqrt(n / (n-1)) t: Hesterberg, "What teachers should know about the bootstrap", The American Statistician
-    2015. That is [least, largest] for seven rounds of one sample, which holds the median in 98 %.
+    2015. For seven rounds of one sample that is their range, which holds the median in 98 %.
 
     Args:
         rounds: the samples of each round, at least one in at least one round; empty rounds are left out.
@@ -173,7 +173,8 @@ def unpaired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Rati
     """Return b / a of two runs, by Welch's t test on the logs of round medians.
 
     Its degrees of freedom are the fewer rounds less one, the bound that Welch's own estimate cannot undercut:
-    rounds of one run resemble one another more than those of two, and an estimate from seven is itself loose.
+    rounds of one run resemble one another more than those of two runs do, and where the true error is half as
+    large again as the rounds show, Welch's estimate calls several times as many changes that are none.
 
     Args:
         a_rounds: one positive value a round of the one run; NaN where missing.
@@ -194,8 +195,8 @@ def unpaired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Rati
 def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
     """Return the q value of each p: the false discovery rate at which it would still be called.
 
-    q(i) = min over j >= i of m p(j) / j, with p sorted. Benjamini & Hochberg, "Controlling the false discovery
-    rate", Journal of the Royal Statistical Society B 1995.
+    q(i) = min over j >= i of m p(j) / j, with p sorted. Benjamini & Hochberg, "Controlling the false
+    discovery rate", Journal of the Royal Statistical Society B 1995.
 
     Args:
         p_values: of all comparisons that are judged together; None is none, and stays None.
@@ -205,19 +206,26 @@ def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
     scaled = tested[order] * tested.size / np.arange(1, tested.size + 1)
     q_values = np.empty_like(tested)
     q_values[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
-    following = iter(q_values.tolist())
+    following: Iterator[float] = iter(q_values.tolist())
     return [None if p is None else next(following) for p in p_values]
 
 
 def noise_floor(sentinel_a: Sequence[float], sentinel_b: Sequence[float]) -> float | None:
-    """Return the relative change that the same work under two names shows, such as 0.02; None below five rounds.
+    """Return the relative change that the same work shows under two names, such as 0.02.
 
-    It is the larger distance from 1 within the interval of their ratio: what a comparison of as many rounds may
-    take for a change when there is none.
+    It is the larger distance from 1 within the interval of their ratio: what a comparison of as many rounds
+    may take for a change when there is none.
 
     Args:
         sentinel_a: one time a round.
         sentinel_b: the same rounds of the same work.
+
+    Returns:
+        The floor, or None for fewer than five rounds.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+        ValueError: they have no round in common.
     """
     ratio = paired_ratio(sentinel_a, sentinel_b)
     if ratio.low is None or ratio.high is None:
@@ -226,13 +234,17 @@ def noise_floor(sentinel_a: Sequence[float], sentinel_b: Sequence[float]) -> flo
 
 
 def judge(
-    ratio: Ratio, q_value: float | None, floor: float | None, *, worse: Literal["slower", "regressed"] = "regressed"
+    ratio: Ratio,
+    q_value: float | None,
+    floor: float | None,
+    *,
+    worse: Literal["slower", "regressed"] = "regressed",
 ) -> Judgement:
     """Say what a ratio of times, new over old, means.
 
-    With the margin m = max(3 %, noise floor), a change is called when the interval excludes 1, q < .05 and the
-    ratio is beyond 1 + m or 1 / (1 + m); no change when the interval lies within these; else nothing. Swapped,
-    the two give the mirrored answer.
+    With the margin m = max(3 %, noise floor), a change is called when the interval excludes 1, q < .05 and
+    the ratio is beyond 1 + m or 1 / (1 + m); "same" when the interval lies within these; otherwise the answer
+    is open. With old and new swapped it is mirrored.
 
     Args:
         ratio: fewer than five rounds are inconclusive.
@@ -276,15 +288,17 @@ def drift(begin_ns: Sequence[float], times: Sequence[float]) -> Drift | None:
     reach = student_quantile(hours.size - 2) * error
     ends = (slope, slope - reach, slope + reach)
     length = float(hours.max() - hours.min())
-    return Drift(Estimate(*ends), Estimate(*(math.expm1(end * length) for end in ends)), not ends[1] <= 0 <= ends[2])
+    return Drift(
+        Estimate(*ends), Estimate(*(math.expm1(end * length) for end in ends)), not ends[1] <= 0 <= ends[2]
+    )
 
 
 def holds_interval(samples: Sequence[float], target: float) -> bool:
-    """Tell whether a cell may stop: the interval of its geometric mean reaches less than `target` to either side.
+    """Tell whether a cell may stop: the interval of its geometric mean is tighter than the target.
 
     Args:
         samples: one positive value a round, so far; fewer than five never hold.
-        target: relative, such as 0.02.
+        target: the most that its upper half may be, relative, such as 0.02.
 
     Raises:
         MissingLibraryError: scipy is not installed.

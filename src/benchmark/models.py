@@ -11,8 +11,8 @@ With N workers and gamma the throughput of one:
   with one bottleneck (Denning & Buzen, "The operational analysis of queueing network models", ACM Computing
   Surveys 1978); at N = s it passes 16 % below their corner, as waiting for one another does.
 
-Amdahl's curve is the USL at beta = 0 and the line is the USL at alpha = beta = 0, so the three are one family.
-Its parameters theta are (ln gamma, alpha, beta); those of the saturating curve are (ln gamma, ln s).
+Amdahl's curve is the USL at beta = 0 and the line is the USL at alpha = beta = 0. So the three are one
+family, whose parameters theta are (ln gamma, alpha, beta); the saturating curve has (ln gamma, ln s).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,18 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FREE", "Blocks", "Floats", "Model", "Points", "Rounds", "fit", "fit_within_bounds", "log_curve", "squares"]
+__all__ = [
+    "FREE",
+    "Blocks",
+    "Floats",
+    "Model",
+    "Points",
+    "Rounds",
+    "fit",
+    "fit_within_bounds",
+    "log_curve",
+    "squares",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Literal["linear", "amdahl", "usl", "saturating"]
@@ -130,10 +141,10 @@ class Blocks:
         return within + squares(model, theta, self.points)
 
     def covariance(self, model: Model, theta: Floats, columns: Sequence[int]) -> Floats:
-        """Return the covariance of the parameters in `columns` from what each of at least two rounds contributes.
+        """Return the covariance of the parameters in `columns`, from two rounds or more.
 
-        The estimate is to first order the mean over rounds of R (J'J)^-1 J' residual, so its covariance is that
-        of these vectors over R: right whatever correlation or spread the cells of a round have.
+        The estimate is to first order the mean over R rounds of the vectors R (J'J)^-1 J' residual, so its
+        covariance is theirs over R, whatever correlation or spread the cells of a round have.
         """
         logs, slopes = log_curve(model, theta, self.points.workers)
         slopes = slopes[:, columns]
@@ -187,6 +198,7 @@ def fit(model: Model, points: Points, free: tuple[int, ...] | None = None) -> Fl
         logs, slopes = log_curve(model, theta, points.workers)
         moved = slopes[:, free] - points.mean(slopes[:, free])
         step = np.linalg.lstsq(moved * roots[:, None], (points.logs - logs) * roots, rcond=None)[0]
+        step = np.clip(step, -1, 1)  # ln s: not out of sight at once
         size, before = 1.0, total
         while size > _SMALLEST_STEP:
             tried = theta.copy()
@@ -205,7 +217,7 @@ def fit(model: Model, points: Points, free: tuple[int, ...] | None = None) -> Fl
 
 
 def fit_within_bounds(model: Model, points: Points) -> Floats | None:
-    """Return theta with alpha, beta >= 0: where the free fit breaks a bound, the best fit along the bounds."""
+    """Return theta with alpha, beta >= 0; where the free fit breaks a bound, the best along the bounds."""
     free = FREE[model]
     best = fit(model, points)
     if model == "saturating" or best is None or bool(np.all(best[1:] >= 0)):
@@ -228,7 +240,9 @@ def _start(model: Model, points: Points, free: tuple[int, ...]) -> Floats:
         starts = [_levelled(model, np.array([0.0, value]), points) for value in grid]
         return min(starts, key=lambda theta: squares(model, theta, points))
     # N / X is linear in 1 / gamma, alpha / gamma, beta / gamma; divided by itself, the noise is relative.
-    columns = np.column_stack([np.ones_like(points.workers), points.workers - 1, points.workers * (points.workers - 1)])
+    columns = np.column_stack(
+        [np.ones_like(points.workers), points.workers - 1, points.workers * (points.workers - 1)]
+    )
     kept = [0, *free]
     times = points.workers * np.exp(-points.logs)
     solved = np.linalg.lstsq(columns[:, kept] / times[:, None], np.ones_like(times), rcond=None)[0]

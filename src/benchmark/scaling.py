@@ -1,12 +1,13 @@
 """How throughput grows with workers: which curve, how sure, and where it ends.
 
-The round is the unit. A fit's theta is, to first order, the mean of one contribution from each round, so an
-interval is Student's t over those contributions: exact for 7 rounds whatever ties the cells of a round together,
-where percentiles of resampled rounds would be too narrow. `models` holds the curves and their sources. Further:
+The round is the unit. To first order a fitted parameter is the mean of one contribution from each round, so
+its interval is Student's t over these. It covers the truth with seven rounds, whatever ties the cells of a
+round together; percentiles of resampled rounds are too narrow. `models` has the curves and their sources; also:
 
 - the choice: AICc, Hurvich & Tsai, "Regression and time series model selection in small samples",
   Biometrika 1989
-- the serial fraction: Karp & Flatt, "Measuring parallel processor performance", Communications of the ACM 1990
+- the serial fraction: Karp & Flatt, "Measuring parallel processor performance", Communications of the ACM
+  1990
 - the interval of the peak, a ratio of two estimates: Fieller, "Some problems in interval estimation",
   Journal of the Royal Statistical Society B 1954
 """
@@ -20,7 +21,16 @@ import numpy as np
 from .inference import FEWEST_ROUNDS, Estimate, log_mean, student_quantile
 from .models import FREE, Blocks, Floats, Model, Rounds, fit, fit_within_bounds, log_curve
 
-__all__ = ["BandPoint", "Candidate", "Parameter", "Peak", "ScalingFit", "ScalingPoint", "fit_scaling", "karp_flatt"]
+__all__ = [
+    "BandPoint",
+    "Candidate",
+    "Parameter",
+    "Peak",
+    "ScalingFit",
+    "ScalingPoint",
+    "fit_scaling",
+    "karp_flatt",
+]
 
 _FAR = 1.5  # a curve is followed to this many times the largest N measured
 _FAMILY: tuple[Model, ...] = ("linear", "amdahl", "usl")
@@ -70,7 +80,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the chosen curve: gamma (throughput of one worker), alpha, beta, or saturation (workers)."""
+    """A parameter of the chosen curve.
+
+    Attributes:
+        name: "gamma" (throughput of one worker), "alpha", "beta", or "saturation" (in workers).
+        estimate: alpha and beta are 0 in a curve without them, and the interval tells how large they may be.
+    """
 
     name: str
     estimate: Estimate
@@ -106,10 +121,10 @@ class ScalingFit:
 
     Attributes:
         points: everything measured, ascending.
-        distinct: how many N were fitted or could be.
+        distinct: how many N the usable CPUs allow to fit.
         rounds: how many rounds have a value at a fitted N.
         model: the curve chosen; None where there are too few N or rounds.
-        low_confidence: a USL or saturating curve on 4 or 5 distinct N.
+        low_confidence: a USL on 4 or 5 distinct N.
         candidates: the curves tried, best first.
         parameters: of the chosen curve. Their intervals are those of the widest curve of its family that the
             number of N allows, so that having chosen makes them no narrower.
@@ -138,12 +153,13 @@ def karp_flatt(speedup: float, workers: int) -> float:
 def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -> ScalingFit:
     """Choose and fit the curve of throughput over workers.
 
-    What is tried depends on the number of distinct N within the usable CPUs: up to 2 nothing (the points carry
-    ratios and Karp-Flatt), 3 linear and Amdahl, 4 or 5 also the USL, 6 and more also the saturating curve.
+    What is tried depends on the number of distinct N within the usable CPUs: up to 2 nothing (the points
+    carry ratios and Karp-Flatt), 3 linear and Amdahl, 4 or 5 also the USL, 6 and more also the saturating
+    curve. Intervals take five rounds or more.
 
     Args:
-        throughput: for each number of workers its round medians in the order of rounds, in any unit of work per
-            time; NaN where a round has none, and a shorter sequence lacks the last ones.
+        throughput: for each number of workers its round medians in the order of rounds, in any unit of work
+            per time; NaN where a round has none, and a shorter sequence lacks the last ones.
         usable_cpus: N above it are passed through and not fitted.
 
     Raises:
@@ -163,7 +179,7 @@ def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -
         return ScalingFit(points, distinct, rounds)
     (best, theta), *_ = tried
     model = best.model
-    curve = _Curve.of(blocks, model, theta, models[-1])
+    curve = _Curve.of(blocks, model, theta, "saturating" if model == "saturating" else models[-1])
     return ScalingFit(
         points,
         distinct,
@@ -186,13 +202,14 @@ def _points(table: Rounds, usable_cpus: float) -> tuple[ScalingPoint, ...]:
         if np.isnan(logs).all():
             continue
         over = workers > usable_cpus
-        gains = (logs - single[:, 0])[~np.isnan(logs - single[:, 0])] if single.size else np.empty(0)
+        gains = logs - single[:, 0] if single.size else np.empty(0)
+        gains = gains[~np.isnan(gains)]
         speedup = efficiency = serial = None
         if gains.size:
             speedup = log_mean(gains) if workers > 1 else Estimate(1.0)
-            efficiency = _map(speedup, lambda gain, n=workers: gain / n)
+            efficiency = _mapped(_efficiency, speedup, workers)
         if speedup is not None and workers > 1 and not over:
-            serial = _map(speedup, lambda gain, n=workers: karp_flatt(gain, n), falling=True)
+            serial = _mapped(karp_flatt, speedup, workers, falling=True)
         there = logs[~np.isnan(logs)]
         found.append(ScalingPoint(workers, there.size, log_mean(there), speedup, efficiency, serial, over))
     return tuple(found)
@@ -228,34 +245,32 @@ class _Curve:
         blocks: the data.
         model: the chosen curve.
         theta: its parameters, alpha and beta not negative.
-        free: parameters of the widest curve of its family, bounds set aside.
-        covariance: of these.
+        columns: which parameters the widest curve of its family has.
+        free: these fitted, bounds set aside.
+        covariance: of `free`.
         reach: Student's quantile; None for too few rounds.
     """
 
     blocks: Blocks
     model: Model
     theta: Floats
+    columns: list[int]
     free: Floats
     covariance: Floats
     reach: float | None
-    columns: list[int]
 
     @classmethod
     def of(cls, blocks: Blocks, model: Model, theta: Floats, widest: Model) -> "_Curve":
-        free, columns = theta, [0, 1]
-        if model != "saturating":
-            columns = [0, *FREE[widest]]
-            wider = fit(widest, blocks.points)
-            free = theta if wider is None else wider
-        rounds = blocks.effects.size
+        """Take the chosen curve; `widest` is the widest of its family that may be fitted."""
+        columns = [0, *FREE[widest]]
+        wider = fit(widest, blocks.points)
+        free = theta if wider is None else wider
         covariance = np.zeros((theta.size, theta.size))
-        reach = None
-        if rounds >= FEWEST_ROUNDS:
-            used = widest if model != "saturating" else model
-            covariance[np.ix_(columns, columns)] = blocks.covariance(used, free, columns)
-            reach = student_quantile(rounds - 1)
-        return cls(blocks, model, theta, free, covariance, reach, columns)
+        rounds = blocks.effects.size
+        if rounds < FEWEST_ROUNDS:
+            return cls(blocks, model, theta, columns, free, covariance, None)
+        covariance[np.ix_(columns, columns)] = blocks.covariance(widest, free, columns)
+        return cls(blocks, model, theta, columns, free, covariance, student_quantile(rounds - 1))
 
     @property
     def farthest(self) -> float:
@@ -309,9 +324,9 @@ class _Curve:
         logs, slopes = log_curve(self.model, self.theta, workers)
         if self.reach is None:
             return [Estimate(math.exp(log)) for log in logs.tolist()]
-        columns = self.columns
-        covariance = self.blocks.covariance(self.model, self.theta, columns)
-        errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes[:, columns], covariance, slopes[:, columns]))
+        slopes = slopes[:, self.columns]
+        covariance = self.blocks.covariance(self.model, self.theta, self.columns)
+        errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes))
         ends = np.exp(logs[:, None] + self.reach * errors[:, None] * np.array([0.0, -1.0, 1.0]))
         return [Estimate(*row) for row in ends.tolist()]
 
@@ -322,7 +337,9 @@ class _Curve:
         if self.reach is None:
             return Estimate(math.exp(value))
         reach = self.reach * math.sqrt(self.covariance[np.ix_(chosen, chosen)].sum())
-        return Estimate(math.exp(value), math.exp(min(centre - reach, value)), math.exp(max(centre + reach, value)))
+        return Estimate(
+            math.exp(value), math.exp(min(centre - reach, value)), math.exp(max(centre + reach, value))
+        )
 
     def _optimum(self) -> Estimate:
         """Return N* with Fieller's interval: every N whose N^2 beta - (1 - alpha) may be 0."""
@@ -331,19 +348,27 @@ class _Curve:
             return Estimate(value)
         top, bottom, square = 1 - self.free[1], self.free[2], self.reach**2
         (top_top, mixed), (_, bottom_bottom) = self.covariance[1:, 1:]
-        # (top - r bottom)^2 <= t^2 var(top - r bottom) for r = N^2; var(1 - alpha) = var(alpha), cov flips sign
-        a, b, c = bottom**2 - square * bottom_bottom, top * bottom + square * mixed, top**2 - square * top_top
-        inside = b * b - a * c
-        if inside < 0:
-            return Estimate(value, 1.0)
-        low = (b - math.sqrt(inside)) / a if a > 0 else (c / (b + math.sqrt(inside)) if b + math.sqrt(inside) > 0 else 0)
-        high = (b + math.sqrt(inside)) / a if a > 0 else None
-        ends = [None if end is None else math.sqrt(max(end, 1.0)) for end in (low, high)]
-        return Estimate(value, min(ends[0], value), None if ends[1] is None else max(ends[1], value))
+        # r = N^2 is in when (top - r bottom)^2 <= t^2 var(top - r bottom): a quadratic a r^2 - 2 b r + c <= 0
+        a, c = bottom**2 - square * bottom_bottom, top**2 - square * top_top
+        b = top * bottom + square * mixed  # cov(1 - alpha, beta) = -mixed
+        root = b + math.sqrt(max(b * b - a * c, 0.0))
+        low = c / root if root > 0 else 0.0
+        high = math.sqrt(max(root / a, 1.0)) if a > 0 else None
+        return Estimate(
+            value, min(math.sqrt(max(low, 1.0)), value), high if high is None else max(high, value)
+        )
 
 
-def _map(estimate: Estimate, change: Callable[[float], float], *, falling: bool = False) -> Estimate:
+def _efficiency(speedup: float, workers: int) -> float:
+    return speedup / workers
+
+
+def _mapped(
+    change: Callable[[float, int], float], estimate: Estimate, workers: int, *, falling: bool = False
+) -> Estimate:
     """Return a monotone function of an estimate, its ends swapped where it falls."""
-    ends = [None if end is None else change(end) for end in (estimate.low, estimate.high)]
-    low, high = reversed(ends) if falling else ends
-    return Estimate(change(estimate.value), low, high)
+    value, *ends = (
+        None if end is None else change(end, workers) for end in (estimate.value, estimate.low, estimate.high)
+    )
+    assert value is not None
+    return Estimate(value, *(reversed(ends) if falling else ends))

@@ -29,6 +29,7 @@ __all__ = ["command"]
 @click.option("--salvage", is_flag=True, help="Keep what can be decoded of truncated images, flagged.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
 @click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
+@click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
 @click.option("--limit", type=int, metavar="N", help="Look at the first N entries only.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset that is there and start afresh.")
 @click.option("--no-fsync", is_flag=True, help="Faster on disks; a power cut may cost shards.")

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from .sampler import Sampler
 from .shards import FILES_FOLDER, single_path
 from .sizes import format_size
 from .summary import RunSummary, Tally
+from .supervisor import Supervisor
 
 __all__ = ["ConvertProgress", "ConvertResult", "convert"]
 
@@ -102,6 +102,7 @@ def convert(
     salvage: bool = False,
     retry_failed: bool = False,
     prune: bool = False,
+    timeout: float | None = None,
     limit: int | None = None,
     overwrite: bool = False,
     fsync: bool = True,
@@ -125,6 +126,7 @@ def convert(
         salvage: keep what can be decoded of truncated images, flagged.
         retry_failed: try recorded failures again.
         prune: drop samples whose members the archive no longer holds.
+        timeout: seconds that one member may take before its worker is killed and it counts as failed.
         limit: look at this many entries of the listing only.
         overwrite: delete the dataset that is there and start afresh.
         fsync: flush every shard and the manifest to storage before a unit counts as done.
@@ -153,6 +155,7 @@ def convert(
         salvage=salvage,
         retry_failed=retry_failed,
         prune=prune,
+        timeout=timeout,
         limit=limit,
         overwrite=overwrite,
         fsync=fsync,
@@ -297,14 +300,12 @@ class _Run:
             fsync=options.fsync,
             decode=options.decode_options(),
             token=self._token,
+            claims=os.fspath(self._destination.claims) if options.backend == "loky" else None,
         )
-        entries = list_archives(self._sources)
-        results = pool.run(
-            partial(worker.convert_unit, job),
-            planner.units(islice(entries, options.limit)),
-            workers=options.worker_count,
-            backend=options.backend,
+        supervisor = Supervisor(
+            job, workers=options.worker_count, backend=options.backend, timeout=options.timeout
         )
+        results = supervisor.results(planner.units(islice(list_archives(self._sources), options.limit)))
         try:
             yield from results
         finally:

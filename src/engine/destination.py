@@ -62,6 +62,11 @@ class Destination:
             self.close()
             raise
 
+    @property
+    def claims(self) -> Path:
+        """The folder where workers say which member they are at."""
+        return self.folder.absolute() / PARTIAL_FOLDER / "claims"
+
     def close(self) -> None:
         """Close the manifest, remove what is unfinished, and give the lock back."""
         self.manifest.close()

@@ -45,6 +45,7 @@ class ConvertOptions:
     salvage: bool = False
     retry_failed: bool = False
     prune: bool = False
+    timeout: float | None = None
     limit: int | None = None
     overwrite: bool = False
     fsync: bool = True
@@ -79,6 +80,10 @@ class ConvertOptions:
                 raise UsageError(f"{name} is one of {', '.join(choices)}, not {value!r}")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit must be 1 or more, not {self.limit}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
+        if self.timeout is not None and self.backend == "threading":
+            raise UsageError("a thread cannot be stopped: timeout needs the backend loky")
         check_workers(self.worker_count, self.backend)
         _ = self.shard_bytes, self.failure_limit
 

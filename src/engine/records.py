@@ -43,6 +43,7 @@ class Job:
         fsync: flush files and folders before they are recorded.
         decode: how images become arrays.
         token: names the run, so that its units in threads can be told to stop.
+        claims: folder where worker processes say which member they are at; None for threads.
     """
 
     destination: str
@@ -52,6 +53,7 @@ class Job:
     fsync: bool
     decode: DecodeOptions
     token: str
+    claims: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,6 @@ class Numbered(Travelling):
 
     ordinal: int
     member: Member
-
-
-@dataclass(frozen=True, slots=True)
-class Unit(Travelling):
-    """A batch of consecutive members that one worker call handles."""
-
-    number: int
-    members: tuple[Numbered, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +77,33 @@ class Source(Travelling):
     size: int
     mtime_ns: int
     xxh3: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Travelling):
+    """A member that gave no sample, and why; without an ordinal where the listing itself found it."""
+
+    key: str
+    ordinal: int | None
+    stage: Stage
+    error: str
+    message: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Unit(Travelling):
+    """A batch of consecutive members that one worker call handles.
+
+    Attributes:
+        number: names the unit's shards.
+        members: in order.
+        quarantined: failures of members that must not be touched: they kill workers.
+    """
+
+    number: int
+    members: tuple[Numbered, ...]
+    quarantined: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +163,6 @@ class Shard(Travelling):
     file_bytes: int
     pixel_bytes: int
     samples: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure(Travelling):
-    """A member that gave no sample, and why; without an ordinal where the listing itself found it."""
-
-    key: str
-    ordinal: int | None
-    stage: Stage
-    error: str
-    message: str
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)

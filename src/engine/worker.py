@@ -2,12 +2,14 @@
 
 import os
 import time
+from contextlib import suppress
 
 from ..errors import DecodeError, MemberError, ReadError
 from ..parser.decode import Decoded, decode
 from ..parser.reading import MemberReader
 from ..parser.signature import NotAnImage
 from .checksums import array_checksum, bytes_checksum
+from .claims import claim_writer
 from .counters import read_counters
 from .protocols.registry import get_serializer
 from .records import (
@@ -26,8 +28,9 @@ from .records import (
 )
 from .shards import UnitFiles, open_unit_files
 
-__all__ = ["convert_unit", "forget_stop", "stop"]
+__all__ = ["convert_unit", "forget_stop", "probe_member", "stop"]
 
+_NO_UNIT = -2
 _stopped: set[str] = set()
 
 
@@ -43,7 +46,7 @@ def forget_stop(token: str) -> None:
 
 def convert_unit(job: Job, unit: Unit) -> UnitResult:
     """Turn a unit's members into files and say what became of each; raises nothing that can be foreseen."""
-    refused: dict[int, Failure] = {}
+    refused = {failure.ordinal: failure for failure in unit.quarantined if failure.ordinal is not None}
     while True:
         attempt = _Attempt(job, unit, refused)
         try:
@@ -54,6 +57,21 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
             where = f" ({error.filename})" if error.filename else ""
             reason = f"cannot write into {job.destination}: {error.strerror or error}{where}"
             return UnitResult(unit.number, len(unit.members), fatal=reason)
+        except Exception as error:  # noqa: BLE001 - an exception that does not unpickle breaks the pool
+            reason = f"{job.protocol} cannot write unit {unit.number}: {type(error).__name__}: {error}"
+            return UnitResult(unit.number, len(unit.members), fatal=reason)
+
+
+def probe_member(job: Job, numbered: Numbered) -> None:
+    """Read and decode one member and forget it: what kills a worker shows alone."""
+    claims = claim_writer(job.claims) if job.claims is not None else None
+    if claims is not None:
+        claims.claim(_NO_UNIT, numbered.ordinal)
+    with MemberReader() as reader, suppress(NotAnImage, MemberError):
+        for _ in decode(reader.read(numbered.member), job.decode):
+            pass
+    if claims is not None:
+        claims.release()
 
 
 class _RefusedSampleError(Exception):
@@ -98,13 +116,18 @@ class _Attempt:
         before = read_counters()
         files = open_unit_files(job, unit.number, get_serializer(job.protocol))
         try:
+            claims = claim_writer(job.claims) if job.claims is not None else None
             with MemberReader() as reader:
                 for numbered in unit.members:
                     if job.token in _stopped:
                         return UnitResult(unit.number, len(unit.members), stopped=True)
+                    if claims is not None:
+                        claims.claim(unit.number, numbered.ordinal)
                     self._convert(numbered, reader, files)
             self._watch.lap("read")
             files.close()
+            if claims is not None:
+                claims.release()
             self._watch.lap("dump")
         finally:
             files.discard()
@@ -171,7 +194,7 @@ class _Attempt:
         self._watch.lap("hash")
         try:
             files.add(key, array)
-        except (OSError, MemoryError):
+        except OSError:
             raise
         except MemberError as error:
             raise _RefusedSampleError(numbered.ordinal, _failure(numbered, "write", error, source)) from error

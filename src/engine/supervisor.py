@@ -1,0 +1,249 @@
+"""Keeps a run going when workers die or hang: finds the member that did it and leaves it out.
+
+A dying worker takes its pool with it and names no member. Claims say which member each worker was at;
+those suspects are tried alone, and one that kills again is quarantined: recorded as a failure and never
+touched again in this run. Then the units that were under way are done anew in a fresh pool.
+"""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..errors import WorkerError
+from . import pool
+from .claims import read_claims
+from .records import Failure, Job, Numbered, Source, Unit, UnitResult
+from .worker import convert_unit, probe_member
+
+__all__ = ["Supervisor"]
+
+_CHECK_SECONDS = 0.2
+_AHEAD = 2  # units a worker that are drawn and queued
+_FRUITLESS_BEFORE_ISOLATION = 2  # crashes that no suspect repeats alone
+_STRIKES = 2
+
+
+class Supervisor:
+    """Runs units in the pool, through crashes and hangs of its worker processes.
+
+    Args:
+        job: what the units share; `job.claims` is the folder of claims, None for threads.
+        workers: processes or threads.
+        backend: "loky" or "threading"; threads can be neither watched nor outlived.
+        timeout: seconds that one member may take, None for no limit.
+    """
+
+    def __init__(self, job: Job, *, workers: int, backend: pool.Backend, timeout: float | None) -> None:
+        self._job = job
+        self._workers = workers
+        self._backend = backend
+        self._timeout = timeout
+        self._quarantined: dict[int, Failure] = {}
+        self._strikes: Counter[int] = Counter()
+        self._fruitless = 0
+
+    def results(self, units: Iterator[Unit]) -> Generator[UnitResult, None, None]:
+        """Yield the result of every unit, in the order they finish.
+
+        Raises:
+            WorkerError: workers die without a member that could be the reason.
+        """
+        feed = _Feed(units)
+        while True:
+            try:
+                yield from self._run(feed.drawing(), feed, workers=self._workers, ahead=_AHEAD)
+            except WorkerError:
+                if self._job.claims is None:
+                    raise
+                yield from self._recover(feed)
+            else:
+                return
+
+    def _run(self, units: Iterator[Unit], feed: "_Feed", *, workers: int, ahead: int) -> Iterator[UnitResult]:
+        """Yield results until the units end or a worker dies."""
+        self._forget_claims()
+        task = partial(convert_unit, self._job)
+        with _Watchdog(self._job.claims, self._timeout) as self._watchdog:
+            results = pool.run(task, units, workers=workers, backend=self._backend, ahead=ahead)
+            try:
+                for result in results:
+                    feed.done(result.number)
+                    yield result
+            finally:
+                results.close()
+
+    def _recover(self, feed: "_Feed") -> Iterator[UnitResult]:
+        """Find who did it, and bring the units that were under way back to the feed."""
+        under_way = feed.take_back()
+        tried = [self._try_alone(suspect.numbered) for suspect in self._suspects(under_way)]
+        found = [guilty for guilty in tried if guilty is not None]
+        for guilty in found:
+            self._quarantine(guilty)
+        self._put_back(under_way, feed)
+        self._fruitless = 0 if found else self._fruitless + 1
+        if self._fruitless >= _FRUITLESS_BEFORE_ISOLATION:
+            yield from self._isolate(feed)
+            self._fruitless = 0
+
+    def _isolate(self, feed: "_Feed") -> Iterator[UnitResult]:
+        """Do what came back one unit at a time; a member at which a worker dies twice is left out."""
+        while True:
+            try:
+                yield from self._run(feed.drawing(only_returned=True), feed, workers=1, ahead=1)
+            except WorkerError:
+                under_way = feed.take_back()
+                suspects = self._suspects(under_way)
+                if not suspects:
+                    raise  # it died outside of any member
+                for suspect in suspects:
+                    self._strikes[suspect.numbered.ordinal] += 1
+                    if self._strikes[suspect.numbered.ordinal] >= _STRIKES:
+                        self._quarantine(suspect)
+                self._put_back(under_way, feed)
+            else:
+                return
+
+    def _put_back(self, under_way: dict[int, Unit], feed: "_Feed") -> None:
+        for unit in under_way.values():
+            known = [self._quarantined[m.ordinal] for m in unit.members if m.ordinal in self._quarantined]
+            feed.put_back(replace(unit, quarantined=tuple(known)))
+
+    def _suspects(self, under_way: dict[int, Unit]) -> list["_Suspect"]:
+        """Return the members that workers were at."""
+        assert self._job.claims is not None
+        suspects = []
+        for claim in read_claims(Path(self._job.claims)):
+            unit = under_way.get(claim.unit)
+            hung = claim.pid in self._watchdog.killed
+            suspects += [
+                _Suspect(numbered, hung)
+                for numbered in (unit.members if unit else ())
+                if numbered.ordinal == claim.ordinal and claim.ordinal not in self._quarantined
+            ]
+        return suspects
+
+    def _try_alone(self, numbered: Numbered) -> "_Suspect | None":
+        """Try a member in a pool of its own; return what it did where it did not pass."""
+        self._forget_claims()
+        with _Watchdog(self._job.claims, self._timeout) as watchdog:
+            try:
+                list(pool.run(partial(probe_member, self._job), [numbered], workers=1))
+            except WorkerError:
+                return _Suspect(numbered, hung=bool(watchdog.killed))
+        return None
+
+    def _quarantine(self, suspect: "_Suspect") -> None:
+        member = suspect.numbered.member
+        error, message = "WorkerDied", "the worker process that decodes it dies (a crash, or out of memory)"
+        if suspect.hung:
+            error, message = "Timeout", f"it took longer than the timeout of {self._timeout:g} s"
+        source = Source(member.size, member.mtime_ns)
+        failure = Failure(member.key, suspect.numbered.ordinal, "decode", error, message, source)
+        self._quarantined[suspect.numbered.ordinal] = failure
+
+    def _forget_claims(self) -> None:
+        if self._job.claims is not None:
+            shutil.rmtree(self._job.claims, ignore_errors=True)
+            Path(self._job.claims).mkdir(parents=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A member that a worker was at when the pool died; `hung` where the watchdog killed that worker."""
+
+    numbered: Numbered
+    hung: bool
+
+
+class _Feed:
+    """The units still to do: those that came back first, then new ones; remembers which are under way."""
+
+    def __init__(self, units: Iterator[Unit]) -> None:
+        self._units = units
+        self._lock = threading.Lock()
+        self._returned: deque[Unit] = deque()
+        self._under_way: dict[int, Unit] = {}
+        self._drawing = 0
+
+    def drawing(self, *, only_returned: bool = False) -> Iterator[Unit]:
+        """Yield units to a pool; a later call ends this one, whose pool is dead."""
+        with self._lock:
+            self._drawing += 1
+            mine = self._drawing
+        while True:
+            with self._lock:
+                if mine != self._drawing:
+                    return
+                unit = self._returned.popleft() if self._returned else None
+                if unit is None and not only_returned:
+                    unit = next(self._units, None)
+                if unit is None:
+                    return
+                self._under_way[unit.number] = unit
+            yield unit
+
+    def done(self, number: int) -> None:
+        """Forget a unit whose result has come."""
+        with self._lock:
+            self._under_way.pop(number, None)
+
+    def take_back(self) -> dict[int, Unit]:
+        """Return the units under way, in order, and end the drawing that took them."""
+        with self._lock:
+            self._drawing += 1
+            taken, self._under_way = self._under_way, {}
+            return dict(sorted(taken.items()))
+
+    def put_back(self, unit: Unit) -> None:
+        """Let a unit be drawn again, before new ones."""
+        with self._lock:
+            self._returned.append(unit)
+
+
+class _Watchdog:
+    """Kills workers that are at one member for longer than the timeout, from outside.
+
+    Attributes:
+        killed: the processes killed.
+    """
+
+    def __init__(self, claims: str | None, timeout: float | None) -> None:
+        self.killed: set[int] = set()
+        self._claims = claims
+        self._timeout = timeout
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._timeout is not None and self._claims is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        assert self._timeout is not None
+        assert self._claims is not None
+        while not self._end.wait(min(_CHECK_SECONDS, self._timeout / 4)):
+            now = time.perf_counter_ns()
+            for claim in read_claims(Path(self._claims)):
+                if claim.pid not in self.killed and now - claim.since_ns > self._timeout * 1e9:
+                    self.killed.add(claim.pid)
+                    try:
+                        os.kill(claim.pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue
