@@ -2,7 +2,8 @@
 
 The round is the unit. To first order a fitted parameter is the mean of one contribution from each round, so
 its interval is Student's t over these. It covers the truth with seven rounds, whatever ties the cells of a
-round together; percentiles of resampled rounds are too narrow. `models` has the curves and their sources; also:
+round together; percentiles of resampled rounds are too narrow. `models` has the curves and their sources.
+Further:
 
 - the choice: AICc, Hurvich & Tsai, "Regression and time series model selection in small samples",
   Biometrika 1989
@@ -36,6 +37,7 @@ _FAR = 1.5  # a curve is followed to this many times the largest N measured
 _FAMILY: tuple[Model, ...] = ("linear", "amdahl", "usl")
 _CLOCK = 1e-6  # residuals in ln throughput below this are the clock's, not the model's
 _GRID = 48
+_MOST = 700.0  # exp of more overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,8 +329,8 @@ class _Curve:
         slopes = slopes[:, self.columns]
         covariance = self.blocks.covariance(self.model, self.theta, self.columns)
         errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes))
-        ends = np.exp(logs[:, None] + self.reach * errors[:, None] * np.array([0.0, -1.0, 1.0]))
-        return [Estimate(*row) for row in ends.tolist()]
+        pairs = zip(logs.tolist(), (self.reach * errors).tolist(), strict=True)
+        return [_exponential(log, log - reach, log + reach) for log, reach in pairs]
 
     def _log_estimate(self, *indices: int) -> Estimate:
         """Return exp of a sum of parameters."""
@@ -337,9 +339,7 @@ class _Curve:
         if self.reach is None:
             return Estimate(math.exp(value))
         reach = self.reach * math.sqrt(self.covariance[np.ix_(chosen, chosen)].sum())
-        return Estimate(
-            math.exp(value), math.exp(min(centre - reach, value)), math.exp(max(centre + reach, value))
-        )
+        return _exponential(value, min(centre - reach, value), max(centre + reach, value))
 
     def _optimum(self) -> Estimate:
         """Return N* with Fieller's interval: every N whose N^2 beta - (1 - alpha) may be 0."""
@@ -357,6 +357,11 @@ class _Curve:
         return Estimate(
             value, min(math.sqrt(max(low, 1.0)), value), high if high is None else max(high, value)
         )
+
+
+def _exponential(value: float, low: float, high: float) -> Estimate:
+    """Return exp of a value and its ends; an upper end past all numbers is not known."""
+    return Estimate(math.exp(value), math.exp(low), math.exp(high) if high < _MOST else None)
 
 
 def _efficiency(speedup: float, workers: int) -> float:

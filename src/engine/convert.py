@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,7 @@ __all__ = ["ConvertProgress", "ConvertResult", "convert"]
 _UNITS_PER_SHARD_SIZE = 16
 _PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
 _MIN_DONE_FOR_PERCENT = 100
+_ESTIMATE_AFTER_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ class _Run:
         self._notes: deque[Note] = deque()
         self._kept = KeptOrdinals()
         self._token = uuid.uuid4().hex
-        self._size = SourceSize(sources)
+        self._size = SourceSize(sources, _ESTIMATE_AFTER_SECONDS)
         self._warned_of_space = False
 
     def perform(self) -> ConvertResult:
@@ -245,7 +246,7 @@ class _Run:
         return _result(self._destination.folder, self._tally, totals, unchanged, gone, pruned, summary)
 
     def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
-        rows = [astuple(reading) for reading in sampler.timeline]
+        rows = [reading.row for reading in sampler.timeline]
         try:
             self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows)
         except StorageError:

@@ -52,14 +52,19 @@ class KeptOrdinals:
 class SourceSize:
     """Adds up the bytes of all sources in a thread of its own, for progress and the space estimate.
 
+    Args:
+        sources: folders and files.
+        delay: seconds to wait first: a run that ends sooner needs no estimate.
+
     Attributes:
         total: bytes, None until they are known.
     """
 
-    def __init__(self, sources: Sequence[Path]) -> None:
+    def __init__(self, sources: Sequence[Path], delay: float = 0.0) -> None:
         self._sources = sources
         self._ended = threading.Event()
         self.total: int | None = None
+        self._delay = delay
         self._thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
         self._thread.start()
 
@@ -74,6 +79,8 @@ class SourceSize:
         return self.total
 
     def _measure(self) -> None:
+        if self._ended.wait(self._delay):
+            return
         total = 0
         for source in self._sources:
             if not source.is_dir():

@@ -56,6 +56,11 @@ class Reading:
     switches_voluntary: int | None
     switches_involuntary: int | None
 
+    @property
+    def row(self) -> tuple[int | str | None, ...]:
+        """The values in order, as the manifest's timeline takes them."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -121,7 +126,8 @@ class Sampler:
             now = time.perf_counter_ns() - self._begin_ns
             ending = self._stop.is_set()
             shares = ending or now >= shares_due
-            if shares or len(self._ticks) in _EARLY_TICKS:
+            due = len(self._processes) == 1 if ending else shares
+            if due or len(self._ticks) in _EARLY_TICKS:
                 self._find(parent)
             self._tick(now, shares)
             if ending:

@@ -104,7 +104,7 @@ def test_pairing_removes_what_a_round_does_to_both():
 
 
 def test_the_t_test_against_a_worked_example():
-    """Log-ratios 0.01 .. 0.05 have mean 0.03 and standard error 0.0070711; t = 4.2426 on 4 degrees, p = 0.0132."""
+    """Log-ratios .01 to .05: mean .03, standard error .0070711, t = 4.2426 on 4 degrees, p = .0132."""
     ratio = paired_ratio([1.0] * 5, np.exp([0.01, 0.02, 0.03, 0.04, 0.05]))
     assert ratio.p_value == pytest.approx(0.01324, abs=1e-5)
     assert math.log(ratio.high) == pytest.approx(0.03 + 2.776445 * 0.0070711, abs=1e-6)
@@ -126,7 +126,7 @@ def test_times_that_never_vary_differ_for_certain_or_not_at_all():
 
 
 def test_benjamini_hochberg_against_a_worked_example():
-    """m p / rank: .01 -> .05, .02 -> .05, .03 -> .05, .04 -> .05, .5 -> .5; with .005 first .025."""
+    """m p / rank is .05 for each of .01 to .04; then .02, 1, .8, .9, of which the 1 takes the .8 after it."""
     assert benjamini_hochberg([0.04, 0.01, 0.5, 0.03, 0.02]) == pytest.approx([0.05, 0.05, 0.5, 0.05, 0.05])
     assert benjamini_hochberg([0.5, 0.005, 0.6, 0.9]) == pytest.approx([0.8, 0.02, 0.8, 0.9])
 
