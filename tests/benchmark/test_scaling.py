@@ -222,7 +222,7 @@ def test_fewer_than_five_rounds_give_a_curve_without_intervals():
     fit = fit_scaling(rounds(ALL_N, usl(ALL_N, 0.03, 0.002), np.random.default_rng(12), count=3), CPUS)
     assert fit.model == "usl"
     assert all(parameter.estimate.low is None for parameter in fit.parameters)
-    assert all(point.throughput.low is None for point in fit.band)
+    assert all(point.throughput.low is None for point in (*fit.points, *fit.band))
     assert fit.peak.workers.low is None
 
 
