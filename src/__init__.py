@@ -7,8 +7,8 @@ if __name__ != "brinery":
     raise ImportError(f"this package is called brinery, not {__name__}: install it, or import brinery")
 
 if TYPE_CHECKING:
-    from . import errors as errors
     from . import benchmark as benchmark
+    from . import errors as errors
     from .engine.convert import ConvertResult as ConvertResult
     from .engine.convert import convert as convert
     from .engine.dataset import Dataset as Dataset
@@ -28,7 +28,17 @@ _LAZY = {
     "verify": (".engine.verify", "verify"),
 }
 
-__all__ = ["ConvertResult", "Dataset", "__version__", "benchmark", "convert", "errors", "open", "restore", "verify"]
+__all__ = [
+    "ConvertResult",
+    "Dataset",
+    "__version__",
+    "benchmark",
+    "convert",
+    "errors",
+    "open",
+    "restore",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

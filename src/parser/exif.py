@@ -1,6 +1,7 @@
 """EXIF orientation: found without decoding, and applied to arrays."""
 
 import re
+import struct
 from typing import Any, Final
 
 import numpy as np
@@ -9,26 +10,19 @@ from numpy.typing import NDArray
 __all__ = ["jpeg_orientation", "oriented"]
 
 _TAG: Final = 0x0112
+_SEGMENT: Final = struct.Struct(">HH").unpack_from
+_APP1: Final = 0xFFE1
+_PIXELS_FOLLOW: Final = frozenset({0xFFDA, 0xFFD9})
+_WITHOUT_LENGTH: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD9)})
 _XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 
 def jpeg_orientation(data: bytes) -> int:
     """The EXIF orientation of a JPEG (1 to 8; 1 where it says none), from EXIF, else from XMP."""
-    if b"\xff\xe1" not in data:
-        return 1  # no APP1 segment; in scans 0xFF is never followed by 0xE1
-    position, found = 2, 1
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1  # fill bytes
-            continue
-        if marker in {0xDA, 0xD9}:
-            break  # pixels follow
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            position += 2
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        if marker == 0xE1:
+    position, found, last = 2, 1, len(data) - 4
+    while position <= last:
+        marker, length = _SEGMENT(data, position)
+        if marker == _APP1:
             segment = data[position + 4 : position + 2 + length]
             if segment.startswith(b"Exif\0\0"):
                 value = _tiff_orientation(segment[6:])
@@ -36,6 +30,14 @@ def jpeg_orientation(data: bytes) -> int:
                     return value
             elif match := _XMP.search(segment):
                 found = int(match[1])
+        elif marker == 0xFFFF:
+            position += 1  # fill bytes
+            continue
+        elif marker in _WITHOUT_LENGTH:
+            position += 2
+            continue
+        elif marker < 0xFF00 or marker in _PIXELS_FOLLOW:
+            break
         position += 2 + length
     return found
 
