@@ -41,18 +41,21 @@ class NewFile:
         length = view.nbytes
         if length == 0:
             return 0
-        view = view.cast("B")
-        if self._pending_at + len(self._pending) != self._position:
+        if view.ndim != 1 or view.format != "B":
+            view = view.cast("B")
+        pending = self._pending
+        if self._pending_at + len(pending) != self._position:
             self.flush()
-            self._pending_at = self._position
+            pending, self._pending_at = self._pending, self._position
         if length < _SMALL:
-            self._pending += view
-            if len(self._pending) >= _BUFFER:
+            pending += view
+            if len(pending) >= _BUFFER:
                 self.flush()
-        else:
-            self._put([self._pending, view] if self._pending else [view], self._pending_at)
+        elif pending:
+            self._put([pending, view], len(pending) + length)
             self._pending = bytearray()
-            self._pending_at = self._position + length
+        else:
+            self._put([view], length)
         self._position += length
         self.size = max(self.size, self._position)
         return length
@@ -60,24 +63,21 @@ class NewFile:
     def flush(self) -> None:
         """Hand gathered bytes to the operating system."""
         if self._pending:
-            self._put([self._pending], self._pending_at)
-            self._pending_at += len(self._pending)
+            self._put([self._pending], len(self._pending))
             self._pending = bytearray()
 
-    def _put(self, buffers: list[Any], offset: int) -> None:
+    def _put(self, buffers: list[Any], length: int) -> None:
+        """Write buffers of that length together, as often as it takes, where the pending bytes belong."""
         begin = time.perf_counter_ns()
-        views = [memoryview(buffer) for buffer in buffers]
-        while views:
-            try:
-                written = os.pwritev(self._descriptor, views, offset)
-            except OSError as error:
-                self.error = self.error or error
-                raise
-            offset += written
-            while views and written >= views[0].nbytes:
-                written -= views.pop(0).nbytes
-            if written:
-                views[0] = views[0][written:]
+        end = self._pending_at + length
+        try:
+            self._pending_at += os.pwritev(self._descriptor, buffers, self._pending_at)
+            while self._pending_at < end:
+                rest = b"".join(buffers)[self._pending_at - end :]
+                self._pending_at += os.pwritev(self._descriptor, [rest], self._pending_at)
+        except OSError as error:
+            self.error = self.error or error
+            raise
         self.write_ns += time.perf_counter_ns() - begin
 
     def readinto(self, buffer: Any, /) -> int:

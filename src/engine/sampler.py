@@ -13,10 +13,10 @@ __all__ = ["Peak", "Reading", "Sampler"]
 _INTERVAL_NS = 100_000_000
 # The list of processes and their shares of memory cost milliseconds each: every second, and never more
 # than a hundredth of the time.
-_FIRST_SHARES_NS = 500_000_000
+_FIRST_SHARES_NS = 150_000_000
 _SHARES_INTERVAL_NS = 1_000_000_000
 _SHARES_REST = 100
-_EARLY_TICKS = (1, 4)  # workers are starting
+_EARLY_TICKS = (4,)  # workers were starting
 _MAX_TICKS = 2000
 
 
@@ -125,9 +125,8 @@ class Sampler:
         while True:
             now = time.perf_counter_ns() - self._begin_ns
             ending = self._stop.is_set()
-            shares = ending or now >= shares_due
-            due = len(self._processes) == 1 if ending else shares
-            if due or len(self._ticks) in _EARLY_TICKS:
+            shares = now >= shares_due or (ending and self._peak_pss is None)
+            if shares or len(self._ticks) in _EARLY_TICKS:
                 self._find(parent)
             self._tick(now, shares)
             if ending:

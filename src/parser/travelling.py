@@ -13,7 +13,7 @@ class Travelling:
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, Any]:
-        kind = type(self)
+        kind: Any = type(self)
         return kind, _values_of(kind)(self)
 
 
