@@ -186,6 +186,10 @@ def _ignore(_: object) -> None:
     """Take a message that nobody asked for."""
 
 
+def _always(_: str) -> bool:
+    return True
+
+
 class _Run:
     """One convert from its first look at the manifest to its last row."""
 
@@ -265,7 +269,7 @@ class _Run:
             state,
             unit_bytes=max(1, options.shard_bytes // _UNITS_PER_SHARD_SIZE),
             lookup=manifest.known,
-            first_time=seen.first_time,
+            first_time=_always if self._keys_differ() else seen.first_time,
             keep=self._kept.add,
             note=self._notes.append,
             reopen=lambda unit, ordinal: manifest.put_settings({"open_unit": unit, "open_ordinal": ordinal}),
@@ -290,6 +294,10 @@ class _Run:
         self._check_limit(final=True)
         manifest.put_settings({"open_unit": None, "open_ordinal": None})
         return planner.counts.unchanged, gone, pruned
+
+    def _keys_differ(self) -> bool:
+        """Whether the listing can hold no key twice: in one folder every file has its own name."""
+        return len(self._sources) == 1 and self._sources[0].is_dir()
 
     def _results(self, planner: Planner) -> Iterator[UnitResult]:
         options = self._options

@@ -12,13 +12,12 @@ from typing import Any
 
 from ..errors import DatasetError, StorageError
 from .planner import Known, Note, PlanState
-from .records import Failure, Sample, Skipped, UnitResult
+from .records import Failure, Sample, Skipped, Source, UnitResult
 from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_schema
 
 __all__ = ["Manifest", "Totals"]
 
-_SAMPLE_COLUMNS = 18
-_INSERT_SAMPLE = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * _SAMPLE_COLUMNS)})"  # noqa: S608
+_INSERT_SAMPLE = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(Sample._fields))})"  # noqa: S608
 _INSERT_FAILURE = "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SKIPPED = "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _LOOKUP = """
@@ -205,12 +204,12 @@ class Manifest:
             ],
         )
         count = self._db.total_changes
-        self._db.executemany(_INSERT_SAMPLE, [_sample_row(base, sample) for sample in result.samples])
+        self._db.executemany(_INSERT_SAMPLE, [(base + sample.part, *sample[1:]) for sample in result.samples])
         if self._db.total_changes - count != len(result.samples):
             self._record_twins(base, result)
         self._db.executemany(_INSERT_FAILURE, [_failure_row(unit, f, self.run) for f in result.failures])
         self._db.executemany(_INSERT_SKIPPED, [_skipped_row(unit, s, self.run) for s in result.skipped])
-        now = {sample.description.key for sample in result.samples}
+        now = {sample.key for sample in result.samples} if before else set()
         gone = [(key, ordinal) for key, ordinal in before if key not in now]
         if unit in self._lost:
             told = {failure.key for failure in result.failures} | {skipped.key for skipped in result.skipped}
@@ -224,7 +223,7 @@ class Manifest:
         self._db.execute("DELETE FROM samples WHERE shard BETWEEN ? AND ?", shards)
         for table in ("shards", "failures", "skipped"):
             self._db.execute(f"DELETE FROM {table} WHERE unit = ?", (unit,))  # noqa: S608
-        members = dict.fromkeys(s.description.member or s.description.key for s in result.samples)
+        members = dict.fromkeys(s.member or s.key for s in result.samples)
         outcomes: list[Failure | Skipped] = [*result.failures, *result.skipped]
         members |= dict.fromkeys(outcome.key for outcome in outcomes)
         for key in members:
@@ -252,10 +251,10 @@ class Manifest:
         """Record as failures the samples whose keys other members hold: a frame's key can be a name."""
         message = "another sample has the same key; the first one is kept"
         for sample in result.samples:
-            told, placed = sample.description, sample.placed
-            place = self._rows("SELECT shard, record FROM samples WHERE key = ?", told.key)
-            if place != [(base + placed.part, placed.record)]:
-                failure = Failure(told.key, told.ordinal, "write", "DuplicateKey", message, told.source)
+            place = self._rows("SELECT shard, record FROM samples WHERE key = ?", sample.key)
+            if place != [(base + sample.part, sample.record)]:
+                source = Source(sample.source_size, sample.source_mtime_ns, sample.source_xxh3)
+                failure = Failure(sample.key, sample.ordinal, "write", "DuplicateKey", message, source)
                 self._db.execute(_INSERT_FAILURE, _failure_row(result.number, failure, self.run))
         self._recount(base + shard.part for shard in result.shards)
 
@@ -369,31 +368,6 @@ class Manifest:
 
 def _shard_range(unit: int) -> tuple[int, int]:
     return unit * PARTS_PER_UNIT, (unit + 1) * PARTS_PER_UNIT - 1
-
-
-def _sample_row(base: int, sample: Sample) -> tuple[Any, ...]:
-    told, placed = sample.description, sample.placed
-    place, source = placed.placement, told.source
-    return (
-        base + placed.part,
-        placed.record,
-        told.ordinal,
-        told.key,
-        told.member,
-        told.frame,
-        told.frames,
-        place.start,
-        place.length,
-        place.payload,
-        told.dtype,
-        f"[{', '.join(map(str, told.shape))}]",
-        told.xxh3,
-        told.orientation,
-        told.salvaged,
-        source.size,
-        source.mtime_ns,
-        source.xxh3,
-    )
 
 
 def _failure_row(unit: int | None, failure: Failure, run: int) -> tuple[Any, ...]:

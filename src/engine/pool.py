@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from joblib.executor import get_memmapping_executor
@@ -71,22 +72,31 @@ def run(
     """
     check_workers(workers, backend)
     source = _Drawn(tasks)
+    processes = _processes() if backend == "loky" else None
     parallel = Parallel(
         n_jobs=workers,
-        backend=_backend(backend),
+        backend=processes or backend,
         return_as="generator_unordered",
         pre_dispatch=max(ahead * workers, 1),
         batch_size=1,
         max_nbytes=None,
     )
     with _fair_threads():
-        if backend == "loky":
+        if processes is not None:
             results = parallel(delayed(_call_packed)(function, pickle.dumps(task)) for task in source)
         else:
             results = parallel(delayed(function)(task) for task in source)
+        received = 0
         try:
-            for result in results:
-                yield pickle.loads(result) if backend == "loky" else result
+            while True:
+                if processes is not None and processes.started and not source.all_given(received):
+                    processes.finished.get()
+                try:
+                    result = next(results)
+                except StopIteration:
+                    break
+                received += 1
+                yield pickle.loads(result) if processes is not None else result
         except TerminatedWorkerError as error:
             raise WorkerError(
                 "a worker process died (killed, out of memory, or crashed in a native library); "
@@ -126,37 +136,50 @@ class _Drawn(Iterator[Any]):
 
     def __init__(self, tasks: Iterable[Any]) -> None:
         self._tasks = iter(tasks)
+        self._count = 0
+        self._exhausted = False
         self.error: BaseException | None = None
 
     def __next__(self) -> Any:
-        if self.error is not None:
+        if self._exhausted:
             raise StopIteration
         try:
-            return next(self._tasks)
+            task = next(self._tasks)
         except StopIteration:
+            self._exhausted = True
             raise
         except BaseException as error:
             if threading.current_thread() is threading.main_thread() and not isinstance(error, Exception):
                 raise
             self.error = error
+            self._exhausted = True
             raise StopIteration from None
+        self._count += 1
+        return task
 
-
-def _backend(name: Backend) -> Any:
-    if name == "threading":
-        return "threading"
-    return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(),))
+    def all_given(self, results: int) -> bool:
+        """Whether no task is left and so many results are all there will be."""
+        return self._exhausted and results >= self._count
 
 
 _LokyBackend: Any = BACKENDS["loky"]
 
 
 class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
-    """joblib's loky with a real process also for one worker, where joblib would run in the caller."""
+    """joblib's loky with a real process also for one worker, and a signal for every result.
+
+    joblib itself looks for results every 10 ms.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.finished: SimpleQueue[None] = SimpleQueue()
+        self.started = False
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
         if n_jobs > 1 or multiprocessing.current_process().daemon:
             workers: int = super().configure(n_jobs, parallel, **options)
+            self.started = True
             return workers
         self._workers = get_memmapping_executor(
             1,
@@ -166,7 +189,21 @@ class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
             **{**self.backend_kwargs, **options},
         )
         self.parallel = parallel
+        self.started = True
         return 2  # joblib runs in the caller whenever a backend reports one job
+
+    def submit(self, func: Any, callback: Any = None) -> Any:
+        def registered(future: Any) -> None:
+            try:
+                callback(future)
+            finally:
+                self.finished.put(None)
+
+        return super().submit(func, registered)
+
+
+def _processes() -> _Loky:
+    return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(),))
 
 
 def _start_worker(parent: int) -> None:

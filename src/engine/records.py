@@ -1,7 +1,7 @@
 """What travels between the parent and its workers: units out, small records back."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ..parser.members import Member
 from ..parser.options import DecodeOptions
@@ -10,7 +10,6 @@ from .counters import Counters
 from .protocols.base import Placement
 
 __all__ = [
-    "Description",
     "Failure",
     "Job",
     "Layout",
@@ -106,39 +105,7 @@ class Unit(Travelling):
     quarantined: tuple[Failure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Description(Travelling):
-    """What a sample is, wherever it lies.
-
-    Attributes:
-        key: unique in the dataset; later frames of a member have `#N` behind the member's key.
-        ordinal: place of its member in the dataset's order.
-        member: key of its member where that differs.
-        frame: number of the frame, from 0.
-        frames: how many the member has.
-        dtype: numpy's short name, such as `|u1`.
-        shape: in elements.
-        xxh3: xxh3-64 of the raw C-order bytes, as 16 hex digits.
-        source: which state of its source this is.
-        orientation: the EXIF orientation, 1 where there is none.
-        salvaged: decoded from a damaged image.
-    """
-
-    key: str
-    ordinal: int
-    member: str | None
-    frame: int
-    frames: int
-    dtype: str
-    shape: tuple[int, ...]
-    xxh3: str
-    source: Source
-    orientation: int = 1
-    salvaged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Travelling):
+class Placed(NamedTuple):
     """Where a sample went: which of the unit's shards, which record in it, which bytes."""
 
     part: int
@@ -146,12 +113,48 @@ class Placed(Travelling):
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class Sample(Travelling):
-    """One array in a shard."""
+class Sample(NamedTuple):
+    """One array in a shard: a row of the manifest's table `samples`, the shard given by its part.
 
-    description: Description
-    placed: Placed
+    Attributes:
+        part: number of the shard within its unit.
+        record: number of the sample within its shard.
+        ordinal: place of its member in the dataset's order.
+        key: unique in the dataset; later frames of a member have `#N` behind the member's key.
+        member: key of its member where that differs.
+        frame: number of the frame, from 0.
+        frames: how many the member has.
+        start: first byte of the record; its row in stacked containers.
+        length: bytes of the record; 0 in stacked containers.
+        payload: first byte of the raw C-order array, or None.
+        dtype: numpy's short name, such as `|u1`.
+        shape: in elements, as a JSON list.
+        xxh3: xxh3-64 of the raw C-order bytes, as 16 hex digits.
+        orientation: the EXIF orientation, 1 where there is none.
+        salvaged: decoded from a damaged image.
+        source_size: bytes of the encoded image.
+        source_mtime_ns: its time of change, in ns since the epoch.
+        source_xxh3: xxh3-64 of the encoded bytes.
+    """
+
+    part: int
+    record: int
+    ordinal: int
+    key: str
+    member: str | None
+    frame: int
+    frames: int
+    start: int
+    length: int
+    payload: int | None
+    dtype: str
+    shape: str
+    xxh3: str
+    orientation: int
+    salvaged: bool
+    source_size: int
+    source_mtime_ns: int
+    source_xxh3: str | None
 
 
 @dataclass(frozen=True, slots=True)

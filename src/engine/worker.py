@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import suppress
+from typing import Any
 
 from ..errors import DecodeError, MemberError, ReadError
 from ..parser.decode import Decoded, decode
@@ -13,7 +14,6 @@ from .claims import claim_writer
 from .counters import read_counters
 from .protocols.registry import get_serializer
 from .records import (
-    Description,
     Failure,
     Job,
     Numbered,
@@ -105,7 +105,9 @@ class _Attempt:
         self._unit = unit
         self._refused = refused
         self._watch = _Watch()
-        self._described: list[Description] = []
+        self._told: list[tuple[tuple[Any, ...], ...]] = []
+        self._spec: tuple[Any, Any] | None = None
+        self._spec_text = ("", "")
         self._failures: list[Failure] = []
         self._skipped: list[Skipped] = []
         self._source_bytes = 0
@@ -131,8 +133,10 @@ class _Attempt:
             self._watch.lap("dump")
         finally:
             files.discard()
-        samples = tuple(map(Sample, self._described, files.placed))
-        assert len(samples) == len(self._described)
+        samples = tuple(
+            Sample._make((part, record, *where, place.start, place.length, place.payload, *what, *source))
+            for (part, record, place), (where, what, source) in zip(files.placed, self._told, strict=True)
+        )
         spent = self._watch.total
         phases = Phases(
             read_ns=spent["read"],
@@ -202,19 +206,15 @@ class _Attempt:
             raise _RefusedSampleError(numbered.ordinal, _failure(numbered, "dump", error, source)) from error
         self._watch.lap("dump")
         self._pixel_bytes += array.nbytes
-        self._described.append(
-            Description(
-                key=key,
-                ordinal=numbered.ordinal,
-                member=numbered.member.key if image.frame else None,
-                frame=image.frame,
-                frames=image.frames,
-                dtype=array.dtype.str,
-                shape=array.shape,
-                xxh3=xxh3,
-                source=source,
-                orientation=image.orientation,
-                salvaged=image.salvaged,
+        dtype, shape = array.dtype, array.shape
+        if (dtype, shape) != self._spec:
+            self._spec, self._spec_text = (dtype, shape), (dtype.str, str(list(shape)))
+        member = numbered.member.key if image.frame else None
+        self._told.append(
+            (
+                (numbered.ordinal, key, member, image.frame, image.frames),
+                (*self._spec_text, xxh3, image.orientation, image.salvaged),
+                (source.size, source.mtime_ns, source.xxh3),
             )
         )
 
