@@ -30,6 +30,7 @@ __all__ = ["command"]
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
 @click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
+@click.option("--repair", is_flag=True, help="Verify first, and do again what is damaged.")
 @click.option("--limit", type=int, metavar="N", help="Look at the first N entries only.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset that is there and start afresh.")
 @click.option("--no-fsync", is_flag=True, help="Faster on disks; a power cut may cost shards.")
@@ -44,6 +45,7 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
     \b
     brinery convert photos.tar photos.brine --protocol hickle
     brinery convert train/ extra.zip all.brine --workers 4 --shard-size 64MiB
+    brinery convert photos.tar photos.brine --protocol hickle --repair
     brinery convert scans/ scans.npy --layout mirror --mode gray --max-failures 1%
     """
     with ProgressBar("converting", "images") as bar:

@@ -1,90 +1,21 @@
-"""Convert archives into a dataset: lists, plans, has workers do the units, and records what they did."""
+"""Convert archives into a dataset: the call that the command and Python programs make."""
 
 import os
-import shutil
-import time
-import uuid
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import ArchiveError, FailureLimitError, StorageError
-from ..parser.archives import check_sources, list_archives
+from ..errors import ArchiveError
+from ..parser.archives import check_sources
 from ..parser.options import Frames, Mode
-from . import pool, worker
+from . import pool
 from .destination import Destination, check_apart
-from .listing import KeptOrdinals, SeenKeys, SourceSize
-from .manifest import Totals
 from .options import ConvertOptions, PathLike
-from .planner import Note, Planner
+from .outcome import ConvertProgress, ConvertResult
 from .protocols.registry import get_serializer
-from .records import Job, Layout, UnitResult
-from .sampler import Sampler
-from .shards import FILES_FOLDER, single_path
-from .sizes import format_size
-from .summary import RunSummary, Tally
-from .supervisor import Supervisor
+from .records import Layout
+from .run import Run
 
 __all__ = ["ConvertProgress", "ConvertResult", "convert"]
-
-_UNITS_PER_SHARD_SIZE = 16
-_PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
-_MIN_DONE_FOR_PERCENT = 100
-_ESTIMATE_AFTER_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertProgress:
-    """How far a convert is.
-
-    Attributes:
-        members: members handled in this run.
-        failures: how many of them failed.
-        source_bytes: encoded bytes of the handled members.
-        total_bytes: bytes of all sources, None while they are still being counted.
-    """
-
-    members: int
-    failures: int
-    source_bytes: int
-    total_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertResult:
-    """What a convert did.
-
-    Attributes:
-        path: the dataset's folder.
-        samples: arrays the dataset holds now.
-        converted: arrays written by this run.
-        unchanged: members found done already.
-        failures: failures the dataset records now.
-        skipped: entries recorded as no images.
-        gone: samples whose members the archive no longer holds (kept, unless pruned).
-        pruned: samples dropped since their members are gone.
-        shards: shard files of the dataset.
-        summary: what this run used.
-    """
-
-    path: Path
-    samples: int
-    converted: int
-    unchanged: int
-    failures: int
-    skipped: int
-    gone: int
-    pruned: int
-    shards: int
-    summary: RunSummary
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 3 while the dataset records failures."""
-        return 3 if self.failures else 0
 
 
 def convert(
@@ -103,6 +34,7 @@ def convert(
     salvage: bool = False,
     retry_failed: bool = False,
     prune: bool = False,
+    repair: bool = False,
     timeout: float | None = None,
     limit: int | None = None,
     overwrite: bool = False,
@@ -127,6 +59,7 @@ def convert(
         salvage: keep what can be decoded of truncated images, flagged.
         retry_failed: try recorded failures again.
         prune: drop samples whose members the archive no longer holds.
+        repair: verify the dataset first, and do again what is damaged and still in the archive.
         timeout: seconds that one member may take before its worker is killed and it counts as failed.
         limit: look at this many entries of the listing only.
         overwrite: delete the dataset that is there and start afresh.
@@ -156,6 +89,7 @@ def convert(
         salvage=salvage,
         retry_failed=retry_failed,
         prune=prune,
+        repair=repair,
         timeout=timeout,
         limit=limit,
         overwrite=overwrite,
@@ -168,7 +102,7 @@ def convert(
     destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
     withdrawn = False
     try:
-        run = _Run(sources, destination, settings, progress or _ignore, warn or _ignore)
+        run = Run(sources, destination, settings, progress or _ignore, warn or _ignore)
         result = run.perform()
         if result.samples == 0 and result.failures == 0:
             withdrawn = result.skipped == 0
@@ -184,222 +118,3 @@ def convert(
 
 def _ignore(_: object) -> None:
     """Take a message that nobody asked for."""
-
-
-def _always(_: str) -> bool:
-    return True
-
-
-class _Run:
-    """One convert from its first look at the manifest to its last row."""
-
-    def __init__(
-        self,
-        sources: Sequence[Path],
-        destination: Destination,
-        options: ConvertOptions,
-        progress: Callable[[ConvertProgress], None],
-        warn: Callable[[str], None],
-    ) -> None:
-        self._sources = sources
-        self._destination = destination
-        self._manifest = destination.manifest
-        self._options = options
-        self._progress = progress
-        self._warn = warn
-        self._suffix = get_serializer(options.protocol).file_suffix
-        self._tally = Tally()
-        self._notes: deque[Note] = deque()
-        self._kept = KeptOrdinals()
-        self._token = uuid.uuid4().hex
-        self._size = SourceSize(sources, _ESTIMATE_AFTER_SECONDS)
-        self._warned_of_space = False
-
-    def perform(self) -> ConvertResult:
-        """Run to the end and record how it went, whatever happens."""
-        begin, begin_cpu = time.perf_counter_ns(), time.process_time_ns()
-        options = self._options
-        self._manifest.begin_run(
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            options.worker_count,
-            options.backend,
-            options.as_dict() | {"sources": [os.fspath(source) for source in self._sources]},
-        )
-        outcome, wall = "failed", 0
-        sampler = Sampler()
-        try:
-            with sampler:
-                try:
-                    finished = self._convert()
-                finally:
-                    wall = time.perf_counter_ns() - begin
-            outcome = "finished"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            self._size.close()
-            worker.forget_stop(self._token)
-            parent_cpu = time.process_time_ns() - begin_cpu
-            if options.backend == "threading":
-                parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
-            summary = self._tally.summary(wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler)
-            self._record_end(outcome, summary, sampler)
-        unchanged, gone, pruned = finished
-        totals = self._manifest.totals()
-        return _result(self._destination.folder, self._tally, totals, unchanged, gone, pruned, summary)
-
-    def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
-        rows = [reading.row for reading in sampler.timeline]
-        try:
-            self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows)
-        except StorageError:
-            if outcome == "finished":
-                raise
-
-    def _convert(self) -> tuple[int, int, int]:
-        """Do what is missing; return how many members were unchanged, gone and pruned."""
-        options, manifest = self._options, self._manifest
-        self._destination.sweep()
-        sizes = self._destination.shard_sizes()
-        state = manifest.plan_state(sizes.get)
-        manifest.put_settings({"open_unit": state.open_unit, "open_ordinal": state.open_ordinal})
-        seen = SeenKeys()
-        planner = Planner(
-            state,
-            unit_bytes=max(1, options.shard_bytes // _UNITS_PER_SHARD_SIZE),
-            lookup=manifest.known,
-            first_time=_always if self._keys_differ() else seen.first_time,
-            keep=self._kept.add,
-            note=self._notes.append,
-            reopen=lambda unit, ordinal: manifest.put_settings({"open_unit": unit, "open_ordinal": ordinal}),
-            usable=self._file_is_there if options.layout == "mirror" else None,
-            retry_failed=options.retry_failed,
-        )
-        redone: set[int] = set()
-        try:
-            for result in self._results(planner):
-                redone.add(result.number)
-                self._record(result)
-        finally:
-            seen.close()
-        self._commit([])
-        gone = pruned = 0
-        if options.limit is None:
-            for unit in state.lost_units.keys() - redone:
-                self._commit([UnitResult(unit, 0)])
-            gone, pruned = self._settle(state.next_ordinal)
-            manifest.forget_old_notes()
-        self._destination.remove_shards(manifest.drop_empty_shards())
-        self._check_limit(final=True)
-        manifest.put_settings({"open_unit": None, "open_ordinal": None})
-        return planner.counts.unchanged, gone, pruned
-
-    def _keys_differ(self) -> bool:
-        """Whether the listing can hold no key twice: in one folder every file has its own name."""
-        return len(self._sources) == 1 and self._sources[0].is_dir()
-
-    def _results(self, planner: Planner) -> Iterator[UnitResult]:
-        options = self._options
-        job = Job(
-            destination=os.fspath(self._destination.folder.absolute()),
-            protocol=options.protocol,
-            layout=options.layout,
-            shard_size=options.shard_bytes,
-            fsync=options.fsync,
-            decode=options.decode_options(),
-            token=self._token,
-            claims=os.fspath(self._destination.claims) if options.backend == "loky" else None,
-        )
-        supervisor = Supervisor(
-            job, workers=options.worker_count, backend=options.backend, timeout=options.timeout
-        )
-        results = supervisor.results(planner.units(islice(list_archives(self._sources), options.limit)))
-        try:
-            yield from results
-        finally:
-            worker.stop(self._token)
-            results.close()
-
-    def _record(self, result: UnitResult) -> None:
-        if result.fatal is not None:
-            raise StorageError(
-                f"{result.fatal}; what was committed stays: make room or mend it and run the same again"
-            )
-        if result.stopped:
-            return
-        self._commit([result])
-        self._tally.add(result)
-        tally = self._tally
-        self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
-        self._check_space()
-        self._check_limit(final=False)
-
-    def _commit(self, results: Sequence[UnitResult]) -> None:
-        notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        self._remove_files(self._manifest.commit(results, notes))
-
-    def _settle(self, below: int) -> tuple[int, int]:
-        """Find what the archive no longer holds, and drop it if asked to."""
-        if self._manifest.fresh:
-            return 0, 0
-        gone = self._manifest.gone(self._kept.__contains__, below)
-        if not self._options.prune:
-            return len(gone), 0
-        self._manifest.prune(gone, self._kept.__contains__, below)
-        self._remove_files(gone)
-        return 0, len(gone)
-
-    def _remove_files(self, keys: Sequence[str]) -> None:
-        if self._options.layout == "mirror":
-            for key in keys:
-                (self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)).unlink(
-                    missing_ok=True
-                )
-
-    def _file_is_there(self, key: str) -> bool:
-        return (self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)).is_file()
-
-    def _check_limit(self, *, final: bool) -> None:
-        limit = self._options.failure_limit
-        if limit is None:
-            return
-        failures, members = self._tally.failures, self._tally.members
-        if limit.percent and not final and members < _MIN_DONE_FOR_PERCENT:
-            return
-        allowed = limit.value * members / 100 if limit.percent else limit.value
-        if failures > allowed:
-            raise FailureLimitError(
-                f"{failures} of {members} members failed, more than --max-failures {limit}:"
-                f" stopped; see the table failures in {self._destination.folder}, what was committed stays"
-            )
-
-    def _check_space(self) -> None:
-        """Warn once where the space left looks too small for what is still to come."""
-        if self._warned_of_space or self._size.total is None:
-            return
-        self._warned_of_space = True
-        ahead = (self._size.total - self._tally.source_bytes) * _PIXELS_PER_SOURCE_BYTE
-        free = shutil.disk_usage(self._destination.folder).free
-        if ahead > free:
-            self._warn(
-                f"the output may need about {format_size(ahead)} more, and {self._destination.folder} has"
-                f" {format_size(free)} left; a run that stops for want of space goes on when there is more"
-            )
-
-
-def _result(
-    path: Path, tally: Tally, totals: Totals, unchanged: int, gone: int, pruned: int, summary: RunSummary
-) -> ConvertResult:
-    return ConvertResult(
-        path=path,
-        samples=totals.samples,
-        converted=tally.samples,
-        unchanged=unchanged,
-        failures=totals.failures,
-        skipped=totals.skipped,
-        gone=gone,
-        pruned=pruned,
-        shards=totals.shards,
-        summary=summary,
-    )

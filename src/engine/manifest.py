@@ -176,6 +176,14 @@ class Manifest:
             row = self._db.execute(_LOOKUP, {"key": key}).fetchone()
         return Known(*row) if row else None
 
+    def place_of(self, key: str) -> tuple[str, int]:
+        """Return the member and the unit of a sample by its key."""
+        statement = (
+            "SELECT COALESCE(member, key), unit FROM samples JOIN shards ON shards.id = shard WHERE key = ?"
+        )
+        member, unit = self._rows(statement, key)[0]
+        return member, unit
+
     # Recording
 
     def commit(self, results: Sequence[UnitResult], notes: Sequence[Note]) -> list[str]:

@@ -45,6 +45,7 @@ class ConvertOptions:
     salvage: bool = False
     retry_failed: bool = False
     prune: bool = False
+    repair: bool = False
     timeout: float | None = None
     limit: int | None = None
     overwrite: bool = False

@@ -92,7 +92,7 @@ class Planner:
         keep: told the ordinal of every recorded entry that the archive still has.
         note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
         reopen: told the first unit and ordinal of a new generation before anything uses them.
-        usable: whether a recorded sample's own file is still there (mirror layout).
+        usable: whether a recorded sample is still there and intact, by its member's key.
         retry_failed: plan recorded failures again.
     """
 

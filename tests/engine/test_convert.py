@@ -334,3 +334,37 @@ def test_leftovers_of_a_killed_run_are_swept(tmp_path, folder):
     brinery.convert(folder, tmp_path / "out", **SMALL)
     assert contents(tmp_path / "out") == before
     assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]
+
+
+@pytest.mark.parametrize("layout", ["shards", "mirror"])
+def test_repair_does_just_the_damaged_samples_again(tmp_path, folder, files, layout):
+    out = tmp_path / "out"
+    brinery.convert(folder, out, layout=layout, **SMALL)
+    stored = sorted(out.rglob("*.npy"))
+    damaged, missing = stored[2], stored[5]
+    data = bytearray(damaged.read_bytes())
+    data[-1] ^= 1
+    damaged.write_bytes(data)
+    lost = keys_in(out, missing)
+    missing.unlink()
+    result = brinery.convert(folder, out, layout=layout, repair=True, **SMALL)
+    assert result.converted == 1 + len(lost)
+    assert brinery.verify(out, workers=1).bad == ()
+    assert_holds(out, files)
+    assert brinery.convert(folder, out, layout=layout, repair=True, **SMALL).converted == 0
+
+
+def test_repair_keeps_what_the_archive_no_longer_holds(tmp_path, folder, files):
+    out = tmp_path / "out"
+    brinery.convert(folder, out, **SMALL)
+    shard = out / "shards" / "000000.npy"
+    keys = keys_in(out, shard)
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    (folder / keys[0]).unlink()
+    (folder / keys[-1]).unlink()
+    assert brinery.convert(folder, out, repair=True, **SMALL).converted == 0
+    with brinery.open(out, verify=True) as dataset:
+        np.testing.assert_array_equal(dataset[keys[0]], as_pillow(files[keys[0]]))
+    assert [bad.key for bad in brinery.verify(out, workers=1).bad] == [keys[-1]]
