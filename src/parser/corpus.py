@@ -1,10 +1,8 @@
 """A corpus of images that compress like photographs, the same ones for the same seed."""
 
 import os
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import StorageError
 
-__all__ = ["photo", "photo_name", "write_corpus", "write_photos"]
+__all__ = ["photo", "photo_name", "write_photos"]
 
 
 def photo(index: int, width: int = 320, height: int = 240, seed: int = 0) -> NDArray[np.uint8]:
@@ -86,43 +84,6 @@ def write_photos(
         except OSError as error:
             raise StorageError(f"cannot write into {os.fspath(folder)}: {error.strerror or error}") from error
         total += len(data)
-    return total
-
-
-def write_corpus(
-    folder: str | os.PathLike[str],
-    count: int = 1000,
-    size: tuple[int, int] = (320, 240),
-    seed: int = 0,
-    quality: int = 90,
-    progress: Callable[[int], Any] | None = None,
-) -> int:
-    """Write the whole corpus in this process; to use several, hand ranges of `write_photos` to them.
-
-    Args:
-        folder: where to; made if it is not there.
-        count: number of images.
-        size: width and height in pixels.
-        seed: which corpus.
-        quality: of the JPEG files.
-        progress: called with the number of images written after every few.
-
-    Returns:
-        Bytes written.
-
-    Raises:
-        StorageError: the folder cannot be made or written.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make {os.fspath(folder)}: {error.strerror or error}") from error
-    total = 0
-    for start in range(0, count, 16):
-        stop = min(start + 16, count)
-        total += write_photos(folder, range(start, stop), *size, seed, quality)
-        if progress is not None:
-            progress(stop)
     return total
 
 

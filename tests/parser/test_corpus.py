@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from brinery.errors import StorageError
-from brinery.parser.corpus import photo, write_corpus, write_photos
+from brinery.parser.corpus import photo, write_photos
 
 
 def sizes(folder):
@@ -16,8 +16,8 @@ def sizes(folder):
 
 
 def test_files_are_as_large_as_photographs_and_vary(tmp_path):
-    total = write_corpus(tmp_path / "new" / "corpus", 60)
-    written = sizes(tmp_path / "new" / "corpus")
+    total = write_photos(tmp_path, range(60))
+    written = sizes(tmp_path)
     assert sorted(written) == [f"{index:06}.jpg" for index in range(60)]
     assert sum(written.values()) == total
     assert 22_000 < total / 60 < 27_000
@@ -62,15 +62,6 @@ def test_files_are_ordinary_jpegs(tmp_path):
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (320, 240))
 
 
-def test_progress_counts_images(tmp_path):
-    seen = []
-    write_corpus(tmp_path, 20, (16, 12), progress=seen.append)
-    assert seen == [16, 20]
-
-
 def test_a_folder_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageError, match="cannot make"):
-        write_corpus(tmp_path / "file", 1)
     with pytest.raises(StorageError, match="cannot write into"):
         write_photos(tmp_path / "gone", range(1), 16, 16)

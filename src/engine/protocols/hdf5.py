@@ -6,6 +6,7 @@ reads. Stacks are contiguous; compressed ones are chunked, one sample a chunk, s
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any, BinaryIO
@@ -27,7 +28,7 @@ from .optional import library
 from .safe_hdf5 import SafeHdf5
 from .stacks import Stacks, group_name
 
-__all__ = ["Hdf5Serializer", "chunk_options", "open_hdf5", "payload_of", "stack_placements"]
+__all__ = ["Hdf5Serializer", "StackedWriter", "chunk_options", "open_hdf5", "payload_of"]
 
 _DEFAULT_GZIP = 4
 _MAX_CHUNK = (1 << 32) - 1  # bytes; HDF5 counts a chunk's in 32 bits
@@ -66,7 +67,7 @@ def payload_of(dataset: Any) -> int | None:
     return 0 if offset is None else offset
 
 
-def stack_placements(stacks: Stacks, payloads: dict[str, int | None]) -> list[Placement]:
+def _placements(stacks: Stacks, payloads: dict[str, int | None]) -> list[Placement]:
     """The placement of each sample, given where each stack, by name, begins."""
     placements = []
     for stack, row in stacks.records:
@@ -76,8 +77,8 @@ def stack_placements(stacks: Stacks, payloads: dict[str, int | None]) -> list[Pl
     return placements
 
 
-class _Hdf5Writer(ShardWriter):
-    """Gathers the shard's stacks and writes the file at the end."""
+class StackedWriter(ShardWriter):
+    """Gathers a shard's stacks; a subclass writes them at the end."""
 
     def __init__(self, file: OutputFile, compression: Compression | None) -> None:
         self._file = file
@@ -88,6 +89,19 @@ class _Hdf5Writer(ShardWriter):
         self._stacks.add(key, array)
 
     def finish(self) -> list[Placement]:
+        payloads = self._write()
+        self._stacks.release()
+        return _placements(self._stacks, payloads)
+
+    @abstractmethod
+    def _write(self) -> dict[str, int | None]:
+        """Write the file and return where each stack, by name, begins."""
+
+
+class _Hdf5Writer(StackedWriter):
+    """Writes a group for each stack through h5py."""
+
+    def _write(self) -> dict[str, int | None]:
         payloads: dict[str, int | None] = {}
         with open_hdf5(self._file) as container:
             for stack in self._stacks:
@@ -96,8 +110,7 @@ class _Hdf5Writer(ShardWriter):
                 images = group.create_dataset("images", data=stack.images(), track_times=False, **options)
                 group.create_dataset("keys", data=stack.key_array(), track_times=False)
                 payloads[stack.name] = payload_of(images)
-        self._stacks.release()
-        return stack_placements(self._stacks, payloads)
+        return payloads
 
 
 class Hdf5Serializer(Serializer):

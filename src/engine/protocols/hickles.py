@@ -15,7 +15,6 @@ import numpy as np
 from .base import (
     Abilities,
     Array,
-    Compression,
     OutputFile,
     Placement,
     Serializer,
@@ -23,10 +22,10 @@ from .base import (
     ShardWriter,
     Spec,
 )
-from .hdf5 import chunk_options, open_hdf5, payload_of, stack_placements
+from .hdf5 import StackedWriter, chunk_options, open_hdf5, payload_of
 from .optional import library
 from .safe_hdf5 import SafeHdf5
-from .stacks import Stacks, group_name
+from .stacks import group_name
 
 __all__ = ["HickleSerializer"]
 
@@ -48,18 +47,10 @@ def _replace(parent: Any, name: str, images: Array, options: dict[str, Any]) -> 
     return new
 
 
-class _HickleWriter(ShardWriter):
-    """Gathers the shard's stacks and hands them to hickle at the end."""
+class _HickleWriter(StackedWriter):
+    """Hands all stacks to hickle at once."""
 
-    def __init__(self, file: OutputFile, compression: Compression | None) -> None:
-        self._file = file
-        self._compression = compression
-        self._stacks = Stacks()
-
-    def add(self, key: str, array: Array) -> None:
-        self._stacks.add(key, array)
-
-    def finish(self) -> list[Placement]:
+    def _write(self) -> dict[str, int | None]:
         payloads: dict[str, int | None] = {}
         compressed = self._compression is not None
         tree = {
@@ -78,9 +69,8 @@ class _HickleWriter(ShardWriter):
                     options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
                     images = _replace(group, _quoted("images"), stack.images(), options)
                 payloads[stack.name] = payload_of(images)
-        tree.clear()
-        self._stacks.release()
-        return stack_placements(self._stacks, payloads)
+        tree.clear()  # its views of the stacks must be gone before they are released
+        return payloads
 
 
 class HickleSerializer(Serializer):
