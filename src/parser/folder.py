@@ -56,4 +56,7 @@ def list_folder(root: str, prefix: str = "") -> Iterator[Entry]:
 
 
 def _names(folder: str) -> list[str]:
-    return sorted(os.listdir(folder), key=os.fsencode)  # noqa: PTH208  # paths of their own cost memory
+    names = os.listdir(folder)  # noqa: PTH208  # paths of their own cost memory
+    if all(map(str.isascii, names)):
+        return sorted(names)  # the order of their bytes, without making them
+    return sorted(names, key=os.fsencode)

@@ -74,14 +74,13 @@ class MemberReader:
     def _archive(self, path: str) -> int:
         if path != self._path or self._descriptor < 0:
             self.close()
-            self._descriptor = _open(path)
+            self._descriptor, _ = _open(path)
             self._path = path
         return self._descriptor
 
     def _read_file(self, member: Member) -> bytes:
-        descriptor = _open(member.path)
+        descriptor, size = _open(member.path)
         try:
-            size = os.fstat(descriptor).st_size
             if size != member.size:
                 raise ReadError(f"changed while reading: {member.size:,} bytes when listed, {size:,} now")
             return self._read(descriptor, member)
@@ -111,13 +110,14 @@ class MemberReader:
         return data
 
 
-def _open(path: str) -> int:
-    """Open a regular file; nothing else is opened, waited for or followed."""
+def _open(path: str) -> tuple[int, int]:
+    """Open a regular file, and tell its size; nothing else is opened, waited for or followed."""
     descriptor = os.open(path, _FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise ReadError("changed while reading: no regular file any more")
-    return descriptor
+    return descriptor, status.st_size
 
 
 def _pread(descriptor: int, size: int, offset: int) -> bytes:

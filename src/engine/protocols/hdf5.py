@@ -86,9 +86,11 @@ class StackedWriter(ShardWriter):
         self._stacks = Stacks()
 
     def add(self, key: str, array: Array) -> None:
+        """Copy a sample to its stack."""
         self._stacks.add(key, array)
 
     def finish(self) -> list[Placement]:
+        """Write the stacks and give their memory back."""
         payloads = self._write()
         self._stacks.release()
         return _placements(self._stacks, payloads)
