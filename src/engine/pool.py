@@ -7,12 +7,10 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -33,7 +31,6 @@ Result = TypeVar("Result")
 
 _IDLE_SECONDS = 300
 _PARENT_CHECK_SECONDS = 0.5
-_SWITCH_SECONDS = 0.001
 
 
 def check_workers(workers: int, backend: str) -> None:
@@ -81,31 +78,30 @@ def run(
         batch_size=1,
         max_nbytes=None,
     )
-    with _fair_threads():
-        if processes is not None:
-            results = parallel(delayed(_call_packed)(function, pickle.dumps(task)) for task in source)
-        else:
-            results = parallel(delayed(function)(task) for task in source)
-        received = 0
-        try:
-            while True:
-                if processes is not None and processes.started and not source.all_given(received):
-                    processes.finished.get()
-                try:
-                    result = next(results)
-                except StopIteration:
-                    break
-                received += 1
-                yield pickle.loads(result) if processes is not None else result
-        except TerminatedWorkerError as error:
-            raise WorkerError(
-                "a worker process died (killed, out of memory, or crashed in a native library); "
-                "run the same command again to go on from what is committed"
-            ) from error
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joblib counts what an early end leaves undone
-                results.close()
+    if processes is not None:
+        results = parallel(delayed(_call_packed)(function, pickle.dumps(task)) for task in source)
+    else:
+        results = parallel(delayed(function)(task) for task in source)
+    received = 0
+    try:
+        while True:
+            if processes is not None and processes.started and not source.all_given(received):
+                processes.finished.get()
+            try:
+                result = next(results)
+            except StopIteration:
+                break
+            received += 1
+            yield pickle.loads(result) if processes is not None else result
+    except TerminatedWorkerError as error:
+        raise WorkerError(
+            "a worker process died (killed, out of memory, or crashed in a native library); "
+            "run the same command again to go on from what is committed"
+        ) from error
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib counts what an early end leaves undone
+            results.close()
     if source.error is not None:
         raise source.error
 
@@ -113,17 +109,6 @@ def run(
 def shutdown() -> None:
     """End the warm worker processes, if there are any."""
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
-
-
-@contextmanager
-def _fair_threads() -> Iterator[None]:
-    """Let the threads that feed workers not wait Python's usual 5 ms for the one that plans or records."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
 
 
 def _call_packed(function: Callable[[Any], Any], task: bytes) -> bytes:

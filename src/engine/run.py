@@ -64,6 +64,7 @@ class Run:
         self._token = uuid.uuid4().hex
         self._size = SourceSize(sources, _ESTIMATE_AFTER_SECONDS)
         self._warned_of_space = False
+        self._sampler = Sampler()
 
     def perform(self) -> ConvertResult:
         """Run to the end and record how it went, whatever happens."""
@@ -76,7 +77,7 @@ class Run:
             options.as_dict() | {"sources": [os.fspath(source) for source in self._sources]},
         )
         outcome, wall = "failed", 0
-        sampler = Sampler()
+        sampler = self._sampler
         try:
             with sampler:
                 try:
@@ -167,7 +168,10 @@ class Run:
         )
         results = supervisor.results(planner.units(islice(list_archives(self._sources), options.limit)))
         try:
-            yield from results
+            for result in results:
+                if supervisor.idling:
+                    self._sampler.before_the_end()
+                yield result
         finally:
             worker.stop(self._token)
             results.close()

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +13,9 @@ import psutil
 __all__ = ["Peak", "Reading", "Sampler"]
 
 _INTERVAL_NS = 100_000_000
-# The list of processes and their shares of memory cost milliseconds each: every second, and never more
-# than a hundredth of the time.
-_FIRST_SHARES_NS = 150_000_000
+# Shares of memory cost milliseconds a process: every second, and never more than a hundredth of the time.
 _SHARES_INTERVAL_NS = 1_000_000_000
 _SHARES_REST = 100
-_EARLY_TICKS = (4,)  # workers were starting
 _MAX_TICKS = 2000
 
 
@@ -73,8 +72,8 @@ class Peak:
 class Sampler:
     """Samples this process and its descendants while it is entered.
 
-    Counters are read every 100 ms, memory shares and the list of processes about every second. After
-    2000 ticks every second one is dropped and the interval doubles, so that a run of days stays small.
+    Counters are read every 100 ms, memory shares about every second, or once at the end. After 2000
+    ticks every second one is dropped and the interval doubles, so that a run of days stays small.
 
     Attributes:
         cpu_ns: the sampler's own CPU time, once left.
@@ -86,7 +85,8 @@ class Sampler:
         self._peak_pss: int | None = None
         self._interval_ns = _INTERVAL_NS
         self._processes: dict[int, tuple[psutil.Process, str]] = {}
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._stopping = self._hurried = False
         self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
         self._begin_ns = 0
         self.cpu_ns = 0
@@ -99,8 +99,15 @@ class Sampler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
+        self._stopping = True
+        self._wake.set()
         self._thread.join()
+
+    def before_the_end(self) -> None:
+        """Say that workers begin to idle: a short run's shares of memory are measured now, or never."""
+        if self._peak_pss is None and not self._hurried:
+            self._hurried = True
+            self._wake.set()
 
     @property
     def begin_ns(self) -> int:
@@ -121,31 +128,35 @@ class Sampler:
         begin_cpu = time.thread_time_ns()
         parent = psutil.Process()
         self._processes[parent.pid] = (parent, "parent")
-        shares_due = _FIRST_SHARES_NS
+        shares_due = _SHARES_INTERVAL_NS
         while True:
             now = time.perf_counter_ns() - self._begin_ns
-            ending = self._stop.is_set()
-            shares = now >= shares_due or (ending and self._peak_pss is None)
-            if shares or len(self._ticks) in _EARLY_TICKS:
+            ending = self._stopping
+            if self._ticks:
                 self._find(parent)
+            shares = now >= shares_due or self._hurried or (ending and self._peak_pss is None)
             self._tick(now, shares)
             if ending:
                 break
             if shares:
                 cost = time.perf_counter_ns() - self._begin_ns - now
                 shares_due = now + max(_SHARES_INTERVAL_NS, self._interval_ns, _SHARES_REST * cost)
-            self._stop.wait(self._interval_ns / 1e9)
+                self._hurried = False
+            self._wake.wait(self._interval_ns / 1e9)
+            if not self._stopping:
+                self._wake.clear()
         self.cpu_ns = time.thread_time_ns() - begin_cpu
 
     def _find(self, parent: psutil.Process) -> None:
-        try:
-            children = parent.children(recursive=True)
-        except psutil.Error:
-            return
-        for process in children:
-            known = self._processes.get(process.pid)
-            if (known is None or known[0] != process) and (role := _role(process)) is not None:
-                self._processes[process.pid] = (process, role)
+        """Look for new workers: joblib starts them from this process."""
+        for pid in _children(parent):
+            known = self._processes.get(pid)
+            if known is not None and known[0].is_running():
+                continue
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if "popen_loky" in " ".join(process.cmdline()):
+                    self._processes[pid] = (process, "worker")
 
     def _tick(self, now: int, shares: bool) -> None:
         tick = []
@@ -164,13 +175,13 @@ class Sampler:
             self._interval_ns *= 2
 
 
-def _role(process: psutil.Process) -> str | None:
-    """Return what the process is for; None for the idle trackers that joblib starts beside its workers."""
+def _children(parent: psutil.Process) -> list[int]:
+    """Return the processes started by this one; psutil looks through all processes of the machine."""
     try:
-        command = " ".join(process.cmdline())
-    except psutil.Error:
-        return None
-    return "worker" if "popen_loky" in command else None
+        folder = Path(f"/proc/{parent.pid}/task")
+        return [int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()]
+    except OSError:
+        return [child.pid for child in parent.children()]
 
 
 def _read(process: psutil.Process, role: str, now: int, shares: bool) -> Reading:

@@ -5,6 +5,7 @@ those suspects are tried alone, and one that kills again is quarantined: recorde
 touched again in this run. Then the units that were under way are done anew in a fresh pool.
 """
 
+import math
 import os
 import shutil
 import signal
@@ -50,6 +51,12 @@ class Supervisor:
         self._quarantined: dict[int, Failure] = {}
         self._strikes: Counter[int] = Counter()
         self._fruitless = 0
+        self._feed: _Feed | None = None
+
+    @property
+    def idling(self) -> bool:
+        """Whether no unit is left for some of the workers."""
+        return self._feed is not None and self._feed.left < self._workers
 
     def results(self, units: Iterator[Unit]) -> Generator[UnitResult, None, None]:
         """Yield the result of every unit, in the order they finish.
@@ -57,7 +64,7 @@ class Supervisor:
         Raises:
             WorkerError: workers die without a member that could be the reason.
         """
-        feed = _Feed(units)
+        feed = self._feed = _Feed(units)
         while True:
             try:
                 yield from self._run(feed.drawing(), feed, workers=self._workers, ahead=_AHEAD)
@@ -173,6 +180,12 @@ class _Feed:
         self._returned: deque[Unit] = deque()
         self._under_way: dict[int, Unit] = {}
         self._drawing = 0
+        self._exhausted = False
+
+    @property
+    def left(self) -> float:
+        """How many units are under way or wait; infinitely many while new ones may come."""
+        return len(self._under_way) + len(self._returned) if self._exhausted else math.inf
 
     def drawing(self, *, only_returned: bool = False) -> Iterator[Unit]:
         """Yield units to a pool; a later call ends this one, whose pool is dead."""
@@ -186,6 +199,7 @@ class _Feed:
                 unit = self._returned.popleft() if self._returned else None
                 if unit is None and not only_returned:
                     unit = next(self._units, None)
+                    self._exhausted = unit is None
                 if unit is None:
                     return
                 self._under_way[unit.number] = unit
