@@ -130,7 +130,7 @@ class ConvertRegion:
                 cell.protocol,
                 self._session.corpus.index,
                 str(folder / SHARDS_FOLDER / shard.name),
-                tuple(one.description.key for one in result.samples if one.placed.part == shard.part),
+                tuple(one.key for one in result.samples if one.part == shard.part),
             )
             for result in results
             for shard in result.shards
