@@ -26,8 +26,8 @@ $(STAMP): pyproject.toml constraints.txt
 		uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --editable '.[all]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[all]'; \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check 'pip>=25.1' && \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[all]'; \
 	fi
 	@mkdir -p .typing && ln -sfn ../src .typing/brinery
 	@touch $(STAMP)
