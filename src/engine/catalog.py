@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ __all__ = ["Catalog", "Entry", "ShardInfo"]
 
 _PLAIN_NAME = re.compile(r"[^/\0]+")
 _MAX_DIMENSIONS = 32
+_SETTINGS = ("protocol", "layout", "mode", "frames")
 _COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
 
 
@@ -61,6 +63,8 @@ class Catalog:
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self.settings: dict[str, str] = dict(self._rows("SELECT name, value FROM dataset"))
+        if not all(type(self.settings.get(name)) is str for name in _SETTINGS):
+            raise DatasetError(f"{folder / MANIFEST_NAME} does not say how the dataset was made")
         self.shards = [
             _shard_info(row)
             for row in self._rows(
@@ -68,10 +72,13 @@ class Catalog:
             )
         ]
         self._ends = list(accumulate(shard.samples for shard in self.shards))
+        self._total = self._ends[-1] if self._ends else 0
+        if self._total > sys.maxsize:
+            raise CorruptError(f"{folder / MANIFEST_NAME}: no dataset has {self._total} samples")
         self._starts = {s.id: end - s.samples for s, end in zip(self.shards, self._ends, strict=True)}
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._total
 
     def close(self) -> None:
         """Close the manifest."""
@@ -87,7 +94,13 @@ class Catalog:
         return shard, index - (self._ends[number] - shard.samples)
 
     def first_index(self, shard: int) -> int:
-        """Return the index of a shard's first sample."""
+        """Return the index of a shard's first sample.
+
+        Raises:
+            CorruptError: no such shard.
+        """
+        if shard not in self._starts:
+            raise CorruptError(f"{self.folder / MANIFEST_NAME}: samples of a shard {shard} that is not there")
         return self._starts[shard]
 
     def entries(self, shard: int) -> list[Entry]:

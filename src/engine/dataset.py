@@ -59,7 +59,10 @@ class Dataset(Sequence[Array]):
     def __init__(self, path: PathLike, *, via: Via | None = None, verify: bool = False) -> None:
         self.path = Path(path)
         self._catalog = Catalog(self.path)
-        self._serializer = get_serializer(self._catalog.settings["protocol"])
+        try:
+            self._serializer = get_serializer(self._catalog.settings["protocol"])
+        except UsageError as error:
+            raise DatasetError(f"{self.path}: {error}") from error
         if via not in (None, "payload", "protocol"):
             raise UsageError(f'via is "payload" or "protocol", not {via!r}')
         if via == "payload" and not self._serializer.maps:

@@ -10,13 +10,14 @@ from pathlib import Path
 from ..errors import DestinationError, StorageError, UsageError
 from .manifest import Manifest
 from .output import PARTIAL_FOLDER
-from .schema import MANIFEST_NAME
+from .schema import JOURNAL_NAME, MANIFEST_NAME
 from .shards import FILES_FOLDER, SHARDS_FOLDER
 
 __all__ = ["Destination"]
 
 _SHARD_NAME = re.compile(r"\d{6,}(-\d+)?\..+")
-_OWN_NAMES = (MANIFEST_NAME, f"{MANIFEST_NAME}-journal", SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER)
+# In the order of deletion: while there is anything else, the manifest says whose it is.
+_OWN_NAMES = (SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER, MANIFEST_NAME, JOURNAL_NAME)
 
 
 class Destination:
@@ -46,9 +47,6 @@ class Destination:
             self._take_lock()
             if overwrite:
                 self._clear()
-            files = FILES_FOLDER if settings["layout"] == "mirror" else SHARDS_FOLDER
-            for name in (files, PARTIAL_FOLDER):
-                (folder / name).mkdir(exist_ok=True)
             self.manifest = Manifest(folder, fsync=fsync)
         except OSError as error:
             os.close(self._lock)
@@ -58,6 +56,7 @@ class Destination:
             raise
         try:
             self._check_settings(settings)
+            self._make_folders(settings["layout"])
         except BaseException:
             self.close()
             raise
@@ -98,9 +97,10 @@ class Destination:
         self.remove_shards([n for n in self.shard_sizes() if n not in known and _SHARD_NAME.fullmatch(n)])
 
     def remove_shards(self, names: Sequence[str]) -> None:
-        """Delete shard files by name."""
+        """Delete shard files by name; a name that leads elsewhere is none of ours."""
         for name in names:
-            (self.folder / SHARDS_FOLDER / name).unlink(missing_ok=True)
+            if "/" not in name:
+                (self.folder / SHARDS_FOLDER / name).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
         try:
@@ -109,6 +109,13 @@ class Destination:
             raise StorageError(
                 f"another convert is at work in {self.folder}: wait for it, or choose another destination"
             ) from error
+
+    def _make_folders(self, layout: str) -> None:
+        try:
+            for name in (FILES_FOLDER if layout == "mirror" else SHARDS_FOLDER, PARTIAL_FOLDER):
+                (self.folder / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot write into {self.folder}: {error.strerror}") from error
 
     def _clear(self) -> None:
         for name in _OWN_NAMES:
@@ -138,7 +145,7 @@ def _check_contents(folder: Path, overwrite: bool) -> None:
     if (folder / MANIFEST_NAME).is_file():
         return
     try:
-        others = [path for path in folder.iterdir() if path.name != PARTIAL_FOLDER]
+        others = [path for path in folder.iterdir() if path.name not in (PARTIAL_FOLDER, JOURNAL_NAME)]
     except OSError as error:
         raise StorageError(f"cannot read {folder}: {error.strerror}") from error
     if others:

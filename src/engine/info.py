@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ..errors import DatasetError
 from .catalog import Catalog
 from .options import PathLike
 
@@ -68,6 +69,8 @@ def describe(path: PathLike) -> dict[str, Any]:
             "skipped_reasons": dict(skipped),
             "runs": [_run(row) for row in catalog.query("SELECT * FROM runs ORDER BY id")],
         }
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: its manifest is damaged: {error}") from error
     finally:
         catalog.close()
 

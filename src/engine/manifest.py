@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import DatasetError, StorageError
 from .planner import Known, Note, PlanState
 from .records import Failure, Sample, Skipped, Source, UnitResult
-from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_schema
+from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_files, check_schema
 
 __all__ = ["Manifest", "Totals"]
 
@@ -61,6 +61,8 @@ class Manifest:
     def __init__(self, folder: Path, *, fsync: bool) -> None:
         self._path = folder / MANIFEST_NAME
         self._lock = threading.RLock()
+        if self._path.exists():
+            check_files(self._path)
         try:
             self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA trusted_schema = OFF")
@@ -95,7 +97,8 @@ class Manifest:
                 try:
                     yield
                 except BaseException:
-                    self._db.execute("ROLLBACK")
+                    if self._db.in_transaction:  # sqlite has ended it where the disk failed
+                        self._db.execute("ROLLBACK")
                     raise
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:

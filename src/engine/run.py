@@ -6,11 +6,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from ..errors import FailureLimitError, StorageError
+from ..errors import FailureLimitError, MemberError, StorageError
 from ..parser.archives import list_archives
 from . import worker
 from .destination import Destination
@@ -208,9 +209,8 @@ class Run:
     def _remove_files(self, keys: Sequence[str]) -> None:
         if self._options.layout == "mirror":
             for key in keys:
-                (self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)).unlink(
-                    missing_ok=True
-                )
+                with suppress(MemberError):  # a key that is no path has no file
+                    self._file_of(key).unlink(missing_ok=True)
 
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
         """Verify what is there and return the members of damaged samples outside of missing shards."""
@@ -226,7 +226,12 @@ class Run:
     def _file_is_there(self, key: str) -> bool:
         if self._options.layout != "mirror":
             return True  # shards that are missing make whole units lost
-        return (self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)).is_file()
+        with suppress(MemberError):
+            return self._file_of(key).is_file()
+        return False
+
+    def _file_of(self, key: str) -> Path:
+        return self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)
 
     def _check_limit(self, *, final: bool) -> None:
         limit = self._options.failure_limit

@@ -1,15 +1,29 @@
 """The tables of manifest.sqlite, format brinery.dataset/1; docs/dataset-format.md explains each column."""
 
+import os
 import sqlite3
+import stat
 from contextlib import closing, suppress
 from pathlib import Path
 
 from ..errors import DatasetError
 
-__all__ = ["FORMAT", "MANIFEST_NAME", "PARTS_PER_UNIT", "SCHEMA", "check_schema", "connect_read_only"]
+__all__ = [
+    "FORMAT",
+    "JOURNAL_NAME",
+    "MANIFEST_NAME",
+    "PARTS_PER_UNIT",
+    "SCHEMA",
+    "check_files",
+    "check_schema",
+    "connect_read_only",
+]
 
 FORMAT = "brinery.dataset/1"
 MANIFEST_NAME = "manifest.sqlite"
+JOURNAL_NAME = f"{MANIFEST_NAME}-journal"
+_ROLLBACK_MODE = b"\1\1"  # bytes 18 and 19 of the file; a write-ahead log would bring files of its own
+_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")
 
 # A shard's id is its unit's number times this plus its part, so that ids rise in the dataset's order.
 PARTS_PER_UNIT = 1_000_000
@@ -128,6 +142,7 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
     if not path.is_file():
         what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
         raise DatasetError(f"{folder} {what}: it is no brinery dataset")
+    check_files(path)
     _recover(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
@@ -135,14 +150,43 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         check_schema(connection, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
     return connection
 
 
+def check_files(path: Path) -> None:
+    """Refuse a manifest, or a journal beside it, that would lead sqlite to other files; before it sees them.
+
+    A journal that ends with a name is part of a transaction over several files: undoing it, sqlite deletes
+    the file of that name. Manifests are written alone.
+
+    Raises:
+        DatasetError: it would, or cannot be read.
+    """
+    journal = path.with_name(JOURNAL_NAME)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+            mode = file.read(20)[18:]
+        end = b""
+        with (
+            suppress(FileNotFoundError),
+            open(journal, "rb", opener=lambda name, _: os.open(name, flags | os.O_NOFOLLOW)) as file,
+        ):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DatasetError(f"{journal} is no regular file")
+            file.seek(max(0, file.seek(0, os.SEEK_END) - len(_ANOTHER_FILE)))
+            end = file.read()
+    except OSError as error:
+        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
+    if mode not in (b"", _ROLLBACK_MODE) or end == _ANOTHER_FILE:
+        raise DatasetError(f"{path} is no manifest as brinery writes it: it would involve other files")
+
+
 def _recover(path: Path) -> None:
     """Let sqlite undo what a killed writer left half done, which a read-only connection may not."""
-    if not path.with_name(f"{MANIFEST_NAME}-journal").exists():
+    if not path.with_name(JOURNAL_NAME).exists():
         return
     with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()

@@ -1,0 +1,41 @@
+"""Runs what may crash, hang or eat memory in a process of its own."""
+
+import faulthandler
+import multiprocessing
+import resource
+import traceback
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["brinery.engine.dataset", "brinery.engine.protocols.npy", "h5py", "PIL.Image"])
+
+
+def run_apart(function, *arguments, within=60):
+    """Return what a function of a module returns; it is called with a shared number first, to say where it is."""
+    step = _CONTEXT.Value("q", -1)
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_child, args=(sender, function, step, arguments, within))
+    process.start()
+    sender.close()
+    try:
+        result, problem = receiver.recv()
+    except EOFError:
+        result, problem = None, "it died without a word"
+    process.join(10)
+    where = f"{function.__name__}{arguments} at step {step.value}"
+    assert problem is None, f"{where}:\n{problem}"
+    assert process.exitcode == 0, f"{where}: exit code {process.exitcode}"
+    return result
+
+
+def peak():
+    """Bytes of memory that this process held at its peak."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _child(sender, function, step, arguments, within):
+    faulthandler.enable()
+    faulthandler.dump_traceback_later(within, exit=True)
+    try:
+        sender.send((function(step, *arguments), None))
+    except BaseException:
+        sender.send((None, traceback.format_exc()))
