@@ -6,11 +6,13 @@ import resource
 import traceback
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["brinery.engine.dataset", "brinery.engine.protocols.npy", "h5py", "PIL.Image"])
+_CONTEXT.set_forkserver_preload(
+    ["brinery.engine.dataset", "brinery.engine.protocols.npy", "h5py", "PIL.Image"]
+)
 
 
 def run_apart(function, *arguments, within=60):
-    """Return what a function of a module returns; it is called with a shared number first, to say where it is."""
+    """Return what a function of a module returns; its first argument is a shared number for where it is."""
     step = _CONTEXT.Value("q", -1)
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_child, args=(sender, function, step, arguments, within))
@@ -37,5 +39,5 @@ def _child(sender, function, step, arguments, within):
     faulthandler.dump_traceback_later(within, exit=True)
     try:
         sender.send((function(step, *arguments), None))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the test shows it
         sender.send((None, traceback.format_exc()))

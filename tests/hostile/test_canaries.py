@@ -32,7 +32,9 @@ def canary(tmp_path):
 
 def make(root, protocol, layout="shards"):
     options = {"workers": 1, "backend": "threading", "fsync": False, "overwrite": True}
-    brinery.convert(make_tar(root / "in.tar", FILES), root / "out", protocol=protocol, layout=layout, **options)
+    brinery.convert(
+        make_tar(root / "in.tar", FILES), root / "out", protocol=protocol, layout=layout, **options
+    )
     (file, *_) = sorted(path for path in (root / "out").rglob("*.*") if path.suffix != ".sqlite")
     return root / "out", file
 
@@ -90,7 +92,9 @@ def a_subclass(canary):
 
 
 @pytest.mark.parametrize("payload", [system, evaluated, in_an_array, in_the_key, a_subclass])
-@pytest.mark.parametrize("protocol", [f"pickle-{version}" for version in range(6)] + ["pypickle-2", "pypickle-5"])
+@pytest.mark.parametrize(
+    "protocol", [f"pickle-{version}" for version in range(6)] + ["pypickle-2", "pypickle-5"]
+)
 def test_a_pickle_that_calls_something_is_refused(tmp_path, canary, protocol, payload):
     dataset, shard = make(tmp_path, protocol)
     data = pickle.dumps(payload(canary), int(protocol[-1]))
@@ -205,7 +209,7 @@ def test_an_hdf5_file_gives_bytes_of_its_own_only(tmp_path, protocol, trick):
     with h5py.File(f"{victim}.h5", "w") as container:
         container["x"] = np.frombuffer(SECRET, np.uint8).reshape(1, 20, 24, 3)
     with h5py.File(shard, "r+") as container:
-        place = container["data/\"20x24x3-uint8\""] if protocol == "hickle" else container["20x24x3-uint8"]
+        place = container['data/"20x24x3-uint8"'] if protocol == "hickle" else container["20x24x3-uint8"]
         name = '"images"' if protocol == "hickle" else "images"
         del place[name]
         trick(place, name, victim)
@@ -225,7 +229,7 @@ def read_through(dataset):
 
 
 def hot_journal(manifest, victim):
-    """A journal as sqlite leaves it in the midst of a transaction over several files, one being the victim."""
+    """A journal as sqlite leaves it amid a transaction over several files, one being the victim."""
     magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(victim)
     header = magic + struct.pack(">5I", 0, 0, manifest.stat().st_size // 4096, 512, 4096)
     page = struct.pack(">I", 0x40000000 // 4096 + 1)

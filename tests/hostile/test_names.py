@@ -101,7 +101,11 @@ def tree(root, without):
 
 
 def special_files(root):
-    return [path for path in root.rglob("*") if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode)]
+    return [
+        path
+        for path in root.rglob("*")
+        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode)
+    ]
 
 
 @pytest.fixture
