@@ -181,7 +181,7 @@ def check_files(path: Path) -> None:
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
     if mode not in (b"", _ROLLBACK_MODE) or end == _ANOTHER_FILE:
-        raise DatasetError(f"{path} cannot be read: it is no manifest as brinery writes it, it involves other files")
+        raise DatasetError(f"{path} cannot be read: no manifest of brinery involves other files")
 
 
 def _recover(path: Path) -> None:
