@@ -37,6 +37,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f".{cmd_name}", __name__).command
+        command.help = _with_examples(command.help)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -64,6 +65,14 @@ def _cli() -> None:
     brinery info photos.brine
     brinery bench photos.tar --cores 1,2,4
     """
+
+
+def _with_examples(text: str | None) -> str:
+    """Let click keep the lines of examples: raw docstrings spell its mark of a verbatim block."""
+    return (text or "").replace("\\b\n", "\b\n")
+
+
+_cli.help = _with_examples(_cli.help)
 
 
 def main() -> None:
