@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench test check lint clean help
+.PHONY: install bench test soak check lint clean help
 
 help:
 	@echo "make bench CORES=1,2,4,8   the seed table and the scaling table of this machine"
 	@echo "                           (PROTOCOLS=npy,hickle PRESET=full SRC=photos.tar OUT=dir QUICK=1)"
 	@echo "make test                  the test suite"
+	@echo "make soak                  every fault, power cut and mutation of tests/crash and tests/hostile: hours"
 	@echo "make check                 lint, types, import contracts, tests"
 	@echo "make install               .venv with brinery and its development tools"
 	@echo "make clean                 removes .venv and everything built"
@@ -38,6 +39,9 @@ bench: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+soak: $(STAMP)
+	@BRINERY_SOAK=1 $(BIN)/python -m pytest -n auto tests/crash tests/hostile $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -66,7 +66,7 @@ class Manifest:
         try:
             self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA trusted_schema = OFF")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'OFF'}")
+            self._db.execute(f"PRAGMA synchronous = {'EXTRA' if fsync else 'OFF'}")
             if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 with self._transaction():
                     for statement in SCHEMA.split(";"):

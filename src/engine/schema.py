@@ -22,6 +22,7 @@ __all__ = [
 FORMAT = "brinery.dataset/1"
 MANIFEST_NAME = "manifest.sqlite"
 JOURNAL_NAME = f"{MANIFEST_NAME}-journal"
+_SQLITE = b"SQLite format 3\0"
 _ROLLBACK_MODE = b"\1\1"  # bytes 18 and 19 of the file; a write-ahead log would bring files of its own
 _ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")
 
@@ -168,7 +169,7 @@ def check_files(path: Path) -> None:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-            mode = file.read(20)[18:]
+            head = file.read(20)
         end = b""
         with (
             suppress(FileNotFoundError),
@@ -180,8 +181,8 @@ def check_files(path: Path) -> None:
             end = file.read()
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
-    if mode not in (b"", _ROLLBACK_MODE) or end == _ANOTHER_FILE:
-        raise DatasetError(f"{path} cannot be read: no manifest of brinery involves other files")
+    if (head.startswith(_SQLITE) and head[18:] != _ROLLBACK_MODE) or end == _ANOTHER_FILE:
+        raise DatasetError(f"{path} is no manifest as brinery writes it: it would involve other files")
 
 
 def _recover(path: Path) -> None:

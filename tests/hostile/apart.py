@@ -12,7 +12,7 @@ _CONTEXT.set_forkserver_preload(
 
 
 def run_apart(function, *arguments, within=60):
-    """Return what a function of a module returns; its first argument is a shared number for where it is."""
+    """Return what a function returns in another process; its first argument is a shared number to count."""
     step = _CONTEXT.Value("q", -1)
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_child, args=(sender, function, step, arguments, within))
@@ -39,5 +39,5 @@ def _child(sender, function, step, arguments, within):
     faulthandler.dump_traceback_later(within, exit=True)
     try:
         sender.send((function(step, *arguments), None))
-    except BaseException:  # noqa: BLE001 - whatever it is, the test shows it
+    except BaseException:  # noqa: BLE001 - told to the parent
         sender.send((None, traceback.format_exc()))

@@ -229,7 +229,7 @@ def read_through(dataset):
 
 
 def hot_journal(manifest, victim):
-    """A journal as sqlite leaves it amid a transaction over several files, one being the victim."""
+    """A journal as sqlite leaves it amid a transaction over several files, the victim among them."""
     magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(victim)
     header = magic + struct.pack(">5I", 0, 0, manifest.stat().st_size // 4096, 512, 4096)
     page = struct.pack(">I", 0x40000000 // 4096 + 1)

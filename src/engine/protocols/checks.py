@@ -14,6 +14,9 @@ from .frames import Codec
 __all__ = ["CheckedFile", "RecordReader", "array_from", "conform", "pixels"]
 
 
+_DENSEST = 4  # bytes of an array that a byte of a record can stand for: json's shortest numbers
+
+
 def pixels(array: Array) -> memoryview:
     """The raw bytes of a C-contiguous array of any shape and dtype, without a copy."""
     return array.reshape(-1).view(np.uint8).data
@@ -108,6 +111,8 @@ class RecordReader(ShardReader):
         data = self._file.bytes(placement.start, placement.length)
         limit = self._limit(spec)
         if self._codec is not None:
+            if spec.nbytes > _DENSEST * self._codec.max_ratio * len(data):
+                raise CorruptError(f"a frame of {len(data)} bytes cannot hold an array of {spec.nbytes}")
             data = self._codec.expand(data, limit)
         elif len(data) > limit:
             raise CorruptError(f"a record of {len(data)} bytes is too long for an array of {spec.nbytes}")

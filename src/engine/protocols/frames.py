@@ -15,7 +15,11 @@ from ...errors import CorruptError
 from .base import Compression, Serializer
 from .optional import library
 
-__all__ = ["FRAME_COMPRESSIONS", "Codec", "FramedSerializer", "frame_codec"]
+__all__ = ["DEFLATE_RATIO", "FRAME_COMPRESSIONS", "Codec", "FramedSerializer", "frame_codec"]
+
+
+DEFLATE_RATIO = 1032
+"""Bytes that one byte of deflated data can give at most: a match of 258 bytes takes two bits."""
 
 
 class Codec(ABC):
@@ -23,6 +27,7 @@ class Codec(ABC):
 
     suffix: ClassVar[str]
     default_level: ClassVar[int]
+    max_ratio: ClassVar[int]  # bytes that one byte of a frame can give at most
 
     def __init__(self, level: int | None = None) -> None:
         self.level = self.default_level if level is None else level
@@ -47,6 +52,7 @@ class Codec(ABC):
 class _Gzip(Codec):
     suffix = ".gz"
     default_level = 6
+    max_ratio = DEFLATE_RATIO
 
     def compress(self, data: bytes) -> bytes:
         # zlib's own gzip header: no name, mtime 0.
@@ -68,6 +74,7 @@ class _Gzip(Codec):
 class _Zstd(Codec):
     suffix = ".zst"
     default_level = 3
+    max_ratio = 1 << 15  # a block of 128 KiB takes four bytes
 
     def compress(self, data: bytes) -> bytes:
         return bytes(library("zstandard").ZstdCompressor(level=self.level).compress(data))
@@ -95,6 +102,7 @@ class _Zstd(Codec):
 class _Lz4(Codec):
     suffix = ".lz4"
     default_level = 0
+    max_ratio = 255
 
     def compress(self, data: bytes) -> bytes:
         frame = library("lz4.frame")

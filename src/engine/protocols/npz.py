@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import CorruptError, MemberError
 from .base import Abilities, Array, OutputFile, Placement, Serializer, ShardReader, ShardWriter, Spec
 from .checks import CheckedFile, conform, pixels
+from .frames import DEFLATE_RATIO
 from .npy import decode_npy, npy_header, npy_limit
 
 __all__ = ["NpzSerializer"]
@@ -80,7 +81,7 @@ class _ZipReader(ShardReader):
         data_at = _LOCAL_HEADER.size + name_size + extra_size
         if _ZIP64 in (packed, size):
             size, packed = self._zip64(record[data_at - extra_size : data_at])
-        if data_at + packed != len(record) or size > limit:
+        if data_at + packed != len(record) or not spec.nbytes <= size <= min(limit, DEFLATE_RATIO * packed):
             raise CorruptError("the zip member's sizes do not agree with the manifest")
         data = record[data_at:]
         if method == zipfile.ZIP_DEFLATED:

@@ -17,6 +17,7 @@ import numpy as np
 from ...errors import CorruptError
 from .base import Array, Placement, ShardReader, Spec
 from .checks import CheckedFile, array_from, conform
+from .frames import DEFLATE_RATIO
 from .optional import library
 
 __all__ = ["SafeHdf5"]
@@ -154,6 +155,9 @@ class SafeHdf5(ShardReader):
         if size > spec.nbytes or code not in (_GZIP, _LZF) or (code == _LZF and values[2:3] != (size,)):
             raise CorruptError("the dataset's chunks are not as brinery makes them")
         whole = chunk == ((1, *spec.shape) if self._stacked else spec.shape)
+        # HDF5 fills what is missing with zeros; lzf packs less than deflate.
+        if not whole and rows * spec.nbytes > DEFLATE_RATIO * dataset.id.get_storage_size():
+            raise CorruptError("the dataset's chunks cannot hold what it declares")
         return _Source(dataset, dtype, rows, None, code, whole=whole)
 
     def _read(self, source: _Source, placement: Placement, spec: Spec) -> Array:
@@ -172,6 +176,8 @@ class SafeHdf5(ShardReader):
             if info.filter_mask:
                 # HDF5 stores a chunk as it is where its filter would make it longer.
                 return conform(array_from(packed, source.dtype, spec.shape), spec)
+            if spec.nbytes > DEFLATE_RATIO * len(packed):
+                raise CorruptError(f"a chunk of {len(packed)} bytes cannot hold an array of {spec.nbytes}")
             if source.filter == _GZIP:
                 machine = zlib.decompressobj()
                 data = machine.decompress(packed, spec.nbytes + 1)

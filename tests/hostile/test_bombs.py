@@ -1,0 +1,175 @@
+"""Small inputs that ask for much are refused before anything is allocated for them."""
+
+import io
+import pickle
+import sqlite3
+import struct
+import zipfile
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+
+import brinery
+from brinery.errors import CorruptError
+
+from ..images import encoded, make_folder, make_tar, pixels
+from .apart import peak, run_apart
+
+ROOM = 64 << 20  # bytes that a process may grow by: libraries, and the small images themselves
+GOOD = encoded(pixels(0, (20, 24, 3)), "PNG")
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_bomb(width, height):
+    """A one-bit PNG; the pixels deflate to next to nothing."""
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    machine, row = zlib.compressobj(9), bytes(1 + (width + 7) // 8)
+    data = b"".join(machine.compress(row) for _ in range(height)) + machine.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def zip_bomb(path, size):
+    """A member of 256 MB behind the signature of a PNG, in 256 KB; its headers say another size."""
+    machine = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = bytes(1 << 20)
+    packed = b"".join(machine.compress(part) for part in [GOOD[:64], *[zeros] * 256]) + machine.flush()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("good.png", GOOD)
+        archive.writestr("bomb.png", packed)
+    data = bytearray(path.read_bytes())
+    for signature, method_at, size_at in ((b"PK\3\4", 8, 22), (b"PK\1\2", 10, 24)):
+        at = data.rindex(signature)
+        data[at + method_at : at + method_at + 2] = struct.pack("<H", 8)
+        data[at + size_at : at + size_at + 4] = struct.pack("<I", size)
+    path.write_bytes(data)
+
+
+def convert(step, source, out):
+    """Convert in this process; return the failures and what memory grew by."""
+    warm = make_folder(out.with_name("warm"), {"a.png": GOOD})
+    options = {"workers": 1, "backend": "threading", "fsync": False}
+    brinery.convert(warm, out.with_name("warm.brine"), **options)
+    before = peak()
+    result = brinery.convert(source, out, **options)
+    with sqlite3.connect(out / "manifest.sqlite") as db:
+        failures = dict(db.execute("SELECT key, message FROM failures"))
+    return result.samples, failures, peak() - before
+
+
+def test_a_png_of_too_many_pixels(tmp_path):
+    bomb = png_bomb(13_400, 13_400)
+    assert len(bomb) < 30_000
+    tar = make_tar(tmp_path / "in.tar", {"bomb.png": bomb, "good.png": GOOD})
+    samples, failures, grew = run_apart(convert, tar, tmp_path / "out")
+    assert samples == 1
+    assert "13400 x 13400 are 179,560,000 pixels; the budget is" in failures["bomb.png"]
+    assert grew < ROOM
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [(2 << 30, "the budget of one image is"), (1000, "more than the 1,000 bytes")]
+)
+def test_a_zip_member_that_expands_a_thousandfold(tmp_path, size, reason):
+    zip_bomb(tmp_path / "in.zip", size)
+    samples, failures, grew = run_apart(convert, tmp_path / "in.zip", tmp_path / "out")
+    assert samples == 1
+    assert reason in failures["bomb.png"]
+    assert grew < ROOM
+
+
+HUGE = (10**6, 10**6, 1)  # a terabyte of uint8
+
+
+def npy_bytes(shape):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return stream.getvalue()
+
+
+def npz_bytes():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.npy", npy_bytes(HUGE))
+    return stream.getvalue().partition(b"PK\1\2")[0]
+
+
+def pickle_bytes(size):
+    """An array whose bytes are said to be many, of which none follow."""
+    sound = pickle.dumps(("a.png", np.zeros(HUGE[2] * 300, np.uint8)), 4)
+    return sound.replace(b"B" + struct.pack("<I", 300), b"\x8e" + struct.pack("<Q", size))
+
+
+def hdf5_bytes(*, chunked):
+    stream = io.BytesIO()
+    options = {"chunks": (1, *HUGE[:1], 1000, 1), "compression": "gzip"} if chunked else {}
+    with h5py.File(stream, "w", libver=("earliest", "v110")) as container:
+        group = container.create_group("1000000x1000000x1-uint8")
+        group.create_dataset("images", (1, *HUGE), "u1", **options)
+        group.create_dataset("keys", data=np.array([b"a.png"]))
+    assert len(stream.getvalue()) < 8000
+    return stream.getvalue()
+
+
+def deflated(wrapper):
+    """A header of much, and 256 MB of zeros behind it."""
+    machine = zlib.compressobj(9, zlib.DEFLATED, wrapper)
+    parts = [npy_bytes(HUGE), *[bytes(1 << 20)] * 256]
+    return b"".join(machine.compress(part) for part in parts) + machine.flush()
+
+
+def deflated_npz():
+    packed = deflated(-zlib.MAX_WBITS)
+    sizes = struct.pack("<2Q", 10**12 + 128, len(packed))
+    header = struct.pack("<4s5H3I2H", b"PK\3\4", 45, 0, 8, 0, 33, 0, 0xFFFFFFFF, 0xFFFFFFFF, 1, 20)
+    return header + b"a" + b"\1\0\x10\0" + sizes + packed
+
+
+SHARDS = {
+    "npy": lambda: npy_bytes((1, *HUGE)),
+    "npy+gzip": lambda: deflated(zlib.MAX_WBITS | 16),
+    "npz": npz_bytes,
+    "npz+deflate": deflated_npz,
+    "pickle-4": lambda: pickle_bytes(10**12),
+    "pickle-5": lambda: pickle_bytes(2**63),
+    "json": lambda: b'{"key":"a.png","dtype":"uint8","shape":[1000000,1000000,1],"data":[]}\n',
+    "hdf5": lambda: hdf5_bytes(chunked=False),
+    "hdf5+gzip": lambda: hdf5_bytes(chunked=True),
+}
+
+
+def read(step, dataset, via):
+    """Read the first sample in every way; return the reasons and what memory grew by."""
+    before = peak()
+    reasons = []
+    for verify in (False, True):
+        with brinery.open(dataset, via=via, verify=verify) as opened:
+            try:
+                opened[0]
+            except CorruptError as error:
+                reasons.append(str(error))
+    return reasons, peak() - before
+
+
+@pytest.mark.parametrize("believed", [True, False], ids=["manifest agrees", "manifest says 1440 bytes"])
+@pytest.mark.parametrize("protocol", SHARDS)
+def test_a_shard_that_declares_a_terabyte(tmp_path, protocol, believed):
+    data = SHARDS[protocol]()
+    tar = make_tar(tmp_path / "in.tar", {"a.png": GOOD})
+    out = tmp_path / "out"
+    brinery.convert(tar, out, protocol=protocol, workers=1, backend="threading", fsync=False)
+    (shard,) = (out / "shards").iterdir()
+    shard.write_bytes(data)
+    stacked = protocol.startswith("hdf5")
+    with sqlite3.connect(out / "manifest.sqlite") as db:
+        db.execute("UPDATE samples SET start = 0, length = ?", (0 if stacked else len(data),))
+        if believed:
+            db.execute("UPDATE samples SET shape = ?", (str(list(HUGE)),))
+    for via in (None, "protocol"):
+        reasons, grew = run_apart(read, out, via)
+        assert len(reasons) == 2, f"{via}: read as if nothing were wrong"
+        assert grew < ROOM
