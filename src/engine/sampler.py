@@ -2,7 +2,8 @@
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +14,10 @@ import psutil
 __all__ = ["Peak", "Reading", "Sampler"]
 
 _INTERVAL_NS = 100_000_000
-# Shares of memory cost milliseconds a process: every second, and never more than a hundredth of the time.
+# Shares of memory cost milliseconds a process: every second. Rests of so many times their cost keep counters
+# and shares each below a 220th of a CPU, together below a hundredth.
 _SHARES_INTERVAL_NS = 1_000_000_000
-_SHARES_REST = 100
+_REST = 220
 _MAX_TICKS = 2000
 
 
@@ -72,8 +74,9 @@ class Peak:
 class Sampler:
     """Samples this process and its descendants while it is entered.
 
-    Counters are read every 100 ms, memory shares about every second, or once at the end. After 2000
-    ticks every second one is dropped and the interval doubles, so that a run of days stays small.
+    Counters are read every 100 ms, memory shares about every second, or once at the end; both less often
+    where many processes would make that cost more than a hundredth of a CPU. After 2000 ticks every second
+    one is dropped and the interval doubles, so that a run of days stays small.
 
     Attributes:
         cpu_ns: the sampler's own CPU time, once left.
@@ -87,6 +90,7 @@ class Sampler:
         self._processes: dict[int, tuple[psutil.Process, str]] = {}
         self._wake = threading.Event()
         self._stopping = self._hurried = False
+        self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
         self._begin_ns = 0
         self.cpu_ns = 0
@@ -109,6 +113,12 @@ class Sampler:
             self._hurried = True
             self._wake.set()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave readings out for a while."""
+        with self._reading:
+            yield
+
     @property
     def begin_ns(self) -> int:
         """`time.perf_counter_ns` when the sampler began."""
@@ -130,19 +140,22 @@ class Sampler:
         self._processes[parent.pid] = (parent, "parent")
         shares_due = _SHARES_INTERVAL_NS
         while True:
-            now = time.perf_counter_ns() - self._begin_ns
-            ending = self._stopping
-            if self._ticks:
-                self._find(parent)
-            shares = now >= shares_due or self._hurried or (ending and self._peak_pss is None)
-            self._tick(now, shares)
+            with self._reading:
+                now = time.perf_counter_ns() - self._begin_ns
+                before = time.thread_time_ns()
+                ending = self._stopping
+                if self._ticks:
+                    self._find(parent)
+                shares = now >= shares_due or self._hurried or (ending and self._peak_pss is None)
+                self._tick(now, shares)
+                cost = time.thread_time_ns() - before
             if ending:
                 break
             if shares:
-                cost = time.perf_counter_ns() - self._begin_ns - now
-                shares_due = now + max(_SHARES_INTERVAL_NS, self._interval_ns, _SHARES_REST * cost)
+                shares_due = now + max(_SHARES_INTERVAL_NS, self._interval_ns, _REST * cost)
                 self._hurried = False
-            self._wake.wait(self._interval_ns / 1e9)
+                cost = 0
+            self._wake.wait(max(self._interval_ns, _REST * cost) / 1e9)
             if not self._stopping:
                 self._wake.clear()
         self.cpu_ns = time.thread_time_ns() - begin_cpu

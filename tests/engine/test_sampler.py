@@ -31,6 +31,7 @@ def test_it_sees_parent_and_workers_and_their_memory():
 def test_a_long_run_stays_small(monkeypatch):
     monkeypatch.setattr("brinery.engine.sampler._INTERVAL_NS", 1_000_000)
     monkeypatch.setattr("brinery.engine.sampler._MAX_TICKS", 20)
+    monkeypatch.setattr("brinery.engine.sampler._REST", 0)
     with Sampler() as sampler:
         time.sleep(0.4)
     times = sorted({reading.t_ns for reading in sampler.timeline})
