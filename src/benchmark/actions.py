@@ -13,6 +13,7 @@ from ..engine.protocols.base import Array
 from ..engine.protocols.registry import get_serializer
 from .corpus import Corpus, Image, digest, load_corpus
 from .matrix import Slice
+from .measured import Cache, Durability
 
 __all__ = [
     "Action",
@@ -43,6 +44,9 @@ class Part:
         files: folder of the files to load (its own for the protocol), or the dataset to map.
         scratch: folder for new files, this worker's own.
         check: compare what dump wrote, too.
+        cache: whether what is loaded is in memory.
+        durability: whether what is dumped is flushed to storage.
+        region_ns: how long to work, for what has no passes.
     """
 
     protocol: str
@@ -54,6 +58,9 @@ class Part:
     files: str
     scratch: str
     check: bool
+    cache: Cache = "warm"
+    durability: Durability = "buffered"
+    region_ns: int = 0
 
 
 def single_name(index: int, suffix: str) -> str:
@@ -78,8 +85,10 @@ def write_single(serializer: Any, array: Array, path: Path) -> tuple[int, int]:
     return file.size, file.write_ns
 
 
-def write_shard(serializer: Any, keys: list[str], arrays: list[Array], path: Path) -> tuple[int, int]:
-    """Write arrays into one new shard; return its size and the time in system calls, in ns."""
+def write_shard(
+    serializer: Any, keys: list[str], arrays: list[Array], path: Path, *, fsync: bool = False
+) -> tuple[int, int, int]:
+    """Write arrays into one new shard; return its size, and the time in writes and in fsync, in ns."""
     file = NewFile(path)
     try:
         writer = serializer.writer(file)
@@ -89,8 +98,8 @@ def write_shard(serializer: Any, keys: list[str], arrays: list[Array], path: Pat
     except BaseException:
         file.discard()
         raise
-    file.commit(path, fsync=False)
-    return file.size, file.write_ns
+    fsync_ns = file.commit(path, fsync=fsync)
+    return file.size, file.write_ns, fsync_ns
 
 
 # Arrays that this process keeps for the next dump, by index file and number.
@@ -168,6 +177,11 @@ class Action(ABC):
     def clean(self) -> None:  # noqa: B027 - most write nothing
         """Delete what the region wrote."""
 
+    @property
+    def sources(self) -> list[Path]:
+        """The files that the region reads, to be dropped from memory before a cold one."""
+        return []
+
     def expected(self, number: int) -> Image:
         """Return what an image must be."""
         return self.corpus.images[number]
@@ -213,14 +227,19 @@ class _DumpShards(Action):
         self._arrays = [[arrays[number] for number in piece] for piece in self.numbers]
         self._keys = [[self.corpus.images[number].key for number in piece] for piece in self.numbers]
         self._written: list[tuple[int, Path]] = []
+        self._fsync = part.durability == "fsync"
 
     def one_pass(self, place: int) -> None:
         path = Path(self.part.scratch) / f"{self.turn}{self._serializer.file_suffix}"
         self._written.append((place, path))
         begin = _clock()
-        size, write_ns = write_shard(self._serializer, self._keys[place], self._arrays[place], path)
-        self.lap("encode", _clock() - begin - write_ns)
+        size, write_ns, fsync_ns = write_shard(
+            self._serializer, self._keys[place], self._arrays[place], path, fsync=self._fsync
+        )
+        self.lap("encode", _clock() - begin - write_ns - fsync_ns)
         self.lap("write", write_ns)
+        if self._fsync:
+            self.lap("fsync", fsync_ns)
         self.file_bytes += size
 
     def check(self) -> None:
@@ -245,6 +264,10 @@ class _LoadShards(Action):
         suffix = self._serializer.file_suffix
         self._paths = [Path(part.files) / shard_name(piece, suffix) for piece in part.slices]
         self._sizes = [path.stat().st_size for path in self._paths]
+
+    @property
+    def sources(self) -> list[Path]:
+        return self._paths
 
     def one_pass(self, place: int) -> None:
         self._in_order(self.numbers[place], self._serializer.load_shard(self._paths[place]))

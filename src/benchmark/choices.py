@@ -4,14 +4,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from ..engine.options import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
 from ..errors import UsageError
+from .measured import Cache, Durability
 
-__all__ = ["OPS", "PRESETS", "SEED_PROTOCOLS", "BenchOptions", "every_protocol", "make_bench_options"]
+__all__ = [
+    "CACHES",
+    "DURABILITIES",
+    "OPS",
+    "PRESETS",
+    "SEED_PROTOCOLS",
+    "BenchOptions",
+    "every_protocol",
+    "make_bench_options",
+]
 
 PRESETS = ("seed", "scaling", "full")
+CACHES: tuple[Cache, ...] = get_args(Cache)
+DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 OPS = ("convert", "dump", "load", "load_lazy", "map")
 _DEFAULT_OPS = ("convert", "dump", "load", "map")
 SEED_PROTOCOLS = (
@@ -46,6 +59,8 @@ class BenchOptions:
         scratch: folder for temporary files, None for the output folder.
         output: where result.json and report.md go.
         seed: of the order of the cells and of the generated images.
+        caches: of the loads over workers: "warm", "cold".
+        durabilities: of the dumps over workers: "buffered", "fsync".
     """
 
     source: Path | None
@@ -60,6 +75,8 @@ class BenchOptions:
     scratch: Path | None
     output: Path
     seed: int
+    caches: tuple[Cache, ...] = ("warm",)
+    durabilities: tuple[Durability, ...] = ("buffered",)
 
     @property
     def images(self) -> int:
@@ -69,7 +86,7 @@ class BenchOptions:
     @property
     def region_ns(self) -> int:
         """How long a timed region should last, in ns."""
-        return 60_000_000 if self.quick else 150_000_000
+        return 60_000_000 if self.quick else 120_000_000
 
     @property
     def round_limits(self) -> tuple[int, int]:
@@ -91,6 +108,8 @@ def make_bench_options(
     scratch: PathLike | None = None,
     output: PathLike = "bench-out",
     seed: int = 0,
+    cache: Sequence[str] | str = "warm",
+    durability: Sequence[str] | str = "buffered",
 ) -> BenchOptions:
     """Return the options after checking them; lists may be given as text with commas.
 
@@ -117,7 +136,7 @@ def make_bench_options(
         cores=_cores(cores),
         protocols=chosen,
         preset=preset,
-        ops=_ops(ops),
+        ops=_among("ops", ops, OPS),
         rounds=rounds,
         budget_s=_budget(budget, preset, len(chosen), quick=quick),
         limit=limit,
@@ -125,6 +144,10 @@ def make_bench_options(
         scratch=None if scratch is None else Path(scratch),
         output=Path(output),
         seed=seed,
+        caches=tuple(name for name in CACHES if name in _among("cache", cache, CACHES)),
+        durabilities=tuple(
+            name for name in DURABILITIES if name in _among("durability", durability, DURABILITIES)
+        ),
     )
 
 
@@ -150,7 +173,7 @@ def _budget(given: float | None, preset: str, protocols: int, *, quick: bool) ->
         return float(given)
     if preset == "full":
         return max(40.0, (5.0 if quick else 25.0) * protocols)
-    return 45.0 if quick else 240.0
+    return 45.0 if quick else 265.0
 
 
 def _names(value: Sequence[str] | str) -> list[str]:
@@ -166,7 +189,13 @@ def _distinct(what: str, names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-_EXAMPLES = {"protocols": "npy,hickle,pickle-5", "ops": "dump,load", "cores": "1,2,4,8"}
+_EXAMPLES = {
+    "protocols": "npy,hickle,pickle-5",
+    "ops": "dump,load",
+    "cores": "1,2,4,8",
+    "cache": "warm,cold",
+    "durability": "buffered,fsync",
+}
 
 
 def _cores(value: Sequence[int] | str) -> tuple[int, ...]:
@@ -179,9 +208,9 @@ def _cores(value: Sequence[int] | str) -> tuple[int, ...]:
     return tuple(sorted(int(name) for name in _distinct("cores", [str(int(name)) for name in names])))
 
 
-def _ops(value: Sequence[str] | str) -> tuple[str, ...]:
-    names = _distinct("ops", _names(value))
+def _among(what: str, value: Sequence[str] | str, known: Sequence[str]) -> tuple[str, ...]:
+    names = _distinct(what, _names(value))
     for name in names:
-        if name not in OPS:
-            raise UsageError(f"unknown op {name!r}: known are {', '.join(OPS)}")
+        if name not in known:
+            raise UsageError(f"unknown {what.removesuffix('s')} {name!r}: known are {', '.join(known)}")
     return names

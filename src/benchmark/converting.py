@@ -18,6 +18,7 @@ from ..parser.archives import list_archives
 from ..parser.members import Member
 from ..parser.options import DecodeOptions
 from .corpus import digest, load_corpus
+from .disturbance import read_machine, use_between
 from .ledger import peak_pss
 from .matrix import Cell, Convert
 from .result import Sample, WorkerSample
@@ -58,11 +59,13 @@ class ConvertRegion:
         for name in (SHARDS_FOLDER, PARTIAL_FOLDER):
             (folder / name).mkdir(exist_ok=True)
         try:
+            around = read_machine(str(session.scratch))
             parent_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
             convert = partial(convert_unit, self._job(folder, cell.protocol))
             results = list(pool.run(convert, self._units(work), workers=workers))
             parent_wall = time.perf_counter_ns() - begin
             parent_cpu = time.process_time_ns() - parent_cpu
+            machine = use_between(around, read_machine(str(session.scratch)))
             memory = {report.sample.pid: report.sample for report in self._memory(workers)}
             checks = self._compare(cell, folder, results) if round_number == 0 else []
         finally:
@@ -75,6 +78,8 @@ class ConvertRegion:
         problem = _problem(results) or next((one.problem for one in checks if one.problem), None)
         if problem is None and set(memory) != set(pids):
             problem = "a worker was restarted"
+        if problem is None and any(worker.swap_bytes for worker in by_worker):
+            problem = "swapped: part of a worker's memory lay in swap"
         begins = [worker.begin_ns for worker in by_worker] or [0]
         ends = [worker.begin_ns + worker.wall_ns for worker in by_worker] or [0]
         idle = [one for pid, one in memory.items() if pid not in {usage.pid for usage in usages}]
@@ -94,6 +99,7 @@ class ConvertRegion:
             parent_cpu_ns=parent_cpu,
             peak_pss_bytes=peak_pss([*by_worker, *idle], own_pss()),
             workers=tuple(by_worker),
+            machine=machine,
         )
         return sample, checks
 
@@ -180,12 +186,16 @@ def _worker_sample(usages: Sequence[Usage], memory: WorkerSample | None) -> Work
     phases: Counter[str] = Counter()
     for usage in usages:
         phases.update({name.removesuffix("_ns"): spent for name, spent in asdict(usage.phases).items()})
+    user = sum(usage.spent.user_ns for usage in usages)
+    system = sum(usage.spent.system_ns for usage in usages)
+    run_wait = _sum([usage.spent.run_wait_ns for usage in usages])
+    block_wait = _sum([usage.spent.block_wait_ns for usage in usages])
     return WorkerSample(
         pid=usages[0].pid,
         begin_ns=begin,
         wall_ns=end - begin,
-        user_ns=sum(usage.spent.user_ns for usage in usages),
-        system_ns=sum(usage.spent.system_ns for usage in usages),
+        user_ns=user,
+        system_ns=system,
         switches_voluntary=sum(usage.spent.switches_voluntary for usage in usages),
         switches_involuntary=sum(usage.spent.switches_involuntary for usage in usages),
         read_bytes=_sum([usage.spent.read_bytes for usage in usages]),
@@ -194,6 +204,10 @@ def _worker_sample(usages: Sequence[Usage], memory: WorkerSample | None) -> Work
         peak_rss_bytes=memory.peak_rss_bytes if memory else None,
         rss_bytes=memory.rss_bytes if memory else None,
         pss_bytes=memory.pss_bytes if memory else None,
+        run_wait_ns=run_wait,
+        block_wait_ns=block_wait,
+        other_ns=max(0, end - begin - user - system - (run_wait or 0) - (block_wait or 0)),
+        swap_bytes=memory.swap_bytes if memory else None,
     )
 
 

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
-from .matrix import Cell
-from .result import CellResult, Memory, Sample, Size, Stats, Verify, WorkerSample
-from .stats import interval_of_median, median
+import numpy as np
+
+from ..errors import MissingLibraryError
+from .ceilings import UNITS
+from .findings import Ceiling, CeilingSample
+from .inference import holds_interval, median_interval
+from .matrix import CEILING, Cell
+from .measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify, WorkerSample
+from .remedies import cell_warnings
+from .stats import median
 from .tasks import Report
 
-__all__ = ["Ledger", "combine"]
+__all__ = ["Ledger", "combine", "peak_pss", "time_split", "void"]
 
-_SHORT_NS = 100_000_000
-_FEW_ROUNDS = 5
-_SPREAD = 0.10
-_SKEW = 0.05
-_TAIL = 0.25
+_STEADY = 0.02  # half the width of an interval, relative, at which a cell needs no further round
 
 
 def combine(
@@ -47,6 +50,8 @@ def combine(
         problem = "two parts fell to one worker"
     if problem is None and pids and seen != pids:
         problem = "a worker was restarted"
+    if problem is None:
+        problem = next((report.void for report in reports if report.void), None)
     workers = tuple(report.sample for report in reports)
     first = min(worker.begin_ns for worker in workers)
     ends = [worker.begin_ns + worker.wall_ns for worker in workers]
@@ -66,6 +71,7 @@ def combine(
         parent_cpu_ns=None,
         peak_pss_bytes=peak_pss(workers, parent_pss),
         workers=workers,
+        machine=next((report.machine for report in reports if report.machine), None),
     )
 
 
@@ -94,6 +100,7 @@ class _Entry:
     checked: int = 0
     wrong: int = 0
     first: str | None = None
+    stopped: bool = False
 
 
 class Ledger:
@@ -122,9 +129,28 @@ class Ledger:
         if wrong and entry.first is None:
             entry.first = sample.problem
 
+    def still_open(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return the cells that need another round: not those whose interval is tight; they are marked."""
+        for cell in cells:
+            entry = self._entries[cell]
+            entry.stopped = entry.stopped or _steady(entry)
+        return [cell for cell in cells if not self._entries[cell].stopped]
+
     def results(self) -> tuple[CellResult, ...]:
         """Return what there is, for every cell that has a sample."""
-        return tuple(self._result(cell, entry) for cell, entry in self._entries.items() if entry.samples)
+        return tuple(
+            self._result(cell, entry)
+            for cell, entry in self._entries.items()
+            if entry.samples and cell.op != CEILING
+        )
+
+    def ceilings(self) -> tuple[Ceiling, ...]:
+        """Return what the machine can do at most, likewise."""
+        return tuple(
+            _ceiling(cell, entry)
+            for cell, entry in self._entries.items()
+            if entry.samples and cell.op == CEILING
+        )
 
     def _result(self, cell: Cell, entry: _Entry) -> CellResult:
         good = [sample for sample in entry.samples if sample.valid and sample.images]
@@ -142,7 +168,7 @@ class Ledger:
             layout=cell.layout,
             pool=cell.pool,
             valid=valid,
-            warnings=tuple(self._warnings(cell, entry, good)),
+            warnings=cell_warnings(cell, entry.samples, good, wrong=entry.wrong, usable=self._usable),
             problem=problem,
             size=Size(
                 images=entry.images,
@@ -153,20 +179,24 @@ class Ledger:
             stats=stats,
             memory=Memory(median(peaks) if peaks else None) if valid else None,
             verify=Verify(entry.checked, entry.wrong, entry.first),
+            cache=cell.cache,
+            durability=cell.durability,
+            split=time_split(good) if valid else None,
+            stopped_early=entry.stopped,
         )
 
     def _stats(self, cell: Cell, good: Sequence[Sample]) -> Stats:
         times = [sample.wall_ns / sample.images for sample in good]
         seed = crc32(f"{self._seed}/{cell}".encode())
-        middle, interval = median(times), interval_of_median(times, seed)
+        middle, low, high = _median(good, seed)
         pixel_bytes = median([sample.pixel_bytes / sample.images for sample in good])
         return Stats(
             samples=len(times),
             median_ns=middle,
             min_ns=min(times),
             max_ns=max(times),
-            low_ns=interval[0] if interval else None,
-            high_ns=interval[1] if interval else None,
+            low_ns=low,
+            high_ns=high,
             bootstrap_seed=seed,
             images_per_s=1e9 / middle,
             pixel_bytes_per_s=pixel_bytes * 1e9 / middle,
@@ -175,34 +205,85 @@ class Ledger:
             write_bytes_per_image=_storage(good, "write_bytes"),
         )
 
-    def _warnings(self, cell: Cell, entry: _Entry, good: Sequence[Sample]) -> list[str]:
-        found = []
-        if entry.wrong:
-            found.append("wrong-arrays")
-        if any(not sample.valid for sample in entry.samples):
-            found.append("void-samples")
-        if cell.pool == "loky" and cell.workers > self._usable:
-            found.append("oversubscribed")
-        if not good:
-            return found
-        if min(sample.wall_ns for sample in good) < _SHORT_NS:
-            found.append("short-region")
-        if len(good) < _FEW_ROUNDS:
-            found.append("few-rounds")
-        times = [sample.wall_ns / sample.images for sample in good]
-        if (max(times) - min(times)) / median(times) > _SPREAD:
-            found.append("spread")
-        if cell.pool == "loky" and cell.workers <= self._usable:
-            if median([sample.skew_ns / sample.wall_ns for sample in good]) > _SKEW:
-                found.append("start-skew")
-            if median([sample.tail_ns / sample.wall_ns for sample in good]) > _TAIL:
-                found.append("tail")
-        return found
-
 
 def void(sample: Sample, problem: str) -> Sample:
     """Return the sample, not counting."""
     return replace(sample, valid=False, problem=problem)
+
+
+def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
+    """Return where the workers' time went; None where nothing is known of them."""
+    workers = [worker for sample in samples for worker in sample.workers]
+    wall = sum(worker.wall_ns for worker in workers)
+    if not wall:
+        return None
+    user = sum(worker.user_ns for worker in workers) / wall
+    system = sum(worker.system_ns for worker in workers) / wall
+    run_wait = _share([worker.run_wait_ns for worker in workers], wall)
+    block_wait = _share([worker.block_wait_ns for worker in workers], wall)
+    other = max(0.0, 1 - user - system - (run_wait or 0.0) - (block_wait or 0.0))
+    return TimeSplit(user, system, run_wait, block_wait, other)
+
+
+def _share(values: Sequence[int | None], wall: int) -> float | None:
+    return None if None in values else sum(value for value in values if value is not None) / wall
+
+
+def _by_round(samples: Sequence[Sample]) -> list[list[float]]:
+    """Return the times an image of each round's samples that count, in ns."""
+    rounds: dict[int, list[float]] = {}
+    for sample in samples:
+        if sample.valid and sample.images:
+            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
+    return list(rounds.values())
+
+
+def _median(samples: Sequence[Sample], seed: int) -> tuple[float, float | None, float | None]:
+    """Return the median of round medians and its interval, if rounds and scipy are there for one."""
+    rounds = _by_round(samples)
+    try:
+        found = median_interval(rounds, np.random.default_rng(seed))
+    except MissingLibraryError:
+        return median([median(times) for times in rounds]), None, None
+    return found.value, found.low, found.high
+
+
+def _steady(entry: _Entry) -> bool:
+    rounds = [median(times) for times in _by_round(entry.samples)]
+    try:
+        return not entry.wrong and holds_interval(rounds, _STEADY)
+    except MissingLibraryError:
+        return False
+
+
+def _ceiling(cell: Cell, entry: _Entry) -> Ceiling:
+    good = [sample for sample in entry.samples if sample.valid and sample.images and sample.wall_ns]
+    rates = [sample.images * 1e9 / sample.wall_ns for sample in good]
+    costs = [_cores_busy(sample) * sample.wall_ns / sample.images for sample in good]
+    return Ceiling(
+        name=cell.protocol,
+        unit=UNITS[cell.protocol],
+        workers=cell.workers,
+        valid=bool(good),
+        problem=None if good else entry.samples[-1].problem,
+        per_s=median(rates) if good else None,
+        min_per_s=min(rates, default=None),
+        max_per_s=max(rates, default=None),
+        cpu_ns_per_unit=median(costs) if good else None,
+        samples=tuple(
+            CeilingSample(
+                round=sample.round,
+                order=sample.order,
+                valid=sample.valid,
+                problem=sample.problem,
+                amount=sample.images,
+                wall_ns=sample.wall_ns,
+                parent_cpu_ns=sample.parent_cpu_ns,
+                workers=sample.workers,
+            )
+            for sample in entry.samples
+        ),
+    )
 
 
 def _cores_busy(sample: Sample) -> float:

@@ -5,15 +5,17 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .result import Layout, PoolKind
+from .measured import Cache, Durability, Layout, PoolKind
 
 __all__ = [
     "BASELINES",
+    "CEILING",
     "Cell",
     "Convert",
     "Cost",
     "Slice",
     "Work",
+    "ceiling_cells",
     "chunk_images",
     "convert_work",
     "expected_ns",
@@ -27,6 +29,7 @@ __all__ = [
     "work_of",
 ]
 
+CEILING = "ceiling"
 BASELINES = ("article-pickle-0", "article-pickle-2", "source-files")
 CHUNK_BYTES = (
     16 << 20
@@ -40,13 +43,15 @@ _MOST_PASSES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is measured: each cell once a round."""
+    """What is measured: each cell once a round. Of a ceiling, `protocol` is its name."""
 
     protocol: str
     op: str
     workers: int
     layout: Layout
     pool: PoolKind
+    cache: Cache = "warm"
+    durability: Durability = "buffered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +106,39 @@ def seed_cells(protocols: Iterable[str]) -> list[Cell]:
     return [Cell(BASELINES[2], "load", 1, "single", "none"), *cells]
 
 
-def scaling_cells(maps: Mapping[str, bool], cores: Sequence[int], ops: Sequence[str]) -> list[Cell]:
+def scaling_cells(
+    maps: Mapping[str, bool],
+    cores: Sequence[int],
+    ops: Sequence[str],
+    *,
+    caches: Sequence[Cache] = ("warm",),
+    durabilities: Sequence[Durability] = ("buffered",),
+) -> list[Cell]:
     """Return the cells of the scaling table.
 
     Args:
         maps: for each protocol, whether its arrays can be mapped.
         cores: numbers of workers.
         ops: what is timed.
+        caches: of loads; the other operations are warm.
+        durabilities: of dumps; the other operations are not flushed.
     """
     cells = []
     for op in ops:
         for protocol, mappable in maps.items():
             if op == "map" and not mappable:
                 continue
-            if op != "convert" and 1 in cores:
-                cells.append(Cell(protocol, op, 1, "shards", "none"))
-            cells += [Cell(protocol, op, workers, "shards", "loky") for workers in cores]
+            for cache in caches if op == "load" else ("warm",):
+                for durability in durabilities if op == "dump" else ("buffered",):
+                    if op != "convert" and 1 in cores:
+                        cells.append(Cell(protocol, op, 1, "shards", "none", cache, durability))
+                    cells += [Cell(protocol, op, n, "shards", "loky", cache, durability) for n in cores]
     return cells
+
+
+def ceiling_cells(names: Iterable[str], cores: Sequence[int]) -> list[Cell]:
+    """Return one cell for each ceiling and number of workers."""
+    return [Cell(name, CEILING, workers, "shards", "loky") for name in names for workers in cores]
 
 
 def shuffled(cells: Sequence[Cell], seed: int, round_number: int) -> list[Cell]:

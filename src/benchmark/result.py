@@ -5,7 +5,22 @@ tell is None, never 0.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
+
+from .findings import Ceiling, Scaling, SentinelSample
+from .inference import Drift, Ratio
+from .measured import (
+    CellResult,
+    Layout,
+    Memory,
+    PoolKind,
+    Sample,
+    Size,
+    Stats,
+    Verify,
+    WorkerSample,
+)
+from .objectives import Recommendation
 
 __all__ = [
     "SCHEMA",
@@ -13,8 +28,10 @@ __all__ = [
     "CellResult",
     "CorpusInfo",
     "Host",
+    "Layout",
     "Memory",
     "Noise",
+    "PoolKind",
     "Run",
     "Sample",
     "SamplerInfo",
@@ -29,9 +46,6 @@ __all__ = [
 ]
 
 SCHEMA = "brinery.bench/1"
-
-Layout: TypeAlias = Literal["single", "shards"]
-PoolKind: TypeAlias = Literal["none", "loky"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +131,7 @@ class CorpusInfo:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked for and what the plan made of it."""
+    """What was asked for and what the plan made of it; `cache` and `durability` are lists with commas."""
 
     cores: tuple[int, ...]
     protocols: tuple[str, ...]
@@ -126,8 +140,8 @@ class Settings:
     budget_s: float
     limit: int
     region_ns: int
-    cache: Literal["warm"]
-    durability: Literal["none"]
+    cache: str
+    durability: str
     memory_method: str
 
 
@@ -139,11 +153,23 @@ class Noise:
         load_average_before: over one minute, before the first region.
         load_average_after: the same after the last.
         foreign_cpu: CPU time of others over the time that this process may use; None if not known.
+        steal: CPU time that the hypervisor took over the time that this process may use, in the regions.
+        throttled: time that a quota held threads back over wall time, in the regions.
+        sentinel: every run of the sentinel.
+        drift: how its time changed from the first to the last; None for fewer than five rounds.
+        floor: the relative change that it shows under two names, such as 0.02; None likewise.
+        sampler_effect: its time with the sampler over that without; None likewise.
     """
 
     load_average_before: float
     load_average_after: float
     foreign_cpu: float | None
+    steal: float | None = None
+    throttled: float | None = None
+    sentinel: tuple[SentinelSample, ...] = ()
+    drift: Drift | None = None
+    floor: float | None = None
+    sampler_effect: Ratio | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,197 +178,44 @@ class SamplerInfo:
 
     Attributes:
         wall_ns: how long it watched.
-        cpu_ns: its own CPU time.
+        cpu_ns: its own CPU time; None while it is still watching.
         peak_rss_bytes: highest sum of resident memory over the tree.
         peak_pss_bytes: the same with shared pages counted once.
         columns: what the values of a row are.
         rows: the timeline.
+        longest_gap_ns: between two readings; usually a tenth of a second, more where many processes run.
     """
 
     wall_ns: int
-    cpu_ns: int
+    cpu_ns: int | None
     peak_rss_bytes: int
     peak_pss_bytes: int | None
     columns: tuple[str, ...]
     rows: tuple[tuple[int | str | None, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSample:
-    """One worker's part of a region, by its own counters.
-
-    Attributes:
-        pid: the process.
-        begin_ns: when its part began, on the clock that all processes share.
-        wall_ns: how long it took.
-        user_ns: CPU time in user mode.
-        system_ns: CPU time in the kernel.
-        switches_voluntary: times it waited.
-        switches_involuntary: times it lost the CPU.
-        read_bytes: fetched from storage.
-        write_bytes: sent towards storage.
-        phases_ns: time by phase.
-        peak_rss_bytes: highest resident memory within the region.
-        rss_bytes: resident memory at its end.
-        pss_bytes: the same with shared pages divided among those who share them.
-    """
-
-    pid: int
-    begin_ns: int
-    wall_ns: int
-    user_ns: int
-    system_ns: int
-    switches_voluntary: int
-    switches_involuntary: int
-    read_bytes: int | None
-    write_bytes: int | None
-    phases_ns: dict[str, int]
-    peak_rss_bytes: int | None = None
-    rss_bytes: int | None = None
-    pss_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One timed region.
-
-    Attributes:
-        round: which round it belongs to, from 0.
-        order: which region of that round it was, from 0.
-        valid: it counts.
-        problem: why it does not.
-        images: images handled by all workers, passes included.
-        passes: how often each worker went through its part.
-        pixel_bytes: bytes of the arrays handled.
-        file_bytes: bytes of the files written or read.
-        wall_ns: last end less first start.
-        skew_ns: last start less first start.
-        tail_ns: last end less first end.
-        parent_wall_ns: the region as the parent saw it, dispatch included (convert only).
-        parent_cpu_ns: the parent's CPU time in it (convert only).
-        peak_pss_bytes: of workers and parent together; see `settings.memory_method`.
-        workers: each worker's part.
-    """
-
-    round: int
-    order: int
-    valid: bool
-    problem: str | None
-    images: int
-    passes: int
-    pixel_bytes: int
-    file_bytes: int
-    wall_ns: int
-    skew_ns: int
-    tail_ns: int
-    parent_wall_ns: int | None
-    parent_cpu_ns: int | None
-    peak_pss_bytes: int | None
-    workers: tuple[WorkerSample, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a cell's work is.
-
-    Attributes:
-        images: distinct images of one worker's pass.
-        file_bytes_per_image: stored bytes; None where nothing was stored.
-        pixel_bytes_per_image: bytes of the arrays.
-    """
-
-    images: int
-    file_bytes_per_image: float | None
-    pixel_bytes_per_image: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Time an image over the valid samples: all workers' wall time over all images.
-
-    Attributes:
-        samples: how many.
-        median_ns: of the time an image.
-        min_ns: the fastest.
-        max_ns: the slowest.
-        low_ns: lower end of the bootstrap 95 % interval of the median; None below four samples.
-        high_ns: upper end likewise.
-        bootstrap_seed: of the resampling.
-        images_per_s: from the median.
-        pixel_bytes_per_s: from the median.
-        cores_busy: median of CPU time over wall time.
-        read_bytes_per_image: fetched from storage, median.
-        write_bytes_per_image: sent towards storage, median.
-    """
-
-    samples: int
-    median_ns: float
-    min_ns: float
-    max_ns: float
-    low_ns: float | None
-    high_ns: float | None
-    bootstrap_seed: int
-    images_per_s: float
-    pixel_bytes_per_s: float
-    cores_busy: float
-    read_bytes_per_image: float | None
-    write_bytes_per_image: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Medians over the valid samples, summed over workers and parent."""
-
-    peak_pss_bytes: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verify:
-    """How many arrays were compared with the source, and how many were not the same."""
-
-    checked: int
-    wrong: int
-    first: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CellResult:
-    """One cell.
-
-    Attributes:
-        protocol: its label, or a baseline: "article-pickle-0", "article-pickle-2", "source-files".
-        op: what was timed.
-        workers: how many; 1 also where there is no pool.
-        layout: "single" is one file an image, "shards" many images a file.
-        pool: "none" is this process itself.
-        valid: it has valid samples and every array compared was right.
-        warnings: codes; the report tells what to do.
-        problem: why it is void.
-        size: of its work.
-        samples: all of them, in order of time.
-        stats: None where no sample is valid.
-        memory: None likewise.
-        verify: what was compared, outside the timing.
-    """
-
-    protocol: str
-    op: str
-    workers: int
-    layout: Layout
-    pool: PoolKind
-    valid: bool
-    warnings: tuple[str, ...]
-    problem: str | None
-    size: Size
-    samples: tuple[Sample, ...]
-    stats: Stats | None
-    memory: Memory | None
-    verify: Verify
+    longest_gap_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """Everything a bench found."""
+    """Everything a bench found.
+
+    Attributes:
+        run: the run itself.
+        host: the machine.
+        storage: where the scratch files lay.
+        software: versions.
+        timer: the clock.
+        dataset: the images.
+        settings: what was asked for.
+        noise: what else the machine did.
+        sampler: what it saw.
+        warnings: sentences for people.
+        cells: protocols by operation and number of workers.
+        schema: of this document.
+        ceilings: what the machine can do at most, by number of workers.
+        scaling: curves and limits, by protocol and operation.
+        recommendations: one for each objective; none without scipy.
+    """
 
     run: Run
     host: Host
@@ -356,6 +229,9 @@ class BenchResult:
     warnings: tuple[str, ...]
     cells: tuple[CellResult, ...]
     schema: str = SCHEMA
+    ceilings: tuple[Ceiling, ...] = ()
+    scaling: tuple[Scaling, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document."""

@@ -3,7 +3,7 @@
 import json
 import os
 import types
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -57,7 +57,13 @@ def _build(kind: type[Built], value: Any) -> Built:
     built: Any = value
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        built = kind(**{field.name: _build(hints[field.name], value[field.name]) for field in fields(kind)})
+        built = kind(
+            **{
+                field.name: _build(hints[field.name], value[field.name])
+                for field in fields(kind)
+                if field.name in value or field.default is MISSING  # older results lack what came later
+            }
+        )
     elif origin in (Union, types.UnionType):
         inner = [argument for argument in arguments if argument is not type(None)]
         built = value if value is None or len(inner) > 1 else _build(inner[0], value)

@@ -8,8 +8,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,19 @@ from ..parser.archives import check_sources
 from . import host as machine
 from .calibrate import calibrate
 from .choices import BenchOptions, make_bench_options
+from .cold import why_not_cold
+from .conclusions import conclude, with_bounds
 from .corpus import make_corpus
 from .ledger import Ledger
+from .markdown import report_markdown
 from .matrix import rounds_that_fit
+from .noise import Sentinel, noise_of
+from .remedies import run_warnings, steal_share, throttled_share
 from .result import BenchResult, CorpusInfo, Noise, Run, SamplerInfo, Settings
 from .result_file import write_result
 from .seed import SeedTable
 from .session import BenchProgress, Session
 from .sweep import Sweep
-from .tables import report_markdown
 
 __all__ = ["BenchInterrupted", "run_benchmark"]
 
@@ -39,6 +44,7 @@ _MEMORY_METHOD = (
     "sum over workers of PSS at the region's end plus what resident memory had been above it within the "
     "region (VmHWM after clear_refs), plus the parent's PSS; dump holds its source arrays"
 )
+_ROW_NS = 1_000_000_000
 _COLUMNS = (
     "t_ns",
     "pid",
@@ -50,7 +56,6 @@ _COLUMNS = (
     "read_bytes",
     "write_bytes",
 )
-_FOREIGN = 0.05
 
 
 class BenchInterrupted(KeyboardInterrupt):
@@ -149,6 +154,7 @@ class _Bench:
         self._load_before = os.getloadavg()[0]
         self._cpu_use = machine.CpuUse()
         self._parts: list[_Part] = []
+        self._sentinel: Sentinel | None = None
         self._rounds = 0
         self._corpus: CorpusInfo | None = None
 
@@ -165,11 +171,11 @@ class _Bench:
         except KeyboardInterrupt as interruption:
             if self._corpus is None:
                 raise
-            raise BenchInterrupted(self._write(finished=False)) from interruption
+            raise BenchInterrupted(self._write(finished=False, last=True)) from interruption
         finally:
             gc.unfreeze()
             pool.shutdown()
-        result = self._write(finished=True)
+        result = self._write(finished=True, last=True)
         self._say(f"wrote {options.output / 'result.json'} and {options.output / 'report.md'}")
         return result
 
@@ -194,19 +200,35 @@ class _Bench:
             self._warn(f"{label} cannot be measured on these images: {reason}")
         if not costs.protocols:
             raise BrineryError("none of the protocols can store these images")
+        options = self._options = self._without_cold(options)
         session = Session(options, corpus, self._scratch, self._usable, self._ledger, self._progress)
+        self._sentinel = Sentinel(session, self._sampler)
+        session.visit = self._sentinel.visit
         self._parts.append(_Part("seed", SeedTable(session, costs)))
         if options.preset != "seed":
             self._parts.append(_Part("scaling", Sweep(session, costs)))
         self._plan()
-        session.regions = self._rounds * sum(len(part.work.cells) for part in self._parts)
+        session.regions = self._rounds * sum(part.work.regions for part in self._parts)
         for part in self._parts:
             part.work.stage()
+        self._sentinel.stage()
+
+    def _without_cold(self, options: BenchOptions) -> BenchOptions:
+        """Return the options without cold loads where they cannot be made sure of."""
+        if "cold" not in options.caches or options.preset == "seed":
+            return options
+        reason = why_not_cold(self._scratch)
+        if reason is None:
+            return options
+        where = self._storage.filesystem or "this file system"
+        self._warn(f"cold loads are left out on {where}: {reason}; choose a --scratch on a disk")
+        return replace(options, caches=tuple(name for name in options.caches if name != "cold"))
 
     def _plan(self) -> None:
         options, info = self._options, self._corpus
         assert info is not None
-        round_s = sum(part.work.round_ns for part in self._parts) / 1e9
+        assert self._sentinel is not None
+        round_s = sum(part.work.round_ns + 2 * self._sentinel.visit_ns for part in self._parts) / 1e9
         stage_s = sum(part.work.stage_ns for part in self._parts) / 1e9
         spent_s = time.monotonic() - self._begin
         fewest, most = options.round_limits
@@ -217,13 +239,15 @@ class _Bench:
         cut = ", cut at 256 MiB of pixels" if info.cut else ""
         bad = f", {info.unusable} members without one" if info.unusable else ""
         cells = sum(len(part.work.cells) for part in self._parts)
+        ceilings = sum(part.work.regions for part in self._parts) - cells
         self._say(
             f"corpus     {info.images} images{cut}{bad}: {info.source_bytes / 1e6:.1f} MB encoded, "
             f"{info.pixel_bytes / 1e6:.1f} MB of pixels"
         )
         self._say(
-            f"plan       {cells} cells, {self._rounds} rounds in random order (seed {options.seed}), "
-            f"regions of about {options.region_ns / 1e6:.0f} ms{' (quick)' if options.quick else ''}"
+            f"plan       {cells} cells, {ceilings} ceilings, {self._rounds} rounds in random order "
+            f"(seed {options.seed}), regions of about {options.region_ns / 1e6:.0f} ms"
+            f"{' (quick)' if options.quick else ''}"
         )
         budget = f", the target is {options.budget_s:.0f} s" if expected > options.budget_s else ""
         self._say(f"expected   {expected:.0f} s in all{budget}")
@@ -248,8 +272,10 @@ class _Bench:
         self._warnings.append(text)
         self._say(f"warning    {text}")
 
-    def _write(self, *, finished: bool) -> BenchResult:
+    def _write(self, *, finished: bool, last: bool = False) -> BenchResult:
         result = self._result(finished=finished)
+        if last:
+            result = conclude(result)
         write_result(result, self._options.output / "result.json")
         report = self._options.output / "report.md"
         try:
@@ -261,13 +287,8 @@ class _Bench:
     def _result(self, *, finished: bool) -> BenchResult:
         options = self._options
         assert self._corpus is not None
-        foreign = self._cpu_use.foreign()
-        warnings = list(self._warnings)
-        if foreign is not None and foreign > _FOREIGN:
-            warnings.append(f"other programs took {foreign:.0%} of the CPUs: close them and measure again")
-        if options.quick:
-            warnings.append("quick: short regions and few rounds, good for a first look only")
-        return BenchResult(
+        ceilings = self._ledger.ceilings()
+        result = BenchResult(
             run=Run(
                 argv=self._argv,
                 preset=options.preset,
@@ -294,26 +315,53 @@ class _Bench:
                 budget_s=options.budget_s,
                 limit=options.limit,
                 region_ns=options.region_ns,
-                cache="warm",
-                durability="none",
+                cache=",".join(options.caches),
+                durability=",".join(options.durabilities),
                 memory_method=_MEMORY_METHOD,
             ),
-            noise=Noise(self._load_before, os.getloadavg()[0], foreign),
-            sampler=_sampled(self._sampler, finished=finished),
-            warnings=tuple(warnings),
-            cells=self._ledger.results(),
+            noise=self._noise(),
+            sampler=_sampled(self._sampler),
+            warnings=(),
+            cells=with_bounds(self._ledger.results(), ceilings),
+            ceilings=ceilings,
+        )
+        return replace(result, warnings=(*self._warnings, *run_warnings(result)))
+
+    def _noise(self) -> Noise:
+        uses = [
+            use for cell in self._ledger.results() for s in cell.samples if (use := s.machine) is not None
+        ]
+        samples = self._sentinel.samples if self._sentinel is not None else []
+        found = noise_of(samples)
+        return Noise(
+            load_average_before=self._load_before,
+            load_average_after=os.getloadavg()[0],
+            foreign_cpu=self._cpu_use.foreign(),
+            steal=steal_share(uses, self._usable),
+            throttled=throttled_share(uses),
+            sentinel=tuple(samples),
+            drift=found.drift,
+            floor=found.floor,
+            sampler_effect=found.sampler_effect,
         )
 
 
-def _sampled(sampler: Sampler, *, finished: bool) -> SamplerInfo:
-    """Keep one reading a process and second: those that have shares of memory."""
-    rows = [reading for reading in sampler.timeline if reading.pss_bytes is not None]
+def _sampled(sampler: Sampler) -> SamplerInfo:
+    """Keep one reading a process and second, and all that have shares of memory."""
+    timeline = sampler.timeline
+    rows, last = [], dict[int, int]()
+    for reading in timeline:
+        if reading.pss_bytes is not None or reading.t_ns - last.get(reading.pid, -_ROW_NS) >= _ROW_NS:
+            last[reading.pid] = reading.t_ns
+            rows.append(tuple(getattr(reading, name) for name in _COLUMNS))
+    times = sorted({reading.t_ns for reading in timeline})
     wall = time.perf_counter_ns() - sampler.begin_ns if sampler.begin_ns else 0
     return SamplerInfo(
         wall_ns=wall,
-        cpu_ns=sampler.cpu_ns if finished else 0,
+        cpu_ns=sampler.cpu_ns or None,
         peak_rss_bytes=sampler.peak.rss_bytes,
         peak_pss_bytes=sampler.peak.pss_bytes,
         columns=_COLUMNS,
-        rows=tuple(tuple(getattr(reading, name) for name in _COLUMNS) for reading in rows),
+        rows=tuple(rows),
+        longest_gap_ns=max((after - before for before, after in pairwise(times)), default=None),
     )

@@ -34,6 +34,11 @@ class SeedTable:
         return single_work(price, self._session.options.region_ns, len(corpus.images), corpus.pixel_bytes)
 
     @property
+    def regions(self) -> int:
+        """How many regions a round has."""
+        return len(self.cells)
+
+    @property
     def round_ns(self) -> float:
         """How long a round is expected to take."""
         total = 0.0
@@ -71,12 +76,15 @@ class SeedTable:
 
     def run_round(self, number: int) -> None:
         """Measure every cell once."""
-        session = self._session
-        for order, cell in enumerate(shuffled(self.cells, session.options.seed, number)):
+        session, workers = self._session, default_workers()
+        session.sentinel("seed", number, "open", workers)
+        left = session.to_do(self.cells)
+        for order, cell in enumerate(shuffled(left, session.options.seed, number)):
             part = self._part(cell, self._work[cell], check=number == 0)
             sample, reports = session.inline(Task(0, None, part), round_number=number, order=order)
             session.record(cell, sample, reports)
             session.tick(cell)
+        session.sentinel("seed", number, "close", workers)
 
     def _part(self, cell: Cell, work: Work, *, check: bool) -> Part:
         session = self._session

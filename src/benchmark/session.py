@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -12,7 +13,7 @@ from .choices import BenchOptions
 from .corpus import Corpus
 from .ledger import Ledger, combine
 from .matrix import Cell
-from .result import Sample
+from .measured import Sample
 from .tasks import Meeting, Report, Task, run_action
 
 __all__ = ["BenchProgress", "Session", "own_pss"]
@@ -40,6 +41,7 @@ class Session:
         progress: told after each region.
         regions: how many there will be.
         done: how many there were.
+        visit: called with part, round, "open" or "close", and the size of the pool that is there.
     """
 
     options: BenchOptions
@@ -50,6 +52,7 @@ class Session:
     progress: Callable[[BenchProgress], None]
     regions: int = 0
     done: int = 0
+    visit: Callable[[str, int, Literal["open", "close"], int], None] | None = None
     _meetings: int = field(default=0)
 
     def meeting(self, workers: int) -> Meeting:
@@ -68,6 +71,11 @@ class Session:
         self.done += 1
         where = "inline" if cell.pool == "none" else f"{cell.workers} workers"
         self.progress(BenchProgress(self.done, self.regions, f"{cell.op} {cell.protocol}, {where}"))
+
+    def sentinel(self, part: str, round_number: int, place: Literal["open", "close"], workers: int) -> None:
+        """Let the sentinel open or close a round."""
+        if self.visit is not None:
+            self.visit(part, round_number, place, workers)
 
     def inline(self, task: Task, *, round_number: int, order: int) -> tuple[Sample, list[Report]]:
         """Run a region in this process."""
@@ -105,6 +113,14 @@ class Session:
             parent_pss=own_pss(),
         )
         return sample, reports
+
+    def to_do(self, cells: list[Cell]) -> list[Cell]:
+        """Return the cells that take part in the next round: all of them where the rounds are given."""
+        if self.options.rounds is not None:
+            return cells
+        left = self.ledger.still_open(cells)
+        self.regions -= len(cells) - len(left)
+        return left
 
     def record(self, cell: Cell, sample: Sample, reports: list[Report]) -> None:
         """Keep a region."""

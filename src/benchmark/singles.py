@@ -12,8 +12,9 @@ from ..engine.protocols.registry import get_serializer
 from ..parser.decode import decode
 from ..parser.options import DecodeOptions
 from .actions import Action, Part, arrays_of, shard_action, single_name, write_single
+from .ceilings import ceiling_action
 from .corpus import Image, digest
-from .matrix import BASELINES
+from .matrix import BASELINES, CEILING
 
 __all__ = ["make_action"]
 
@@ -148,6 +149,8 @@ class _SourceLoad(_SingleLoad):
 
 def make_action(part: Part) -> Action:
     """Return the action of a part, ready to run."""
+    if part.op == CEILING:
+        return ceiling_action(part)
     if part.layout == "shards":
         return shard_action(part)
     if part.protocol == BASELINES[2]:

@@ -9,13 +9,17 @@ from ..engine.protocols.registry import get_serializer
 from ..errors import BrineryError, WorkerError
 from .actions import Part
 from .calibrate import Costs
+from .ceiling_region import CeilingRegion
+from .ceilings import CEILINGS, COLD
 from .converting import ConvertRegion
 from .ledger import void
 from .matrix import (
+    CEILING,
     Cell,
     Convert,
     Slice,
     Work,
+    ceiling_cells,
     chunk_images,
     convert_work,
     expected_ns,
@@ -24,7 +28,7 @@ from .matrix import (
     slices_of,
     work_of,
 )
-from .result import Sample
+from .measured import Sample
 from .session import Session
 from .tasks import Report, Task, run_stage, run_warm_up
 
@@ -47,7 +51,12 @@ class Sweep:
         self._costs = costs
         self._protocols = tuple(costs.protocols)
         maps = {label: get_serializer(label).maps for label in self._protocols}
-        self.cells = scaling_cells(maps, options.cores, options.ops)
+        self.cells = scaling_cells(
+            maps, options.cores, options.ops, caches=options.caches, durabilities=options.durabilities
+        )
+        self._ceilings = CeilingRegion(session)
+        names = (*CEILINGS, COLD) if "cold" in options.caches else CEILINGS
+        self.ceilings = ceiling_cells(names, options.cores)
         self._slices = max(8, *options.cores)
         self._region_ns = float(options.region_ns)
         self._chunks = {
@@ -69,6 +78,13 @@ class Sweep:
                 cell,
                 self._convert_work(cell).unit_images if cell.op == "convert" else self._work(cell).images,
             )
+        for cell in self.ceilings:
+            session.ledger.expect(cell, 0)
+
+    @property
+    def regions(self) -> int:
+        """How many regions a round has."""
+        return len(self.cells) + len(self.ceilings)
 
     @property
     def round_ns(self) -> float:
@@ -76,6 +92,7 @@ class Sweep:
         total = sum(
             self._cell_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers for cell in self.cells
         )
+        total += sum(self._ceilings.expected_ns(cell) for cell in self.ceilings)
         return total + _SPAWN_NS * sum(self._session.options.cores) / self._session.usable
 
     @property
@@ -129,8 +146,9 @@ class Sweep:
         )
 
     def stage(self) -> None:
-        """Write the shards that loads read and the datasets that are mapped."""
+        """Write the shards that loads read, the datasets that are mapped, the ceilings' file."""
         session = self._session
+        self._ceilings.stage()
         parts: list[Part] = []
         if {"load", "load_lazy"} & set(session.options.ops):
             for label in self._protocols:
@@ -165,14 +183,20 @@ class Sweep:
     def run_round(self, number: int) -> None:
         """Measure every cell once, one block for each number of workers."""
         session = self._session
-        order = 0
-        for block in in_blocks(self.cells, session.options.seed, number):
-            self._warm_up(block[0].workers)
+        left = session.to_do([*self.cells, *self.ceilings])
+        order = workers = 0
+        for block in in_blocks(left, session.options.seed, number):
+            first, workers = workers == 0, block[0].workers
+            self._warm_up(workers)
+            if first:
+                session.sentinel("scaling", number, "open", workers)
             for cell in block:
                 sample, reports = self._measure(cell, number, order)
                 session.record(cell, sample, reports)
                 session.tick(cell)
                 order += 1
+        if workers:
+            session.sentinel("scaling", number, "close", workers)
 
     def _measure(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
         """Run a region, once more where it is void for a reason other than wrong arrays."""
@@ -190,6 +214,8 @@ class Sweep:
                 return self._convert.run(
                     cell, self._convert_work(cell), self._pids, round_number=number, order=order
                 )
+            if cell.op == CEILING:
+                return self._ceilings.run(cell, self._pids, round_number=number, order=order)
             tasks = self._tasks(cell, check=number == 0)
             if cell.pool == "none":
                 return session.inline(tasks[0], round_number=number, order=order)
@@ -201,32 +227,27 @@ class Sweep:
         session, work = self._session, self._work(cell)
         meeting = session.meeting(cell.workers) if cell.pool == "loky" else None
         files = f"dataset-{cell.protocol}" if cell.op == "map" else f"shards-{cell.protocol}"
-        part = Part(
-            protocol=cell.protocol,
-            op=cell.op,
-            layout="shards",
-            slices=(),
-            passes=work.passes,
-            corpus=session.corpus.index,
-            files=str(session.scratch / files),
-            scratch="",
-            check=check,
-        )
-        return [
-            Task(
-                worker,
-                meeting,
-                replace(
-                    part,
-                    slices=tuple(
-                        Slice(number * work.images, work.images)
-                        for number in slices_of(work, worker, cell.workers, self._slices)
-                    ),
-                    scratch=str(session.folder(f"new-{worker}")),
-                ),
+        tasks = []
+        for worker in range(cell.workers):
+            slices = tuple(
+                Slice(number * work.images, work.images)
+                for number in slices_of(work, worker, cell.workers, self._slices)
             )
-            for worker in range(cell.workers)
-        ]
+            part = Part(
+                protocol=cell.protocol,
+                op=cell.op,
+                layout="shards",
+                slices=slices,
+                passes=len(slices) if cell.cache == "cold" else work.passes,  # no file is cold twice
+                corpus=session.corpus.index,
+                files=str(session.scratch / files),
+                scratch=str(session.folder(f"new-{worker}")),
+                check=check,
+                cache=cell.cache,
+                durability=cell.durability,
+            )
+            tasks.append(Task(worker, meeting, part))
+        return tasks
 
     def _warm_up(self, workers: int) -> None:
         """Start the workers, have each import every library, and note who they are.

@@ -1,25 +1,14 @@
 """A bench's result as tables: plain text for the terminal, Markdown for report.md. Measures nothing."""
 
-import shlex
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
+from .findings_tables import ceiling_table, growth_table, noise_table, recommendation_table
 from .matrix import BASELINES
-from .result import BenchResult, CellResult
+from .measured import CellResult
+from .result import BenchResult
+from .table import NONE, Table, digits, text_table
 
-__all__ = ["REMEDIES", "Table", "all_tables", "report_markdown", "scaling_tables", "seed_table", "text_table"]
-
-REMEDIES = {
-    "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
-    "void-samples": "some regions did not count, see `problem` in result.json; measure again",
-    "oversubscribed": "more workers than usable CPUs: behaviour under load, not scaling",
-    "short-region": "a region below 100 ms: give more images with --limit, or leave out --quick",
-    "few-rounds": "fewer than five rounds: raise --budget, or set --rounds 7",
-    "spread": "slowest and fastest round differ by more than 10 %: stop other programs, raise --rounds",
-    "start-skew": "workers began more than 5 % of the region apart: other programs hold the CPUs",
-    "tail": "the last worker ended more than 25 % of the region after the first: uneven images or busy CPUs",
-}
+__all__ = ["Table", "all_tables", "scaling_tables", "seed_table", "text_table"]
 
 _BASELINE_NAMES = {
     BASELINES[0]: "article's loop, pickle 0",
@@ -33,30 +22,33 @@ _OP_TITLES = {
     "load_lazy": "load_lazy: as load, but the arrays' bytes are not touched",
     "map": "map: shards to arrays through brinery.open, every byte touched",
 }
-_NONE = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of text.
-
-    Attributes:
-        title: what it shows.
-        columns: the heads; all columns but the first are aligned right.
-        rows: the cells.
-        notes: what its marks mean.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
+_BOUNDS = {
+    "convert": "decoding alone and writing raw, one after the other,",
+    "dump": "writing raw",
+    "load": "reading raw or copying in memory, whichever is nearer,",
+    "map": "the bytes that memcpy moves",
+}
+_CEILINGS = {
+    "decode + raw-write": "decode",
+    "raw-write": "write",
+    "raw-write-fsync": "fsync",
+    "raw-read": "read",
+    "raw-read-cold": "cold read",
+    "memcpy": "memcpy",
+}
+_VARIANTS = {"cold": "from a cold cache", "fsync": "with fsync"}
 
 
 def all_tables(result: BenchResult) -> list[Table]:
-    """Return the seed's table, if it was measured, and one scaling table for each operation."""
+    """Return every table: the seed's, those over workers, ceilings, noise, recommendations."""
     seed = seed_table(result)
-    return ([seed] if seed.rows else []) + scaling_tables(result)
+    tables = [seed] if seed.rows else []
+    tables += scaling_tables(result)
+    if result.ceilings:
+        tables.append(ceiling_table(result))
+    tables.append(noise_table(result))
+    recommended = recommendation_table(result)
+    return tables if recommended is None else [*tables, recommended]
 
 
 def seed_table(result: BenchResult) -> Table:
@@ -79,10 +71,10 @@ def seed_table(result: BenchResult) -> Table:
                 _source_name(result) if name == BASELINES[2] else _BASELINE_NAMES.get(name, name),
                 _seconds(dump),
                 _seconds(load),
-                _NONE if stored is None else _digits(stored / 1000),
+                NONE if stored is None else digits(stored / 1000),
                 _range(dump),
                 _range(load),
-                f"{dump.size.images if dump else _NONE} / {load.size.images if load else _NONE}",
+                f"{dump.size.images if dump else NONE} / {load.size.images if load else NONE}",
             )
         )
     return Table(
@@ -92,7 +84,7 @@ def seed_table(result: BenchResult) -> Table:
         (
             (
                 "~ extrapolated from the images timed (dump / load). Range: 95 % interval of the median, "
-                "with fewer than four rounds the fastest and the slowest."
+                "with fewer than five rounds the fastest and the slowest."
             ),
             (
                 "dump: arrays in memory to files; in the article's loop it includes reading and decoding "
@@ -103,14 +95,15 @@ def seed_table(result: BenchResult) -> Table:
 
 
 def scaling_tables(result: BenchResult) -> list[Table]:
-    """Return one table for each operation over workers."""
+    """Return a table for each operation over workers, cache and durability, and one of its growth."""
     cells = [cell for cell in result.cells if cell.layout == "shards"]
     protocols = list(dict.fromkeys(cell.protocol for cell in cells))
+    variants = list(dict.fromkeys((cell.op, cell.cache, cell.durability) for cell in cells))
+    variants.sort(key=lambda one: result.settings.ops.index(one[0]))
     tables = []
-    for op in result.settings.ops:
-        found = [cell for cell in cells if cell.op == op]
-        if not found:
-            continue
+    for variant in variants:
+        op, cache, durability = variant
+        found = [cell for cell in cells if (cell.op, cell.cache, cell.durability) == variant]
         rows: list[tuple[str, ...]] = []
         for protocol in protocols:
             own = sorted(
@@ -120,9 +113,20 @@ def scaling_tables(result: BenchResult) -> list[Table]:
             one = next((cell for cell in own if cell.pool == "loky" and cell.workers == 1), None)
             rows += [
                 (protocol if place == 0 else "", *_scaling_row(cell, one)) for place, cell in enumerate(own)
-            ] or [(protocol, *[_NONE] * 9)]
-        tables.append(Table(_OP_TITLES[op], _SCALING_COLUMNS, tuple(rows), _scaling_notes(op, result)))
+            ] or [(protocol, *[NONE] * (len(_SCALING_COLUMNS) - 1))]
+        title = ", ".join([_OP_TITLES[op], *_marks(cache, durability)])
+        tables.append(Table(title, _SCALING_COLUMNS, tuple(rows), _scaling_notes(op, result)))
+        scaling = [one for one in result.scaling if (one.op, one.cache, one.durability) == variant]
+        growth = growth_table(scaling, result.host.usable_cpus)
+        if growth is not None:
+            first = not any(table.title.startswith(growth.title) for table in tables)
+            name = f"{growth.title}: {', '.join([op, *_marks(cache, durability)])}"
+            tables.append(replace(growth, title=name, notes=growth.notes if first else ()))
     return tables
+
+
+def _marks(cache: str, durability: str) -> list[str]:
+    return [_VARIANTS[mark] for mark in (cache, durability) if mark in _VARIANTS]
 
 
 _SCALING_COLUMNS = (
@@ -132,6 +136,7 @@ _SCALING_COLUMNS = (
     "MB/s",
     "speed-up",
     "efficiency",
+    "of ceiling",
     "cores busy",
     "peak MiB",
     "read kB/image",
@@ -144,8 +149,8 @@ def _scaling_row(cell: CellResult, one: CellResult | None) -> tuple[str, ...]:
     workers = "inline" if cell.pool == "none" else f"{cell.workers}{mark}"
     stats = cell.stats
     if stats is None:
-        return (workers, "void", *[_NONE] * 7)
-    speed_up = efficiency = _NONE
+        return (workers, "void", *[NONE] * (len(_SCALING_COLUMNS) - 3))
+    speed_up = efficiency = NONE
     if one is not None and one.stats is not None:
         ratio = one.stats.median_ns / stats.median_ns
         speed_up = f"{ratio:.2f}"
@@ -154,12 +159,13 @@ def _scaling_row(cell: CellResult, one: CellResult | None) -> tuple[str, ...]:
     peak = cell.memory.peak_pss_bytes if cell.memory else None
     return (
         workers,
-        _digits(stats.images_per_s),
-        _digits(stats.pixel_bytes_per_s / 1e6),
+        digits(stats.images_per_s),
+        digits(stats.pixel_bytes_per_s / 1e6),
         speed_up,
         efficiency,
+        NONE if cell.bound is None else f"{cell.bound.fraction:.0%} {_CEILINGS[cell.bound.ceiling]}",
         f"{stats.cores_busy:.2f}",
-        _NONE if peak is None else f"{peak / (1 << 20):.0f}",
+        NONE if peak is None else f"{peak / (1 << 20):.0f}",
         _storage(stats.read_bytes_per_image),
         _storage(stats.write_bytes_per_image),
     )
@@ -173,118 +179,13 @@ def _scaling_notes(op: str, result: BenchResult) -> tuple[str, ...]:
             "page cache."
         )
     ]
+    if op in _BOUNDS:
+        notes.append(f"Of ceiling: how much of {_BOUNDS[op]} with as many workers.")
     if any(cell.op == op and "oversubscribed" in cell.warnings for cell in result.cells):
         notes.append(f"* oversubscribed: more workers than the {result.host.usable_cpus:g} usable CPUs.")
     if op == "map":
         notes.append("- in a whole row: the protocol stores no raw bytes to map.")
     return tuple(notes)
-
-
-def text_table(table: Table) -> str:
-    """Return the table in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        first = cells[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        return "  ".join([first, *rest]).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    lines = [table.title, "", line(table.columns), rule, *map(line, table.rows), *table.notes]
-    return "\n".join(lines)
-
-
-def report_markdown(result: BenchResult) -> str:
-    """Return report.md: the tables, every warning with its remedy, method, environment, the exact command."""
-    parts = ["# brinery bench", _summary(result)]
-    parts += [_markdown_table(table) for table in all_tables(result)]
-    parts.append("## Warnings\n\n" + "\n".join(f"- {line}" for line in _warnings(result)))
-    parts.append("## Method\n\n" + "\n".join(f"- {line}" for line in _method(result)))
-    parts.append("## Environment\n\n" + "\n".join(f"- {line}" for line in _environment(result)))
-    parts.append(f"## Command\n\n```\n{shlex.join(result.run.argv)}\n```\n\nSeed {result.run.seed}.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown_table(table: Table) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in cells) + " |"
-
-    rule = "|" + "|".join([" --- "] + [" ---: "] * (len(table.columns) - 1)) + "|"
-    rows = "\n".join([line(table.columns), rule, *map(line, table.rows)])
-    notes = "\n".join(note.replace("*", "\\*").replace("~", "\\~") + "  " for note in table.notes)
-    return f"## {table.title}\n\n{rows}\n\n{notes}"
-
-
-def _summary(result: BenchResult) -> str:
-    valid = sum(cell.valid for cell in result.cells)
-    warned = sum(bool(cell.warnings) for cell in result.cells)
-    rounds = ", ".join(f"{name} {done}" for name, done in result.run.rounds_done.items())
-    state = "" if result.run.finished else " **Not finished: these are the rounds that were done.**"
-    quick = " Quick: for a first look only." if result.run.quick else ""
-    return (
-        f"{result.run.started_at}, {result.run.seconds:.0f} s, brinery {result.run.brinery}. "
-        f"{len(result.cells)} cells: {valid} valid, {len(result.cells) - valid} void, {warned} warned. "
-        f"Rounds: {rounds}.{state}{quick}"
-    )
-
-
-def _warnings(result: BenchResult) -> list[str]:
-    counts = Counter(code for cell in result.cells for code in cell.warnings)
-    lines = list(result.warnings)
-    lines += [f"{code} ({counts[code]} cells): {text}." for code, text in REMEDIES.items() if counts[code]]
-    lines += [
-        f"void: {cell.op} {cell.protocol}, {cell.workers} workers: {cell.problem}."
-        for cell in result.cells
-        if not cell.valid
-    ]
-    return lines or ["None."]
-
-
-def _method(result: BenchResult) -> list[str]:
-    settings, timer = result.settings, result.timer
-    return [
-        (
-            f"Timed regions of about {settings.region_ns / 1e6:.0f} ms, looped over the images where one "
-            f"pass is shorter; clock {timer.name}. Medians over rounds."
-        ),
-        (
-            "Workers are started and all libraries imported before any region; they begin at one instant. "
-            "Wall time is the last end less the first start."
-        ),
-        (
-            f"Page cache {settings.cache}, no fsync. Garbage is collected before each region and not during "
-            "it (convert: as Python does by itself)."
-        ),
-        "Each round visits every cell once in random order, in blocks by number of workers.",
-        (
-            "Every array that was loaded or mapped was compared with its source; what dump and "
-            "convert wrote, in the first round."
-        ),
-        f"Peak memory: {settings.memory_method}.",
-    ]
-
-
-def _environment(result: BenchResult) -> list[str]:
-    host, storage, data, noise = result.host, result.storage, result.dataset, result.noise
-    foreign = "unknown" if noise.foreign_cpu is None else f"{noise.foreign_cpu:.1%}"
-    libraries = ", ".join(f"{name} {version}" for name, version in result.software.libraries.items())
-    shapes = ", ".join(f"{count} of {shape}" for shape, count in data.shapes.items())
-    return [
-        (
-            f"{host.cpu or host.architecture}, {host.usable_cpus:g} usable CPUs, "
-            f"{host.memory_bytes / (1 << 30):.1f} GiB, {host.kernel}, governor {host.governor or 'unknown'}"
-        ),
-        f"Scratch files on {storage.filesystem or 'an unknown file system'} ({storage.device or 'unknown'})",
-        f"{result.software.python}; {libraries}",
-        (
-            f"{data.images} images ({data.source}): {data.source_bytes / 1e6:.1f} MB encoded, "
-            f"{data.pixel_bytes / 1e6:.1f} MB of pixels; {shapes}; xxh3 {data.xxh3}"
-        ),
-        (
-            f"Load average {noise.load_average_before:.2f} before, {noise.load_average_after:.2f} after; "
-            f"CPU taken by others {foreign}"
-        ),
-    ]
 
 
 def _source_name(result: BenchResult) -> str:
@@ -294,30 +195,21 @@ def _source_name(result: BenchResult) -> str:
 def _seconds(cell: CellResult | None) -> str:
     """The total for 1000 images."""
     if cell is None:
-        return _NONE
+        return NONE
     if cell.stats is None:
         return "void"
     mark = "" if cell.size.images == 1000 else "~"
-    return mark + _digits(cell.stats.median_ns / 1e6)
+    return mark + digits(cell.stats.median_ns / 1e6)
 
 
 def _range(cell: CellResult | None) -> str:
     if cell is None or cell.stats is None:
-        return _NONE
+        return NONE
     stats = cell.stats
     low = stats.min_ns if stats.low_ns is None else stats.low_ns
     high = stats.max_ns if stats.high_ns is None else stats.high_ns
-    return f"{_digits(low / 1e6)}..{_digits(high / 1e6)}"
+    return f"{digits(low / 1e6)}..{digits(high / 1e6)}"
 
 
 def _storage(value: float | None) -> str:
-    return _NONE if value is None else _digits(value / 1000)
-
-
-def _digits(value: float) -> str:
-    """Three significant digits, without an exponent."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return NONE if value is None else digits(value / 1000)

@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from ..engine.counters import read_counters
+from ..engine.counters import Counters, read_counters
 from ..engine.protocols.registry import get_serializer
 from ..errors import BrineryError
 from .actions import Part, shard_name, single_name, write_shard, write_single
+from .cold import drop, fetched
 from .corpus import load_corpus
-from .result import WorkerSample
+from .disturbance import read_machine, use_between
+from .matrix import CEILING
+from .measured import MachineUse, WorkerSample
 from .singles import make_action
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "run_memory",
     "run_stage",
     "run_warm_up",
+    "worker_sample",
 ]
 
 _POLL_S = 0.001
@@ -108,6 +112,8 @@ class Report:
         checked: arrays compared with the source.
         wrong: how many were not the same.
         problem: the first of them, or why the region failed.
+        void: why it does not count though its arrays are right.
+        machine: what else went on, by the first worker.
     """
 
     sample: WorkerSample
@@ -117,6 +123,8 @@ class Report:
     checked: int = 0
     wrong: int = 0
     problem: str | None = None
+    void: str | None = None
+    machine: MachineUse | None = None
 
 
 def run_action(task: Task) -> Report:
@@ -127,41 +135,39 @@ def run_action(task: Task) -> Report:
         gc.collect()
     except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
         return _failed(task, error)
+    cold = task.part.cache == "cold"
+    folder = str(Path(task.part.corpus).parent)
     gc.disable()
     try:
-        if task.part.passes > 1:
+        if cold:
+            stayed = drop(action.sources)
+            if stayed is not None:
+                raise BrineryError(stayed)  # noqa: TRY301 - reported like the rest
+        elif task.part.passes > 1:
             action.warm()
         reset_peak()
+        around = read_machine(folder) if task.worker == 0 else None
         if task.meeting is not None:
             task.meeting.wait(task.worker)
         before = read_counters()
         action.run()
         after = read_counters()
+        machine = use_between(around, read_machine(folder)) if around is not None else None
     except Exception as error:  # noqa: BLE001 - as above
         action.clean()
         return _failed(task, error)
     finally:
         gc.enable()
-    spent = after - before
-    sample = WorkerSample(
-        pid=os.getpid(),
-        begin_ns=before.time_ns,
-        wall_ns=spent.time_ns,
-        user_ns=spent.user_ns,
-        system_ns=spent.system_ns,
-        switches_voluntary=spent.switches_voluntary,
-        switches_involuntary=spent.switches_involuntary,
-        read_bytes=spent.read_bytes,
-        write_bytes=spent.write_bytes,
-        phases_ns=action.phases,
-    )
-    sample = _with_memory(sample)
+    sample = worker_sample(before.time_ns, after - before, action.phases)
+    if task.part.op != CEILING:
+        sample = _with_memory(sample)
     try:
         action.check()
     except Exception as error:  # noqa: BLE001 - as above
         action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
     action.clean()
     reset_peak()
+    problem = action.problems[0] if action.problems else None
     return Report(
         sample,
         images=action.images,
@@ -169,8 +175,37 @@ def run_action(task: Task) -> Report:
         file_bytes=action.file_bytes,
         checked=action.checked,
         wrong=len(action.problems),
-        problem=action.problems[0] if action.problems else None,
+        problem=problem,
+        void=_why_void(sample, action.file_bytes if cold else None),
+        machine=machine,
     )
+
+
+def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> WorkerSample:
+    """Return a worker's part of a region by its thread's counters."""
+    known = spent.cpu_ns + (spent.run_wait_ns or 0) + (spent.block_wait_ns or 0)
+    return WorkerSample(
+        pid=os.getpid(),
+        begin_ns=begin_ns,
+        wall_ns=spent.time_ns,
+        user_ns=spent.user_ns,
+        system_ns=spent.system_ns,
+        switches_voluntary=spent.switches_voluntary,
+        switches_involuntary=spent.switches_involuntary,
+        read_bytes=spent.read_bytes,
+        write_bytes=spent.write_bytes,
+        phases_ns=phases,
+        run_wait_ns=spent.run_wait_ns,
+        block_wait_ns=spent.block_wait_ns,
+        other_ns=max(0, spent.time_ns - known),
+    )
+
+
+def _why_void(sample: WorkerSample, cold_bytes: int | None) -> str | None:
+    """Return why a region does not count though its arrays are right."""
+    if sample.swap_bytes:
+        return f"swapped: {sample.swap_bytes >> 10} KiB of a worker's memory lay in swap"
+    return None if cold_bytes is None else fetched(sample.read_bytes, cold_bytes)
 
 
 def run_warm_up(task: Task) -> Report:
@@ -254,11 +289,13 @@ def reset_peak() -> bool:
 
 def _with_memory(sample: WorkerSample) -> WorkerSample:
     """Add this process's memory; the peak only where it was reset, which is seen by doing it again."""
-    peak = None
+    peak = swap = None
     try:
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 peak = int(line.split()[1]) * 1024
+            elif line.startswith("VmSwap:"):
+                swap = int(line.split()[1]) * 1024
         memory = psutil.Process().memory_full_info()
     except (OSError, psutil.Error):
         return sample
@@ -267,4 +304,5 @@ def _with_memory(sample: WorkerSample) -> WorkerSample:
         peak_rss_bytes=peak if reset_peak() else None,
         rss_bytes=memory.rss,
         pss_bytes=getattr(memory, "pss", None),
+        swap_bytes=swap,
     )

@@ -18,6 +18,7 @@ _COMMANDS = {
     "verify": "re-read every sample and compare its checksum",
     "restore": "turn a dataset's arrays back into image files",
     "bench": "measure which protocol and how many workers suit data and machine",
+    "compare": "compare two bench results cell by cell",
     "protocols": "list the protocols and what they can do",
     "sample": "make a corpus of photo-like JPEG images",
 }

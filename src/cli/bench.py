@@ -32,9 +32,23 @@ __all__ = ["command"]
     metavar="A,B...",
     help="What is timed over workers: convert, dump, load, load_lazy, map.",
 )
-@click.option("--rounds", type=int, help="Complete rounds; wins over --budget.")
+@click.option("--rounds", type=int, help="Complete rounds; wins over --budget. To decide a change: 9.")
 @click.option(
-    "--budget", type=float, metavar="SECONDS", help="Time to aim at.  [default: 240, 45 with --quick]"
+    "--budget", type=float, metavar="SECONDS", help="Time to aim at.  [default: 265, 45 with --quick]"
+)
+@click.option(
+    "--cache",
+    default="warm",
+    show_default=True,
+    metavar="warm,cold",
+    help="Where loads over workers read from.",
+)
+@click.option(
+    "--durability",
+    default="buffered",
+    show_default=True,
+    metavar="buffered,fsync",
+    help="Whether dumps over workers are flushed to storage.",
 )
 @click.option("--limit", type=int, default=1000, show_default=True, help="At most this many images.")
 @click.option("--quick", is_flag=True, help="A first look within a minute: short regions, few rounds.")

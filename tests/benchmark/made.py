@@ -64,7 +64,7 @@ def result(cells, ops=("dump", "load", "map"), usable=2.0):
         settings=Settings((1, 2, 4), ("npy", "json"), ops, None, 240.0, 1000, 150_000_000,
                           "warm", "none", "PSS"),
         noise=Noise(0.1, 0.2, 0.01),
-        sampler=SamplerInfo(1, 1, 1, 1, ("t_ns",), ((1,),)),
+        sampler=SamplerInfo(1000, 1, 1, 1, ("t_ns",), ((1,),)),
         warnings=(),
         cells=ledger.results(),
     )  # fmt: skip

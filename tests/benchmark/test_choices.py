@@ -39,6 +39,8 @@ def test_an_unknown_protocol_lists_the_known():
         {"budget": -1},
         {"limit": 0},
         {"seed": -1},
+        {"cache": "hot"},
+        {"durability": "buffered,maybe"},
     ],
 )
 def test_other_values_that_make_no_sense(values):

@@ -88,3 +88,18 @@ def test_rounds_fill_the_time_within_limits():
     assert matrix.rounds_that_fit(100, 20, 3, 7) == 5
     assert matrix.rounds_that_fit(1000, 20, 3, 7) == 7
     assert matrix.rounds_that_fit(-5, 20, 3, 7) == 3
+
+
+def test_cold_loads_and_flushed_dumps_are_cells_of_their_own():
+    cells = matrix.scaling_cells(
+        {"npy": True}, (1,), ("dump", "load", "map"),
+        caches=("warm", "cold"), durabilities=("buffered", "fsync"),
+    )  # fmt: skip
+    found = Counter((cell.op, cell.cache, cell.durability) for cell in cells)
+    assert found == {
+        ("dump", "warm", "buffered"): 2,
+        ("dump", "warm", "fsync"): 2,
+        ("load", "warm", "buffered"): 2,
+        ("load", "cold", "buffered"): 2,
+        ("map", "warm", "buffered"): 2,
+    }

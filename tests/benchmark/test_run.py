@@ -9,6 +9,8 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from brinery.benchmark import calibrate, singles
+from brinery.benchmark.ceilings import CEILINGS
+from brinery.benchmark.markdown import report_markdown
 from brinery.benchmark.result_file import read_result
 from brinery.benchmark.runner import BenchInterrupted, run_benchmark
 from brinery.engine import pool
@@ -35,6 +37,7 @@ def tiny(tmp_path_factory):
         limit=12,
         quick=True,
         ops="convert,dump,load,load_lazy,map",
+        durability="buffered,fsync",
         output=output,
         say=said.append,
         argv=("brinery", "bench", "--limit", "12"),
@@ -66,6 +69,72 @@ def test_every_cell_was_measured_and_compared(tiny):
     assert all(cell.verify.checked for cell in made.cells if cell.op != "load_lazy")
     assert made.run.finished
     assert sorted(path.name for path in output.iterdir()) == ["report.md", "result.json"]
+
+
+def test_ceilings_are_measured_with_every_number_of_workers(tiny):
+    made, _, _ = tiny
+    found = {(one.name, one.workers) for one in made.ceilings if one.per_s}
+    assert found == {(name, workers) for name in CEILINGS for workers in (1, 2)}
+    for cell in made.cells:
+        if cell.pool == "loky" and cell.op != "load_lazy":
+            assert cell.bound.fraction > 0
+
+
+def test_every_sample_tells_where_the_workers_time_went(tiny):
+    made, _, _ = tiny
+    for cell in made.cells:
+        split = cell.split
+        parts = [split.user, split.system, split.run_wait or 0, split.block_wait or 0, split.other]
+        assert sum(parts) == pytest.approx(1, abs=0.05)
+        for sample in cell.samples:
+            assert all(worker.other_ns is not None for worker in sample.workers)
+            assert sample.machine.wall_ns > 0
+
+
+def test_flushed_dumps_spend_time_in_fsync(tiny):
+    made, _, _ = tiny
+    flushed = [cell for cell in made.cells if cell.durability == "fsync"]
+    assert {cell.op for cell in flushed} == {"dump"}
+    assert all("fsync" in worker.phases_ns for cell in flushed for worker in cell.samples[0].workers)
+
+
+def test_the_sentinel_opens_and_closes_every_round(tiny):
+    made, _, _ = tiny
+    visits = [(one.part, one.round, one.place) for one in made.noise.sentinel]
+    assert dict.fromkeys(visits) == dict.fromkeys(
+        [("seed", 0, "open"), ("seed", 0, "close"), ("scaling", 0, "open"), ("scaling", 0, "close")]
+    )
+    assert {one.name for one in made.noise.sentinel} == {"a", "b", "unsampled"}
+
+
+def test_limits_are_told_for_every_number_of_workers(tiny):
+    made, _, _ = tiny
+    assert {(one.protocol, one.op, one.durability) for one in made.scaling} == {
+        (cell.protocol, cell.op, cell.durability) for cell in made.cells if cell.pool == "loky"
+    }
+    assert all([verdict.workers for verdict in one.verdicts] == [1, 2] for one in made.scaling)
+
+
+def test_a_result_of_an_earlier_version_stays_readable(tiny, tmp_path):
+    _, output, _ = tiny
+    document = json.loads((output / "result.json").read_text())
+    for late in ("ceilings", "scaling", "recommendations"):
+        del document[late]
+    for late in ("sentinel", "floor", "drift", "sampler_effect", "steal", "throttled"):
+        del document["noise"][late]
+    for cell in document["cells"]:
+        for late in ("cache", "durability", "split", "bound", "stopped_early"):
+            del cell[late]
+        for sample in cell["samples"]:
+            del sample["machine"]
+            for worker in sample["workers"]:
+                del worker["run_wait_ns"], worker["other_ns"]
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    old = read_result(tmp_path / "old.json")
+    assert old.cells[0].durability == "buffered"
+    assert old.noise.floor is None
+    assert report_markdown(old)
 
 
 def test_workers_are_distinct_processes_that_start_together(tiny):

@@ -1,6 +1,12 @@
+import pytest
+
+from brinery.benchmark.conclusions import conclude, with_bounds
+from brinery.benchmark.findings import Ceiling
 from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.markdown import report_markdown
 from brinery.benchmark.matrix import Cell
-from brinery.benchmark.tables import REMEDIES, report_markdown, scaling_tables, seed_table, text_table
+from brinery.benchmark.remedies import REMEDIES
+from brinery.benchmark.tables import all_tables, scaling_tables, seed_table, text_table
 
 from .made import pooled, result, sample, single
 
@@ -39,8 +45,8 @@ def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
     )
     rows = {row[1]: row for row in table.rows}
     assert list(rows) == ["inline", "1", "2", "4*"]
-    assert rows["1"][2:] == ("500", "115", "1.00", "100%", "1.00", "100", "0", "231")
-    assert rows["2"][4:7] == ("2.00", "100%", "2.00")
+    assert rows["1"][2:] == ("500", "115", "1.00", "100%", "-", "1.00", "100", "0", "231")
+    assert rows["2"][4:8] == ("2.00", "100%", "-", "2.00")
     assert rows["4*"][4:6] == ("2.50", "62%")
     assert rows["inline"][4:6] == ("1.05", "-")
     assert any("oversubscribed" in note for note in table.notes)
@@ -52,7 +58,7 @@ def test_a_protocol_that_does_not_map_shows_dashes():
                 (pooled("npy", "map", 1), ROUNDS)])
     )  # fmt: skip
     assert len(load.rows) == 2
-    assert mapped.rows[0] == ("json", *["-"] * 9)
+    assert mapped.rows[0] == ("json", *["-"] * 10)
 
 
 def test_text_is_aligned_and_markdown_holds_everything():
@@ -83,3 +89,61 @@ def test_a_cell_whose_arrays_were_wrong_is_void_in_the_table():
     assert found.stats is None
     assert found.verify.wrong == 1
     assert set(found.warnings) <= set(REMEDIES)
+
+
+def ceiling(name, workers, per_s, unit="bytes", cost=1.0):
+    return Ceiling(name, unit, workers, True, None, per_s, per_s, per_s, cost, ())
+
+
+def test_a_cell_stands_beside_the_ceiling_that_binds_it():
+    made = result([(pooled("npy", "dump", 1), ROUNDS), (pooled("npy", "load", 1), ROUNDS)])
+    ceilings = (
+        ceiling("raw-write", 1, 231_000 * 1000),
+        ceiling("raw-read", 1, 231_000 * 5000),
+        ceiling("memcpy", 1, 231_000 * 2000),
+    )
+    dump, load = with_bounds(made.cells, ceilings)
+    assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("raw-write", 0.5)
+    assert (load.bound.ceiling, round(load.bound.fraction, 3)) == ("memcpy", 0.25)
+
+
+def test_every_protocol_has_a_line_of_growth_and_limits():
+    pytest.importorskip("scipy")
+    made = conclude(
+        result(
+            [
+                (pooled("npy", "load", 1), [200, 201, 199, 200, 202]),
+                (pooled("npy", "load", 2), [100, 101, 100, 99, 100]),
+                (pooled("npy", "load", 4), [80] * 5),
+            ]
+        )
+    )
+    _, growth = scaling_tables(made)
+    ((protocol, gain, serial, ceiling, limited),) = growth.rows
+    assert protocol == "npy"
+    assert gain.startswith("x2.00 [")
+    assert gain.endswith("at 2")
+    assert serial.startswith("serial ")  # two numbers of workers: no curve
+    assert (ceiling, limited) == ("-", "cpu (1, 2, 4*)")
+
+
+def test_three_numbers_of_workers_have_a_curve():
+    pytest.importorskip("scipy")
+    noise = [1.0, 1.01, 0.99, 1.005, 0.995]
+    cells = [
+        (pooled("npy", "load", n), [200 / n * (1 + 0.1 * (n - 1)) * x for x in noise]) for n in (1, 2, 4)
+    ]
+    made = conclude(result(cells, usable=4.0))
+    ((_, gain, parameters, ceiling, _),) = scaling_tables(made)[1].rows
+    assert gain == "Amdahl"
+    assert "alpha 0.1" in parameters
+    assert ceiling == "beyond data"
+
+
+def test_noise_and_recommendations_have_tables():
+    pytest.importorskip("scipy")
+    made = conclude(result([(pooled("npy", "load", 1), ROUNDS), (pooled("json", "load", 1), [900] * 5)]))
+    titles = [table.title for table in all_tables(made)]
+    assert titles[-2:] == ["Noise", "Recommendations"]
+    assert "fastest load: npy" in text_table(all_tables(made)[-1])
+    assert "## Evidence of the limits" in report_markdown(made)

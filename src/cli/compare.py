@@ -1,0 +1,74 @@
+"""`brinery compare`: did anything become slower?"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import DatasetError, UsageError
+from .output import emit_json, json_option, printable
+
+__all__ = ["command"]
+
+
+class _BadCall(click.UsageError):
+    exit_code = 4
+
+
+class _Compare(click.Command):
+    """Ends with 4 where the call is wrong: 1, 2 and 3 are answers here."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise _BadCall(error.format_message(), error.ctx) from error
+
+
+@click.command("compare", cls=_Compare, short_help="compare two bench results cell by cell")
+@click.argument("a", metavar="A.json")
+@click.argument("b", metavar="B.json")
+@click.option(
+    "--markdown", is_flag=True, help="Markdown for a pull request; what is the same is folded away."
+)
+@json_option
+def command(a: str, b: str, markdown: bool, as_json: bool) -> None:
+    r"""Compare two results of brinery bench, A before and B after, cell by cell.
+
+    A cell regressed, became faster, is the same, or the answer is open. Machine, versions, images and
+    settings must be the same. Ends with 1 where something regressed, 2 where nothing could be decided, 3
+    where the results are not comparable, 4 where the call is wrong or a file is no result, else with 0.
+
+    \b
+    brinery compare before/result.json after/result.json
+    brinery compare before/result.json after/result.json --markdown >> comment.md
+    brinery compare before/result.json after/result.json --json
+    """
+    from ..benchmark.compare_tables import comparison_markdown, comparison_text  # noqa: PLC0415 - start-up
+
+    if markdown and as_json:
+        raise _BadCall("--markdown and --json exclude each other")
+    comparison = _compare(a, b)
+    if as_json:
+        emit_json(comparison.as_dict())
+    else:
+        text = comparison_markdown(comparison) if markdown else comparison_text(comparison)
+        click.echo("\n".join(printable(line) for line in text.rstrip("\n").split("\n")))
+    click.get_current_context().exit(comparison.exit_code)
+
+
+def _compare(a: str, b: str) -> Any:
+    """Return the comparison of two files.
+
+    Raises:
+        DatasetError: one of them cannot be read, is no result, or holds values that make no sense.
+    """
+    from ..benchmark.compare import compare_results  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.result_file import read_result  # noqa: PLC0415
+
+    try:
+        return compare_results(read_result(Path(a)), read_result(Path(b)), names=(a, b))
+    except UsageError as error:
+        raise DatasetError(str(error)) from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise DatasetError(f"{a} or {b} is damaged: {error}") from error

@@ -1,0 +1,278 @@
+"""What two results say about each other."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brinery.benchmark.ab import merge_rounds, run_ab
+from brinery.benchmark.compare import compare_results, round_times
+from brinery.benchmark.compare_tables import comparison_markdown, comparison_text, summary
+from brinery.benchmark.findings import SentinelSample
+from brinery.benchmark.matrix import Cell
+from brinery.errors import BrineryError, UsageError
+
+from .made import pooled, result, sample
+
+pytest.importorskip("scipy")
+
+SRC = Path(__file__).parents[2] / "src"
+SLOWER_DUMP = """
+
+def _slower(self, array, file, dump=NpySerializer.dump):
+    import time
+
+    time.sleep(0.02)
+    return dump(self, array, file)
+
+
+NpySerializer.dump = _slower
+"""
+PROTOCOLS = ("pickle-2", "hickle", "npy")
+CELLS = [pooled(name, op, n) for name in PROTOCOLS for op in ("dump", "load") for n in (1, 2)]
+
+
+def run(seed, slower=None, cells=CELLS, rounds=7, noise=0.02):
+    """A result whose regions take 150 ms but for noise, and so many times as long for each of `slower`."""
+    random = np.random.default_rng(seed)
+    slower = slower or {}
+    times = {cell: 150 * np.exp(random.normal(0, noise, rounds)) * slower.get(cell, 1) for cell in cells}
+    return result(list(times.items()))
+
+
+def verdicts(comparison):
+    return {(one.name.protocol, one.name.op, one.name.workers): one.verdict for one in comparison.cells}
+
+
+def test_the_same_code_twice_is_no_change():
+    for seed in range(10):
+        found = compare_results(run(seed), run(seed + 100))
+        assert found.exit_code in (0, 2)
+        assert found.counts["regressed"] == found.counts["faster"] == 0
+
+
+def test_a_dump_that_takes_a_fifth_longer_is_found_and_its_load_is_the_same():
+    slower = {pooled("hickle", "dump", 1): 1.2, pooled("hickle", "dump", 2): 1.2}
+    found = compare_results(run(1, noise=0.01), run(2, slower, noise=0.01))
+    assert found.exit_code == 1
+    for name, verdict in verdicts(found).items():
+        assert verdict == ("regressed" if name[:2] == ("hickle", "dump") else "same"), name
+    for one in found.cells:
+        assert abs(one.ratio.value - slower.get(pooled(*names(one)), 1)) < 0.05
+    assert "2 of 12 cells regressed, 0 faster, 10 same" in summary(found)
+    assert compare_results(run(2, slower, noise=0.01), run(1, noise=0.01)).counts["faster"] == 2
+
+
+def names(one):
+    return one.name.protocol, one.name.op, one.name.workers
+
+
+def test_protocols_are_summed_up_by_geometric_mean():
+    slower = {pooled("npy", "load", 1): 2, pooled("npy", "load", 2): 0.5}
+    found = compare_results(run(1, noise=0), run(1, slower, noise=0))
+    groups = {(group.protocol, group.op): group for group in found.groups}
+    group = groups["npy", "load"]
+    assert (group.cells, group.ratio, group.lowest, group.highest) == pytest.approx((2, 1, 0.5, 2))
+    assert groups["npy", "dump"].ratio == pytest.approx(1)
+
+
+def test_rounds_are_medians_of_their_valid_samples():
+    made = result([(CELLS[0], [100])])
+    cell = made.cells[0]
+    region = [sample(CELLS[0], 1, ms) for ms in (100, 150, 900)]
+    bad = sample(CELLS[0], 1, 5, valid=False, problem="a worker was restarted")
+    cell = replace(cell, samples=(*cell.samples, *region, bad))
+    assert round_times(cell) == {0: 1e6, 1: 1.5e6}
+
+
+def test_few_rounds_decide_nothing():
+    found = compare_results(run(1, rounds=3), run(2, {CELLS[0]: 3}, rounds=7))
+    assert found.exit_code == 2
+    assert {one.reason for one in found.cells} == {"fewer than 5 rounds (3 and 7)"}
+    assert "--rounds 7" in summary(found)
+
+
+def test_results_without_a_common_cell_decide_nothing():
+    found = compare_results(run(1, cells=CELLS[:2]), run(1, cells=CELLS[2:]))
+    assert (found.exit_code, len(found.only_a), len(found.only_b)) == (2, 2, 10)
+    assert "none in common" in summary(found)
+
+
+def test_a_void_cell_is_left_out_with_its_reason():
+    a, b = run(1), run(2)
+    bad = replace(b.cells[0], valid=False, problem="3 arrays are wrong")
+    found = compare_results(a, replace(b, cells=(bad, *b.cells[1:])), names=("old.json", "new.json"))
+    assert len(found.cells) == 11
+    assert [one.reason for one in found.excluded] == ["void in new.json: 3 arrays are wrong"]
+    assert "3 arrays are wrong" in comparison_text(found)
+
+
+def test_a_cell_is_another_where_pool_or_layout_differ():
+    inline = Cell("npy", "load", 1, "shards", "none")
+    found = compare_results(
+        run(1, cells=[inline, pooled("npy", "load", 1)]), run(1, cells=[pooled("npy", "load", 1)])
+    )
+    assert [str(name) for name in found.only_a] == ["load npy, inline"]
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "named"),
+    [
+        ("host", {"cpu": "B CPU"}, ("CPU", "A CPU", "B CPU")),
+        ("host", {"usable_cpus": 1.5}, ("usable CPUs", "2", "1.5")),
+        ("host", {"kernel": "Linux 7.0.1"}, ("kernel", "Linux 6", "Linux 7.0")),
+        ("host", {"memory_bytes": 16 << 30}, ("memory", "8.0 GiB", "16.0 GiB")),
+        ("storage", {"filesystem": "tmpfs"}, ("file system", "ext4", "tmpfs")),
+        ("software", {"python": "CPython 3.12.0"}, ("Python", "CPython 3.11.0", "CPython 3.12.0")),
+        ("software", {"libraries": {"numpy": "2.1.0"}}, ("numpy", "2.0.0", "2.1.0")),
+        ("software", {"libraries": {}}, ("numpy", "2.0.0", "not installed")),
+        ("settings", {"region_ns": 60_000_000}, ("region", "150 ms", "60 ms")),
+    ],
+)
+def test_what_keeps_results_from_being_compared_is_named(part, change, named):
+    a, b = run(1), run(2)
+    found = compare_results(a, replace(b, **{part: replace(getattr(b, part), **change)}))
+    assert [(one.item, one.a, one.b) for one in found.differences] == [named]
+    assert (found.exit_code, found.cells) == (3, ())
+    assert "{}: {} in A, {} in B".format(*named) in summary(found)
+    assert named[2] in comparison_markdown(found)
+
+
+def test_another_dataset_is_named():
+    a, b = run(1), run(2)
+    found = compare_results(a, replace(b, dataset=replace(b.dataset, xxh3="f" * 16)))
+    assert [one.item for one in found.differences] == ["dataset"]
+
+
+def test_load_clock_rounds_and_version_are_no_difference():
+    a, b = run(1), run(2, rounds=9)
+    b = replace(
+        b,
+        run=replace(b.run, brinery="0.2.0", commit="f" * 40, seed=1, rounds_done={"seed": 2, "scaling": 9}),
+        host=replace(
+            b.host, governor="performance", kernel="Linux 6", memory_bytes=b.host.memory_bytes - 4096
+        ),
+        storage=replace(b.storage, path="/elsewhere", free_bytes=1),
+        noise=replace(b.noise, load_average_before=20.0),
+        software=replace(b.software, libraries={"numpy": "2.0.0", "zstandard": "0.25.0", "psutil": "7.0.0"}),
+        settings=replace(b.settings, cores=(1, 2), rounds=9),
+    )
+    assert compare_results(a, b).differences == ()
+
+
+def test_a_change_within_the_noise_of_either_run_is_not_called():
+    a, b = run(1, noise=0.005), run(2, dict.fromkeys(CELLS, 1.1), noise=0.005)
+    a = replace(a, noise=replace(a.noise, floor=0.02))
+    assert compare_results(a, b).counts["regressed"] == 12
+    found = compare_results(a, replace(b, noise=replace(b.noise, floor=0.15)))
+    assert (found.floor, found.counts["same"]) == (0.15, 12)
+
+
+def test_cold_and_warm_are_different_cells():
+    a, b = run(1, cells=CELLS[-1:]), run(2, cells=CELLS[-1:])
+    cold = replace(b, cells=tuple(replace(cell, cache="cold") for cell in b.cells))
+    found = compare_results(a, cold)
+    assert ([str(name) for name in found.only_b], found.cells) == (["load npy, 2 workers, cold"], ())
+
+
+def test_markdown_shows_what_changed_and_folds_the_rest():
+    found = compare_results(run(1, noise=0.01), run(2, {pooled("npy", "dump", 2): 1.2}, noise=0.01))
+    text = comparison_markdown(found)
+    shown, folded = text.split("<details><summary>11 same</summary>")
+    assert "| protocol | workers |" in shown
+    assert "| npy | 2 |" in shown
+    assert "| regressed |" in shown
+    assert "hickle" not in shown
+    assert folded.count("| same |") == 11
+    assert text.count("<details>") == text.count("</details>") == 2
+
+
+def test_names_in_a_result_do_not_break_the_markdown():
+    odd = pooled("<img src=x>|`[a](b)", "dump", 1)
+    text = comparison_markdown(compare_results(run(1, cells=[odd]), run(2, cells=[odd])))
+    assert "<img" not in text
+    assert "&lt;img src=x>\\|\\`\\[a\\](b)" in text
+
+
+def test_pairs_find_what_drift_hides():
+    random = np.random.default_rng(5)
+    weather = np.exp(random.normal(0, 0.2, 7))
+    old = result([(cell, 150 * weather) for cell in CELLS])
+    new = result([(cell, 150 * weather * 1.1 * np.exp(random.normal(0, 0.01, 7))) for cell in CELLS])
+    assert compare_results(old, new, paired=True).counts["regressed"] == 12
+    assert compare_results(old, new).counts["regressed"] == 0
+
+
+def test_rounds_of_single_benches_are_merged_in_order():
+    benches = [result([(cell, [ms]) for cell in CELLS[:2]]) for ms in (100, 120, 110)]
+    benches[1] = replace(benches[1], cells=benches[1].cells[:1])
+    merged = merge_rounds(benches)
+    assert [round_times(cell) for cell in merged.cells] == [{0: 1e6, 1: 1.2e6, 2: 1.1e6}, {0: 1e6, 2: 1.1e6}]
+    assert merged.cells[0].stats.median_ns == 1.1e6
+    assert merged.run.rounds_done == {"seed": 3, "scaling": 3}
+
+
+def test_the_noise_floor_of_merged_rounds_is_that_of_their_sentinels():
+    benches = []
+    for number in range(6):
+        made = result([(CELLS[0], [100])])
+        runs = tuple(
+            SentinelSample("seed", 0, "open", name, 0, ms + number)
+            for name, ms in (("a", 1000), ("b", 1010), ("unsampled", 5000))
+        )
+        benches.append(replace(made, noise=replace(made.noise, sentinel=runs)))
+    assert merge_rounds(benches).noise.floor == pytest.approx(0.01, abs=0.001)
+    assert merge_rounds(benches[:2]).noise.floor is None
+
+
+def test_ab_measures_the_trees_that_it_is_given(tmp_path):
+    for name in ("as-is", "slow"):
+        shutil.copytree(SRC, tmp_path / name / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "slow" / "src" / "engine" / "protocols" / "npy.py").open("a") as module:
+        module.write(SLOWER_DUMP)
+    said = []
+    found = run_ab(
+        str(tmp_path / "as-is"), str(tmp_path / "slow"), rounds=1, output=tmp_path / "out", say=said.append,
+        preset="seed", protocols="npy", limit=8, quick=True,
+    )  # fmt: skip
+    ratios = {(one.name.protocol, one.name.op): one.ratio.value for one in found.cells}
+    assert ratios["npy", "dump"] > 4
+    assert ratios["npy", "load"] < 4
+    assert [line.split(": ")[1].split(",")[0] for line in said] == ["base", "head"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["base.json", "head.json"]
+
+
+def test_ab_refuses_what_is_no_version(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="neither a checkout"):
+        run_ab(str(tmp_path / "empty"), "HEAD", output=tmp_path / "out", source=tmp_path)
+    with pytest.raises(UsageError, match="neither a folder nor a git revision"):
+        run_ab("no-such-branch", "HEAD", output=tmp_path / "out", source=tmp_path)
+    with pytest.raises(UsageError, match="rounds"):
+        run_ab("HEAD", "HEAD", rounds=0, output=tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_ab_runs_revisions_of_a_repository_and_says_why_a_round_failed(tmp_path):
+    package = tmp_path / "repository" / "src"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text("raise SystemExit('brinery: no disk')\n")
+    git = [
+        "git",
+        "-C",
+        str(package.parent),
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b.c",
+        "-c",
+        "core.hooksPath=/dev/null",
+    ]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one", "--no-verify"]):
+        subprocess.run([*git, *arguments], check=True)
+    with pytest.raises(BrineryError, match=r"a round of HEAD failed: no disk; see .*failed\.log"):
+        run_ab("HEAD", "HEAD", output=tmp_path / "out", source=tmp_path, repository=package.parent)

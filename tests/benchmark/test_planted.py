@@ -1,0 +1,76 @@
+"""Every workload whose limit is known gets that verdict, from counters taken here and now.
+
+Another program on the CPUs makes any workload wait; so each may try a few times.
+"""
+
+import pytest
+
+from brinery.benchmark.choices import make_bench_options
+from brinery.benchmark.cold import why_not_cold
+from brinery.benchmark.corpus import make_corpus
+from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.session import Session
+from brinery.engine import pool
+
+from .planted import USABLE, measure
+
+TRIES = 8
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("planted")
+    options = make_bench_options(quick=True, output=scratch)
+    corpus = make_corpus(None, scratch, limit=4, seed=0, size=(64, 48))
+    yield Session(options, corpus, scratch, USABLE, Ledger(0, USABLE), lambda _: None)
+    pool.shutdown()
+
+
+def verdicts(session, work, expected, workers=1, backend="loky"):
+    """Measure until the expected verdict comes; return all that came."""
+    came = []
+    for _ in range(TRIES):
+        came.append(measure(session, work, workers, backend))
+        if came[-1][0].limit == expected:
+            break
+    return came
+
+
+def gets(session, work, expected, **options):
+    """Assert that the verdict is this one; where other programs hold the CPUs all the time, skip."""
+    came = verdicts(session, work, expected, **options)
+    if all(verdict.limit in ("oversubscribed", "throttled") for verdict, _ in came):
+        pytest.skip(f"other programs hold the CPUs: {came[-1][0].evidence}")
+    assert came[-1][0].limit == expected, came
+
+
+def test_a_spinner_is_limited_by_the_cpu(session):
+    gets(session, "spin", "cpu")
+
+
+def test_a_copier_by_memory_where_two_saturate_it_else_by_the_cpu(session):
+    workers = 2 if USABLE >= 2 else 1
+    for verdict, facts in verdicts(session, "copy", "memory-bandwidth", workers=workers):
+        if verdict.limit == "memory-bandwidth":
+            assert facts.cpu_growth >= 1.15
+        else:
+            assert verdict.limit in ("cpu", "oversubscribed", "throttled", "undetermined"), (verdict, facts)
+
+
+def test_an_fsync_loop_by_the_disk(session):
+    reason = why_not_cold(session.scratch)
+    if reason is not None:
+        pytest.skip(f"no disk here that fsync would wait for: {reason}")
+    gets(session, "flush", "disk")
+
+
+def test_threads_that_hold_the_interpreter_by_a_lock(session):
+    gets(session, "spin", "lock", workers=2, backend="threading")
+
+
+def test_a_sleeper_has_no_limit_that_could_be_told(session):
+    gets(session, "sleep", "undetermined")
+
+
+def test_a_maker_of_files_by_file_creation(session):
+    gets(session, "make", "file-creation")

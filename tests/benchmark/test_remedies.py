@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+
+from brinery.benchmark.findings import SentinelSample
+from brinery.benchmark.inference import Drift, Estimate
+from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.measured import MachineUse
+from brinery.benchmark.remedies import REMEDIES, run_warnings, steal_share
+
+from .made import pooled, result, sample
+
+
+def use(**changes):
+    values = {"steal_ns": 0, "throttled_ns": 0, "io_stalled_ns": 0, "device_busy_ns": 0}
+    return MachineUse(200_000_000, **values | changes)
+
+
+def codes(*samples):
+    ledger = Ledger(0, 2.0)
+    cell = pooled("npy", "load", 2)
+    ledger.expect(cell, 100)
+    for number, changes in enumerate(samples):
+        ledger.add(cell, sample(cell, number, 200, **changes), 100, 0)
+    (found,) = ledger.results()
+    assert set(found.warnings) <= set(REMEDIES)
+    return set(found.warnings)
+
+
+def test_a_quiet_cell_has_no_warning():
+    assert codes(*[{"machine": use()}] * 5) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"machine": use(steal_ns=20_000_000)}, "steal"),
+        ({"machine": use(throttled_ns=20_000_000)}, "throttled"),
+        ({"skew_ns": 20_000_000}, "start-skew"),
+        ({"tail_ns": 80_000_000}, "tail"),
+    ],
+)
+def test_what_disturbs_a_cell_is_named(changes, code):
+    assert codes(*[changes] * 5) == {code}
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ("a worker was restarted", "worker-restarted"),
+        ("swapped: 12 KiB of a worker's memory lay in swap", "swapped"),
+        ("1 of 2 bytes came from storage: cold was not cold", "not-cold"),
+    ],
+)
+def test_a_void_sample_tells_why(problem, code):
+    assert codes(*[{}] * 5, {"valid": False, "problem": problem}) == {"void-samples", code}
+
+
+def test_one_tick_of_steal_is_not_told_from_none():
+    assert steal_share([use(steal_ns=10_000_000)], 2.0) == 0
+    assert steal_share([use(steal_ns=None)], 2.0) is None
+    assert steal_share([use(steal_ns=40_000_000)], 2.0) == pytest.approx(0.1)
+
+
+def test_a_quiet_run_has_no_warning():
+    assert run_warnings(result([(pooled("npy", "load", 1), [200] * 5)])) == []
+
+
+def test_what_disturbs_a_run_comes_with_its_remedy():
+    made = result([(pooled("npy", "load", 1), [200] * 5)])
+    drift = Drift(Estimate(0.5, 0.4, 0.6), Estimate(0.1, 0.05, 0.15), significant=True)
+    sentinel = (SentinelSample("seed", 0, "open", "a", 0, 1),)
+    made = replace(
+        made,
+        noise=replace(made.noise, foreign_cpu=0.2, steal=0.05, throttled=0.1, drift=drift, sentinel=sentinel),
+        storage=replace(made.storage, filesystem="tmpfs"),
+        sampler=replace(made.sampler, wall_ns=1000, cpu_ns=50, longest_gap_ns=5_000_000_000),
+        run=replace(made.run, quick=True),
+    )
+    text = "\n".join(run_warnings(made))
+    for words in ("close them", "dedicated", "quota", "drift", "--scratch", "sampler took", "gap", "quick"):
+        assert words in text
