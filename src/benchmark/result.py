@@ -184,6 +184,7 @@ class SamplerInfo:
         columns: what the values of a row are.
         rows: the timeline.
         longest_gap_ns: between two readings; usually a tenth of a second, more where many processes run.
+        begin_ns: when it began, on the clock that all processes share; `t_ns` of a row counts from it.
     """
 
     wall_ns: int
@@ -193,6 +194,7 @@ class SamplerInfo:
     columns: tuple[str, ...]
     rows: tuple[tuple[int | str | None, ...], ...]
     longest_gap_ns: int | None = None
+    begin_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,4 +364,5 @@ def _sampled(sampler: Sampler) -> SamplerInfo:
         columns=_COLUMNS,
         rows=tuple(rows),
         longest_gap_ns=max((after - before for before, after in pairwise(times)), default=None),
+        begin_ns=sampler.begin_ns or None,
     )
