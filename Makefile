@@ -6,16 +6,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench test soak check lint clean help
+.PHONY: install bench peers test soak check lint clean help
 
 help:
 	@echo "make bench CORES=1,2,4,8   the seed table and the scaling table of this machine"
 	@echo "                           (PROTOCOLS=npy,hickle PRESET=full SRC=photos.tar OUT=dir QUICK=1)"
+	@echo "make peers                 brinery and other libraries side by side (ARGS='--corpora small'): an hour"
 	@echo "make test                  the test suite"
 	@echo "make soak                  every fault, power cut and mutation of tests/crash and tests/hostile: hours"
 	@echo "make check                 lint, types, import contracts, tests"
 	@echo "make install               .venv with brinery and its development tools"
-	@echo "make clean                 removes .venv and everything built"
+	@echo "make clean                 removes .venv, .peers and everything built"
 
 install: $(STAMP)
 
@@ -37,6 +38,10 @@ bench: $(STAMP)
 	@$(BIN)/brinery bench $(SRC) --cores '$(CORES)' --output '$(OUT)' \
 		$(if $(PROTOCOLS),--protocols '$(PROTOCOLS)') $(if $(PRESET),--preset '$(PRESET)') $(if $(QUICK),--quick)
 
+peers:
+	@$(PYTHON) bench/peers/install.py
+	@$(PYTHON) bench/peers/run.py $(ARGS)
+
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
@@ -52,5 +57,5 @@ lint: $(STAMP)
 check: lint test
 
 clean:
-	rm -rf $(VENV) .typing build dist src/*.egg-info *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .peers .typing build dist src/*.egg-info *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
