@@ -14,6 +14,11 @@ from .output import ProgressBar, emit_json, json_option, say
 __all__ = ["command"]
 
 
+_MEMORY = "What one worker may take. Default: its share of all, at least 4GiB."
+_RATIO = "Unpacked to packed bytes, of a zip's member or a compressed tar."
+_MEMBERS = "Entries of all SRC together."
+
+
 @click.command("convert", short_help="convert archives of images into a dataset")
 @click.argument("src", nargs=-1, required=True)
 @click.argument("dest")
@@ -31,6 +36,12 @@ __all__ = ["command"]
 @click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
 @click.option("--repair", is_flag=True, help="Verify first, and do again what is damaged.")
+@click.option("--memory", metavar="SIZE", help=_MEMORY)
+@click.option("--max-pixels", type=int, default=178_956_970, show_default=True, help="Of one frame.")
+@click.option("--max-frames", type=int, default=10_000, show_default=True, help="With --frames all.")
+@click.option("--max-bytes", default="1GiB", show_default=True, help="Of one encoded image.")
+@click.option("--max-ratio", type=float, default=1100, show_default=True, help=_RATIO)
+@click.option("--max-members", type=int, default=100_000_000, show_default=True, help=_MEMBERS)
 @click.option("--limit", type=int, metavar="N", help="Look at the first N entries only.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset that is there and start afresh.")
 @click.option("--no-fsync", is_flag=True, help="Faster on disks; a power cut may cost shards.")

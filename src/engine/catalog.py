@@ -119,6 +119,13 @@ class Catalog:
             for (key,) in self._rows("SELECT key FROM samples WHERE shard = ? ORDER BY record", shard.id):
                 yield key
 
+    def colours(self, shard: int) -> dict[int, str]:
+        """Return what the channels of samples are, by record, where their number does not say it."""
+        if not self._rows("SELECT 1 FROM pragma_table_info('samples') WHERE name = 'colours'"):
+            return {}
+        found = "SELECT record, colours FROM samples WHERE shard = ? AND colours IS NOT NULL"
+        return dict(self._rows(found, shard))
+
     def query(self, statement: str, *values: Any) -> list[Any]:
         """Return the rows of a statement that reads."""
         return self._rows(statement, *values)

@@ -1,13 +1,15 @@
 """Which member each worker process is at, written where it outlives the worker."""
 
+import fcntl
 import mmap
 import os
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Claim", "ClaimWriter", "claim_writer", "read_claims"]
+__all__ = ["Claim", "ClaimWriter", "claim_writer", "claimants", "read_claims"]
 
 _RECORD = struct.Struct("<qqq")
 _NOTHING = -1
@@ -31,17 +33,34 @@ class Claim:
 
 
 class ClaimWriter:
-    """A worker's own file of claims, mapped: a claim costs no system call and survives a kill."""
+    """A worker's own file of claims, mapped: a claim costs no system call and survives a kill.
+
+    The file stays locked while the process lives, so that others can tell whether it does.
+    """
 
     def __init__(self, folder: str) -> None:
         path = Path(folder) / str(os.getpid())
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
-            os.posix_fallocate(descriptor, 0, _RECORD.size)  # a hole would be a bus error on a full disk
-            self._file = mmap.mmap(descriptor, _RECORD.size)
-        finally:
-            os.close(descriptor)
+            # A hole would be a bus error on a full disk.
+            os.posix_fallocate(self._descriptor, 0, _RECORD.size)
+            self._file = mmap.mmap(self._descriptor, _RECORD.size)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         self.release()
+
+    @property
+    def seen(self) -> bool:
+        """Whether the file is still there: others forget claims by deleting it."""
+        return os.fstat(self._descriptor).st_nlink > 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        os.close(self._descriptor)
 
     def claim(self, unit: int, ordinal: int) -> None:
         """Say that this process begins with a member."""
@@ -56,12 +75,32 @@ _writers: dict[str, ClaimWriter] = {}
 
 
 def claim_writer(folder: str) -> ClaimWriter:
-    """Return this process's writer for a run's folder of claims, made anew for each folder."""
+    """Return this process's writer for a run's folder of claims; a new one where its file is gone."""
     writer = _writers.get(folder)
-    if writer is None:
-        _writers.clear()
+    if writer is None or not writer.seen:
+        while _writers:
+            _writers.popitem()[1].close()
         writer = _writers[folder] = ClaimWriter(folder)
     return writer
+
+
+def claimants(folder: Path) -> list[str]:
+    """Return the processes that still hold a claim's file: workers of a run that was killed."""
+    alive = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alive.append(path.name)
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+    return alive
 
 
 def read_claims(folder: Path) -> list[Claim]:

@@ -36,6 +36,12 @@ def convert(
     prune: bool = False,
     repair: bool = False,
     timeout: float | None = None,
+    memory: int | str | None = None,
+    max_pixels: int = 178_956_970,
+    max_frames: int = 10_000,
+    max_bytes: int | str = "1GiB",
+    max_ratio: float = 1100.0,
+    max_members: int = 100_000_000,
     limit: int | None = None,
     overwrite: bool = False,
     fsync: bool = True,
@@ -61,6 +67,13 @@ def convert(
         prune: drop samples whose members the archive no longer holds.
         repair: verify the dataset first, and do again what is damaged and still in the archive.
         timeout: seconds that one member may take before its worker is killed and it counts as failed.
+        memory: what one worker process may take, as int or "2GiB"; an image that needs more fails. None is
+            an equal share of the memory there is, and not less than 4 GiB where there are so many.
+        max_pixels: of one frame, by its header; the frames of one image may hold four times as many.
+        max_frames: of one image, with frames="all".
+        max_bytes: of one encoded image, unpacked.
+        max_ratio: unpacked bytes to packed ones, of a zip's member and of a compressed tar on the whole.
+        max_members: entries of all sources together.
         limit: look at this many entries of the listing only.
         overwrite: delete the dataset that is there and start afresh.
         fsync: flush every shard and the manifest to storage before a unit counts as done.
@@ -69,7 +82,7 @@ def convert(
 
     Raises:
         UsageError: options, sources or the destination make no sense.
-        ArchiveError: a source cannot be listed, or holds no image.
+        ArchiveError: a source cannot be listed, holds no image, passes `max_members` or changes meanwhile.
         StorageError: the destination cannot be written; what was recorded stays.
         FailureLimitError: more members failed than `max_failures` allows.
         WorkerError: a worker process died.
@@ -91,6 +104,12 @@ def convert(
         prune=prune,
         repair=repair,
         timeout=timeout,
+        memory=memory,
+        max_pixels=max_pixels,
+        max_frames=max_frames,
+        max_bytes=max_bytes,
+        max_ratio=max_ratio,
+        max_members=max_members,
         limit=limit,
         overwrite=overwrite,
         fsync=fsync,

@@ -2,9 +2,10 @@
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["default_workers", "usable_cpus"]
+__all__ = ["default_workers", "enclosing_groups", "usable_cpus"]
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _CGROUPS_OF_SELF = Path("/proc/self/cgroup")
@@ -13,7 +14,8 @@ _CGROUPS_OF_SELF = Path("/proc/self/cgroup")
 def usable_cpus() -> float:
     """Return the smallest of the CPU affinity and every enclosing cgroup's quota, in CPUs, fraction kept."""
     cpus = float(len(os.sched_getaffinity(0)))
-    return min([cpus, *_cgroup_quotas(_CGROUPS_OF_SELF, _CGROUP_ROOT)])
+    quotas = [_quota(group) for group in enclosing_groups("cpu")]
+    return min([cpus, *(quota for quota in quotas if quota is not None)])
 
 
 def default_workers() -> int:
@@ -21,34 +23,38 @@ def default_workers() -> int:
     return max(1, math.floor(usable_cpus()))
 
 
-def _cgroup_quotas(membership: Path, root: Path) -> list[float]:
-    """Read the quotas, in CPUs, of every group above this process, in cgroup v1 and v2.
+def enclosing_groups(
+    controller: str, membership: Path = _CGROUPS_OF_SELF, root: Path = _CGROUP_ROOT
+) -> Iterator[Path]:
+    """Yield the folder of every group above this process that can limit a resource, in cgroup v1 and v2.
 
-    Source: the kernel's Documentation/admin-guide/cgroup-v2.rst (`cpu.max`) and sched-bwc.rst (v1).
+    Args:
+        controller: "cpu" or "memory".
+        membership: the file that names this process's groups.
+        root: where groups are mounted.
     """
     try:
         lines = membership.read_text().splitlines()
     except OSError:
-        return []
-    quotas = []
+        return
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
             mounts = [root, root / "unified"]
-        elif "cpu" in controllers.split(","):
-            mounts = [root / controllers, root / "cpu"]
+        elif controller in controllers.split(","):
+            mounts = [root / controllers, root / controller]
         else:
             continue
         for mount in mounts:
             group = mount / path.lstrip("/")
             for folder in (group, *group.parents):
-                quotas.append(_quota(folder))
+                yield folder
                 if folder == mount:
                     break
-    return [quota for quota in quotas if quota is not None]
 
 
 def _quota(folder: Path) -> float | None:
+    """Read a group's quota, in CPUs: `cpu.max` (cgroup-v2.rst of the kernel) or v1's (sched-bwc.rst)."""
     try:
         limit, period = (folder / "cpu.max").read_text().split()
     except (OSError, ValueError):

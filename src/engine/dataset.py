@@ -156,8 +156,9 @@ class Dataset(Sequence[Array]):
         self._check_open()
         info, _ = self._catalog.locate(self._catalog.first_index(shard))
         opened = self._open_shard(info)
+        colours = self._catalog.colours(shard)
         for entry in opened.entries:
-            yield Stored(entry.key, partial(self._array, opened, entry))
+            yield Stored(entry.key, partial(self._array, opened, entry), colours.get(entry.record))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -272,10 +273,14 @@ class Dataset(Sequence[Array]):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A sample that is read when `array` is called; that raises CorruptError where it is damaged."""
+    """A sample that is read when `array` is called; that raises CorruptError where it is damaged.
+
+    `colours` says what its channels are where their number does not: "CMYK", "LAB", "HSV".
+    """
 
     key: str
     array: Callable[[], Array]
+    colours: str | None = None
 
 
 @dataclass(slots=True)

@@ -4,10 +4,12 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DestinationError, StorageError, UsageError
+from .claims import claimants
 from .manifest import Manifest
 from .output import PARTIAL_FOLDER
 from .schema import JOURNAL_NAME, MANIFEST_NAME
@@ -15,6 +17,8 @@ from .shards import FILES_FOLDER, SHARDS_FOLDER
 
 __all__ = ["Destination"]
 
+_ORPHAN_SECONDS = 10.0
+_ORPHAN_CHECK_SECONDS = 0.05
 _SHARD_NAME = re.compile(r"\d{6,}(-\d+)?\..+")
 # In the order of deletion: while there is anything else, the manifest says whose it is.
 _OWN_NAMES = (SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER, MANIFEST_NAME, JOURNAL_NAME)
@@ -45,6 +49,7 @@ class Destination:
             raise StorageError(f"cannot make {folder}: {error.strerror}") from error
         try:
             self._take_lock()
+            self._wait_for_orphans()
             if overwrite:
                 self._clear()
             self.manifest = Manifest(folder, fsync=fsync)
@@ -105,10 +110,21 @@ class Destination:
     def _take_lock(self) -> None:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise StorageError(
                 f"another convert is at work in {self.folder}: wait for it, or choose another destination"
             ) from error
+
+    def _wait_for_orphans(self) -> None:
+        """Wait until no worker of a killed run could still write here; they leave within a second or so."""
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while pids := claimants(self.claims):
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    f"workers of a run that was killed still write into {self.folder}: end them first"
+                    f" (processes {', '.join(pids)})"
+                )
+            time.sleep(_ORPHAN_CHECK_SECONDS)
 
     def _make_folders(self, layout: str) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import DatasetError, StorageError
 from .planner import Known, Note, PlanState
 from .records import Failure, Sample, Skipped, Source, UnitResult
-from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_files, check_schema
+from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_files, check_schema, has_colours
 
 __all__ = ["Manifest", "Totals"]
 
@@ -73,6 +73,8 @@ class Manifest:
                         self._db.execute(statement)
                     self._db.execute("INSERT INTO dataset VALUES ('format', ?)", (FORMAT,))
             check_schema(self._db, self._path)
+            if not has_colours(self._db):
+                self._db.execute("ALTER TABLE samples ADD COLUMN colours TEXT")
         except sqlite3.DatabaseError as error:
             raise _storage_error(self._path, error) from error
         self.run = 0

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, get_args
 
 from ..errors import UsageError
-from ..parser.options import FRAMES, MODES, DecodeOptions, Frames, Mode
+from ..parser.options import FRAMES, MODES, DecodeOptions, Frames, Mode, ReadBudget
 from .cpus import default_workers
+from .limits import worker_memory
 from .pool import Backend, check_workers
 from .records import Layout
 from .sizes import parse_size
@@ -47,6 +48,12 @@ class ConvertOptions:
     prune: bool = False
     repair: bool = False
     timeout: float | None = None
+    memory: int | str | None = None
+    max_pixels: int = DecodeOptions().max_pixels
+    max_frames: int = DecodeOptions().max_frames
+    max_bytes: int | str = "1GiB"
+    max_ratio: float = ReadBudget().max_ratio
+    max_members: int = 100_000_000
     limit: int | None = None
     overwrite: bool = False
     fsync: bool = True
@@ -60,6 +67,11 @@ class ConvertOptions:
     def shard_bytes(self) -> int:
         """The shard size in bytes."""
         return parse_size(self.shard_size)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The bytes that a worker process may take."""
+        return worker_memory(self.worker_count) if self.memory is None else parse_size(self.memory)
 
     @property
     def failure_limit(self) -> FailureLimit | None:
@@ -79,18 +91,31 @@ class ConvertOptions:
             value = getattr(self, name)
             if value not in choices:
                 raise UsageError(f"{name} is one of {', '.join(choices)}, not {value!r}")
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"limit must be 1 or more, not {self.limit}")
+        for name in ("limit", "max_pixels", "max_frames", "max_ratio", "max_members"):
+            value = getattr(self, name)
+            if value is not None and not value >= 1:
+                raise UsageError(f"{name.replace('_', '-')} must be 1 or more, not {value}")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
         if self.timeout is not None and self.backend == "threading":
             raise UsageError("a thread cannot be stopped: timeout needs the backend loky")
         check_workers(self.worker_count, self.backend)
-        _ = self.shard_bytes, self.failure_limit
+        _ = self.shard_bytes, self.failure_limit, self.memory_bytes, self.read_budget()
 
     def decode_options(self) -> DecodeOptions:
         """Return what of this concerns the decoder."""
-        return DecodeOptions(mode=self.mode, orient=self.orient, frames=self.frames, salvage=self.salvage)
+        return DecodeOptions(
+            mode=self.mode,
+            orient=self.orient,
+            frames=self.frames,
+            salvage=self.salvage,
+            max_pixels=self.max_pixels,
+            max_frames=self.max_frames,
+        )
+
+    def read_budget(self) -> ReadBudget:
+        """Return what of this concerns the reader of members."""
+        return ReadBudget(max_bytes=parse_size(self.max_bytes), max_ratio=self.max_ratio)
 
     def identity(self) -> dict[str, str]:
         """Return what a dataset keeps for life: two runs into one dataset must agree on it."""
@@ -105,4 +130,8 @@ class ConvertOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self) | {"workers": self.worker_count, "shard_size": self.shard_bytes}
+        return asdict(self) | {
+            "workers": self.worker_count,
+            "shard_size": self.shard_bytes,
+            "memory": self.memory_bytes if self.backend == "loky" else None,
+        }

@@ -3,6 +3,7 @@
 joblib is imported here and nowhere else.
 """
 
+import ctypes
 import multiprocessing
 import os
 import pickle
@@ -31,6 +32,7 @@ Result = TypeVar("Result")
 
 _IDLE_SECONDS = 300
 _PARENT_CHECK_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def check_workers(workers: int, backend: str) -> None:
@@ -188,11 +190,18 @@ class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
 
 
 def _processes() -> _Loky:
-    return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(),))
+    in_main = threading.current_thread() is threading.main_thread()
+    return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(), in_main))
 
 
-def _start_worker(parent: int) -> None:
-    """Prepare a worker process: the parent answers Ctrl-C, and no worker outlives it."""
+def _start_worker(parent: int, from_main: bool) -> None:
+    """Prepare a worker process: the parent answers Ctrl-C, and no worker outlives it.
+
+    The kernel's own signal also ends a worker that is in native code and never gives its thread a turn. It
+    comes when the thread ends that started the worker, so only the main thread's workers can ask for it.
+    """
+    if from_main:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()
 

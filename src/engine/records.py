@@ -1,10 +1,11 @@
 """What travels between the parent and its workers: units out, small records back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..parser.members import Member
-from ..parser.options import DecodeOptions
+from ..parser.options import DecodeOptions, ReadBudget
+from ..parser.reading import ArchiveState
 from ..parser.travelling import Travelling
 from .counters import Counters
 from .protocols.base import Placement
@@ -43,6 +44,9 @@ class Job:
         decode: how images become arrays.
         token: names the run, so that its units in threads can be told to stop.
         claims: folder where worker processes say which member they are at; None for threads.
+        budget: what a member's bytes may amount to.
+        archives: the state of each archive that is one file, by its path, when it was listed.
+        memory: bytes that a worker process may take; None for threads.
     """
 
     destination: str
@@ -53,6 +57,9 @@ class Job:
     decode: DecodeOptions
     token: str
     claims: str | None = None
+    budget: ReadBudget = field(default_factory=ReadBudget)
+    archives: dict[str, ArchiveState] = field(default_factory=dict)
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,7 @@ class Sample(NamedTuple):
         source_size: bytes of the encoded image.
         source_mtime_ns: its time of change, in ns since the epoch.
         source_xxh3: xxh3-64 of the encoded bytes.
+        colours: what the channels are, where their number does not say it, such as "CMYK"; else None.
     """
 
     part: int
@@ -155,6 +163,7 @@ class Sample(NamedTuple):
     source_size: int
     source_mtime_ns: int
     source_xxh3: str | None
+    colours: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +230,7 @@ class UnitResult(Travelling):
         number: of the unit.
         members: how many it had.
         fatal: why nothing can be written any more (no space, read-only ...); the run must end.
+        changed: which archive is not the one that was listed any more; the run must end.
         stopped: the run was told to stop before the unit was done; nothing of it counts.
     """
 
@@ -232,4 +242,5 @@ class UnitResult(Travelling):
     skipped: tuple[Skipped, ...] = ()
     usage: Usage | None = None
     fatal: str | None = None
+    changed: str | None = None
     stopped: bool = False

@@ -40,10 +40,11 @@ _MODES = {
 }
 _TAKES = {
     "png": {"L", "LA", "RGB", "RGBA", "I;16"},
-    "jpeg": {"L", "RGB"},
+    "jpeg": {"L", "RGB", "CMYK"},
     "webp": {"RGB", "RGBA"},
-    "tiff": {"L", "LA", "RGB", "RGBA", "I;16", "I", "F"},
+    "tiff": {"L", "LA", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "LAB"},
 }
+_NAMED = {"CMYK": 4, "LAB": 3, "HSV": 3}  # channels of uint8
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def restore_shard(
         for read in dataset.each_in_shard(shard):
             try:
                 file = out / restored_path(read.key, image_format)
-                image = to_image(read.array(), image_format)
+                image = to_image(read.array(), image_format, read.colours)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with file.open("xb") as stream:
                     image.save(stream, format=image_format.upper(), **_save_options(image_format, quality))
@@ -166,16 +167,24 @@ def restored_path(key: str, image_format: ImageFormat) -> PurePosixPath:
     return single_path(key, "" if key.lower().endswith(suffixes) else suffixes[0])
 
 
-def to_image(array: Array, image_format: ImageFormat) -> Image.Image:
+def to_image(array: Array, image_format: ImageFormat, colours: str | None = None) -> Image.Image:
     """Return a Pillow image of an array of shape (H, W) or (H, W, C).
+
+    Args:
+        array: the pixels.
+        image_format: what they will be saved as.
+        colours: what the channels are, where their number does not say it: "CMYK", "LAB", "HSV".
 
     Raises:
         MemberError: the format does not hold such an array faithfully.
     """
     channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
     mode = _MODES.get((channels, array.dtype.name))
+    if colours is not None and (_NAMED.get(colours), "uint8") == (channels, array.dtype.name):
+        mode = colours
     if mode is None or mode not in _TAKES[image_format]:
-        raise MemberError(f"{image_format} holds no {array.dtype} array of shape {array.shape} without loss")
+        what = f"{array.dtype} array of shape {array.shape}" if mode != colours else f"{colours} image"
+        raise MemberError(f"{image_format} holds no {what} without loss")
     if not array.size:
         raise MemberError("an image without pixels cannot be a file")
     height, width = array.shape[:2]

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from ..errors import FailureLimitError, MemberError, StorageError
-from ..parser.archives import list_archives
+from ..errors import ArchiveError, FailureLimitError, MemberError, StorageError
+from ..parser.archives import archive_states, list_archives
+from ..parser.members import Entry
+from ..parser.options import ReadBudget
 from . import worker
 from .destination import Destination
 from .listing import KeptOrdinals, SeenKeys, SourceSize
@@ -154,6 +156,7 @@ class Run:
 
     def _results(self, planner: Planner) -> Iterator[UnitResult]:
         options = self._options
+        processes = options.backend == "loky"
         job = Job(
             destination=os.fspath(self._destination.folder.absolute()),
             protocol=options.protocol,
@@ -162,12 +165,15 @@ class Run:
             fsync=options.fsync,
             decode=options.decode_options(),
             token=self._token,
-            claims=os.fspath(self._destination.claims) if options.backend == "loky" else None,
+            claims=os.fspath(self._destination.claims) if processes else None,
+            budget=options.read_budget(),
+            archives=archive_states(self._sources),
+            memory=options.memory_bytes if processes else None,
         )
         supervisor = Supervisor(
             job, workers=options.worker_count, backend=options.backend, timeout=options.timeout
         )
-        results = supervisor.results(planner.units(islice(list_archives(self._sources), options.limit)))
+        results = supervisor.results(planner.units(self._entries(job.budget)))
         try:
             for result in results:
                 if supervisor.idling:
@@ -177,7 +183,24 @@ class Run:
             worker.stop(self._token)
             results.close()
 
+    def _entries(self, budget: ReadBudget) -> Iterator[Entry]:
+        """List the sources, up to the limit; more than the budget of members are an error, at the end."""
+        entries = list_archives(self._sources, budget)
+        if self._options.limit is not None:
+            yield from islice(entries, self._options.limit)
+            return
+        yield from islice(entries, self._options.max_members)
+        if next(entries, None) is not None:
+            raise ArchiveError(
+                f"the sources hold more than {self._options.max_members:,} entries;"
+                " what was committed stays: raise --max-members if that is right"
+            )
+
     def _record(self, result: UnitResult) -> None:
+        if result.changed is not None:
+            raise ArchiveError(
+                f"{result.changed}; what was committed stays: run the same again when nothing writes to it"
+            )
         if result.fatal is not None:
             raise StorageError(
                 f"{result.fatal}; what was committed stays: make room or mend it and run the same again"

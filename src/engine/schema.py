@@ -17,6 +17,7 @@ __all__ = [
     "check_files",
     "check_schema",
     "connect_read_only",
+    "has_colours",
 ]
 
 FORMAT = "brinery.dataset/1"
@@ -65,6 +66,7 @@ CREATE TABLE samples (
     source_size     INTEGER NOT NULL,
     source_mtime_ns INTEGER NOT NULL,
     source_xxh3     TEXT,
+    colours         TEXT,
     PRIMARY KEY (shard, record)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX samples_key ON samples (key);
@@ -191,6 +193,12 @@ def _recover(path: Path) -> None:
         return
     with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+
+
+def has_colours(connection: sqlite3.Connection) -> bool:
+    """Whether samples have the column `colours`, which datasets of early versions lack."""
+    found = connection.execute("SELECT 1 FROM pragma_table_info('samples') WHERE name = 'colours'")
+    return found.fetchone() is not None
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:

@@ -5,13 +5,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from ..errors import DecodeError, MemberError, ReadError
+from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ..parser.decode import Decoded, decode
 from ..parser.reading import MemberReader
 from ..parser.signature import NotAnImage
 from .checksums import array_checksum, bytes_checksum
 from .claims import claim_writer
 from .counters import read_counters
+from .limits import limit_memory
 from .protocols.registry import get_serializer
 from .records import (
     Failure,
@@ -46,6 +47,8 @@ def forget_stop(token: str) -> None:
 
 def convert_unit(job: Job, unit: Unit) -> UnitResult:
     """Turn a unit's members into files and say what became of each; raises nothing that can be foreseen."""
+    if job.memory is not None:
+        limit_memory(job.memory)
     refused = {failure.ordinal: failure for failure in unit.quarantined if failure.ordinal is not None}
     while True:
         attempt = _Attempt(job, unit, refused)
@@ -53,6 +56,8 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
             return attempt.run()
         except _RefusedSampleError as refusal:
             refused[refusal.ordinal] = refusal.failure
+        except ArchiveError as error:
+            return UnitResult(unit.number, len(unit.members), changed=str(error))
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             reason = f"cannot write into {job.destination}: {error.strerror or error}{where}"
@@ -63,11 +68,20 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
 
 
 def probe_member(job: Job, numbered: Numbered) -> None:
-    """Read and decode one member and forget it: what kills a worker shows alone."""
-    claims = claim_writer(job.claims) if job.claims is not None else None
+    """Read and decode one member and forget it: what kills a worker shows alone.
+
+    Raises:
+        StorageError: it cannot say which member it is at.
+    """
+    if job.memory is not None:
+        limit_memory(job.memory)
+    try:
+        claims = claim_writer(job.claims) if job.claims is not None else None
+    except OSError as error:
+        raise StorageError(f"cannot write into {job.destination}: {error.strerror or error}") from error
     if claims is not None:
         claims.claim(_NO_UNIT, numbered.ordinal)
-    with MemberReader() as reader, suppress(NotAnImage, MemberError):
+    with MemberReader(job.budget) as reader, suppress(NotAnImage, MemberError):
         for _ in decode(reader.read(numbered.member), job.decode):
             pass
     if claims is not None:
@@ -119,13 +133,14 @@ class _Attempt:
         files = open_unit_files(job, unit.number, get_serializer(job.protocol))
         try:
             claims = claim_writer(job.claims) if job.claims is not None else None
-            with MemberReader() as reader:
+            with MemberReader(job.budget, job.archives) as reader:
                 for numbered in unit.members:
                     if job.token in _stopped:
                         return UnitResult(unit.number, len(unit.members), stopped=True)
                     if claims is not None:
                         claims.claim(unit.number, numbered.ordinal)
                     self._convert(numbered, reader, files)
+                reader.check()
             self._watch.lap("read")
             files.close()
             if claims is not None:
@@ -214,7 +229,7 @@ class _Attempt:
             (
                 (numbered.ordinal, key, member, image.frame, image.frames),
                 (*self._spec_text, xxh3, image.orientation, image.salvaged),
-                (source.size, source.mtime_ns, source.xxh3),
+                (source.size, source.mtime_ns, source.xxh3, image.colours),
             )
         )
 

@@ -11,13 +11,15 @@ from ..errors import ArchiveError, UsageError
 from .blocks import Damage, StreamBlocks
 from .folder import list_folder
 from .members import Entry
-from .names import key_of_name
+from .names import key_of_name, shown_path
+from .options import ReadBudget
+from .reading import ArchiveState, archive_state
 from .signature import describe, sniff
 from .tarfiles import list_compressed_tar, list_tar
 from .tarheader import BLOCK, ZEROS, is_header
 from .zipfiles import find_directory, list_zip
 
-__all__ = ["check_sources", "list_archives"]
+__all__ = ["archive_states", "check_sources", "list_archives"]
 
 _COMPRESSIONS: Final = (
     (b"\x1f\x8b", "gzip"),
@@ -25,6 +27,7 @@ _COMPRESSIONS: Final = (
     (b"\xfd7zXZ\0", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
+_BUDGET: Final = ReadBudget()
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -46,7 +49,7 @@ def check_sources(sources: Sequence[str | os.PathLike[str]]) -> None:
     _plan(sources)
 
 
-def list_archives(sources: Sequence[str | os.PathLike[str]]) -> Iterator[Entry]:
+def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget = _BUDGET) -> Iterator[Entry]:
     """Everything that the sources hold, in an order that depends on their content only.
 
     The sources are checked at once, as `check_sources` does; the listing itself is lazy, and its memory
@@ -55,6 +58,7 @@ def list_archives(sources: Sequence[str | os.PathLike[str]]) -> Iterator[Entry]:
     Args:
         sources: folders, tars (plain, gz, bz2, xz, zst) and zips. Where there are several, each key
             begins with the base name of its source and `/`.
+        budget: of what is unpacked while it is listed: compressed tars.
 
     Returns:
         Member for what may be an image, NotImage for what is none, Unreadable for what is damaged.
@@ -64,10 +68,10 @@ def list_archives(sources: Sequence[str | os.PathLike[str]]) -> Iterator[Entry]:
         ArchiveError: one is no folder, tar or zip, or cannot be read.
         MissingLibraryError: one is compressed by zstd, and the library is not installed.
     """
-    return _list(_plan(sources))
+    return _list(_plan(sources), budget)
 
 
-def _list(plan: list[_Source]) -> Iterator[Entry]:
+def _list(plan: list[_Source], budget: ReadBudget) -> Iterator[Entry]:
     for source in plan:
         try:
             if source.kind == "folder":
@@ -77,9 +81,19 @@ def _list(plan: list[_Source]) -> Iterator[Entry]:
             elif source.kind == "tar":
                 yield from list_tar(source.path, source.prefix)
             else:
-                yield from list_compressed_tar(source.path, source.kind, source.prefix)
+                yield from list_compressed_tar(source.path, source.kind, source.prefix, budget)
         except OSError as error:
             raise _unreadable(source.path, error) from error
+
+
+def archive_states(sources: Sequence[str | os.PathLike[str]]) -> dict[str, ArchiveState]:
+    """The state of every source that is one file, by the path that its members name.
+
+    Raises:
+        UsageError, ArchiveError, MissingLibraryError: as `check_sources`.
+    """
+    paths = [source.path for source in _plan(sources) if source.kind != "folder"]
+    return {path: archive_state(Path(path).stat()) for path in paths}
 
 
 def _plan(sources: Sequence[str | os.PathLike[str]]) -> list[_Source]:
@@ -87,12 +101,14 @@ def _plan(sources: Sequence[str | os.PathLike[str]]) -> list[_Source]:
         sources = [sources]
     if not sources:
         raise UsageError("no source: name a folder, a tar or a zip")
-    plan = []
+    plan: list[_Source] = []
     for source in sources:
         try:
             path = os.path.realpath(source)
         except ValueError as error:
             raise UsageError(f"{os.fspath(source)!r} is no path: {error}") from error
+        if any(path == other.path for other in plan):
+            raise UsageError(f"{shown_path(os.fspath(source))} is given twice")
         name = Path(source).absolute().name or "root"
         prefix = f"{key_of_name(name)}/" if len(sources) > 1 else ""
         plan.append(_Source(path, _kind(path, os.fspath(source)), prefix))
@@ -100,15 +116,11 @@ def _plan(sources: Sequence[str | os.PathLike[str]]) -> list[_Source]:
 
 
 def _unreadable(path: str, error: OSError) -> ArchiveError:
-    return ArchiveError(f"{_shown(path)} cannot be read: {error.strerror or error}")
-
-
-def _shown(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return ArchiveError(f"{shown_path(path)} cannot be read: {error.strerror or error}")
 
 
 def _kind(path: str, given: str) -> str:
-    shown = _shown(given)
+    shown = shown_path(given)
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):

@@ -1,5 +1,6 @@
 """The bytes of a tar by position: of a plain file, or of a compressed stream that runs forwards only."""
 
+import math
 import os
 import stat
 import zlib
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from ..errors import MissingLibraryError
+from .options import RATIO_FROM
 
 __all__ = ["CHUNK", "Blocks", "Damage", "FileBlocks", "StreamBlocks"]
 
@@ -71,19 +73,21 @@ class StreamBlocks:
     Args:
         path: the file.
         compression: "gzip", "bzip2", "xz" or "zstd".
+        max_ratio: bytes that each byte of the file may unpack to on the whole.
 
     Raises:
         MissingLibraryError: zstd, and the library is not installed.
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: str, compression: str) -> None:
+    def __init__(self, path: str, compression: str, max_ratio: float = math.inf) -> None:
         self._file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed by close()
         try:
             self._stream, self._errors = _unpacked(self._file, compression)
         except BaseException:
             self._file.close()
             raise
+        self._max_ratio = max_ratio
         self.position = 0
         self._kept = b""  # the bytes that end at `position`
 
@@ -125,6 +129,11 @@ class StreamBlocks:
         except self._errors as error:
             raise Damage(str(error) or type(error).__name__) from error
         self.position += len(data)
+        if self.position > RATIO_FROM and self.position > self._max_ratio * (packed := self._file.tell()):
+            raise Damage(
+                f"expands from {packed:,} to more than {self.position:,} bytes;"
+                f" the budget is {self._max_ratio:g} times"
+            )
         return data
 
 

@@ -23,6 +23,9 @@ __all__ = ["Decoded", "decode"]
 _ALL_FRAMES: Final = 4  # times `max_pixels`: what the frames of one image may hold together
 
 
+_NAMED_COLOURS: Final = frozenset({"CMYK", "LAB", "HSV"})
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """One decoded frame.
@@ -33,6 +36,7 @@ class Decoded:
         frames: how many the image has.
         orientation: what EXIF says, 1 to 8; 1 where it says nothing or Pillow has applied it (TIFF).
         salvaged: the image is damaged, and this is what could be decoded of it.
+        colours: what the channels are where their number does not say it: "CMYK", "LAB" or "HSV".
     """
 
     array: NDArray[Any]
@@ -40,6 +44,7 @@ class Decoded:
     frames: int = 1
     orientation: int = 1
     salvaged: bool = False
+    colours: str | None = None
 
 
 def decode(data: bytes, options: DecodeOptions) -> Iterator[Decoded]:
@@ -131,7 +136,8 @@ def _frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]
     wanted = frames if options.frames == "all" else 1
     if wanted > options.max_frames:
         raise DecodeError(f"{frames:,} frames; the budget is {options.max_frames:,}")
-    yield _decoded(first, 0, frames, orientation, options, salvaged=salvaged)
+    colours = _colours(image, options)
+    yield _decoded(first, 0, frames, orientation, options, salvaged=salvaged, colours=colours)
     budget = _ALL_FRAMES * options.max_pixels - first.shape[0] * first.shape[1]
     for frame in range(1, wanted):
         image.seek(frame)
@@ -144,7 +150,8 @@ def _frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]
         check_fidelity(image, kind, data, options.mode)
         salvaged = _load(image, options)
         array = _pixels(image, depth, options, salvaged=salvaged)
-        yield _decoded(array, frame, frames, _orientation(image), options, salvaged=salvaged)
+        orientation, colours = _orientation(image), _colours(image, options)
+        yield _decoded(array, frame, frames, orientation, options, salvaged=salvaged, colours=colours)
 
 
 def _load(image: ImageFile.ImageFile, options: DecodeOptions) -> bool:
@@ -168,13 +175,24 @@ def _pixels(image: Image.Image, depth: int, options: DecodeOptions, *, salvaged:
 
 
 def _decoded(
-    array: NDArray[Any], frame: int, frames: int, orientation: int, options: DecodeOptions, *, salvaged: bool
+    array: NDArray[Any],
+    frame: int,
+    frames: int,
+    orientation: int,
+    options: DecodeOptions,
+    *,
+    salvaged: bool,
+    colours: str | None,
 ) -> Decoded:
     if options.orient:
         array = oriented(array, orientation)
     if not (array.flags.c_contiguous and array.flags.writeable):
         array = array.copy(order="C")
-    return Decoded(array, frame, frames, orientation, salvaged)
+    return Decoded(array, frame, frames, orientation, salvaged, colours)
+
+
+def _colours(image: Image.Image, options: DecodeOptions) -> str | None:
+    return image.mode if options.mode == "native" and image.mode in _NAMED_COLOURS else None
 
 
 def _orientation(image: Image.Image) -> int:
@@ -187,6 +205,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _one_line(error: Exception) -> str:
     """What an exception of Pillow's says, without line ends and addresses, which differ from run to run."""
+    if isinstance(error, MemoryError) and not error.args:
+        return "MemoryError: it does not fit into the memory that there is"
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(str(error).split()))[:300]
     name = type(error).__name__
     return f"{name}: {text}" if text else name

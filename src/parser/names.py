@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["key_of_bytes", "key_of_name", "place"]
+__all__ = ["key_of_bytes", "key_of_name", "place", "shown_path"]
 
 
 def key_of_bytes(name: bytes, prefix: str = "") -> str:
@@ -28,6 +28,11 @@ def key_of_name(name: str, prefix: str = "") -> str:
 def place(archive: str, offset: int, prefix: str = "") -> str:
     """The key under which damage at a byte offset of an archive is reported: `photos.tar@1024`."""
     return f"{prefix}{key_of_name(archive.rpartition('/')[2])}@{offset}"
+
+
+def shown_path(path: str) -> str:
+    """A path as it stands in messages: undecodable bytes are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _key(text: str, prefix: str) -> str:

@@ -1,15 +1,31 @@
 """How images become arrays."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
-__all__ = ["FRAMES", "MODES", "DecodeOptions", "Frames", "Mode"]
+__all__ = ["FRAMES", "MODES", "RATIO_FROM", "DecodeOptions", "Frames", "Mode", "ReadBudget"]
 
 Mode: TypeAlias = Literal["native", "rgb", "gray", "rgba"]
 Frames: TypeAlias = Literal["first", "all"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 FRAMES: tuple[str, ...] = get_args(Frames)
+
+RATIO_FROM: Final = 1 << 20
+"""Unpacked bytes from which the ratio counts: less is no bomb."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBudget:
+    """What a member's bytes may amount to, held against what the archive says before anything is unpacked.
+
+    Attributes:
+        max_bytes: of one member, unpacked.
+        max_ratio: unpacked bytes to packed ones, of a zip's member and of a compressed tar on the whole.
+    """
+
+    max_bytes: int = 1 << 30
+    max_ratio: float = 1100.0  # deflate gives 1,032 at most: a blank page passes
 
 
 @dataclass(frozen=True, slots=True)

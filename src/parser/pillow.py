@@ -1,6 +1,7 @@
 """Pillow's readers, one chosen by the signature, behind a budget of our own."""
 
 import io
+import multiprocessing
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, cast
@@ -67,8 +68,11 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 @cache
 def _reader(kind: str) -> Any:
-    module, name = _READERS[kind]
-    return getattr(import_module(f"PIL.{module}"), name)
+    name, reader = _READERS[kind]
+    module: Any = import_module(f"PIL.{name}")
+    if kind == "AVIF" and multiprocessing.parent_process() is not None:
+        module.DEFAULT_MAX_THREADS = 1  # in a worker, which is one of many
+    return getattr(module, reader)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

@@ -3,20 +3,25 @@
 import os
 import stat
 import zlib
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
-from ..errors import ReadError
+from ..errors import ArchiveError, ReadError
 from .members import Member
+from .names import shown_path
+from .options import RATIO_FROM, ReadBudget
 from .signature import HEAD, require_image
 from .unpacking import unpack, unpack_head
 
-__all__ = ["MAX_BYTES", "MemberReader"]
+__all__ = ["ArchiveState", "MemberReader", "archive_state"]
 
-MAX_BYTES: Final = 1 << 30
-"""Unpacked bytes of one member that a worker will hold."""
+ArchiveState: TypeAlias = tuple[int, int, int, int]
+"""Device, inode, bytes and time of change of an archive: another state is another archive."""
 
 _LOOK_FIRST: Final = 1 << 20
+_BUDGET: Final = ReadBudget()
+_NO_ARCHIVES: Final[Mapping[str, ArchiveState]] = {}
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
@@ -24,11 +29,15 @@ class MemberReader:
     """Reads members; keeps the last archive open. One for each unit; not for several threads at once.
 
     Args:
-        max_bytes: budget of one member, packed and unpacked.
+        budget: of one member.
+        archives: what the archives were when they were listed, by their paths; others are not compared.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._max_bytes = max_bytes
+    def __init__(
+        self, budget: ReadBudget = _BUDGET, archives: Mapping[str, ArchiveState] = _NO_ARCHIVES
+    ) -> None:
+        self._budget = budget
+        self._archives = archives
         self._path = ""
         self._descriptor = -1
 
@@ -39,6 +48,22 @@ class MemberReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def check(self) -> None:
+        """See whether the archive that is open is still the one that was listed.
+
+        A tar has no checksums: offsets into other bytes could give another image under this name.
+
+        Raises:
+            ArchiveError: it was changed or replaced.
+        """
+        if self._descriptor >= 0:
+            self._compare(self._path, self._descriptor)
+
+    def _compare(self, path: str, descriptor: int) -> None:
+        listed = self._archives.get(path)
+        if listed is not None and archive_state(os.fstat(descriptor)) != listed:
+            raise ArchiveError(f"{shown_path(path)} was changed while it was being read")
 
     def close(self) -> None:
         """Close the archive that is open, if any."""
@@ -56,6 +81,7 @@ class MemberReader:
             DecodeError: it is none, but is named like one.
             ReadError: its bytes are gone, changed, cut off, not as long as listed, fail their CRC-32,
                 or pass the budget.
+            ArchiveError: the archive is not the one that was listed any more.
         """
         if member.data is not None:
             require_image(member.data[:HEAD], member.key)
@@ -73,9 +99,11 @@ class MemberReader:
 
     def _archive(self, path: str) -> int:
         if path != self._path or self._descriptor < 0:
+            self.check()
             self.close()
             self._descriptor, _ = _open(path)
             self._path = path
+            self.check()
         return self._descriptor
 
     def _read_file(self, member: Member) -> bytes:
@@ -90,15 +118,21 @@ class MemberReader:
     def _read(self, descriptor: int, member: Member) -> bytes:
         offset = _behind_local_header(descriptor, member.offset) if member.local_header else member.offset
         packed = member.method != "stored"
-        look_first = max(member.size, member.stored) > _LOOK_FIRST
+        budget = self._budget
+        look_first = max(member.size, member.stored) > min(_LOOK_FIRST, budget.max_bytes)
         if look_first:
             head = _pread(descriptor, min(member.stored, 1 << 16 if packed else HEAD), offset)
             if packed:
                 head = unpack_head(head, member.method, HEAD)
             if head:  # a bzip2 block can be longer than what was read of it
                 require_image(head, member.key)
-            if max(member.size, member.stored) > self._max_bytes:
-                raise ReadError(f"{member.size:,} bytes; the budget of one image is {self._max_bytes:,}")
+            if max(member.size, member.stored) > budget.max_bytes:
+                raise ReadError(f"{member.size:,} bytes; the budget of one image is {budget.max_bytes:,}")
+            if member.size > RATIO_FROM and member.size > budget.max_ratio * member.stored:
+                raise ReadError(
+                    f"expands from {member.stored:,} to {member.size:,} bytes;"
+                    f" the budget is {budget.max_ratio:g} times"
+                )
         data = _pread(descriptor, member.stored, offset)
         if packed:
             data = unpack(data, member.method, member.size)
@@ -108,6 +142,11 @@ class MemberReader:
             raise ReadError(f"damaged: {len(data):,} bytes, listed with {member.size:,}")
         require_image(data[:HEAD], member.key)
         return data
+
+
+def archive_state(status: os.stat_result) -> ArchiveState:
+    """What tells one state of an archive from another."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _open(path: str) -> tuple[int, int]:

@@ -9,13 +9,13 @@ from ..errors import DecodeError
 from .blocks import Blocks, Damage, FileBlocks, StreamBlocks
 from .members import Entry, Member, NotImage, Unreadable
 from .names import place
+from .options import ReadBudget
 from .signature import HEAD, NotAnImage, require_image
 from .tarwalk import TAR_ERROR, TarWalk
 
-__all__ = ["MAX_STREAMED", "list_compressed_tar", "list_tar"]
+__all__ = ["list_compressed_tar", "list_tar"]
 
-MAX_STREAMED: Final = 2 << 30
-"""Bytes of one member of a compressed tar that the parent will hold."""
+_BUDGET: Final = ReadBudget()
 
 
 def list_tar(path: str, prefix: str = "") -> Iterator[Entry]:
@@ -28,22 +28,25 @@ def list_tar(path: str, prefix: str = "") -> Iterator[Entry]:
         yield from _guarded(TarWalk(blocks, path, prefix, blocks.size), blocks, path, prefix)
 
 
-def list_compressed_tar(path: str, compression: str, prefix: str = "") -> Iterator[Entry]:
+def list_compressed_tar(
+    path: str, compression: str, prefix: str = "", budget: ReadBudget = _BUDGET
+) -> Iterator[Entry]:
     """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): members carry their bytes.
 
-    What is no image by its signature is passed over without being held.
+    What is no image by its signature is passed over without being held. Where the stream as a whole passes
+    the budget's ratio, the listing ends with an Unreadable.
 
     Raises:
         MissingLibraryError: zstd, and the library is not installed.
     """
-    with closing(StreamBlocks(path, compression)) as blocks:
+    with closing(StreamBlocks(path, compression, budget.max_ratio)) as blocks:
         walk = TarWalk(blocks, path, prefix, None)
         for entry in _guarded(walk, blocks, path, prefix):
             if not isinstance(entry, Member):
                 yield entry
                 continue
             try:
-                yield _load(blocks, entry)
+                yield _load(blocks, entry, budget.max_bytes)
             except Damage as damage:
                 yield Unreadable(entry.key, TAR_ERROR, f"truncated or damaged: {damage}")
                 return
@@ -58,7 +61,7 @@ def _guarded(walk: TarWalk, blocks: Blocks, path: str, prefix: str) -> Iterator[
         )
 
 
-def _load(blocks: StreamBlocks, member: Member) -> Entry:
+def _load(blocks: StreamBlocks, member: Member, max_bytes: int) -> Entry:
     head = blocks.read(member.offset, min(HEAD, member.size))
     try:
         require_image(head, member.key)
@@ -66,8 +69,8 @@ def _load(blocks: StreamBlocks, member: Member) -> Entry:
         return NotImage(member.key, verdict.reason)
     except DecodeError as error:
         return Unreadable(member.key, "DecodeError", str(error))
-    if member.size > MAX_STREAMED:
-        message = f"{member.size:,} bytes in a compressed tar; {MAX_STREAMED:,} are allowed: unpack it first"
+    if member.size > max_bytes:
+        message = f"{member.size:,} bytes; the budget of one image is {max_bytes:,}"
         return Unreadable(member.key, "ReadError", message)
     data = head + blocks.read(member.offset + len(head), member.size - len(head))
     if len(data) < member.size:

@@ -1,68 +1,23 @@
 """Whatever ends a convert, the same command goes on and the dataset comes out the same."""
 
 import os
-import resource
+import random
 import signal
-import sqlite3
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
 
 from ..engine.test_convert import contents
-from ..images import jpeg, make_tar
+from .running import assert_resumes, finish, make_archive, start, wait_for_samples
 
-COMMAND = ("convert", "--workers", "2", "--shard-size", "256KiB", "--protocol", "json")
+SOAK = bool(os.environ.get("BRINERY_SOAK"))
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    root = tmp_path_factory.mktemp("archive")
-    tar = make_tar(
-        root / "photos.tar", {f"{index:03}.jpg": jpeg(index, (96, 128, 3)) for index in range(240)}
-    )
-    finish(start(tar, root / "whole"), 0)
-    return tar, contents(root / "whole")
-
-
-def start(tar, out, *options, **settings):
-    command = [sys.executable, "-m", "brinery", *COMMAND, *options, str(tar), str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
-
-
-def finish(process, code, within=60):
-    begin = time.monotonic()
-    out, err = process.communicate(timeout=within)
-    assert process.returncode == code, err
-    assert "Traceback" not in err
-    return time.monotonic() - begin, out, err
-
-
-def committed(out):
-    try:
-        with sqlite3.connect(f"file:{out}/manifest.sqlite?mode=ro", uri=True, timeout=5) as db:
-            return db.execute("SELECT COUNT(*) FROM samples").fetchone()[0]
-    except sqlite3.Error:
-        return 0
-
-
-def wait_for_samples(process, out, count=20):
-    deadline = time.monotonic() + 30
-    while committed(out) < count:
-        assert process.poll() is None, "it ended before it could be interrupted"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def assert_resumes(archive, out):
-    tar, whole = archive
-    before = committed(out)
-    assert 0 < before < 240
-    finish(start(tar, out), 0)
-    assert contents(out) == whole
-    assert sorted(os.listdir(out)) == ["manifest.sqlite", "shards"]
+    return make_archive(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -85,14 +40,47 @@ def test_ctrl_c_reaches_the_workers_too(archive, tmp_path):
     assert_resumes(archive, tmp_path / "out")
 
 
-def test_a_killed_run_leaves_no_workers_and_resumes(archive, tmp_path):
-    process = start(archive[0], tmp_path / "out")
+GIL_HOLDER = """
+import re, simplejpeg
+
+decode = simplejpeg.decode_jpeg
+count = 0
+
+def decode_jpeg(data, *arguments, **options):
+    global count
+    count += 1
+    if count == 60:
+        re.match("(a+)+$", "a" * 60 + "b")  # native code that holds the interpreter for ages
+    return decode(data, *arguments, **options)
+
+simplejpeg.decode_jpeg = decode_jpeg
+"""
+
+
+def left_behind(pid):
+    """What a process put into the folders for temporary files, by its number in the name."""
+    return [name for folder in ("/tmp", "/dev/shm") for name in os.listdir(folder) if str(pid) in name]
+
+
+@pytest.mark.parametrize("workers", ["at work", "in native code"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_ends_leaves_no_workers_and_no_files(archive, tmp_path, number, workers):
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(tmp_path)}
+    (tmp_path / "tmp").mkdir()
+    if workers == "in native code":
+        (tmp_path / "sitecustomize.py").write_text(GIL_HOLDER)
+    process = start(archive[0], tmp_path / "out", env=environment)
     wait_for_samples(process, tmp_path / "out")
+    if workers == "in native code":
+        time.sleep(0.5)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.communicate()
-    _, alive = psutil.wait_procs(children, timeout=5)
+    assert len(children) >= 2
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=2)
     assert alive == []
+    assert os.listdir(tmp_path / "tmp") == []
+    assert left_behind(process.pid) == []
     assert_resumes(archive, tmp_path / "out")
 
 
@@ -110,30 +98,26 @@ def test_a_run_outlives_its_workers(archive, tmp_path):
     assert contents(tmp_path / "out") == archive[1]
 
 
-def test_a_file_size_limit_is_an_error_with_a_reason(archive, tmp_path):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-
-    process = start(archive[0], tmp_path / "out", "--shard-size", "1MiB", preexec_fn=limit)
-    _, _, err = finish(process, 4)
-    assert "File too large" in err
-    finish(start(archive[0], tmp_path / "out", "--shard-size", "1MiB"), 0)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
-def test_a_full_disk_is_an_error_with_a_reason_and_the_run_resumes(archive, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system could be mounted: {mounted.stderr.decode().strip()}")
-    try:
-        _, _, err = finish(start(archive[0], disk / "out"), 4)
-        assert "No space left" in err or "full" in err
-        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
-        finish(start(archive[0], disk / "out"), 0)
-        assert contents(disk / "out") == archive[1]
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+@pytest.mark.parametrize("attempt", range(60 if SOAK else 2))
+def test_killed_again_and_again_at_any_time(archive, tmp_path, attempt):
+    chance = random.Random(attempt)
+    for _ in range(5):
+        process = start(archive[0], tmp_path / "out")
+        try:
+            process.wait(timeout=chance.uniform(0.05, 2))
+        except subprocess.TimeoutExpired:
+            workers = psutil.Process(process.pid).children(recursive=True)
+            chance.choice([process, *workers]).kill()
+            if workers and chance.random() < 0.5:
+                process.kill()
+        if process.poll() is None:
+            try:
+                process.wait(timeout=chance.uniform(0.05, 2))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        _, err = process.communicate()
+        assert "Traceback" not in err
+        assert process.returncode in (0, -signal.SIGKILL), err
+    finish(start(archive[0], tmp_path / "out"), 0)
+    assert contents(tmp_path / "out") == archive[1]
+    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]

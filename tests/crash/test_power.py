@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 
@@ -17,11 +17,11 @@ import brinery
 
 from ..engine.test_convert import contents
 from ..images import jpeg, make_tar
+from .disks import make_image, mounted, run
 
 CUTS = 200 if os.environ.get("BRINERY_SOAK") else 2
 SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN
 WITHOUT_LOG = array.array("I", [2])  # what has not reached the disk is lost, the journal's end included
-MEGABYTES = {"ext4": 64, "xfs": 320}
 OPTIONS = {"shard_size": "64KiB", "workers": 1, "backend": "threading"}
 COUNT = 400
 
@@ -36,41 +36,9 @@ def archive(tmp_path_factory):
     return tar, contents(root / "whole")
 
 
-def run(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(params=MEGABYTES)
+@pytest.fixture(params=["ext4", "xfs"])
 def image(request, tmp_path):
-    """A new file system in a file."""
-    kind = request.param
-    if shutil.which(f"mkfs.{kind}") is None:
-        pytest.skip(f"mkfs.{kind} is not installed")
-    path = tmp_path / "image"
-    with path.open("wb") as file:
-        file.truncate(MEGABYTES[kind] << 20)
-    made = run(f"mkfs.{kind}", "-q", str(path))
-    assert made.returncode == 0, made.stderr
-    return path
-
-
-@contextmanager
-def mounted(image, folder):
-    folder.mkdir(exist_ok=True)
-    done = run("mount", "-o", "loop", str(image), str(folder))
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        for _ in range(50):
-            done = run("umount", str(folder))
-            if done.returncode == 0:
-                break
-            time.sleep(0.1)
-        else:
-            run("umount", "-l", str(folder))
-            pytest.fail(done.stderr)
+    return make_image(request.param, tmp_path / "image")
 
 
 def cut_off(folder):
@@ -105,7 +73,7 @@ def finish(process, code):
 def test_nothing_recorded_is_lost(archive, image, tmp_path, cut):
     tar, whole = archive
     chance = random.Random(cut)
-    with mounted(image, tmp_path / "disk") as disk:
+    with mounted(tmp_path / "disk", "-o", "loop", image) as disk:
         process = start(tar, disk / "out")
         enough = chance.randrange(1, COUNT // 2)
         while len(before := recorded(disk / "out")) < enough:
@@ -115,7 +83,7 @@ def test_nothing_recorded_is_lost(archive, image, tmp_path, cut):
         before |= recorded(disk / "out")
         cut_off(disk)
         finish(process, 4)
-    with mounted(image, tmp_path / "disk") as disk:
+    with mounted(tmp_path / "disk", "-o", "loop", image) as disk:
         after = recorded(disk / "out")
         assert before <= after
         assert len(after) < COUNT

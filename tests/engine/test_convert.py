@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def contents(dataset):
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.name != "manifest.sqlite"
     }
-    with sqlite3.connect(root / "manifest.sqlite") as db:
+    with closing(sqlite3.connect(root / "manifest.sqlite")) as db:
         rows = {
             "samples": db.execute("SELECT * FROM samples ORDER BY shard, record").fetchall(),
             "shards": db.execute("SELECT * FROM shards ORDER BY id").fetchall(),

@@ -19,7 +19,8 @@ def groups(tmp_path):
             else:
                 (folder / "cpu.max").write_text(f"{limit} {period}\n")
         (tmp_path / "self").write_text(membership)
-        return cpus._cgroup_quotas(tmp_path / "self", tmp_path / "cgroup")
+        found = cpus.enclosing_groups("cpu", tmp_path / "self", tmp_path / "cgroup")
+        return [quota for quota in map(cpus._quota, found) if quota is not None]
 
     return make
 

@@ -1,5 +1,8 @@
 """Arrays become image files again."""
 
+import io
+import sqlite3
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,6 +45,53 @@ def test_jpeg_says_what_it_cannot_hold(dataset, tmp_path):
     name = "set0/0000.jpg"
     error = np.asarray(Image.open(tmp_path / "again" / name)).astype(int) - as_pillow(files[name])
     assert np.abs(error).mean() < 8
+
+
+def four_channels():
+    """Ink, light and transparency: the same bytes with three meanings."""
+    array = pixels(5, (9, 5, 4))
+    return {
+        "ink.tif": encode(Image.fromarray(array, "CMYK"), "TIFF"),
+        "ink.jpg": encode(Image.fromarray(array, "CMYK"), "JPEG"),
+        "lab.tif": encode(Image.fromarray(pixels(6, (9, 5, 3)), "LAB"), "TIFF"),
+        "clear.png": encode(Image.fromarray(array, "RGBA"), "PNG"),
+    }
+
+
+def encode(image, image_format):
+    stream = io.BytesIO()
+    image.save(stream, image_format)
+    return stream.getvalue()
+
+
+def test_four_channels_keep_their_meaning(tmp_path):
+    files = four_channels()
+    brinery.convert(make_folder(tmp_path / "in", files), tmp_path / "out", **FAST)
+    assert brinery.restore(tmp_path / "out", tmp_path / "tiff", format="tiff", workers=1).images == 4
+    modes = {path.name: Image.open(path).mode for path in (tmp_path / "tiff").iterdir()}
+    assert modes == {"ink.tif": "CMYK", "ink.jpg.tif": "CMYK", "lab.tif": "LAB", "clear.png.tif": "RGBA"}
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "tiff" / "lab.tif")), as_pillow(files["lab.tif"])
+    )
+    result = brinery.restore(tmp_path / "out", tmp_path / "png", format="png", workers=1)
+    assert {failure.key: failure.reason for failure in result.failures} == {
+        "ink.jpg": "png holds no CMYK image without loss",
+        "ink.tif": "png holds no CMYK image without loss",
+        "lab.tif": "png holds no LAB image without loss",
+    }
+
+
+def test_a_dataset_from_before_colours_were_recorded(tmp_path):
+    folder = make_folder(tmp_path / "in", four_channels())
+    brinery.convert(folder, tmp_path / "out", **FAST)
+    with sqlite3.connect(tmp_path / "out" / "manifest.sqlite") as db:
+        db.execute("ALTER TABLE samples DROP COLUMN colours")
+    assert brinery.restore(tmp_path / "out", tmp_path / "back", format="tiff", workers=1).images == 4
+    make_folder(folder, {"more.jpg": four_channels()["ink.jpg"]})
+    assert brinery.convert(folder, tmp_path / "out", **FAST).converted == 1
+    with sqlite3.connect(tmp_path / "out" / "manifest.sqlite") as db:
+        named = dict(db.execute("SELECT key, colours FROM samples WHERE colours IS NOT NULL"))
+    assert named == {"more.jpg": "CMYK"}
 
 
 def test_names_never_lead_outside(tmp_path):

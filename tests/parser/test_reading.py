@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import tarfile
 import zipfile
 import zlib
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from brinery.errors import DecodeError, ReadError
+from brinery.errors import ArchiveError, DecodeError, ReadError
 from brinery.parser import reading
 from brinery.parser.members import Member
-from brinery.parser.reading import MemberReader
+from brinery.parser.options import ReadBudget
+from brinery.parser.reading import MemberReader, archive_state
 from brinery.parser.signature import NotAnImage
 
 from .samples import JPEG_LIKE, listed
@@ -21,7 +23,7 @@ from .samples import JPEG_LIKE, listed
 
 @pytest.fixture
 def reader():
-    with MemberReader(max_bytes=1 << 22) as reader:
+    with MemberReader(ReadBudget(max_bytes=1 << 22)) as reader:
         yield reader
 
 
@@ -127,6 +129,41 @@ def test_large_images_of_every_method_come_back(tmp_path, reader):
 def test_a_member_above_the_budget_is_refused(tmp_path, reader):
     with pytest.raises(ReadError, match="5,000,000 bytes; the budget of one image is 4,194,304"):
         reader.read(in_folder(tmp_path, JPEG_LIKE.ljust(5_000_000)))
+
+
+def test_a_member_that_expands_past_the_ratio_is_refused_before_it_is_unpacked(tmp_path):
+    member = in_zip(tmp_path, JPEG_LIKE + bytes(3 << 20), zipfile.ZIP_BZIP2)
+    with (
+        MemberReader() as reader,
+        pytest.raises(ReadError, match=r"expands from \d+ to 3,\d+,\d+ bytes; the budget is 1100 times"),
+    ):
+        reader.read(member)
+    blank = in_zip(tmp_path, JPEG_LIKE + bytes(3 << 20), zipfile.ZIP_DEFLATED)
+    with MemberReader() as reader:
+        assert len(reader.read(blank)) == blank.size  # the most that deflate gives passes
+
+
+@pytest.mark.parametrize("how", ["longer", "touched", "another file"])
+def test_an_archive_that_changed_since_the_listing_is_not_read_from(tmp_path, how):
+    member = in_zip(tmp_path, JPEG_LIKE, zipfile.ZIP_STORED)
+    path = Path(member.path)
+    with MemberReader(archives={member.path: archive_state(path.stat())}) as reader:
+        assert reader.read(member) == JPEG_LIKE
+        reader.check()
+        if how == "longer":
+            with path.open("ab") as file:
+                file.write(b"more")
+        elif how == "touched":
+            os.utime(path, ns=(1, 1))
+        else:
+            path.rename(tmp_path / "old")
+            shutil.copy(tmp_path / "old", path)
+            reader.close()  # an open one is still the old one
+            with pytest.raises(ArchiveError, match="was changed while it was being read"):
+                reader.read(member)
+            return
+        with pytest.raises(ArchiveError, match="was changed while it was being read"):
+            reader.check()
 
 
 def test_a_bomb_is_not_unpacked_past_what_it_says(tmp_path, reader):

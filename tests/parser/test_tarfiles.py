@@ -7,8 +7,9 @@ import tarfile
 import pytest
 
 from brinery.errors import ArchiveError
-from brinery.parser import tarfiles
+from brinery.parser.archives import list_archives
 from brinery.parser.members import Member
+from brinery.parser.options import ReadBudget
 
 from .samples import JPEG_LIKE, contents, listed, members, not_images, unreadable
 
@@ -256,11 +257,21 @@ def test_a_stream_flipped_in_its_middle_keeps_what_came_before(write):
     assert unreadable(entries)
 
 
-def test_a_member_too_large_for_the_parent_is_refused(write, monkeypatch):
-    monkeypatch.setattr(tarfiles, "MAX_STREAMED", 1000)
-    large, small = listed(write(tar([("a.jpg", JPEG_LIKE * 99), ("b.jpg", JPEG_LIKE)], mode="w:gz")))
-    assert "1,000 are allowed" in large.message
+def test_a_member_too_large_for_the_parent_is_refused(write):
+    path = write(tar([("a.jpg", JPEG_LIKE * 99), ("b.jpg", JPEG_LIKE)], mode="w:gz"))
+    large, small = list_archives([path], ReadBudget(max_bytes=1000))
+    assert "the budget of one image is 1,000" in large.message
     assert small.data == JPEG_LIKE
+
+
+@pytest.mark.parametrize("mode", ["w:bz2", "w:xz"])
+def test_a_stream_that_expands_without_end_is_given_up(write, mode):
+    path = write(tar([("a.jpg", JPEG_LIKE), ("zeros", bytes(30 << 20)), ("b.jpg", JPEG_LIKE)], mode=mode))
+    entries = list(list_archives([path]))
+    assert [entry.key for entry in members(entries)] == ["a.jpg"]
+    (given_up,) = unreadable(entries)
+    assert "the budget is 1100 times" in given_up.message
+    assert len(members(list(list_archives([path], ReadBudget(max_ratio=1e6))))) == 2
 
 
 def test_zstd_streams_of_several_frames(write):

@@ -1,0 +1,44 @@
+"""How much memory a worker may take."""
+
+import resource
+from pathlib import Path
+
+import psutil
+
+from .cpus import enclosing_groups
+
+__all__ = ["limit_memory", "worker_memory"]
+
+_AT_LEAST = 4 << 30  # the largest image within the budgets fits
+_AT_MOST = 0.9  # of all memory
+
+
+def usable_memory() -> int:
+    """Return the smaller of the machine's memory and every enclosing cgroup's limit, in bytes."""
+    limits = [_limit(group) for group in enclosing_groups("memory")]
+    return min([psutil.virtual_memory().total, *(limit for limit in limits if limit is not None)])
+
+
+def worker_memory(workers: int) -> int:
+    """Return the bytes that each worker may take: an equal share, but 4 GiB where there are so many."""
+    usable = usable_memory()
+    return int(min(max(usable / workers, _AT_LEAST), _AT_MOST * usable))
+
+
+def limit_memory(nbytes: int) -> None:
+    """Let this process hold so many bytes of private memory; what asks for more gets a MemoryError.
+
+    Mapped files do not count: RLIMIT_DATA of Linux 4.7 and later (getrlimit(2)).
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (nbytes if hard == -1 else min(nbytes, hard), hard))
+
+
+def _limit(group: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            text = (group / name).read_text().strip()
+        except OSError:
+            continue
+        return int(text) if text.isdigit() else None
+    return None
