@@ -13,7 +13,7 @@ help:
 	@echo "                           (PROTOCOLS=npy,hickle PRESET=full SRC=photos.tar OUT=dir QUICK=1)"
 	@echo "make peers                 brinery and other libraries side by side (ARGS='--corpora small'): an hour"
 	@echo "make test                  the test suite"
-	@echo "make soak                  every fault, power cut and mutation of tests/crash and tests/hostile: hours"
+	@echo "make soak                  every fault, power cut, mutation and draw of the tests: hours"
 	@echo "make check                 lint, types, import contracts, tests"
 	@echo "make install               .venv with brinery and its development tools"
 	@echo "make clean                 removes .venv, .peers and everything built"
@@ -46,7 +46,8 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 soak: $(STAMP)
-	@BRINERY_SOAK=1 $(BIN)/python -m pytest -n auto tests/crash tests/hostile $(ARGS)
+	@BRINERY_SOAK=1 $(BIN)/python -m pytest -n auto --dist loadgroup tests/crash tests/hostile \
+		tests/benchmark/test_scaling.py tests/benchmark/test_planted.py $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

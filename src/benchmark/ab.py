@@ -1,8 +1,8 @@
 """Measures two versions of brinery in one session, their rounds alternating, and compares them in pairs.
 
-Each round is a bench of its own, of one round, in a process of its own that imports one of the two trees; the
-order within pairs alternates (A B, B A, A B ...), so that a steady drift favours neither. All rounds read the
-same images with the same seed and options.
+Each round is a bench in a process of its own that imports one of the two trees. It measures every cell three
+times, whose median counts: starting costs more than measuring. The order within pairs alternates (A B, B A,
+A B ...), so that a steady drift favours neither. All rounds read the same images, with one seed and options.
 """
 
 import os
@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,6 +35,7 @@ from .stats import median
 __all__ = ["merge_rounds", "run_ab"]
 
 _ROUNDS = 7
+_TIMES = 3  # each cell in a round
 _SIDES = ("base", "head")
 _CLEAN_UP_SECONDS = 30.0  # what a round that is interrupted may take to end
 _WHERE = "import brinery, os; print(os.path.realpath(os.path.dirname(brinery.__file__)))"
@@ -117,7 +119,7 @@ def run_ab(
             source = work / "images"
             make_corpus(source, count=images, seed=options.get("seed", 0))
             pool.shutdown()
-        arguments = [str(source), *_arguments(options)]
+        arguments = [str(Path(source).absolute()), *_arguments(options)]
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
         merged: list[BenchResult] = []
         for number in range(count):
@@ -134,7 +136,7 @@ def run_ab(
 
 
 def merge_rounds(results: Sequence[BenchResult]) -> BenchResult:
-    """Return one result of several of one round each: the round of the nth is n, from 0.
+    """Return one result of several, each a round of it: the nth is round n, from 0, whatever rounds it had.
 
     Machine, software, settings, dataset, ceilings and the sampler's timeline are the first's.
     """
@@ -257,16 +259,21 @@ def _check(tree: Tree) -> None:
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
-    """Return command-line options of their values."""
+    """Return command-line options of their values, without defaults: an older version may lack the option."""
+    defaults = {name: _text(one.default) for name, one in signature(make_bench_options).parameters.items()}
     found = []
     for name, value in options.items():
-        if value is None or value is False:
+        if value is None or value is False or _text(value) == defaults[name]:
             continue
         found.append("--" + name.replace("_", "-"))
         if value is not True:
-            listed = not isinstance(value, str) and isinstance(value, Sequence)
-            found.append(",".join(map(str, value)) if listed else str(value))
+            found.append(_text(value))
     return found
+
+
+def _text(value: Any) -> str:
+    listed = not isinstance(value, str) and isinstance(value, Sequence)
+    return ",".join(map(str, value)) if listed else str(value)
 
 
 def _round(tree: Tree, arguments: Sequence[str], output: Path, failed: Path) -> BenchResult:
@@ -286,7 +293,7 @@ def _round(tree: Tree, arguments: Sequence[str], output: Path, failed: Path) -> 
         "bench",
         *arguments,
         "--rounds",
-        "1",
+        str(_TIMES),
         "--output",
         str(output),
     ]

@@ -11,6 +11,7 @@ from ..engine.dataset import open_dataset
 from ..engine.output import NewFile
 from ..engine.protocols.base import Array
 from ..engine.protocols.registry import get_serializer
+from ..engine.shards import SHARDS_FOLDER
 from .corpus import Corpus, Image, digest, load_corpus
 from .matrix import Slice
 from .measured import Cache, Durability
@@ -47,6 +48,7 @@ class Part:
         cache: whether what is loaded is in memory.
         durability: whether what is dumped is flushed to storage.
         region_ns: how long to work, for what has no passes.
+        first: number of the first pass, where a task is one of many.
     """
 
     protocol: str
@@ -61,6 +63,7 @@ class Part:
     cache: Cache = "warm"
     durability: Durability = "buffered"
     region_ns: int = 0
+    first: int = 0
 
 
 def single_name(index: int, suffix: str) -> str:
@@ -142,19 +145,24 @@ class Action(ABC):
         self._seen: list[_Seen] = []
 
     @property
+    def turns(self) -> range:
+        """The numbers of the passes."""
+        return range(self.part.first, self.part.first + self.part.passes)
+
+    @property
     def images(self) -> int:
         """Images of all passes."""
-        return sum(len(self.numbers[turn % len(self.numbers)]) for turn in range(self.part.passes))
+        return sum(len(self.numbers[turn % len(self.numbers)]) for turn in self.turns)
 
     @property
     def pixel_bytes(self) -> int:
         """Bytes of their arrays."""
         sizes = [sum(self.corpus.images[number].nbytes for number in piece) for piece in self.numbers]
-        return sum(sizes[turn % len(sizes)] for turn in range(self.part.passes))
+        return sum(sizes[turn % len(sizes)] for turn in self.turns)
 
     def run(self) -> None:
         """Do all passes: the timed region."""
-        for turn in range(self.part.passes):
+        for turn in self.turns:
             self.turn = turn
             self.one_pass(turn % len(self.numbers))
 
@@ -179,7 +187,7 @@ class Action(ABC):
 
     @property
     def sources(self) -> list[Path]:
-        """The files that the region reads, to be dropped from memory before a cold one."""
+        """The files that the region reads: in memory before a warm one, dropped from it before a cold one."""
         return []
 
     def expected(self, number: int) -> Image:
@@ -196,6 +204,17 @@ class Action(ABC):
     def lap(self, phase: str, spent: int) -> None:
         """Count time to a phase, in ns."""
         self.phases[phase] = self.phases.get(phase, 0) + spent
+
+    def divide_loading(self, user_ns: int) -> None:
+        """Divide the loader's time: in user mode it parsed, otherwise it opened, read and got memory.
+
+        Args:
+            user_ns: the region's time in user mode; touching the arrays is all of that kind.
+        """
+        whole = self.phases.pop("parse", None)
+        if whole is not None:
+            parse = min(whole, max(0, user_ns - self.phases.get("materialise", 0)))
+            self.phases = {"open_read": whole - parse, "parse": parse, **self.phases}
 
     def touch(self, number: int, key: str | None, array: Array) -> None:
         """Read every byte of an array and keep what it was, to be compared after the region."""
@@ -273,7 +292,7 @@ class _LoadShards(Action):
         self._in_order(self.numbers[place], self._serializer.load_shard(self._paths[place]))
 
     def check(self) -> None:
-        self.file_bytes = sum(self._sizes[turn % len(self._sizes)] for turn in range(self.part.passes))
+        self.file_bytes = sum(self._sizes[turn % len(self._sizes)] for turn in self.turns)
         super().check()
 
 
@@ -287,6 +306,10 @@ class _LoadLazily(_LoadShards):
 
 
 class _MapShards(Action):
+    @property
+    def sources(self) -> list[Path]:
+        return sorted((Path(self.part.files) / SHARDS_FOLDER).iterdir())
+
     def one_pass(self, place: int) -> None:
         begin = _clock()
         with open_dataset(self.part.files, via="payload") as dataset:

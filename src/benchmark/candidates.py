@@ -27,6 +27,8 @@ class Condition:
         """Tell whether a cell is one of them."""
         if cell.layout != self.layout or (cell.pool == "none") != (self.layout == "single"):
             return False
+        if cell.dispatch == "engine" and cell.op != "convert":
+            return False
         if cell.op == "load" and self.cache is not None:
             return cell.cache == self.cache
         return cell.op != "dump" or self.durability is None or cell.durability == self.durability

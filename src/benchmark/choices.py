@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
 from ..engine.options import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
+from ..engine.sizes import parse_size
 from ..errors import UsageError
-from .measured import Cache, Durability
+from .measured import Cache, Dispatch, Durability
+from .objectives import Weights
 
 __all__ = [
     "CACHES",
+    "DISPATCHES",
     "DURABILITIES",
     "OPS",
     "PRESETS",
@@ -25,6 +28,7 @@ __all__ = [
 PRESETS = ("seed", "scaling", "full")
 CACHES: tuple[Cache, ...] = get_args(Cache)
 DURABILITIES: tuple[Durability, ...] = get_args(Durability)
+DISPATCHES: tuple[Dispatch, ...] = get_args(Dispatch)
 OPS = ("convert", "dump", "load", "load_lazy", "map")
 _DEFAULT_OPS = ("convert", "dump", "load", "map")
 SEED_PROTOCOLS = (
@@ -61,6 +65,8 @@ class BenchOptions:
         seed: of the order of the cells and of the generated images.
         caches: of the loads over workers: "warm", "cold".
         durabilities: of the dumps over workers: "buffered", "fsync".
+        dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
+        weights: of the recommendation by cost.
     """
 
     source: Path | None
@@ -77,6 +83,8 @@ class BenchOptions:
     seed: int
     caches: tuple[Cache, ...] = ("warm",)
     durabilities: tuple[Durability, ...] = ("buffered",)
+    dispatches: tuple[Dispatch, ...] = ("partitioned",)
+    weights: Weights = field(default_factory=Weights)
 
     @property
     def images(self) -> int:
@@ -110,8 +118,15 @@ def make_bench_options(
     seed: int = 0,
     cache: Sequence[str] | str = "warm",
     durability: Sequence[str] | str = "buffered",
+    dispatch: Sequence[str] | str = "partitioned",
+    reads_per_write: float = 10.0,
+    link: float | None = None,
+    memory_cap: int | str | None = None,
 ) -> BenchOptions:
     """Return the options after checking them; lists may be given as text with commas.
+
+    `BenchOptions` says what they are; `reads_per_write`, `link` (10^6 bytes/s) and `memory_cap` (bytes, or
+    text such as "2GiB") are the `Weights` of the recommendation by cost.
 
     Raises:
         UsageError: a value that makes no sense.
@@ -148,6 +163,8 @@ def make_bench_options(
         durabilities=tuple(
             name for name in DURABILITIES if name in _among("durability", durability, DURABILITIES)
         ),
+        dispatches=tuple(name for name in DISPATCHES if name in _among("dispatch", dispatch, DISPATCHES)),
+        weights=Weights(reads_per_write, link, None if memory_cap is None else parse_size(memory_cap)),
     )
 
 
@@ -195,6 +212,7 @@ _EXAMPLES = {
     "cores": "1,2,4,8",
     "cache": "warm,cold",
     "durability": "buffered,fsync",
+    "dispatch": "partitioned,engine",
 }
 
 

@@ -1,4 +1,4 @@
-"""Files out of memory, and the proof that they are: what a cold load needs."""
+"""Files in memory or out of it, and the proof: what warm and cold loads need."""
 
 import ctypes
 import mmap
@@ -9,9 +9,11 @@ from pathlib import Path
 
 from ..engine.counters import read_counters
 
-__all__ = ["drop", "fetched", "resident", "why_not_cold"]
+__all__ = ["drop", "fetched", "fill", "resident", "why_not_cold"]
 
 _DROPPED = 0.01
+_FILLED = 0.99
+_CHUNK = 1 << 20
 _FETCHED = 0.95
 _CACHESTAT = 451  # the number of cachestat(2), Linux 6.5 and later
 _PROBE_BYTES = 4 << 20
@@ -51,6 +53,23 @@ def drop(paths: Iterable[Path]) -> str | None:
         if share > _DROPPED:
             return f"{share:.0%} of {path.name} stayed in memory"
     return None
+
+
+def fill(paths: Iterable[Path]) -> str | None:
+    """Read files that are not in the page cache; return why one still is not. Unknown counts as there."""
+    for path in paths:
+        if _lacks(path):
+            with path.open("rb", buffering=0) as file:
+                while file.read(_CHUNK):
+                    pass
+            if _lacks(path):
+                return f"warm was not warm: {resident(path):.0%} of {path.name} stayed in memory"
+    return None
+
+
+def _lacks(path: Path) -> bool:
+    share = resident(path)
+    return share is not None and path.stat().st_size > 0 and share < _FILLED
 
 
 def resident(path: Path) -> float | None:

@@ -1,7 +1,7 @@
 """Compares two bench results cell by cell: faster, regressed, same or inconclusive. Measures nothing.
 
 The unit is the round: each gives one time an image, the median of its samples. All cells are judged together
-(Benjamini-Hochberg), against the larger of both runs' noise floors.
+(Benjamini-Hochberg), against the larger of both runs' noise floors and of what the machine itself changed.
 """
 
 import math
@@ -20,6 +20,7 @@ from .inference import (
     paired_ratio,
     unpaired_ratio,
 )
+from .reference import MachineChange
 from .result import BenchResult, CellResult
 from .stats import median
 
@@ -52,12 +53,14 @@ class CellName:
     pool: str
     cache: str
     durability: str
+    dispatch: str
 
     def __str__(self) -> str:
         how = f"{self.workers} {'worker' if self.workers == 1 else 'workers'}"
         if self.pool == "none":
             how = "one file an image" if self.layout == "single" else "inline"
         marks = [mark for mark in (self.cache, self.durability) if mark in ("cold", "fsync")]
+        marks += ["dispatched"] if self.dispatch == "engine" and self.op != "convert" else []
         return ", ".join([f"{self.op} {self.protocol}", how, *marks])
 
 
@@ -96,6 +99,7 @@ class CellChange:
         b_rounds: in B.
         a_images: how many distinct images a worker's pass had in A.
         b_images: in B.
+        machine: relative change that the machine itself may have had; None if not known, or in pairs.
     """
 
     name: CellName
@@ -109,6 +113,7 @@ class CellChange:
     b_rounds: int
     a_images: int
     b_images: int
+    machine: float | None
 
     @property
     def other_work(self) -> bool:
@@ -145,7 +150,7 @@ class Comparison:
         a: the older, or the base.
         b: the newer.
         differences: what makes them not comparable; then there are no cells.
-        floor: the noise floor that was applied.
+        floor: the larger noise floor of both.
         paired: rounds of A and B alternated in one session.
         cells: those that both have, in the order of A.
         groups: the same by protocol and operation.
@@ -218,7 +223,9 @@ def compare_results(
     cells_a, cells_b = _by_name(a), _by_name(b)
     pairs = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
     void = {name: reason for name, pair in pairs.items() if (reason := _void(pair, names)) is not None}
-    changes = _judged({name: pair for name, pair in pairs.items() if name not in void}, floor, paired=paired)
+    machine = None if paired else MachineChange(a, b)
+    kept = {name: pair for name, pair in pairs.items() if name not in void}
+    changes = _judged(kept, floor, machine)
     return Comparison(
         a=sides[0],
         b=sides[1],
@@ -235,7 +242,16 @@ def compare_results(
 
 def cell_name(cell: CellResult) -> CellName:
     """Return a cell's identity."""
-    return CellName(cell.protocol, cell.op, cell.workers, cell.layout, cell.pool, cell.cache, cell.durability)
+    return CellName(
+        protocol=cell.protocol,
+        op=cell.op,
+        workers=cell.workers,
+        layout=cell.layout,
+        pool=cell.pool,
+        cache=cell.cache,
+        durability=cell.durability,
+        dispatch=cell.dispatch,
+    )
 
 
 def round_times(cell: CellResult) -> dict[int, float]:
@@ -267,14 +283,18 @@ def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str | 
 
 
 def _judged(
-    pairs: Mapping[CellName, tuple[CellResult, CellResult]], floor: float | None, *, paired: bool
+    pairs: Mapping[CellName, tuple[CellResult, CellResult]],
+    floor: float | None,
+    machine: MachineChange | None,
 ) -> tuple[CellChange, ...]:
+    """Judge all cells together; without a machine's change, A and B alternated in one session."""
     times = {name: (round_times(a), round_times(b)) for name, (a, b) in pairs.items()}
-    ratios = {name: _ratio(*both, paired=paired) for name, both in times.items()}
+    ratios = {name: _ratio(*both, paired=machine is None) for name, both in times.items()}
     q_values = benjamini_hochberg([ratio.p_value for ratio in ratios.values()])
     changes = []
     for (name, ratio), q_value in zip(ratios.items(), q_values, strict=True):
-        verdict = judge(ratio, q_value, floor)
+        own = machine.of(name.op, name.cache, name.durability, name.workers) if machine else None
+        verdict = judge(ratio, q_value, floor, machine=own)
         (in_a, in_b), (cell_a, cell_b) = times[name], pairs[name]
         reason = _reason(ratio, len(in_a), len(in_b)) if verdict == "inconclusive" else None
         changes.append(
@@ -290,6 +310,7 @@ def _judged(
                 b_rounds=len(in_b),
                 a_images=cell_a.size.images,
                 b_images=cell_b.size.images,
+                machine=own,
             )
         )
     return tuple(changes)

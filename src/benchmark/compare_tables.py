@@ -85,6 +85,7 @@ def _tables(changes: Sequence[CellChange]) -> list[Table]:
                 "one file an image" if name.layout == "single" else "over workers",
                 *([f"{name.cache} cache"] if name.op != "dump" else []),
                 *([name.durability] if name.op in ("dump", "convert") else []),
+                *(["dispatched"] if name.dispatch == "engine" and name.op != "convert" else []),
             ]
         )
         notes = (_OTHER_WORK,) if any(change.other_work for change in own) else ()
@@ -92,8 +93,9 @@ def _tables(changes: Sequence[CellChange]) -> list[Table]:
     return tables
 
 
-def _table_key(name: CellName) -> tuple[str, str, str, str]:
-    return ("single" if name.layout == "single" else "workers", name.op, name.cache, name.durability)
+def _table_key(name: CellName) -> tuple[str, ...]:
+    where = "single" if name.layout == "single" else "workers"
+    return (where, name.op, name.cache, name.durability, name.dispatch)
 
 
 def _row(change: CellChange) -> tuple[str, ...]:

@@ -26,7 +26,9 @@ def conclude(result: BenchResult) -> BenchResult:
     """Return the result with its curves, limits and recommendations."""
     concluded = replace(result, scaling=scaling_of(result.cells, result.ceilings, result.host.usable_cpus))
     try:
-        return replace(concluded, recommendations=recommend(concluded, seed=result.run.seed))
+        return replace(
+            concluded, recommendations=recommend(concluded, result.settings.weights, seed=result.run.seed)
+        )
     except MissingLibraryError:
         return replace(concluded, warnings=(*result.warnings, WITHOUT_SCIPY))
 
@@ -42,10 +44,10 @@ def scaling_of(
 ) -> tuple[Scaling, ...]:
     """Return the curve and the limits of every protocol and operation over worker processes."""
     known = Ceilings(ceilings)
-    groups: dict[tuple[str, str, str, str], dict[int, CellResult]] = {}
+    groups: dict[tuple[str, ...], dict[int, CellResult]] = {}
     for cell in cells:
         if cell.pool == "loky":
-            key = (cell.op, cell.protocol, cell.cache, cell.durability)
+            key = (cell.op, cell.protocol, cell.cache, cell.durability, cell.dispatch)
             groups.setdefault(key, {})[cell.workers] = cell
     found = []
     for own in groups.values():
@@ -57,6 +59,7 @@ def scaling_of(
                 op=first.op,
                 cache=first.cache,
                 durability=first.durability,
+                dispatch=first.dispatch,
                 fit=_fit(own, usable_cpus),
                 verdicts=tuple(find_limit(one) for one in facts if one is not None),
             )

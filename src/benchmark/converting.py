@@ -2,9 +2,8 @@
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +18,11 @@ from ..parser.members import Member
 from ..parser.options import DecodeOptions
 from .corpus import digest, load_corpus
 from .disturbance import read_machine, use_between
-from .ledger import peak_pss
 from .matrix import Cell, Convert
-from .result import Sample, WorkerSample
-from .session import Session, own_pss
-from .tasks import Report, Task, reset_peak, run_memory
+from .measured import Sample, WorkerSample
+from .pieces import memory_of, sample_of
+from .session import Session
+from .tasks import Report, reset_peak, worker_sample
 
 __all__ = ["ConvertRegion"]
 
@@ -66,49 +65,27 @@ class ConvertRegion:
             parent_wall = time.perf_counter_ns() - begin
             parent_cpu = time.process_time_ns() - parent_cpu
             machine = use_between(around, read_machine(str(session.scratch)))
-            memory = {report.sample.pid: report.sample for report in self._memory(workers)}
+            memory = memory_of(session, workers)
             checks = self._compare(cell, folder, results) if round_number == 0 else []
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         usages = [result.usage for result in results if result.usage is not None]
-        by_worker = [
-            _worker_sample([usage for usage in usages if usage.pid == pid], memory.get(pid))
-            for pid in sorted({usage.pid for usage in usages})
-        ]
-        problem = _problem(results) or next((one.problem for one in checks if one.problem), None)
-        if problem is None and set(memory) != set(pids):
-            problem = "a worker was restarted"
-        if problem is None and any(worker.swap_bytes for worker in by_worker):
-            problem = "swapped: part of a worker's memory lay in swap"
-        begins = [worker.begin_ns for worker in by_worker] or [0]
-        ends = [worker.begin_ns + worker.wall_ns for worker in by_worker] or [0]
-        idle = [one for pid, one in memory.items() if pid not in {usage.pid for usage in usages}]
-        sample = Sample(
-            round=round_number,
+        sample = sample_of(
+            [_piece(usage) for usage in usages],
+            memory,
+            pids,
+            round_number=round_number,
             order=order,
-            valid=problem is None,
-            problem=problem,
-            images=sum(len(result.samples) for result in results),
             passes=1,
+            images=sum(len(result.samples) for result in results),
             pixel_bytes=sum(usage.pixel_bytes for usage in usages),
             file_bytes=sum(usage.file_bytes for usage in usages),
-            wall_ns=max(ends) - min(begins),
-            skew_ns=max(begins) - min(begins),
-            tail_ns=max(ends) - min(ends),
             parent_wall_ns=parent_wall,
             parent_cpu_ns=parent_cpu,
-            peak_pss_bytes=peak_pss([*by_worker, *idle], own_pss()),
-            workers=tuple(by_worker),
             machine=machine,
+            problem=_problem(results) or next((one.problem for one in checks if one.problem), None),
         )
         return sample, checks
-
-    def _memory(self, workers: int) -> list[Report]:
-        """Ask every worker for its memory since it reported last."""
-        meeting = self._session.meeting(workers)
-        return list(
-            pool.run(run_memory, [Task(worker, meeting) for worker in range(workers)], workers=workers)
-        )
 
     def _job(self, folder: Path, protocol: str) -> Job:
         return Job(
@@ -179,37 +156,7 @@ def _problem(results: Sequence[UnitResult]) -> str | None:
     return None
 
 
-def _worker_sample(usages: Sequence[Usage], memory: WorkerSample | None) -> WorkerSample:
-    """Add up a worker's units; its wall time is from its first unit's start to its last one's end."""
-    begin = min(usage.begin_ns for usage in usages)
-    end = max(usage.begin_ns + usage.spent.time_ns for usage in usages)
-    phases: Counter[str] = Counter()
-    for usage in usages:
-        phases.update({name.removesuffix("_ns"): spent for name, spent in asdict(usage.phases).items()})
-    user = sum(usage.spent.user_ns for usage in usages)
-    system = sum(usage.spent.system_ns for usage in usages)
-    run_wait = _sum([usage.spent.run_wait_ns for usage in usages])
-    block_wait = _sum([usage.spent.block_wait_ns for usage in usages])
-    return WorkerSample(
-        pid=usages[0].pid,
-        begin_ns=begin,
-        wall_ns=end - begin,
-        user_ns=user,
-        system_ns=system,
-        switches_voluntary=sum(usage.spent.switches_voluntary for usage in usages),
-        switches_involuntary=sum(usage.spent.switches_involuntary for usage in usages),
-        read_bytes=_sum([usage.spent.read_bytes for usage in usages]),
-        write_bytes=_sum([usage.spent.write_bytes for usage in usages]),
-        phases_ns=dict(phases),
-        peak_rss_bytes=memory.peak_rss_bytes if memory else None,
-        rss_bytes=memory.rss_bytes if memory else None,
-        pss_bytes=memory.pss_bytes if memory else None,
-        run_wait_ns=run_wait,
-        block_wait_ns=block_wait,
-        other_ns=max(0, end - begin - user - system - (run_wait or 0) - (block_wait or 0)),
-        swap_bytes=memory.swap_bytes if memory else None,
-    )
-
-
-def _sum(values: Sequence[int | None]) -> int | None:
-    return None if None in values else sum(value for value in values if value is not None)
+def _piece(usage: Usage) -> WorkerSample:
+    """Return a unit as a piece of its worker's part."""
+    phases = {name.removesuffix("_ns"): spent for name, spent in asdict(usage.phases).items()}
+    return replace(worker_sample(usage.begin_ns, usage.spent, phases), pid=usage.pid)

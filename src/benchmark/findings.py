@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from .measured import Cache, Durability, WorkerSample
+from .measured import Cache, Dispatch, Durability, WorkerSample
 from .scaling import ScalingFit
 from .verdict import Verdict
 
-__all__ = ["Ceiling", "CeilingSample", "Scaling", "SentinelSample", "Unit"]
+__all__ = ["Ceiling", "CeilingSample", "Scaling", "SentinelSample", "Startup", "Unit"]
 
 Unit: TypeAlias = Literal["loops", "bytes", "files", "tasks", "images"]
 SentinelName: TypeAlias = Literal["a", "b", "unsampled"]
@@ -90,6 +90,21 @@ class SentinelSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Startup:
+    """How long new worker processes took to be ready, outside every region.
+
+    Attributes:
+        workers: how many were started together.
+        spawn_ns: until the last of them took its first task.
+        import_ns: what the slowest then took to import every library and use it once.
+    """
+
+    workers: int
+    spawn_ns: int
+    import_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """How one protocol's operation grows with workers, and what limits it.
 
@@ -98,6 +113,7 @@ class Scaling:
         op: the operation.
         cache: of its cells.
         durability: of its cells.
+        dispatch: of its cells.
         fit: throughput in images/s; None without scipy or without valid rounds.
         verdicts: what limits it at each number of workers.
     """
@@ -108,3 +124,4 @@ class Scaling:
     durability: Durability
     fit: ScalingFit | None
     verdicts: tuple[Verdict, ...]
+    dispatch: Dispatch = "partitioned"

@@ -2,15 +2,23 @@
 
 from collections.abc import Sequence
 
-from .findings import Scaling
+from .findings import Scaling, Startup
 from .inference import Estimate
 from .recommendation import describe
 from .result import BenchResult
 from .scaling import ScalingFit
+from .stats import median
 from .table import NONE, Table, digits
 from .verdict import Verdict
 
-__all__ = ["ceiling_table", "growth_table", "limited_by", "noise_table", "recommendation_table"]
+__all__ = [
+    "ceiling_table",
+    "growth_table",
+    "limited_by",
+    "noise_table",
+    "recommendation_table",
+    "startup_table",
+]
 
 _CEILING_TITLES = {
     "spin": "spin: adding in registers, million loops/s",
@@ -134,6 +142,29 @@ def noise_table(result: BenchResult) -> Table:
         ("what", "value", "95 % interval"),
         rows,
         ("Differences below the noise floor mean nothing. - is not known, or fewer than five rounds.",),
+    )
+
+
+def startup_table(result: BenchResult) -> Table | None:
+    """Return how long worker processes took to be ready; None where none were started."""
+    by_count: dict[int, list[Startup]] = {}
+    for one in result.startups:
+        by_count.setdefault(one.workers, []).append(one)
+    if not by_count:
+        return None
+    rows = tuple(
+        (
+            str(workers),
+            digits(median([one.spawn_ns for one in found]) / 1e9),
+            digits(median([one.import_ns for one in found]) / 1e9),
+        )
+        for workers, found in sorted(by_count.items())
+    )
+    return Table(
+        "Start-up: part of no region above",
+        ("processes started together", "until they work, s", "importing every library, s"),
+        rows,
+        ("Medians; of several processes the last. A convert pays this once.",),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from ..engine.cpus import usable_cpus
+from ..engine.limits import usable_memory
 from .result import Host, Software, Storage, Timer
 
 __all__ = ["CpuUse", "commit", "host", "software", "storage", "timer"]
@@ -37,6 +38,8 @@ def host() -> Host:
         memory_bytes=psutil.virtual_memory().total,
         kernel=f"{platform.system()} {platform.release()}",
         governor=_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        cgroups=tuple((_line(Path("/proc/self/cgroup")) or "").splitlines()),
+        usable_memory_bytes=usable_memory(),
     )
 
 

@@ -238,27 +238,30 @@ def judge(
     q_value: float | None,
     floor: float | None,
     *,
+    machine: float | None = None,
     worse: Literal["slower", "regressed"] = "regressed",
 ) -> Judgement:
     """Say what a ratio of times, new over old, means.
 
     With the margin m = max(3 %, noise floor), a change is called when the interval excludes 1, q < .05 and
-    the ratio is beyond 1 + m or 1 / (1 + m); "same" when the interval lies within these; otherwise the answer
-    is open. With old and new swapped it is mirrored.
+    the ratio is beyond 1 + m or 1 / (1 + m), and beyond what the machine may have changed; "same" when the
+    interval lies within the margin; otherwise the answer is open. With old and new swapped it is mirrored.
 
     Args:
         ratio: fewer than five rounds are inconclusive.
         q_value: of this ratio among all that are judged together.
         floor: of `noise_floor`; None leaves 3 %.
+        machine: the machine's own change between two runs, likewise relative.
         worse: the word for slower: "regressed" for a newer version of the same code.
     """
     if ratio.rounds < FEWEST_ROUNDS or ratio.low is None or ratio.high is None:
         return "inconclusive"
     margin = 1 + max(SMALLEST_CHANGE, floor or 0.0)
+    beyond = max(margin, 1 + (machine or 0.0))
     if q_value is not None and q_value < FALSE_DISCOVERIES:
-        if ratio.low > 1 and ratio.value > margin:
+        if ratio.low > 1 and ratio.value > beyond:
             return worse
-        if ratio.high < 1 and ratio.value < 1 / margin:
+        if ratio.high < 1 and ratio.value < 1 / beyond:
             return "faster"
     return "same" if 1 / margin <= ratio.low and ratio.high <= margin else "inconclusive"
 

@@ -13,7 +13,7 @@ from .inference import holds_interval, median_interval
 from .matrix import CEILING, Cell
 from .measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify, WorkerSample
 from .remedies import cell_warnings
-from .stats import median
+from .stats import median, total
 from .tasks import Report
 
 __all__ = ["Ledger", "combine", "peak_pss", "time_split", "void"]
@@ -181,6 +181,7 @@ class Ledger:
             verify=Verify(entry.checked, entry.wrong, entry.first),
             cache=cell.cache,
             durability=cell.durability,
+            dispatch=cell.dispatch,
             split=time_split(good) if valid else None,
             stopped_early=entry.stopped,
         )
@@ -214,19 +215,20 @@ def void(sample: Sample, problem: str) -> Sample:
 def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
     """Return where the workers' time went; None where nothing is known of them."""
     workers = [worker for sample in samples for worker in sample.workers]
-    wall = sum(worker.wall_ns for worker in workers)
+    user, system = sum(worker.user_ns for worker in workers), sum(worker.system_ns for worker in workers)
+    run_wait = total([worker.run_wait_ns for worker in workers])
+    block_wait = total([worker.block_wait_ns for worker in workers])
+    known = user + system + (run_wait or 0) + (block_wait or 0)
+    wall = max(sum(worker.wall_ns for worker in workers), known)  # counters are read one after the other
     if not wall:
         return None
-    user = sum(worker.user_ns for worker in workers) / wall
-    system = sum(worker.system_ns for worker in workers) / wall
-    run_wait = _share([worker.run_wait_ns for worker in workers], wall)
-    block_wait = _share([worker.block_wait_ns for worker in workers], wall)
-    other = max(0.0, 1 - user - system - (run_wait or 0.0) - (block_wait or 0.0))
-    return TimeSplit(user, system, run_wait, block_wait, other)
-
-
-def _share(values: Sequence[int | None], wall: int) -> float | None:
-    return None if None in values else sum(value for value in values if value is not None) / wall
+    return TimeSplit(
+        user=user / wall,
+        system=system / wall,
+        run_wait=None if run_wait is None else run_wait / wall,
+        block_wait=None if block_wait is None else block_wait / wall,
+        other=(wall - known) / wall,
+    )
 
 
 def _by_round(samples: Sequence[Sample]) -> list[list[float]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from .findings import Ceiling
 from .measured import Bound, CellResult, MachineUse, Sample
 from .remedies import steal_share, throttled_share
-from .stats import median
+from .stats import median, total
 from .verdict import Facts
 
 __all__ = ["Ceilings", "bound_of", "facts_of"]
@@ -37,13 +37,14 @@ class Ceilings:
 def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
     """Return the ceiling nearest to a cell; None where none was measured with as many workers.
 
-    convert: the time an image of decoding alone and of writing its bytes raw, over its own time. dump: bytes
-    written over raw writes. load: the larger of bytes read over raw reads and of bytes moved in memory over
-    memcpy. map: bytes touched over memcpy. A copy moves its bytes twice, also out of or into the page cache;
-    touching moves them once, or not at all where they have just been copied.
+    convert: the time an image of decoding alone and of writing its bytes raw, over its own time. dump: the
+    larger of bytes written over raw writes and of files made over those that can be. load: the larger of
+    bytes read over raw reads and of bytes moved in memory over memcpy. map: bytes touched over memcpy. A copy
+    moves its bytes twice, also out of or into the page cache; touching moves them once, or not at all where
+    they have just been copied.
     """
     stats, workers = cell.stats, cell.workers
-    if stats is None or cell.layout != "shards":
+    if stats is None:
         return None
     pixels = cell.size.pixel_bytes_per_image
     files = cell.size.file_bytes_per_image or 0.0
@@ -55,6 +56,7 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
     elif cell.op == "dump":
         name = "raw-write-fsync" if cell.durability == "fsync" else "raw-write"
         shares.append((name, _over(files * stats.images_per_s, ceilings.per_s(name, workers))))
+        shares.append(("create", _over(_files_per_s(cell), ceilings.per_s("create", workers))))
     elif cell.op == "map":
         shares.append(("memcpy", _moved(pixels, stats.images_per_s, ceilings, workers)))
     elif cell.op == "load":
@@ -104,7 +106,7 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         spin_growth=ceilings.cost_growth("spin", workers),
         memcpy_share=_moved(moved, stats.images_per_s, ceilings, workers),
         disk_share=_over(files * stats.images_per_s, ceilings.per_s(disk, workers)),
-        create_share=_over(_files_per_s(cell, good), ceilings.per_s("create", workers)) if written else 0.0,
+        create_share=_over(_files_per_s(cell), ceilings.per_s("create", workers)) if written else 0.0,
         parent_busy=median(parents) if parents else None,
         steal=steal_share(uses, usable),
         throttled=throttled_share(uses),
@@ -147,14 +149,12 @@ def _storage_rate(cell: CellResult) -> float | None:
     return (stats.read_bytes_per_image + stats.write_bytes_per_image) * stats.images_per_s
 
 
-def _files_per_s(cell: CellResult, samples: Sequence[Sample]) -> float:
-    """Return the files made a second: one a pass of a worker, one a unit of a convert."""
-    each = max(1, cell.size.images)
-    return median([sample.images / each * 1e9 / sample.wall_ns for sample in samples])
+def _files_per_s(cell: CellResult) -> float | None:
+    """Return the files made a second: one a pass of a worker, one a unit of a convert, or one an image."""
+    if cell.stats is None:
+        return None
+    return cell.stats.images_per_s / (1 if cell.layout == "single" else max(1, cell.size.images))
 
 
 def _busy(values: Sequence[int | None], uses: Sequence[MachineUse]) -> float | None:
-    wall = sum(use.wall_ns for use in uses)
-    if not wall or None in values:
-        return None
-    return sum(value for value in values if value is not None) / wall
+    return _over(total(values), sum(use.wall_ns for use in uses))

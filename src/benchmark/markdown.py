@@ -59,6 +59,7 @@ def _evidence(result: BenchResult) -> list[str]:
             continue
         verdict = max(within, key=lambda found: found.workers)
         marks = "".join(f", {mark}" for mark in (one.cache, one.durability) if mark in ("cold", "fsync"))
+        marks += ", dispatched" if one.dispatch == "engine" and one.op != "convert" else ""
         text = f"{one.op}{marks} {one.protocol}, {verdict.workers} workers: {verdict.limit}"
         text += f" ({'; '.join(verdict.evidence)})"
         if verdict.runner_up is not None:

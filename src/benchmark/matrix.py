@@ -2,10 +2,11 @@
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from .measured import Cache, Durability, Layout, PoolKind
+from .measured import Cache, Dispatch, Durability, Layout, PoolKind
 
 __all__ = [
     "BASELINES",
@@ -52,6 +53,7 @@ class Cell:
     pool: PoolKind
     cache: Cache = "warm"
     durability: Durability = "buffered"
+    dispatch: Dispatch = "partitioned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def scaling_cells(
     *,
     caches: Sequence[Cache] = ("warm",),
     durabilities: Sequence[Durability] = ("buffered",),
+    dispatches: Sequence[Dispatch] = ("partitioned",),
 ) -> list[Cell]:
     """Return the cells of the scaling table.
 
@@ -122,17 +125,23 @@ def scaling_cells(
         ops: what is timed.
         caches: of loads; the other operations are warm.
         durabilities: of dumps; the other operations are not flushed.
+        dispatches: how work is handed out; convert always by the engine, cold loads always partitioned.
     """
     cells = []
     for op in ops:
         for protocol, mappable in maps.items():
             if op == "map" and not mappable:
                 continue
-            for cache in caches if op == "load" else ("warm",):
-                for durability in durabilities if op == "dump" else ("buffered",):
-                    if op != "convert" and 1 in cores:
-                        cells.append(Cell(protocol, op, 1, "shards", "none", cache, durability))
-                    cells += [Cell(protocol, op, n, "shards", "loky", cache, durability) for n in cores]
+            for cache, durability, dispatch in product(
+                caches if op == "load" else ("warm",),
+                durabilities if op == "dump" else ("buffered",),
+                ("engine",) if op == "convert" else dispatches,
+            ):
+                if cache == "cold" and dispatch == "engine":
+                    continue
+                if dispatch == "partitioned" and 1 in cores:
+                    cells.append(Cell(protocol, op, 1, "shards", "none", cache, durability))
+                cells += [Cell(protocol, op, n, "shards", "loky", cache, durability, dispatch) for n in cores]
     return cells
 
 
@@ -214,9 +223,13 @@ def expected_ns(work_ns: float, workers: int, usable: float) -> float:
     return work_ns * max(1.0, workers / usable)
 
 
-def rounds_that_fit(left_s: float, round_s: float, fewest: int, most: int) -> int:
-    """Return how many rounds the time left allows, within the limits."""
-    return max(fewest, min(most, int(left_s // max(round_s, 1e-9))))
+def rounds_that_fit(left_s: float, round_s: Callable[[int], float], fewest: int, most: int) -> int:
+    """Return how many rounds the time left allows, within the limits; `round_s` tells how long each takes."""
+    count, taken = 0, 0.0
+    while count < most and taken + round_s(count) <= left_s:
+        taken += round_s(count)
+        count += 1
+    return max(fewest, count)
 
 
 def _passes(region_ns: float, pass_ns: float) -> int:

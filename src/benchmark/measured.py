@@ -7,6 +7,7 @@ __all__ = [
     "Bound",
     "Cache",
     "CellResult",
+    "Dispatch",
     "Durability",
     "Layout",
     "MachineUse",
@@ -24,6 +25,7 @@ Layout: TypeAlias = Literal["single", "shards"]
 PoolKind: TypeAlias = Literal["none", "loky"]
 Cache: TypeAlias = Literal["warm", "cold"]
 Durability: TypeAlias = Literal["buffered", "fsync"]
+Dispatch: TypeAlias = Literal["partitioned", "engine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class WorkerSample:
         block_wait_ns: time it waited for storage, in ticks of 10 ms; rarely counted by the kernel.
         other_ns: the rest of its wall time: waiting for locks, for storage where that is not counted, asleep.
         swap_bytes: of its memory that lay in swap at its end.
+        process_cpu_ns: CPU time of the whole process in it, whatever threads its libraries run.
+        lifetime_cpu_ns: the same from the process's start to the region's end.
     """
 
     pid: int
@@ -67,6 +71,8 @@ class WorkerSample:
     block_wait_ns: int | None = None
     other_ns: int | None = None
     swap_bytes: int | None = None
+    process_cpu_ns: int | None = None
+    lifetime_cpu_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class MachineUse:
         throttled_ns: time that a cgroup's quota held threads back.
         io_stalled_ns: time that some task of the machine waited for storage (pressure stall information).
         device_busy_ns: time that the device of the scratch folder had requests.
+        dirty_bytes: of all files, what waited to be written to storage at the first reading.
+        busy_ns: time that the CPUs worked for anybody, in ticks of 10 ms.
     """
 
     wall_ns: int
@@ -86,6 +94,8 @@ class MachineUse:
     throttled_ns: int | None
     io_stalled_ns: int | None
     device_busy_ns: int | None
+    dirty_bytes: int | None = None
+    busy_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +255,7 @@ class CellResult:
         verify: what was compared, outside the timing.
         cache: whether the files that are read were in memory.
         durability: whether the files that are written were flushed to storage within the region.
+        dispatch: "partitioned" is one task for each worker, "engine" many small ones, as in convert.
         split: where the workers' time went; None where no sample is valid.
         bound: the ceiling nearest to it; None where none was measured.
         stopped_early: its interval was tight, so later rounds left it out.
@@ -265,6 +276,7 @@ class CellResult:
     verify: Verify
     cache: Cache = "warm"
     durability: Durability = "buffered"
+    dispatch: Dispatch = "partitioned"
     split: TimeSplit | None = None
     bound: Bound | None = None
     stopped_early: bool = False

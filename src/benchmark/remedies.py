@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from .disturbance import BACKLOG_BYTES, DISTURBED, disturbed_share
 from .inference import Drift, Ratio
 from .matrix import Cell
 from .measured import MachineUse, Sample
@@ -14,14 +15,19 @@ REMEDIES = {
     "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
     "void-samples": "some regions did not count, see `problem` in result.json; measure again",
     "worker-restarted": "a worker was replaced: give more memory, or fewer workers with --cores",
+    "worker-died": "a worker was killed, perhaps for memory: give more, or fewer workers with --cores",
     "swapped": "memory ran out: give more, or fewer workers with --cores, or a smaller --limit",
     "not-cold": "files came from memory: stop what reads them, or choose another --scratch",
+    "not-warm": "files did not stay in memory: give more, or a smaller --limit",
     "oversubscribed": "more workers than usable CPUs: behaviour under load, not scaling",
     "short-region": "a region below 100 ms: give more images with --limit, or leave out --quick",
+    "disturbed": "other programs held the CPUs in its regions: close them and measure again",
     "few-rounds": "fewer than five rounds: raise --budget, or set --rounds 7",
     "spread": "slowest and fastest round differ by more than 10 %: stop other programs, raise --rounds",
     "start-skew": "workers began more than 5 % of the region apart: other programs hold the CPUs",
     "tail": "the last worker ended more than 25 % of the region after the first: uneven images or busy CPUs",
+    "hidden-threads": "the protocol's library ran threads of its own: one worker is more than one CPU here",
+    "dirty-backlog": "files waited to be written as it began: stop what writes, or choose a faster --scratch",
     "throttled": "a cgroup's quota held the workers back: raise it, or use fewer workers",
     "steal": "the hypervisor took more than 1 % of the CPU time: use a dedicated machine",
 }
@@ -37,7 +43,16 @@ _LEAST_STEAL_NS = 30_000_000  # it is counted in ticks of 10 ms
 _SAMPLER = 0.01
 _GAP_NS = 2_000_000_000
 _MEMORY_FILESYSTEMS = ("tmpfs", "ramfs")
-_PROBLEMS = {"restarted": "worker-restarted", "swapped": "swapped", "cold was not cold": "not-cold"}
+_HIDDEN = 0.05
+_PROBLEMS = {
+    "restarted": "worker-restarted",
+    "worker process died": "worker-died",
+    "swapped": "swapped",
+    "cold was not cold": "not-cold",
+    "warm was not warm": "not-warm",
+}
+_DISAGREEMENT = 0.05
+_LEAST_CPU_NS = 2_000_000_000  # less says little: the sampler sees ticks of 10 ms
 
 
 def cell_warnings(
@@ -53,7 +68,7 @@ def cell_warnings(
         usable: CPUs that the process may use.
     """
     found = ["wrong-arrays"] if wrong else []
-    void = [sample for sample in samples if not sample.valid]
+    void = [one for one in samples if not one.valid and "disturbed: " not in (one.problem or "")]
     if void:
         found.append("void-samples")
     texts = " ".join(sample.problem or "" for sample in void)
@@ -65,6 +80,8 @@ def cell_warnings(
         return tuple(found)
     if min(sample.wall_ns for sample in good) < _SHORT_NS:
         found.append("short-region")
+    if median([disturbed_share(sample, usable) for sample in good]) > DISTURBED:
+        found.append("disturbed")
     if len({sample.round for sample in good}) < _FEW_ROUNDS:
         found.append("few-rounds")
     times = [sample.wall_ns / sample.images for sample in good]
@@ -75,12 +92,29 @@ def cell_warnings(
             found.append("start-skew")
         if median([sample.tail_ns / sample.wall_ns for sample in good]) > _TAIL:
             found.append("tail")
+    if median([_hidden_share(sample) for sample in good]) > _HIDDEN:
+        found.append("hidden-threads")
     uses = [sample.machine for sample in good if sample.machine is not None]
+    if cell.op != "load" or cell.cache == "cold":
+        waiting = [use.dirty_bytes for use in uses if use.dirty_bytes is not None]
+        if waiting and median(waiting) > BACKLOG_BYTES:
+            found.append("dirty-backlog")
     if (throttled_share(uses) or 0.0) > _TAKEN:
         found.append("throttled")
     if (steal_share(uses, usable) or 0.0) > _TAKEN:
         found.append("steal")
     return tuple(found)
+
+
+def _hidden_share(sample: Sample) -> float:
+    """Return the CPU time of threads that the libraries ran beside the worker's own, over its wall time."""
+    known = [
+        (worker.process_cpu_ns - worker.user_ns - worker.system_ns, worker.wall_ns)
+        for worker in sample.workers
+        if worker.process_cpu_ns is not None
+    ]
+    wall = sum(one for _, one in known)
+    return sum(hidden for hidden, _ in known) / wall if wall else 0.0
 
 
 def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
@@ -145,6 +179,14 @@ def _sampler(result: BenchResult, effect: Ratio | None) -> list[str]:
         found.append(
             f"the sampler slows the work by {effect.value - 1:.1%}: read small differences with care"
         )
+    own, seen = sampler.workers_cpu_ns, sampler.workers_seen_cpu_ns
+    if own is not None and seen is not None and own > _LEAST_CPU_NS:
+        off = seen / own - 1
+        if abs(off) > _DISAGREEMENT:
+            found.append(
+                f"the sampler saw {off:+.1%} of the CPU time that the workers counted themselves: "
+                "trust the tables, not the timeline"
+            )
     if (sampler.longest_gap_ns or 0) > _GAP_NS:
         found.append(
             f"the timeline has a gap of {(sampler.longest_gap_ns or 0) / 1e9:.1f} s, when the CPUs were busy "

@@ -4,10 +4,10 @@ docs/bench-result.schema.json describes the document. Units stand in the names; 
 tell is None, never 0.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .findings import Ceiling, Scaling, SentinelSample
+from .findings import Ceiling, Scaling, SentinelSample, Startup
 from .inference import Drift, Ratio
 from .measured import (
     CellResult,
@@ -20,7 +20,7 @@ from .measured import (
     Verify,
     WorkerSample,
 )
-from .objectives import Recommendation
+from .objectives import Recommendation, Weights
 
 __all__ = [
     "SCHEMA",
@@ -67,7 +67,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The machine. `usable_cpus` is the smallest of affinity and cgroup quotas, fraction kept."""
+    """The machine.
+
+    `usable_cpus` is the smallest of affinity and cgroup quotas, fraction kept; `cgroups` the lines of
+    /proc/self/cgroup; `usable_memory_bytes` the smaller of the machine's memory and the cgroups' limits.
+    """
 
     cpu: str | None
     architecture: str
@@ -76,6 +80,8 @@ class Host:
     memory_bytes: int
     kernel: str
     governor: str | None
+    cgroups: tuple[str, ...] = ()
+    usable_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,11 @@ class CorpusInfo:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked for and what the plan made of it; `cache` and `durability` are lists with commas."""
+    """What was asked for and what the plan made of it.
+
+    `cache`, `durability` and `dispatch` are lists with commas; `weights` are those of the recommendation by
+    cost.
+    """
 
     cores: tuple[int, ...]
     protocols: tuple[str, ...]
@@ -143,6 +153,8 @@ class Settings:
     cache: str
     durability: str
     memory_method: str
+    dispatch: str = "partitioned"
+    weights: Weights = field(default_factory=Weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,8 @@ class SamplerInfo:
         peak_pss_bytes: the same with shared pages counted once.
         columns: what the values of a row are.
         rows: the timeline.
+        workers_cpu_ns: CPU time of the workers between their first and last region, as they counted it.
+        workers_seen_cpu_ns: the same as the sampler saw it; None where it saw none.
         longest_gap_ns: between two readings; usually a tenth of a second, more where many processes run.
         begin_ns: when it began, on the clock that all processes share; `t_ns` of a row counts from it.
     """
@@ -195,6 +209,8 @@ class SamplerInfo:
     rows: tuple[tuple[int | str | None, ...], ...]
     longest_gap_ns: int | None = None
     begin_ns: int | None = None
+    workers_cpu_ns: int | None = None
+    workers_seen_cpu_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +233,7 @@ class BenchResult:
         ceilings: what the machine can do at most, by number of workers.
         scaling: curves and limits, by protocol and operation.
         recommendations: one for each objective; none without scipy.
+        startups: how long worker processes took to start, each time.
     """
 
     run: Run
@@ -234,6 +251,7 @@ class BenchResult:
     ceilings: tuple[Ceiling, ...] = ()
     scaling: tuple[Scaling, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
+    startups: tuple[Startup, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document."""

@@ -3,7 +3,7 @@
 import json
 import os
 import types
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -42,6 +42,9 @@ def read_result(path: str | os.PathLike[str]) -> BenchResult:
         raise DatasetError(f"{os.fspath(path)} is no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DatasetError(f"{os.fspath(path)} is no result of brinery bench (schema {SCHEMA})")
+    for cell in document.get("cells") or ():
+        if isinstance(cell, dict) and cell.get("op") == "convert":
+            cell.setdefault("dispatch", "engine")  # it always was
     try:
         return _build(BenchResult, document)
     except (KeyError, TypeError, ValueError) as error:
@@ -61,7 +64,7 @@ def _build(kind: type[Built], value: Any) -> Built:
             **{
                 field.name: _build(hints[field.name], value[field.name])
                 for field in fields(kind)
-                if field.name in value or field.default is MISSING  # older results lack what came later
+                if field.name in value or field.default is field.default_factory  # both MISSING: required
             }
         )
     elif origin in (Union, types.UnionType):

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ from .markdown import report_markdown
 from .matrix import rounds_that_fit
 from .noise import Sentinel, noise_of
 from .remedies import run_warnings, steal_share, throttled_share
-from .result import BenchResult, CorpusInfo, Noise, Run, SamplerInfo, Settings
+from .result import BenchResult, CorpusInfo, Noise, Run, Settings
 from .result_file import write_result
+from .sampled import sampled
 from .seed import SeedTable
 from .session import BenchProgress, Session
 from .sweep import Sweep
@@ -43,18 +43,6 @@ __all__ = ["BenchInterrupted", "run_benchmark"]
 _MEMORY_METHOD = (
     "sum over workers of PSS at the region's end plus what resident memory had been above it within the "
     "region (VmHWM after clear_refs), plus the parent's PSS; dump holds its source arrays"
-)
-_ROW_NS = 1_000_000_000
-_COLUMNS = (
-    "t_ns",
-    "pid",
-    "role",
-    "cpu_user_ns",
-    "cpu_system_ns",
-    "rss_bytes",
-    "pss_bytes",
-    "read_bytes",
-    "write_bytes",
 )
 
 
@@ -208,7 +196,9 @@ class _Bench:
         if options.preset != "seed":
             self._parts.append(_Part("scaling", Sweep(session, costs)))
         self._plan()
-        session.regions = self._rounds * sum(part.work.regions for part in self._parts)
+        session.regions = sum(
+            part.work.regions(number) for part in self._parts for number in range(self._rounds)
+        )
         for part in self._parts:
             part.work.stage()
         self._sentinel.stage()
@@ -228,18 +218,22 @@ class _Bench:
         options, info = self._options, self._corpus
         assert info is not None
         assert self._sentinel is not None
-        round_s = sum(part.work.round_ns + 2 * self._sentinel.visit_ns for part in self._parts) / 1e9
+        visits_ns = 2 * self._sentinel.visit_ns
+
+        def round_s(number: int) -> float:
+            return sum(part.work.round_ns(number) + visits_ns for part in self._parts) / 1e9
+
         stage_s = sum(part.work.stage_ns for part in self._parts) / 1e9
         spent_s = time.monotonic() - self._begin
         fewest, most = options.round_limits
         self._rounds = options.rounds or rounds_that_fit(
             options.budget_s - spent_s - stage_s, round_s, fewest, most
         )
-        expected = spent_s + stage_s + self._rounds * round_s
+        expected = spent_s + stage_s + sum(map(round_s, range(self._rounds)))
         cut = ", cut at 256 MiB of pixels" if info.cut else ""
         bad = f", {info.unusable} members without one" if info.unusable else ""
         cells = sum(len(part.work.cells) for part in self._parts)
-        ceilings = sum(part.work.regions for part in self._parts) - cells
+        ceilings = sum(part.work.regions(0) for part in self._parts) - cells
         self._say(
             f"corpus     {info.images} images{cut}{bad}: {info.source_bytes / 1e6:.1f} MB encoded, "
             f"{info.pixel_bytes / 1e6:.1f} MB of pixels"
@@ -255,16 +249,18 @@ class _Bench:
     def _measure(self, part: _Part) -> None:
         options = self._options
         fewest = options.round_limits[0]
-        slowest = 0.0
+        slow = [1.0, 1.0]  # time of the last two rounds, over what was expected
         for number in range(self._rounds):
-            ahead = sum(later.work.round_ns for later in self._parts if later.done == 0 and later is not part)
-            left = options.budget_s - (time.monotonic() - self._begin) - ahead / 1e9 * fewest
-            if options.rounds is None and number >= fewest and slowest > left:
+            later = [other for other in self._parts if other.done == 0 and other is not part]
+            ahead = sum(other.work.round_ns(coming) for other in later for coming in range(fewest)) / 1e9
+            left = options.budget_s - (time.monotonic() - self._begin) - ahead
+            expected = part.work.round_ns(number) / 1e9
+            if options.rounds is None and number >= fewest and expected * max(slow) > left:
                 self._warn(f"{part.name}: {number} of {self._rounds} rounds, since the time was up")
                 return
             begin = time.monotonic()
             part.work.run_round(number)
-            slowest = max(slowest if number > 1 else 0.0, time.monotonic() - begin)
+            slow = [slow[1], (time.monotonic() - begin) / expected]
             part.done = number + 1
             self._write(finished=False)
 
@@ -318,12 +314,17 @@ class _Bench:
                 cache=",".join(options.caches),
                 durability=",".join(options.durabilities),
                 memory_method=_MEMORY_METHOD,
+                dispatch=",".join(options.dispatches),
+                weights=options.weights,
             ),
             noise=self._noise(),
-            sampler=_sampled(self._sampler),
+            sampler=sampled(self._sampler, self._ledger.results()),
             warnings=(),
             cells=with_bounds(self._ledger.results(), ceilings),
             ceilings=ceilings,
+            startups=tuple(
+                one for part in self._parts if isinstance(part.work, Sweep) for one in part.work.startups
+            ),
         )
         return replace(result, warnings=(*self._warnings, *run_warnings(result)))
 
@@ -344,25 +345,3 @@ class _Bench:
             floor=found.floor,
             sampler_effect=found.sampler_effect,
         )
-
-
-def _sampled(sampler: Sampler) -> SamplerInfo:
-    """Keep one reading a process and second, and all that have shares of memory."""
-    timeline = sampler.timeline
-    rows, last = [], dict[int, int]()
-    for reading in timeline:
-        if reading.pss_bytes is not None or reading.t_ns - last.get(reading.pid, -_ROW_NS) >= _ROW_NS:
-            last[reading.pid] = reading.t_ns
-            rows.append(tuple(getattr(reading, name) for name in _COLUMNS))
-    times = sorted({reading.t_ns for reading in timeline})
-    wall = time.perf_counter_ns() - sampler.begin_ns if sampler.begin_ns else 0
-    return SamplerInfo(
-        wall_ns=wall,
-        cpu_ns=sampler.cpu_ns or None,
-        peak_rss_bytes=sampler.peak.rss_bytes,
-        peak_pss_bytes=sampler.peak.pss_bytes,
-        columns=_COLUMNS,
-        rows=tuple(rows),
-        longest_gap_ns=max((after - before for before, after in pairwise(times)), default=None),
-        begin_ns=sampler.begin_ns or None,
-    )

@@ -1,6 +1,7 @@
 """The article's table: one process, one file an image, every protocol beside two plain baselines."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..engine import pool
@@ -33,13 +34,11 @@ class SeedTable:
         corpus = self._session.corpus
         return single_work(price, self._session.options.region_ns, len(corpus.images), corpus.pixel_bytes)
 
-    @property
-    def regions(self) -> int:
+    def regions(self, _round: int) -> int:
         """How many regions a round has."""
         return len(self.cells)
 
-    @property
-    def round_ns(self) -> float:
+    def round_ns(self, _round: int) -> float:
         """How long a round is expected to take."""
         total = 0.0
         for cell, work in self._work.items():
@@ -77,11 +76,13 @@ class SeedTable:
     def run_round(self, number: int) -> None:
         """Measure every cell once."""
         session, workers = self._session, default_workers()
+        session.allow_retakes(len(self.cells))
         session.sentinel("seed", number, "open", workers)
         left = session.to_do(self.cells)
         for order, cell in enumerate(shuffled(left, session.options.seed, number)):
-            part = self._part(cell, self._work[cell], check=number == 0)
-            sample, reports = session.inline(Task(0, None, part), round_number=number, order=order)
+            task = Task(0, None, self._part(cell, self._work[cell], check=number == 0))
+            run = partial(session.inline, task, round_number=number, order=order)
+            sample, reports = session.calmly(cell, run)
             session.record(cell, sample, reports)
             session.tick(cell)
         session.sentinel("seed", number, "close", workers)

@@ -11,12 +11,15 @@ from ..engine import pool
 from ..errors import WorkerError
 from .choices import BenchOptions
 from .corpus import Corpus
-from .ledger import Ledger, combine
+from .disturbance import DISTURBED, disturbed_share
+from .ledger import Ledger, combine, void
 from .matrix import Cell
 from .measured import Sample
 from .tasks import Meeting, Report, Task, run_action
 
 __all__ = ["BenchProgress", "Session", "own_pss"]
+
+_AGAIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Session:
         progress: told after each region.
         regions: how many there will be.
         done: how many there were.
+        retakes: how many disturbed regions may be taken again in this round.
         visit: called with part, round, "open" or "close", and the size of the pool that is there.
     """
 
@@ -52,6 +56,7 @@ class Session:
     progress: Callable[[BenchProgress], None]
     regions: int = 0
     done: int = 0
+    retakes: int = 0
     visit: Callable[[str, int, Literal["open", "close"], int], None] | None = None
     _meetings: int = field(default=0)
 
@@ -113,6 +118,28 @@ class Session:
             parent_pss=own_pss(),
         )
         return sample, reports
+
+    def allow_retakes(self, regions: int) -> None:
+        """Let a quarter of a round's regions be taken again."""
+        self.retakes = max(1, regions // 4)
+
+    def calmly(
+        self, cell: Cell, attempt: Callable[[], tuple[Sample, list[Report]]]
+    ) -> tuple[Sample, list[Report]]:
+        """Run a region; where other programs disturbed it, up to twice more: the least disturbed counts."""
+        best = attempt()
+        for _ in range(_AGAIN):
+            share = disturbed_share(best[0], self.usable)
+            if not best[0].valid or share <= DISTURBED or self.retakes < 1:
+                break
+            self.retakes -= 1
+            other = attempt()
+            less = disturbed_share(other[0], self.usable)
+            if other[0].valid and less < share:
+                best, other, less = other, best, share
+            if other[0].valid:
+                self.ledger.add(cell, void(other[0], f"disturbed: others took {less:.0%} of the CPUs"), 0, 0)
+        return best
 
     def to_do(self, cells: list[Cell]) -> list[Cell]:
         """Return the cells that take part in the next round: all of them where the rounds are given."""

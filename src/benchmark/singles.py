@@ -37,6 +37,10 @@ class _Singles(Action):
 
 
 class _SingleLoad(_Singles):
+    @property
+    def sources(self) -> list[Path]:
+        return [self._source(number) for number in sorted({one for piece in self.numbers for one in piece})]
+
     def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:
             begin = _clock()
@@ -46,7 +50,7 @@ class _SingleLoad(_Singles):
 
     def check(self) -> None:
         sizes = [sum(self._source(number).stat().st_size for number in piece) for piece in self.numbers]
-        self.file_bytes = sum(sizes[turn % len(sizes)] for turn in range(self.part.passes))
+        self.file_bytes = sum(sizes[turn % len(sizes)] for turn in self.turns)
         super().check()
 
 
@@ -54,7 +58,7 @@ class _SingleDump(_Singles):
     def check(self) -> None:
         files = [
             (self._target(turn, number), number)
-            for turn in range(self.part.passes)
+            for turn in self.turns
             for number in self.numbers[turn % len(self.numbers)]
         ]
         self.file_bytes = sum(path.stat().st_size for path, _ in files)

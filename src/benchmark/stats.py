@@ -1,12 +1,17 @@
-"""Medians."""
+"""Medians and sums."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["median"]
+__all__ = ["median", "total"]
 
 
 def median(values: Sequence[float]) -> float:
     """Return the median of one value or more."""
     return float(np.median(values))
+
+
+def total(values: Sequence[int | None]) -> int | None:
+    """Return the sum; None where one of them is not known."""
+    return None if None in values else sum(value for value in values if value is not None)

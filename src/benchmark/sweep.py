@@ -1,6 +1,8 @@
 """The scaling table: every protocol and operation over numbers of workers."""
 
+import time
 from dataclasses import replace
+from functools import partial
 
 from ..engine import pool
 from ..engine.convert import convert
@@ -12,6 +14,9 @@ from .calibrate import Costs
 from .ceiling_region import CeilingRegion
 from .ceilings import CEILINGS, COLD
 from .converting import ConvertRegion
+from .dispatching import run_dispatched
+from .disturbance import drain
+from .findings import Startup
 from .ledger import void
 from .matrix import (
     CEILING,
@@ -40,6 +45,7 @@ _SPAWN_NS = 500_000_000  # of a worker process, imports included
 _MAP_NS_PER_BYTE = 0.2
 _MAP_NS = 15_000.0
 _SHARD_PIXEL_BYTES = 32 << 20
+_WRITERS = ("convert", "dump", "raw-write", "raw-write-fsync", "create")
 
 
 class Sweep:
@@ -52,7 +58,12 @@ class Sweep:
         self._protocols = tuple(costs.protocols)
         maps = {label: get_serializer(label).maps for label in self._protocols}
         self.cells = scaling_cells(
-            maps, options.cores, options.ops, caches=options.caches, durabilities=options.durabilities
+            maps,
+            options.cores,
+            options.ops,
+            caches=options.caches,
+            durabilities=options.durabilities,
+            dispatches=options.dispatches,
         )
         self._ceilings = CeilingRegion(session)
         names = (*CEILINGS, COLD) if "cold" in options.caches else CEILINGS
@@ -72,6 +83,7 @@ class Sweep:
         }
         self._map_images = max(1, len(corpus.images) // self._slices)
         self._pids: frozenset[int] = frozenset()
+        self.startups: list[Startup] = []
         self._convert = ConvertRegion(session)
         for cell in self.cells:
             session.ledger.expect(
@@ -81,19 +93,31 @@ class Sweep:
         for cell in self.ceilings:
             session.ledger.expect(cell, 0)
 
-    @property
-    def regions(self) -> int:
+    def regions(self, number: int) -> int:
         """How many regions a round has."""
-        return len(self.cells) + len(self.ceilings)
+        return len(self._due(number))
 
-    @property
-    def round_ns(self) -> float:
+    def round_ns(self, number: int) -> float:
         """How long a round is expected to take."""
-        total = sum(
-            self._cell_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers for cell in self.cells
-        )
-        total += sum(self._ceilings.expected_ns(cell) for cell in self.ceilings)
-        return total + _SPAWN_NS * sum(self._session.options.cores) / self._session.usable
+        due = self._due(number)
+        total = 0.0
+        for cell in due:
+            if cell.op == CEILING:
+                total += self._ceilings.expected_ns(cell)
+            else:
+                total += self._cell_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
+        return total + _SPAWN_NS * sum({cell.workers for cell in due}) / self._session.usable
+
+    def _due(self, number: int) -> list[Cell]:
+        """Return a round's cells: those with more workers than CPUs, which no curve takes, every second time.
+
+        Where the rounds are given, or there are no other cells, each round has all.
+        """
+        cells = [*self.cells, *self.ceilings]
+        fitted = [cell for cell in cells if cell.workers <= max(1.0, self._session.usable)]
+        if self._session.options.rounds is not None or number % 2 == 0 or not fitted:
+            return cells
+        return fitted
 
     @property
     def stage_ns(self) -> float:
@@ -183,7 +207,8 @@ class Sweep:
     def run_round(self, number: int) -> None:
         """Measure every cell once, one block for each number of workers."""
         session = self._session
-        left = session.to_do([*self.cells, *self.ceilings])
+        left = session.to_do(self._due(number))
+        session.allow_retakes(len(left))
         order = workers = 0
         for block in in_blocks(left, session.options.seed, number):
             first, workers = workers == 0, block[0].workers
@@ -200,15 +225,18 @@ class Sweep:
 
     def _measure(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
         """Run a region, once more where it is void for a reason other than wrong arrays."""
-        sample, reports = self._attempt(cell, number, order)
+        run = partial(self._attempt, cell, number, order)
+        sample, reports = self._session.calmly(cell, run)
         if not sample.valid and not any(report.wrong for report in reports):
             self._session.ledger.add(cell, sample, 0, 0)
             self._warm_up(cell.workers)
-            sample, reports = self._attempt(cell, number, order)
+            sample, reports = run()
         return sample, reports
 
     def _attempt(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
         session = self._session
+        if cell.op in _WRITERS or cell.protocol in _WRITERS or cell.cache == "cold":
+            drain(str(session.scratch))
         try:
             if cell.op == "convert":
                 return self._convert.run(
@@ -216,6 +244,11 @@ class Sweep:
                 )
             if cell.op == CEILING:
                 return self._ceilings.run(cell, self._pids, round_number=number, order=order)
+            if cell.dispatch == "engine":
+                part = self._whole(cell, check=number == 0)
+                return run_dispatched(
+                    session, part, cell.workers, self._pids, round_number=number, order=order
+                )
             tasks = self._tasks(cell, check=number == 0)
             if cell.pool == "none":
                 return session.inline(tasks[0], round_number=number, order=order)
@@ -224,30 +257,40 @@ class Sweep:
             return void(_nothing(number, order), str(error)), []
 
     def _tasks(self, cell: Cell, *, check: bool) -> list[Task]:
+        """Return a task for each worker."""
         session, work = self._session, self._work(cell)
         meeting = session.meeting(cell.workers) if cell.pool == "loky" else None
-        files = f"dataset-{cell.protocol}" if cell.op == "map" else f"shards-{cell.protocol}"
         tasks = []
         for worker in range(cell.workers):
-            slices = tuple(
-                Slice(number * work.images, work.images)
-                for number in slices_of(work, worker, cell.workers, self._slices)
-            )
-            part = Part(
-                protocol=cell.protocol,
-                op=cell.op,
-                layout="shards",
-                slices=slices,
-                passes=len(slices) if cell.cache == "cold" else work.passes,  # no file is cold twice
-                corpus=session.corpus.index,
-                files=str(session.scratch / files),
-                scratch=str(session.folder(f"new-{worker}")),
-                check=check,
-                cache=cell.cache,
-                durability=cell.durability,
-            )
+            numbers = slices_of(work, worker, cell.workers, self._slices)
+            passes = len(numbers) if cell.cache == "cold" else work.passes  # no file is cold twice
+            part = self._part(cell, numbers, passes, f"new-{worker}", check=check)
             tasks.append(Task(worker, meeting, part))
         return tasks
+
+    def _whole(self, cell: Cell, *, check: bool) -> Part:
+        """Return what all workers do together, to be handed out pass by pass."""
+        work = self._work(cell)
+        each = [slices_of(work, worker, cell.workers, self._slices) for worker in range(cell.workers)]
+        numbers = sorted({number for one in each for number in one})
+        return self._part(cell, numbers, work.passes * cell.workers, "", check=check)
+
+    def _part(self, cell: Cell, numbers: list[int], passes: int, scratch: str, *, check: bool) -> Part:
+        session, images = self._session, self._work(cell).images
+        files = f"dataset-{cell.protocol}" if cell.op == "map" else f"shards-{cell.protocol}"
+        return Part(
+            protocol=cell.protocol,
+            op=cell.op,
+            layout="shards",
+            slices=tuple(Slice(number * images, images) for number in numbers),
+            passes=passes,
+            corpus=session.corpus.index,
+            files=str(session.scratch / files),
+            scratch=str(session.folder(scratch)) if scratch else "",
+            check=check,
+            cache=cell.cache,
+            durability=cell.durability,
+        )
 
     def _warm_up(self, workers: int) -> None:
         """Start the workers, have each import every library, and note who they are.
@@ -268,6 +311,7 @@ class Sweep:
                 )
                 for worker in range(workers)
             ]
+            begin = time.perf_counter_ns()
             try:
                 reports = list(pool.run(run_warm_up, tasks, workers=workers))
             except WorkerError:
@@ -275,6 +319,15 @@ class Sweep:
             pids = frozenset(report.sample.pid for report in reports)
             problem = next((report.problem for report in reports if report.problem), None)
             if problem is None and len(pids) == workers:
+                fresh = [report for report in reports if report.sample.pid not in self._pids]
+                if fresh:
+                    self.startups.append(
+                        Startup(
+                            workers=len(fresh),
+                            spawn_ns=max(report.sample.begin_ns for report in fresh) - begin,
+                            import_ns=max(report.import_ns or 0 for report in fresh),
+                        )
+                    )
                 self._pids = pids
                 return
         raise BrineryError(f"a pool of {workers} workers could not be warmed up: try fewer with --cores")

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from .findings_tables import ceiling_table, growth_table, noise_table, recommendation_table
+from .findings import Scaling
+from .findings_tables import ceiling_table, growth_table, noise_table, recommendation_table, startup_table
 from .matrix import BASELINES
 from .measured import CellResult
 from .result import BenchResult
@@ -24,7 +25,7 @@ _OP_TITLES = {
 }
 _BOUNDS = {
     "convert": "decoding alone and writing raw, one after the other,",
-    "dump": "writing raw",
+    "dump": "writing raw or making files, whichever is nearer,",
     "load": "reading raw or copying in memory, whichever is nearer,",
     "map": "the bytes that memcpy moves",
 }
@@ -35,8 +36,9 @@ _CEILINGS = {
     "raw-read": "read",
     "raw-read-cold": "cold read",
     "memcpy": "memcpy",
+    "create": "create",
 }
-_VARIANTS = {"cold": "from a cold cache", "fsync": "with fsync"}
+_VARIANTS = {"cold": "from a cold cache", "fsync": "with fsync", "engine": "dispatched as convert is"}
 
 
 def all_tables(result: BenchResult) -> list[Table]:
@@ -47,8 +49,8 @@ def all_tables(result: BenchResult) -> list[Table]:
     if result.ceilings:
         tables.append(ceiling_table(result))
     tables.append(noise_table(result))
-    recommended = recommendation_table(result)
-    return tables if recommended is None else [*tables, recommended]
+    optional = (startup_table(result), recommendation_table(result))
+    return [*tables, *(table for table in optional if table is not None)]
 
 
 def seed_table(result: BenchResult) -> Table:
@@ -98,12 +100,12 @@ def scaling_tables(result: BenchResult) -> list[Table]:
     """Return a table for each operation over workers, cache and durability, and one of its growth."""
     cells = [cell for cell in result.cells if cell.layout == "shards"]
     protocols = list(dict.fromkeys(cell.protocol for cell in cells))
-    variants = list(dict.fromkeys((cell.op, cell.cache, cell.durability) for cell in cells))
+    variants = list(dict.fromkeys(_variant(cell) for cell in cells))
     variants.sort(key=lambda one: result.settings.ops.index(one[0]))
     tables = []
     for variant in variants:
-        op, cache, durability = variant
-        found = [cell for cell in cells if (cell.op, cell.cache, cell.durability) == variant]
+        op = variant[0]
+        found = [cell for cell in cells if _variant(cell) == variant]
         rows: list[tuple[str, ...]] = []
         for protocol in protocols:
             own = sorted(
@@ -114,19 +116,23 @@ def scaling_tables(result: BenchResult) -> list[Table]:
             rows += [
                 (protocol if place == 0 else "", *_scaling_row(cell, one)) for place, cell in enumerate(own)
             ] or [(protocol, *[NONE] * (len(_SCALING_COLUMNS) - 1))]
-        title = ", ".join([_OP_TITLES[op], *_marks(cache, durability)])
+        title = ", ".join([_OP_TITLES[op], *_marks(variant)])
         tables.append(Table(title, _SCALING_COLUMNS, tuple(rows), _scaling_notes(op, result)))
-        scaling = [one for one in result.scaling if (one.op, one.cache, one.durability) == variant]
+        scaling = [one for one in result.scaling if _variant(one) == variant]
         growth = growth_table(scaling, result.host.usable_cpus)
         if growth is not None:
             first = not any(table.title.startswith(growth.title) for table in tables)
-            name = f"{growth.title}: {', '.join([op, *_marks(cache, durability)])}"
+            name = f"{growth.title}: {', '.join([op, *_marks(variant)])}"
             tables.append(replace(growth, title=name, notes=growth.notes if first else ()))
     return tables
 
 
-def _marks(cache: str, durability: str) -> list[str]:
-    return [_VARIANTS[mark] for mark in (cache, durability) if mark in _VARIANTS]
+def _variant(one: CellResult | Scaling) -> tuple[str, str, str, str]:
+    return (one.op, one.cache, one.durability, one.dispatch if one.op != "convert" else "")
+
+
+def _marks(variant: tuple[str, ...]) -> list[str]:
+    return [_VARIANTS[mark] for mark in variant if mark in _VARIANTS]
 
 
 _SCALING_COLUMNS = (

@@ -16,7 +16,7 @@ from ..engine.counters import Counters, read_counters
 from ..engine.protocols.registry import get_serializer
 from ..errors import BrineryError
 from .actions import Part, shard_name, single_name, write_shard, write_single
-from .cold import drop, fetched
+from .cold import drop, fetched, fill
 from .corpus import load_corpus
 from .disturbance import read_machine, use_between
 from .matrix import CEILING
@@ -30,6 +30,8 @@ __all__ = [
     "reset_peak",
     "run_action",
     "run_memory",
+    "run_piece",
+    "run_prepare",
     "run_stage",
     "run_warm_up",
     "worker_sample",
@@ -55,6 +57,14 @@ class Meeting:
         Raises:
             BrineryError: another worker gave up, or did not come.
         """
+        _sleep_until(self.gather(worker))
+
+    def gather(self, worker: int) -> int:
+        """Return that instant as soon as all have come; until then all of them are idle.
+
+        Raises:
+            BrineryError: another worker gave up, or did not come.
+        """
         with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
             _SLOT.pack_into(slots, worker * _SLOT.size, time.perf_counter_ns())
             patience = time.monotonic() + _PATIENCE_S
@@ -67,9 +77,7 @@ class Meeting:
                 if time.monotonic() > patience:
                     raise BrineryError("another worker did not come to the start")
                 time.sleep(_POLL_S)
-        left = max(times) + _LEAD_NS - time.perf_counter_ns()
-        if left > 0:
-            time.sleep(left / 1e9)
+        return int(max(times)) + _LEAD_NS
 
     def give_up(self, worker: int) -> None:
         """Tell the others not to wait."""
@@ -81,6 +89,12 @@ class Meeting:
         """Lay out an empty one."""
         path.write_bytes(bytes(workers * _SLOT.size))
         return cls(str(path), workers)
+
+
+def _sleep_until(instant_ns: int) -> None:
+    left = instant_ns - time.perf_counter_ns()
+    if left > 0:
+        time.sleep(left / 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,7 @@ class Report:
         problem: the first of them, or why the region failed.
         void: why it does not count though its arrays are right.
         machine: what else went on, by the first worker.
+        import_ns: what importing every library took (warm-up only).
     """
 
     sample: WorkerSample
@@ -125,6 +140,7 @@ class Report:
     problem: str | None = None
     void: str | None = None
     machine: MachineUse | None = None
+    import_ns: int | None = None
 
 
 def run_action(task: Task) -> Report:
@@ -135,7 +151,7 @@ def run_action(task: Task) -> Report:
         gc.collect()
     except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
         return _failed(task, error)
-    cold = task.part.cache == "cold"
+    cold, void = task.part.cache == "cold", None
     folder = str(Path(task.part.corpus).parent)
     gc.disable()
     try:
@@ -143,22 +159,30 @@ def run_action(task: Task) -> Report:
             stayed = drop(action.sources)
             if stayed is not None:
                 raise BrineryError(stayed)  # noqa: TRY301 - reported like the rest
-        elif task.part.passes > 1:
-            action.warm()
+        else:
+            void = fill(action.sources)
+            if task.part.passes > 1:
+                action.warm()
         reset_peak()
+        start = task.meeting.gather(task.worker) if task.meeting is not None else 0
         around = read_machine(folder) if task.worker == 0 else None
-        if task.meeting is not None:
-            task.meeting.wait(task.worker)
-        before = read_counters()
+        _sleep_until(start)
+        before, cpu = read_counters(), time.process_time_ns()
         action.run()
-        after = read_counters()
+        after, cpu_after = read_counters(), time.process_time_ns()
         machine = use_between(around, read_machine(folder)) if around is not None else None
     except Exception as error:  # noqa: BLE001 - as above
         action.clean()
         return _failed(task, error)
     finally:
         gc.enable()
-    sample = worker_sample(before.time_ns, after - before, action.phases)
+    spent = after - before
+    action.divide_loading(spent.user_ns)
+    sample = replace(
+        worker_sample(before.time_ns, spent, action.phases),
+        process_cpu_ns=cpu_after - cpu,
+        lifetime_cpu_ns=cpu_after,
+    )
     if task.part.op != CEILING:
         sample = _with_memory(sample)
     try:
@@ -176,8 +200,47 @@ def run_action(task: Task) -> Report:
         checked=action.checked,
         wrong=len(action.problems),
         problem=problem,
-        void=_why_void(sample, action.file_bytes if cold else None),
+        void=void or _why_void(sample, action.file_bytes if cold else None),
         machine=machine,
+    )
+
+
+def run_prepare(task: Task) -> Report:
+    """Get ready for the pieces of a part: arrays in memory, files in the page cache, one pass done."""
+
+    def ready() -> None:
+        assert task.part is not None
+        action = make_action(task.part)
+        stayed_out = fill(action.sources)
+        if stayed_out is not None:
+            raise BrineryError(stayed_out)
+        action.turn = -1 - task.worker
+        action.one_pass(0)
+        action.clean()
+        reset_peak()
+
+    return _meet(task, ready)
+
+
+def run_piece(part: Part) -> Report:
+    """Do one pass, a task of its own; what it wrote stays for the parent to delete after the region."""
+    try:
+        action = make_action(part)
+        before = read_counters()
+        action.run()
+        spent = read_counters() - before
+        action.divide_loading(spent.user_ns)
+        action.check()
+    except Exception as error:  # noqa: BLE001 - as in run_action
+        return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
+    return Report(
+        worker_sample(before.time_ns, spent, action.phases),
+        images=action.images,
+        pixel_bytes=action.pixel_bytes,
+        file_bytes=action.file_bytes,
+        checked=action.checked,
+        wrong=len(action.problems),
+        problem=action.problems[0] if action.problems else None,
     )
 
 
@@ -209,9 +272,12 @@ def _why_void(sample: WorkerSample, cold_bytes: int | None) -> str | None:
 
 
 def run_warm_up(task: Task) -> Report:
-    """Import every library in this worker by one small use, and say who it is."""
+    """Import every library in this worker by one small use, and say who it is and since when."""
+    begin = time.perf_counter_ns()
+    took = 0
 
     def use() -> None:
+        nonlocal took
         assert task.part is not None
         array = np.zeros((8, 8, 3), np.uint8)
         for label in task.protocols:
@@ -222,11 +288,13 @@ def run_warm_up(task: Task) -> Report:
             write_shard(serializer, ["a"], [array], path)
             list(serializer.load_shard(path))
             path.unlink()
+        took = time.perf_counter_ns() - begin
         gc.collect()
         gc.freeze()  # what the libraries made is not looked through again before every region
         reset_peak()
 
-    return _meet(task, use)
+    report = _meet(task, use)
+    return replace(report, sample=replace(report.sample, begin_ns=begin), import_ns=took)
 
 
 def run_memory(task: Task) -> Report:

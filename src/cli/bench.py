@@ -2,11 +2,13 @@
 
 import sys
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from ..errors import UsageError
 from . import Terminated
+from .compare import BadCallError, check_formats, show_comparison
 from .output import ProgressBar, emit_json, json_option, say
 
 __all__ = ["command"]
@@ -50,17 +52,48 @@ __all__ = ["command"]
     metavar="buffered,fsync",
     help="Whether dumps over workers are flushed to storage.",
 )
+@click.option(
+    "--dispatch",
+    default="partitioned",
+    show_default=True,
+    metavar="partitioned,engine",
+    help="How work over workers is handed out: one task a worker, or many, as convert does.",
+)
+@click.option(
+    "--reads-per-write",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="N",
+    help="For the recommendation by cost: how often what is written will be read.",
+)
+@click.option("--link", type=float, metavar="MB/S", help="Likewise: speed of the link to the files.")
+@click.option("--memory-cap", metavar="SIZE", help="Likewise: memory that all workers may use, as 2GiB.")
+@click.option(
+    "--ab",
+    nargs=2,
+    metavar="BASE HEAD",
+    help="Measure two versions of brinery in alternating rounds and compare them: git revisions, "
+    "checkouts, or environments.",
+)
+@click.option("--markdown", is_flag=True, help="With --ab: Markdown for a pull request.")
 @click.option("--limit", type=int, default=1000, show_default=True, help="At most this many images.")
 @click.option("--quick", is_flag=True, help="A first look within a minute: short regions, few rounds.")
 @click.option("--scratch", metavar="DIR", help="Where temporary files go.  [default: the output folder]")
 @click.option("--output", metavar="DIR", default="bench-out", show_default=True, help="For the results.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order and the images.")
 @json_option
-def command(as_json: bool, src: str | None, **options: Any) -> None:
+def command(
+    as_json: bool, src: str | None, ab: tuple[str, str] | None, markdown: bool, **options: Any
+) -> None:
     r"""Measure what each protocol costs, and what more workers bring, on images like yours.
 
     SRC is a folder, tar or zip of images; without it, 1000 photo-like JPEG images are generated. Writes
     result.json and report.md into the output folder. Ctrl-C keeps the rounds that are finished.
+
+    With --ab both versions are measured in turns, each round in a process of its own; base.json and head.json
+    go into the output folder, and the exit code is that of brinery compare: 1 where something regressed, 2
+    where nothing could be decided, 3 not comparable, 4 a call or a round that failed.
 
     \b
     brinery bench
@@ -68,7 +101,13 @@ def command(as_json: bool, src: str | None, **options: Any) -> None:
     brinery bench --preset seed --rounds 7
     brinery bench --quick --output /tmp/bench
     brinery bench photos.tar --scratch /mnt/disk --budget 600
+    brinery bench photos.tar --reads-per-write 50 --link 120 --memory-cap 2GiB
+    brinery bench --ab main HEAD --protocols npy,hickle --cores 1,2 --markdown
     """
+    if ab is not None:
+        _compare_versions(ab, src, options, markdown=markdown, as_json=as_json)
+    if markdown:
+        raise click.UsageError("--markdown goes with --ab")
     from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.session import BenchProgress  # noqa: PLC0415
 
@@ -94,6 +133,23 @@ def command(as_json: bool, src: str | None, **options: Any) -> None:
         _show(result)
     if code:
         click.get_current_context().exit(code)
+
+
+def _compare_versions(
+    versions: tuple[str, str], src: str | None, options: dict[str, Any], *, markdown: bool, as_json: bool
+) -> NoReturn:
+    """Measure two versions in turns, show how they compare, and leave with the answer's exit code."""
+    from ..benchmark.ab import run_ab  # noqa: PLC0415 - start-up stays cheap
+
+    check_formats(markdown=markdown, as_json=as_json)
+    try:
+        comparison = run_ab(*versions, source=src, say=say, **options)
+    except UsageError as error:
+        raise BadCallError(str(error)) from error
+    except KeyboardInterrupt:
+        say(f"brinery: the pairs of rounds that were finished are in {options['output']}")
+        raise
+    show_comparison(comparison, markdown=markdown, as_json=as_json)
 
 
 def _show(result: Any) -> None:

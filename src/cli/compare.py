@@ -1,17 +1,19 @@
 """`brinery compare`: did anything become slower?"""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from ..errors import DatasetError, UsageError
 from .output import emit_json, json_option, printable
 
-__all__ = ["command"]
+__all__ = ["BadCallError", "check_formats", "command", "show_comparison"]
 
 
-class _BadCall(click.UsageError):
+class BadCallError(click.UsageError):
+    """The call is wrong where 2 would be an answer."""
+
     exit_code = 4
 
 
@@ -22,7 +24,7 @@ class _Compare(click.Command):
         try:
             return super().make_context(*args, **options)
         except click.UsageError as error:
-            raise _BadCall(error.format_message(), error.ctx) from error
+            raise BadCallError(error.format_message(), error.ctx) from error
 
 
 @click.command("compare", cls=_Compare, short_help="compare two bench results cell by cell")
@@ -44,11 +46,20 @@ def command(a: str, b: str, markdown: bool, as_json: bool) -> None:
     brinery compare before/result.json after/result.json --markdown >> comment.md
     brinery compare before/result.json after/result.json --json
     """
+    check_formats(markdown=markdown, as_json=as_json)
+    show_comparison(_compare(a, b), markdown=markdown, as_json=as_json)
+
+
+def check_formats(*, markdown: bool, as_json: bool) -> None:
+    """Raise BadCallError where two formats are asked for at once."""
+    if markdown and as_json:
+        raise BadCallError("--markdown and --json exclude each other")
+
+
+def show_comparison(comparison: Any, *, markdown: bool, as_json: bool) -> NoReturn:
+    """Print a comparison and leave with its exit code."""
     from ..benchmark.compare_tables import comparison_markdown, comparison_text  # noqa: PLC0415 - start-up
 
-    if markdown and as_json:
-        raise _BadCall("--markdown and --json exclude each other")
-    comparison = _compare(a, b)
     if as_json:
         emit_json(comparison.as_dict())
     else:

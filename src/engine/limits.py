@@ -7,7 +7,7 @@ import psutil
 
 from .cpus import enclosing_groups
 
-__all__ = ["limit_memory", "worker_memory"]
+__all__ = ["limit_memory", "usable_memory", "worker_memory"]
 
 _AT_LEAST = 4 << 30  # the largest image within the budgets fits
 _AT_MOST = 0.9  # of all memory

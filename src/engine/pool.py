@@ -31,6 +31,18 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _IDLE_SECONDS = 300
+# Thread pools that joblib does not hold to `inner_max_num_threads`: Blosc, Rayon, Arrow, OpenCV, Polars.
+_ONE_THREAD = dict.fromkeys(
+    (
+        "BLOSC_NTHREADS",
+        "RAYON_NUM_THREADS",
+        "ARROW_IO_THREADS",
+        "OMP_THREAD_LIMIT",
+        "OPENCV_FOR_THREADS_NUM",
+        "POLARS_MAX_THREADS",
+    ),
+    "1",
+)
 _PARENT_CHECK_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -195,11 +207,12 @@ def _processes() -> _Loky:
 
 
 def _start_worker(parent: int, from_main: bool) -> None:
-    """Prepare a worker process: the parent answers Ctrl-C, and no worker outlives it.
+    """Prepare a worker process: one thread in its libraries, the parent answers Ctrl-C, none outlives it.
 
     The kernel's own signal also ends a worker that is in native code and never gives its thread a turn. It
     comes when the thread ends that started the worker, so only the main thread's workers can ask for it.
     """
+    os.environ.update(_ONE_THREAD)
     if from_main:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -211,6 +211,7 @@ class Usage(Travelling):
         pixel_bytes: bytes of the arrays written.
         file_bytes: bytes of the files written.
         phases: where the time went.
+        lifetime_cpu_ns: CPU time of the worker process from its start to the unit's end.
     """
 
     pid: int
@@ -220,6 +221,7 @@ class Usage(Travelling):
     pixel_bytes: int
     file_bytes: int
     phases: Phases
+    lifetime_cpu_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ __all__ = ["Peak", "Reading", "Sampler"]
 
 _INTERVAL_NS = 100_000_000
 # Shares of memory cost milliseconds a process: every second. Rests of so many times their cost keep counters
-# and shares each below a 220th of a CPU, together below a hundredth.
+# and shares each below a 260th of a CPU, together below a hundredth.
 _SHARES_INTERVAL_NS = 1_000_000_000
-_REST = 220
+_REST = 260
 _MAX_TICKS = 2000
 
 

@@ -1,5 +1,7 @@
 """What a run used, added up: from the workers' own counters and the sampler's peaks."""
 
+import os
+import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -25,7 +27,8 @@ class RunSummary:
         file_bytes: bytes of the files.
         phases: the workers' time by phase.
         worker_cpu_ns: CPU time of the units, by the workers' own counters.
-        parent_cpu_ns: CPU time of the parent process.
+        parent_cpu_ns: CPU time of the parent process over the run.
+        lifetime_cpu_ns: CPU time of parent and workers since each of them started, start-up and imports too.
         sampler_cpu_ns: the part of that which the sampler took.
         read_bytes: fetched from storage by the units, None where the kernel does not count.
         write_bytes: sent towards storage by the units, likewise.
@@ -55,6 +58,7 @@ class RunSummary:
     peak_rss_bytes: int
     peak_pss_bytes: int | None
     units_by_worker: dict[int, int] = field(default_factory=dict)
+    lifetime_cpu_ns: int = 0
 
     @property
     def images_per_second(self) -> float:
@@ -89,6 +93,7 @@ class Tally:
         self._phases: Counter[str] = Counter()
         self._storage: list[int | None] = [0, 0]
         self._units: Counter[int] = Counter()
+        self._lifetimes = {os.getpid(): 0}
 
     def add(self, result: UnitResult) -> None:
         """Count a finished unit."""
@@ -126,6 +131,7 @@ class Tally:
             for total, value in zip(self._storage, (spent.read_bytes, spent.write_bytes), strict=True)
         ]
         self._units[usage.pid] += 1
+        self._lifetimes[usage.pid] = max(self._lifetimes.get(usage.pid, 0), usage.lifetime_cpu_ns)
 
     def summary(self, *, wall_ns: int, parent_cpu_ns: int, sampler: Sampler) -> RunSummary:
         """Return the sums.
@@ -137,6 +143,7 @@ class Tally:
         """
         source_bytes, pixel_bytes, file_bytes, cpu_ns, voluntary, involuntary = self._usage
         peak = sampler.peak
+        self._lifetimes[os.getpid()] = time.process_time_ns()
         return RunSummary(
             wall_ns=wall_ns,
             members=self.members,
@@ -157,4 +164,5 @@ class Tally:
             peak_rss_bytes=peak.rss_bytes,
             peak_pss_bytes=peak.pss_bytes,
             units_by_worker=dict(self._units),
+            lifetime_cpu_ns=sum(self._lifetimes.values()),
         )

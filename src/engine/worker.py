@@ -169,6 +169,7 @@ class _Attempt:
             pixel_bytes=self._pixel_bytes,
             file_bytes=sum(shard.file_bytes for shard in files.shards),
             phases=phases,
+            lifetime_cpu_ns=time.process_time_ns(),
         )
         return UnitResult(
             unit.number,

@@ -18,6 +18,8 @@ from brinery.engine import pool
 from brinery.engine.counters import read_counters
 
 USABLE = float(len(os.sched_getaffinity(0)))
+ROUNDS = 3
+CEILINGS = ("spin", "memcpy", "raw-write-fsync", "create")
 SECONDS = 0.1  # as long as the ceiling of file creation
 
 
@@ -89,29 +91,33 @@ def perform(task):
     )
 
 
-def measure(session, work, workers, backend="loky"):
-    """Return the verdict on a planted workload and its facts, from one region of everything."""
+def measure(session, work, workers, backend="loky", rounds=ROUNDS):
+    """Return the verdict on a planted workload and its facts, from a few rounds of everything."""
     ledger, region = Ledger(0, USABLE), CeilingRegion(session)
     region.stage()
+    durability = "fsync" if work == "flush" else "buffered"
     for count in sorted({1, workers}):
-        for name in ("spin", "memcpy", "raw-write-fsync", "create"):
-            ceiling = Cell(name, "ceiling", count, "shards", "loky")
-            ledger.expect(ceiling, 0)
-            sample, _ = region.run(ceiling, frozenset(), round_number=0, order=0)
-            ledger.add(ceiling, sample, 0, 0)
-        durability = "fsync" if work == "flush" else "buffered"
         cell = Cell("planted", OPS[work], count, "shards", "loky", durability=durability)
-        ledger.expect(cell, 1)
-        meeting = Meeting.make(session.scratch / f"planted-meeting-{count}", count)
-        tasks = [Planted(work, number, meeting, str(session.scratch)) for number in range(count)]
-        reports = list(pool.run(perform, tasks, workers=count, backend=backend))
-        if backend == "threading":
-            reports = [_apart(report, number) for number, report in enumerate(reports)]
-        sample = combine(reports, round_number=0, order=0, passes=1, pids=frozenset(), parent_pss=None)
-        ledger.add(cell, sample, 0, 0)
-    cells = {cell.workers: cell for cell in ledger.results()}
-    facts = facts_of(cells[workers], cells[1], Ceilings(ledger.ceilings()), USABLE)
+        ceilings = [Cell(name, "ceiling", count, "shards", "loky") for name in CEILINGS]
+        for one in (cell, *ceilings):
+            ledger.expect(one, 1)
+        for number in range(rounds):
+            for ceiling in ceilings:
+                sample, _ = region.run(ceiling, frozenset(), round_number=number, order=0)
+                ledger.add(ceiling, sample, 0, 0)
+            ledger.add(cell, perform_all(session, work, count, backend, number), 0, 0)
+    found = {cell.workers: cell for cell in ledger.results()}
+    facts = facts_of(found[workers], found[1], Ceilings(ledger.ceilings()), USABLE)
     return find_limit(facts), facts
+
+
+def perform_all(session, work, workers, backend, number):
+    meeting = Meeting.make(session.scratch / f"planted-meeting-{workers}", workers)
+    tasks = [Planted(work, worker, meeting, str(session.scratch)) for worker in range(workers)]
+    reports = list(pool.run(perform, tasks, workers=workers, backend=backend))
+    if backend == "threading":
+        reports = [_apart(report, thread) for thread, report in enumerate(reports)]
+    return combine(reports, round_number=number, order=0, passes=1, pids=frozenset(), parent_pss=None)
 
 
 def _apart(report, number):

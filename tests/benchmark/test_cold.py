@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from brinery.benchmark.cold import drop, fetched, resident, why_not_cold
+from brinery.benchmark import cold
+from brinery.benchmark.cold import drop, fetched, fill, resident, why_not_cold
 from brinery.benchmark.runner import run_benchmark
 from brinery.engine import pool
 
@@ -17,6 +18,23 @@ def test_a_file_is_dropped_from_memory(tmp_path):
     assert resident(path) == 1
     assert drop([path]) is None
     assert resident(path) == 0
+
+
+def test_a_file_is_brought_back_into_memory(tmp_path):
+    path, empty = tmp_path / "file", tmp_path / "empty"
+    path.write_bytes(os.urandom(1 << 20))
+    empty.touch()
+    drop([path])
+    assert fill([path, empty]) is None
+    assert resident(path) == 1
+
+
+def test_a_file_that_does_not_stay_in_memory_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"x")
+    monkeypatch.setattr(cold, "resident", lambda _path: 0.4)
+    assert fill([tmp_path / "file"]) == "warm was not warm: 40% of file stayed in memory"
+    monkeypatch.setattr(cold, "resident", lambda _path: None)
+    assert fill([tmp_path / "file"]) is None
 
 
 def test_bytes_that_did_not_come_from_storage_are_not_cold():

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brinery.benchmark.ab import merge_rounds, run_ab
+from brinery.benchmark.ab import _arguments, merge_rounds, run_ab
 from brinery.benchmark.compare import compare_results, round_times
 from brinery.benchmark.compare_tables import comparison_markdown, comparison_text, summary
-from brinery.benchmark.findings import SentinelSample
+from brinery.benchmark.findings import Ceiling, CeilingSample, SentinelSample
 from brinery.benchmark.matrix import Cell
+from brinery.benchmark.reference import MachineChange
 from brinery.errors import BrineryError, UsageError
 
 from .made import pooled, result, sample
@@ -245,6 +246,20 @@ def test_ab_measures_the_trees_that_it_is_given(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["base.json", "head.json"]
 
 
+def test_ab_hands_on_what_differs_from_the_defaults():
+    given = {
+        "protocols": "npy,hdf5",
+        "cores": "1,2,4,8",
+        "ops": ("dump", "load"),
+        "cache": "warm",
+        "quick": True,
+    }
+    given |= {"budget": None, "seed": 0, "reads_per_write": 10.0, "memory_cap": "2GiB"}
+    assert _arguments(given) == [
+        "--protocols", "npy,hdf5", "--ops", "dump,load", "--quick", "--memory-cap", "2GiB",
+    ]  # fmt: skip
+
+
 def test_ab_refuses_what_is_no_version(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="neither a checkout"):
@@ -276,3 +291,53 @@ def test_ab_runs_revisions_of_a_repository_and_says_why_a_round_failed(tmp_path)
         subprocess.run([*git, *arguments], check=True)
     with pytest.raises(BrineryError, match=r"a round of HEAD failed: no disk; see .*failed\.log"):
         run_ab("HEAD", "HEAD", output=tmp_path / "out", source=tmp_path, repository=package.parent)
+
+
+def ceiling(name, workers, times, amount=1000):
+    samples = tuple(
+        CeilingSample(number, 0, True, None, amount, round(1e6 * ms), None, ())
+        for number, ms in enumerate(times)
+    )
+    return Ceiling(name, "bytes", workers, True, None, 1.0, 1.0, 1.0, 1.0, samples)
+
+
+STEADY = [100, 101, 99, 100, 102, 98, 100]
+
+
+def test_a_change_that_the_machine_itself_made_is_not_called():
+    """Dumps take a tenth longer, and so does writing raw: nobody can tell whose change it is."""
+    slower = {cell: 1.1 for cell in CELLS if cell.op == "dump"}
+    a, b = run(1, noise=0.005), run(2, slower, noise=0.005)
+    assert compare_results(a, b).counts["regressed"] == 6
+    for name, factor, called in (("raw-write", 1.0, 6), ("raw-write", 1.1, 0), ("raw-read", 1.1, 6)):
+        found = compare_results(
+            replace(a, ceilings=(ceiling(name, 1, STEADY),)),
+            replace(b, ceilings=(ceiling(name, 1, [factor * one for one in STEADY]),)),
+        )
+        assert found.counts["regressed"] == called, (name, factor)
+        loads = [one for one in found.cells if one.name.op == "load"]
+        assert {one.verdict for one in loads} == {"same"}  # the margin of "same" is no wider for it
+
+
+def test_what_the_machine_changed_is_taken_from_the_same_or_the_nearest_number_of_workers():
+    a, b = run(1), run(2)
+    a = replace(a, ceilings=(ceiling("spin", 1, STEADY), ceiling("spin", 4, STEADY)))
+    b = replace(b, ceilings=(ceiling("spin", 1, STEADY), ceiling("spin", 4, [2 * one for one in STEADY])))
+    change = MachineChange(a, b)
+    assert change.of("load", "warm", "buffered", 1) == change.of("load", "warm", "buffered", 2) < 0.03
+    assert change.of("load", "warm", "buffered", 8) == pytest.approx(1, abs=0.05)
+
+
+def test_without_ceilings_the_sentinel_tells_what_the_machine_changed():
+    a, b = run(1), run(2)
+    assert MachineChange(a, b).of("load", "warm", "buffered", 1) is None
+
+    def sentinel(made, factor):
+        runs = [
+            SentinelSample("seed", n, "open", "a", 0, round(1e6 * factor * ms)) for n, ms in enumerate(STEADY)
+        ]
+        runs += [replace(one, name="unsampled", wall_ns=1) for one in runs]
+        return replace(made, noise=replace(made.noise, sentinel=tuple(runs)))
+
+    change = MachineChange(sentinel(a, 1), sentinel(b, 0.8)).of("dump", "warm", "buffered", 1)
+    assert change == pytest.approx(0.25, abs=0.03)

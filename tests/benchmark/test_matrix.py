@@ -85,9 +85,10 @@ def test_a_slice_begins_again_at_the_end_of_the_corpus():
 
 
 def test_rounds_fill_the_time_within_limits():
-    assert matrix.rounds_that_fit(100, 20, 3, 7) == 5
-    assert matrix.rounds_that_fit(1000, 20, 3, 7) == 7
-    assert matrix.rounds_that_fit(-5, 20, 3, 7) == 3
+    assert matrix.rounds_that_fit(100, lambda _: 20, 3, 7) == 5
+    assert matrix.rounds_that_fit(1000, lambda _: 20, 3, 7) == 7
+    assert matrix.rounds_that_fit(-5, lambda _: 20, 3, 7) == 3
+    assert matrix.rounds_that_fit(100, lambda number: 10 if number % 2 else 25, 3, 7) == 5
 
 
 def test_cold_loads_and_flushed_dumps_are_cells_of_their_own():
@@ -102,4 +103,23 @@ def test_cold_loads_and_flushed_dumps_are_cells_of_their_own():
         ("load", "warm", "buffered"): 2,
         ("load", "cold", "buffered"): 2,
         ("map", "warm", "buffered"): 2,
+    }
+
+
+def test_work_handed_out_as_convert_does_is_another_cell():
+    cells = matrix.scaling_cells(
+        {"npy": True}, (1, 2), ("convert", "dump", "load"),
+        caches=("warm", "cold"), dispatches=("partitioned", "engine"),
+    )  # fmt: skip
+    found = Counter((cell.op, cell.cache, cell.pool, cell.dispatch) for cell in cells)
+    assert found == {
+        ("convert", "warm", "loky", "engine"): 2,
+        ("dump", "warm", "none", "partitioned"): 1,
+        ("dump", "warm", "loky", "partitioned"): 2,
+        ("dump", "warm", "loky", "engine"): 2,
+        ("load", "warm", "none", "partitioned"): 1,
+        ("load", "warm", "loky", "partitioned"): 2,
+        ("load", "warm", "loky", "engine"): 2,
+        ("load", "cold", "none", "partitioned"): 1,
+        ("load", "cold", "loky", "partitioned"): 2,
     }

@@ -1,20 +1,45 @@
 """Every workload whose limit is known gets that verdict, from counters taken here and now.
 
-Another program on the CPUs makes any workload wait; so each may try a few times.
+Another program on the CPUs makes any workload wait; so each waits for a quiet moment, and may try again.
 """
+
+import os
+import time
 
 import pytest
 
 from brinery.benchmark.choices import make_bench_options
 from brinery.benchmark.cold import why_not_cold
 from brinery.benchmark.corpus import make_corpus
+from brinery.benchmark.host import CpuUse
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.session import Session
 from brinery.engine import pool
 
 from .planted import USABLE, measure
 
-TRIES = 8
+pytestmark = [pytest.mark.quiet, pytest.mark.xdist_group("quiet")]
+
+TRIES = 5
+DISTURBED = ("oversubscribed", "throttled")
+PATIENCE_S = 90  # of all tests together
+BUSY = 0.15
+TIMES = 10 if os.environ.get("BRINERY_SOAK") else 1
+
+
+@pytest.fixture(scope="module")
+def patience():
+    return time.monotonic() + PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def free_cpus(patience):
+    """Wait until others leave the CPUs, such as the rest of a test run."""
+    while time.monotonic() < patience:
+        use = CpuUse()
+        time.sleep(0.5)
+        if (use.foreign() or 0.0) < BUSY:
+            return
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +62,12 @@ def verdicts(session, work, expected, workers=1, backend="loky"):
 
 
 def gets(session, work, expected, **options):
-    """Assert that the verdict is this one; where other programs hold the CPUs all the time, skip."""
-    came = verdicts(session, work, expected, **options)
-    if all(verdict.limit in ("oversubscribed", "throttled") for verdict, _ in came):
-        pytest.skip(f"other programs hold the CPUs: {came[-1][0].evidence}")
-    assert came[-1][0].limit == expected, came
+    """Assert that the verdict is this one, each time; where other programs hold the CPUs all along, skip."""
+    for _ in range(TIMES):
+        came = verdicts(session, work, expected, **options)
+        if all(verdict.limit in DISTURBED for verdict, _ in came):
+            pytest.skip(f"other programs hold the CPUs: {came[-1][0].evidence}")
+        assert came[-1][0].limit == expected, came
 
 
 def test_a_spinner_is_limited_by_the_cpu(session):
@@ -54,7 +80,7 @@ def test_a_copier_by_memory_where_two_saturate_it_else_by_the_cpu(session):
         if verdict.limit == "memory-bandwidth":
             assert facts.cpu_growth >= 1.15
         else:
-            assert verdict.limit in ("cpu", "oversubscribed", "throttled", "undetermined"), (verdict, facts)
+            assert verdict.limit in ("cpu", *DISTURBED, "undetermined"), (verdict, facts)
 
 
 def test_an_fsync_loop_by_the_disk(session):

@@ -5,7 +5,7 @@ import pytest
 from brinery.benchmark.findings import SentinelSample
 from brinery.benchmark.inference import Drift, Estimate
 from brinery.benchmark.ledger import Ledger
-from brinery.benchmark.measured import MachineUse
+from brinery.benchmark.measured import MachineUse, WorkerSample
 from brinery.benchmark.remedies import REMEDIES, run_warnings, steal_share
 
 from .made import pooled, result, sample
@@ -16,9 +16,14 @@ def use(**changes):
     return MachineUse(200_000_000, **values | changes)
 
 
-def codes(*samples):
+def worker(**changes):
+    one = WorkerSample(1, 0, 200_000_000, 190_000_000, 10_000_000, 1, 1, 0, 0, {})
+    return replace(one, **changes)
+
+
+def codes(*samples, op="load"):
     ledger = Ledger(0, 2.0)
-    cell = pooled("npy", "load", 2)
+    cell = pooled("npy", op, 2)
     ledger.expect(cell, 100)
     for number, changes in enumerate(samples):
         ledger.add(cell, sample(cell, number, 200, **changes), 100, 0)
@@ -38,15 +43,32 @@ def test_a_quiet_cell_has_no_warning():
         ({"machine": use(throttled_ns=20_000_000)}, "throttled"),
         ({"skew_ns": 20_000_000}, "start-skew"),
         ({"tail_ns": 80_000_000}, "tail"),
+        ({"workers": (worker(process_cpu_ns=230_000_000),)}, "hidden-threads"),
     ],
 )
 def test_what_disturbs_a_cell_is_named(changes, code):
     assert codes(*[changes] * 5) == {code}
 
 
+def test_a_backlog_of_writes_disturbs_what_writes():
+    waiting = [{"machine": use(dirty_bytes=200 << 20)}] * 5
+    assert codes(*waiting, op="dump") == {"dirty-backlog"}
+    assert codes(*waiting, op="load") == set()
+
+
+def test_a_sampler_that_sees_other_cpu_time_than_the_workers_is_told():
+    made = result([(pooled("npy", "load", 1), [100])])
+    off = replace(made.sampler, workers_cpu_ns=10_000_000_000, workers_seen_cpu_ns=11_000_000_000)
+    assert any("+10.0% of the CPU time" in line for line in run_warnings(replace(made, sampler=off)))
+    near = replace(off, workers_seen_cpu_ns=10_200_000_000)
+    assert not any("CPU time that" in line for line in run_warnings(replace(made, sampler=near)))
+
+
 @pytest.mark.parametrize(
     ("problem", "code"),
     [
+        ("a worker process died (killed)", "worker-died"),
+        ("warm was not warm: 40% of a", "not-warm"),
         ("a worker was restarted", "worker-restarted"),
         ("swapped: 12 KiB of a worker's memory lay in swap", "swapped"),
         ("1 of 2 bytes came from storage: cold was not cold", "not-cold"),

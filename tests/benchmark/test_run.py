@@ -10,14 +10,19 @@ from PIL import Image
 
 from brinery.benchmark import calibrate, singles
 from brinery.benchmark.ceilings import CEILINGS
+from brinery.benchmark.compare import compare_results
+from brinery.benchmark.conclusions import conclude
 from brinery.benchmark.markdown import report_markdown
+from brinery.benchmark.objectives import Weights
 from brinery.benchmark.result_file import read_result
 from brinery.benchmark.runner import BenchInterrupted, run_benchmark
 from brinery.engine import pool
 from brinery.engine.protocols.npy import NpySerializer
 from brinery.errors import ArchiveError, DatasetError, UsageError
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "bench-result.schema.json"
+from .schema import PATH, schema
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "results").glob("*.json"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +43,10 @@ def tiny(tmp_path_factory):
         quick=True,
         ops="convert,dump,load,load_lazy,map",
         durability="buffered,fsync",
+        dispatch="partitioned,engine",
+        reads_per_write=3,
+        link=100,
+        memory_cap="8GiB",
         output=output,
         say=said.append,
         argv=("brinery", "bench", "--limit", "12"),
@@ -45,13 +54,30 @@ def tiny(tmp_path_factory):
     return made, output, said
 
 
+def validate(document):
+    Draft202012Validator(json.loads(PATH.read_text())).validate(document)
+
+
+def test_the_schema_is_that_of_the_code():
+    """Where it is not: `.venv/bin/python -m tests.benchmark.schema`."""
+    Draft202012Validator.check_schema(json.loads(PATH.read_text()))
+    assert json.loads(PATH.read_text()) == schema()
+
+
 def test_the_result_file_follows_the_schema(tiny):
     made, output, _ = tiny
-    document = json.loads((output / "result.json").read_text())
-    schema = json.loads(SCHEMA.read_text())
-    Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(document)
+    validate(json.loads((output / "result.json").read_text()))
     assert read_result(output / "result.json") == made
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=[path.stem for path in GOLDEN])
+def test_results_of_earlier_versions_stay_readable(path):
+    validate(json.loads(path.read_text()))
+    old = read_result(path)
+    assert {cell.op for cell in old.cells} == {"convert", "dump", "load"}
+    assert {cell.dispatch for cell in old.cells if cell.op == "convert"} == {"engine"}
+    assert "npy" in report_markdown(conclude(old))
+    assert compare_results(old, old).exit_code == 2  # too few rounds to tell
 
 
 def test_every_cell_was_measured_and_compared(tiny):
@@ -107,40 +133,67 @@ def test_the_sentinel_opens_and_closes_every_round(tiny):
     assert {one.name for one in made.noise.sentinel} == {"a", "b", "unsampled"}
 
 
+def test_loads_tell_opening_and_reading_from_parsing(tiny):
+    made, _, _ = tiny
+    phases = {
+        cell.op: {name for sample in cell.samples for one in sample.workers for name in one.phases_ns}
+        for cell in made.cells
+        if cell.layout == "shards" and cell.durability == "buffered"
+    }
+    assert phases == {
+        "convert": {"read", "decode", "hash", "dump", "write", "fsync"},
+        "dump": {"encode", "write"},
+        "load": {"open_read", "parse", "materialise"},
+        "load_lazy": {"open_read", "parse"},
+        "map": {"map", "materialise"},
+    }
+
+
+def test_work_handed_out_as_convert_does_is_measured_beside(tiny):
+    made, _, _ = tiny
+    handed = [cell for cell in made.cells if cell.dispatch == "engine" and cell.op != "convert"]
+    assert {cell.op for cell in handed} == {"dump", "load", "load_lazy", "map"}
+    for cell in handed:
+        assert cell.valid, cell.problem
+        for sample in cell.samples:
+            assert sample.parent_wall_ns >= sample.wall_ns
+            assert sample.images == cell.size.images * sample.passes * cell.workers
+
+
+def test_starting_workers_is_timed_apart(tiny):
+    made, _, _ = tiny
+    assert sum(one.workers for one in made.startups) >= 2
+    assert all(one.spawn_ns > 0 and one.import_ns > 0 for one in made.startups)
+
+
+def test_the_sampler_is_held_against_the_workers(tiny):
+    made, _, _ = tiny
+    assert all(
+        worker.lifetime_cpu_ns >= worker.process_cpu_ns >= 0
+        for cell in made.cells
+        if cell.op != "convert" and cell.dispatch == "partitioned"
+        for sample in cell.samples
+        for worker in sample.workers
+    )
+
+
+def test_the_weights_of_the_cost_are_kept(tiny):
+    made, _, _ = tiny
+    assert made.settings.weights == Weights(3, 100, 8 << 30)
+
+
 def test_limits_are_told_for_every_number_of_workers(tiny):
     made, _, _ = tiny
-    assert {(one.protocol, one.op, one.durability) for one in made.scaling} == {
-        (cell.protocol, cell.op, cell.durability) for cell in made.cells if cell.pool == "loky"
+    assert {(one.protocol, one.op, one.durability, one.dispatch) for one in made.scaling} == {
+        (cell.protocol, cell.op, cell.durability, cell.dispatch) for cell in made.cells if cell.pool == "loky"
     }
     assert all([verdict.workers for verdict in one.verdicts] == [1, 2] for one in made.scaling)
-
-
-def test_a_result_of_an_earlier_version_stays_readable(tiny, tmp_path):
-    _, output, _ = tiny
-    document = json.loads((output / "result.json").read_text())
-    for late in ("ceilings", "scaling", "recommendations"):
-        del document[late]
-    for late in ("sentinel", "floor", "drift", "sampler_effect", "steal", "throttled"):
-        del document["noise"][late]
-    for cell in document["cells"]:
-        for late in ("cache", "durability", "split", "bound", "stopped_early"):
-            del cell[late]
-        for sample in cell["samples"]:
-            del sample["machine"]
-            for worker in sample["workers"]:
-                del worker["run_wait_ns"], worker["other_ns"]
-    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
-    (tmp_path / "old.json").write_text(json.dumps(document))
-    old = read_result(tmp_path / "old.json")
-    assert old.cells[0].durability == "buffered"
-    assert old.noise.floor is None
-    assert report_markdown(old)
 
 
 def test_workers_are_distinct_processes_that_start_together(tiny):
     made, _, _ = tiny
     for cell in made.cells:
-        if cell.pool == "loky" and cell.op != "convert":
+        if cell.pool == "loky" and cell.dispatch == "partitioned":
             for sample in cell.samples:
                 assert len({worker.pid for worker in sample.workers} - {os.getpid()}) == cell.workers
                 assert sample.wall_ns >= max(worker.wall_ns for worker in sample.workers)

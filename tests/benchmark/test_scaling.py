@@ -13,7 +13,7 @@ pytest.importorskip("scipy")
 
 CPUS = 64
 ALL_N = (1, 2, 4, 8, 16, 32)
-DRAWS = 1000 if os.environ.get("BRINERY_ALL_DRAWS") else 300
+DRAWS = 1000 if os.environ.get("BRINERY_SOAK") else 300
 
 
 def usl(workers, alpha, beta, gamma=1000.0):

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from brinery.benchmark.conclusions import conclude, with_bounds
-from brinery.benchmark.findings import Ceiling
+from brinery.benchmark.findings import Ceiling, Startup
+from brinery.benchmark.findings_tables import startup_table
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.markdown import report_markdown
 from brinery.benchmark.matrix import Cell
@@ -125,6 +128,7 @@ def test_every_protocol_has_a_line_of_growth_and_limits():
     assert gain.endswith("at 2")
     assert serial.startswith("serial ")  # two numbers of workers: no curve
     assert (ceiling, limited) == ("-", "cpu (1, 2, 4*)")
+    assert "USL" not in report_markdown(made)
 
 
 def test_three_numbers_of_workers_have_a_curve():
@@ -138,6 +142,20 @@ def test_three_numbers_of_workers_have_a_curve():
     assert gain == "Amdahl"
     assert "alpha 0.1" in parameters
     assert ceiling == "beyond data"
+
+
+def test_files_of_one_image_stand_beside_the_making_of_files():
+    made = result([(single("npy", "dump"), ROUNDS)])  # 500 files a second
+    (dump,) = with_bounds(made.cells, [ceiling("raw-write", 1, 1e12), ceiling("create", 1, 2000, "files")])
+    assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("create", 0.25)
+
+
+def test_starting_workers_has_a_table_of_its_own():
+    made = result([(pooled("npy", "load", 1), ROUNDS)])
+    assert startup_table(made) is None
+    starts = (Startup(2, 800_000_000, 50_000_000), Startup(2, 600_000_000, 30_000_000), Startup(1, 10**9, 1))
+    rows = startup_table(replace(made, startups=starts)).rows
+    assert rows == (("1", "1.00", "0.000"), ("2", "0.700", "0.040"))
 
 
 def test_noise_and_recommendations_have_tables():

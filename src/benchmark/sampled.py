@@ -1,0 +1,90 @@
+"""What the sampler saw of a bench, thinned for the result, beside what the workers counted themselves."""
+
+import time
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from ..engine.sampler import Reading, Sampler
+from .measured import CellResult
+from .result import SamplerInfo
+
+__all__ = ["cpu_seen", "sampled"]
+
+_ROW_NS = 1_000_000_000
+_COLUMNS = (
+    "t_ns",
+    "pid",
+    "role",
+    "cpu_user_ns",
+    "cpu_system_ns",
+    "rss_bytes",
+    "pss_bytes",
+    "read_bytes",
+    "write_bytes",
+)
+
+
+def sampled(sampler: Sampler, cells: Iterable[CellResult]) -> SamplerInfo:
+    """Keep one reading a process and second, and all that have shares of memory."""
+    timeline = sampler.timeline
+    rows, last = [], dict[int, int]()
+    for reading in timeline:
+        if reading.pss_bytes is not None or reading.t_ns - last.get(reading.pid, -_ROW_NS) >= _ROW_NS:
+            last[reading.pid] = reading.t_ns
+            rows.append(tuple(getattr(reading, name) for name in _COLUMNS))
+    times = sorted({reading.t_ns for reading in timeline})
+    wall = time.perf_counter_ns() - sampler.begin_ns if sampler.begin_ns else 0
+    own, seen = cpu_seen(timeline, sampler.begin_ns, cells)
+    return SamplerInfo(
+        wall_ns=wall,
+        cpu_ns=sampler.cpu_ns or None,
+        peak_rss_bytes=sampler.peak.rss_bytes,
+        peak_pss_bytes=sampler.peak.pss_bytes,
+        columns=_COLUMNS,
+        rows=tuple(rows),
+        longest_gap_ns=max((after - before for before, after in pairwise(times)), default=None),
+        begin_ns=sampler.begin_ns or None,
+        workers_cpu_ns=own,
+        workers_seen_cpu_ns=seen,
+    )
+
+
+def cpu_seen(
+    timeline: Iterable[Reading], begin_ns: int, cells: Iterable[CellResult]
+) -> tuple[int | None, int | None]:
+    """Return the workers' CPU time between each one's first and last region: their own count, the sampler's.
+
+    Args:
+        timeline: readings, times from `begin_ns` on.
+        begin_ns: when the sampler began, on the clock that all processes share.
+        cells: whose workers counted.
+
+    Returns:
+        Both in ns, over the workers that both saw twice or more; None where there is none.
+    """
+    told: dict[int, list[tuple[int, int]]] = {}
+    for cell in cells:
+        for sample in cell.samples if cell.pool == "loky" else ():
+            for worker in sample.workers:
+                if worker.lifetime_cpu_ns is not None:
+                    end = worker.begin_ns + worker.wall_ns
+                    told.setdefault(worker.pid, []).append((end, worker.lifetime_cpu_ns))
+    readings: dict[int, list[tuple[int, int]]] = {}
+    for reading in timeline:
+        spent = reading.cpu_user_ns + reading.cpu_system_ns
+        readings.setdefault(reading.pid, []).append((begin_ns + reading.t_ns, spent))
+    own = seen = 0
+    for pid, points in told.items():
+        (first, before), (last, after) = min(points), max(points)
+        known = readings.get(pid, [])
+        if len(known) < 2 or last == first:
+            continue
+        times, spent_by = np.array(known, dtype=np.float64).T
+        start, end = np.clip([first, last], times[0], times[-1])
+        if (start, end) != (first, last):
+            continue  # it worked before the first reading or after the last
+        own += after - before
+        seen += round(float(np.diff(np.interp([start, end], times, spent_by))[0]))
+    return (own, seen) if own else (None, None)

@@ -1,0 +1,38 @@
+"""A protocol that another package registers is measured like any other, in worker processes too."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "bench" / "planted.py"
+
+
+def planted():
+    spec = importlib.util.spec_from_file_location("planted_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_third_partys_protocol_is_measured(tmp_path):
+    folder = tmp_path / "package"
+    planted().make_folder(folder, "1.0", 1.0)
+    (folder / "brinery").unlink()  # the installed one
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "brinery", "bench", "--protocols", "planted", "--cores", "2"),
+            *("--ops", "dump,load", "--rounds", "1", "--limit", "6", "--quick", "--json"),
+            *("--output", str(tmp_path / "out")),
+        ],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cells = [cell for cell in json.loads(done.stdout)["cells"] if cell["protocol"] == "planted"]
+    assert {(cell["op"], cell["pool"]) for cell in cells} == {
+        ("dump", "none"), ("load", "none"), ("dump", "loky"), ("load", "loky"),
+    }  # fmt: skip
+    assert all(cell["valid"] and cell["verify"]["checked"] for cell in cells)

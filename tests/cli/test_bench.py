@@ -1,0 +1,92 @@
+"""brinery bench as a user meets it: what it hands on, and two versions at once."""
+
+import json
+
+import pytest
+
+from brinery.benchmark import ab
+from brinery.benchmark.compare import compare_results
+from brinery.errors import BrineryError, UsageError
+
+from ..benchmark.made import pooled, result
+from .test_commands import brinery_command  # noqa: F401 - the fixture
+
+pytest.importorskip("scipy")
+
+CELL = pooled("npy", "dump", 2)
+
+
+@pytest.fixture
+def versions(monkeypatch):
+    """Stand in for the measuring: the head takes 1.2 times as long; returns what was asked for."""
+    asked = {}
+
+    def run(base, head, *, say, **options):
+        asked.update(options, versions=(base, head))
+        say("round 1 of 7: base, main")
+        times = [150 + number % 3 for number in range(7)]
+        slower = [1.2 * time for time in times]
+        return compare_results(
+            result([(CELL, times)]), result([(CELL, slower)]), names=(base, head), paired=True, software=False
+        )
+
+    monkeypatch.setattr(ab, "run_ab", run)
+    return asked
+
+
+def test_two_versions_are_measured_and_the_exit_code_is_the_answer(brinery_command, versions):  # noqa: F811
+    code, text, err = brinery_command("bench", "--ab", "main", "HEAD", "photos.tar", "--protocols", "npy")
+    assert code == 1
+    assert "1 of 1 cell regressed" in text
+    assert "round 1 of 7" in err
+    assert versions["versions"] == ("main", "HEAD")
+    assert (versions["source"], versions["protocols"], versions["rounds"]) == ("photos.tar", "npy", None)
+
+
+def test_the_comparison_of_two_versions_comes_as_json_or_markdown(brinery_command, versions):  # noqa: F811
+    _, text, _ = brinery_command("bench", "--ab", "main", "HEAD", "--json")
+    assert json.loads(text)["counts"]["regressed"] == 1
+    _, text, _ = brinery_command("bench", "--ab", "main", "HEAD", "--markdown")
+    assert text.startswith("### brinery compare\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(UsageError("'x' is no revision"), "no revision"), (BrineryError("a round failed; see a.log"), "a.log")],
+)
+def test_two_versions_that_cannot_be_measured_end_with_4(brinery_command, monkeypatch, error, says):  # noqa: F811
+    def fail(*_versions, **_options):
+        raise error
+
+    monkeypatch.setattr(ab, "run_ab", fail)
+    code, text, err = brinery_command("bench", "--ab", "x", "HEAD")
+    assert (code, text) == (4, "")
+    assert says in err
+
+
+def test_formats_exclude_each_other_and_markdown_needs_two_versions(brinery_command, versions):  # noqa: F811
+    assert brinery_command("bench", "--ab", "main", "HEAD", "--json", "--markdown")[0] == 4
+    assert brinery_command("bench", "--markdown")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--reads-per-write", "-1"],
+        ["--link", "0"],
+        ["--memory-cap", "much"],
+        ["--dispatch", "thrown"],
+        ["--cache", "hot"],
+    ],
+)
+def test_options_that_make_no_sense_end_with_2(brinery_command, tmp_path, arguments):  # noqa: F811
+    code, text, err = brinery_command("bench", "--output", tmp_path / "out", *arguments)
+    assert (code, text) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_shows_examples(brinery_command):  # noqa: F811
+    text = brinery_command("bench", "--help")[1]
+    assert "brinery bench --ab main HEAD" in text
+    assert "--reads-per-write" in text
