@@ -21,6 +21,7 @@ UNITS: dict[str, Unit] = {
     "memcpy": "bytes",
     "raw-write": "bytes",
     "raw-write-fsync": "bytes",
+    "raw-files": "bytes",
     "raw-read": "bytes",
     "raw-read-cold": "bytes",
     "create": "files",
@@ -115,17 +116,25 @@ class _RawWrite(_Ceiling):
         self._files += 1
         try:
             written = os.write(descriptor, self._data)
-            while written < _WRITE_BYTES:
+            while written < len(self._data):
                 written += os.write(descriptor, self._data[written:])
             if self.fsync:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.amount += _WRITE_BYTES
+        self.amount += len(self._data)
 
 
 class _RawWriteFsync(_RawWrite):
     fsync = True
+
+
+class _RawFiles(_RawWrite):
+    """Writes new files as large as an image's array, each by one system call, and closes them."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._data = self._data[: max(1, round(self.corpus.pixel_bytes))]
 
 
 class _RawRead(_Ceiling):
@@ -211,6 +220,7 @@ _ACTIONS: dict[str, type[_Ceiling]] = {
     "memcpy": _Memcpy,
     "raw-write": _RawWrite,
     "raw-write-fsync": _RawWriteFsync,
+    "raw-files": _RawFiles,
     "raw-read": _RawRead,
     COLD: _RawReadCold,
     "create": _Create,

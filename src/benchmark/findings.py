@@ -43,8 +43,8 @@ class Ceiling:
     """What the machine can do at most, with so many workers.
 
     Attributes:
-        name: what was done: "spin", "memcpy", "raw-write", "raw-write-fsync", "raw-read", "raw-read-cold",
-            "create", "no-op", "decode".
+        name: what was done: "spin", "memcpy", "raw-write", "raw-write-fsync", "raw-files", "raw-read",
+            "raw-read-cold", "create", "no-op", "decode".
         unit: of the amounts.
         workers: how many.
         valid: it has valid samples.

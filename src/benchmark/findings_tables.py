@@ -25,6 +25,7 @@ _CEILING_TITLES = {
     "memcpy": "memcpy: copying in memory, MB/s",
     "raw-write": "raw-write: new files in the page cache, MB/s",
     "raw-write-fsync": "raw-write-fsync: the same, flushed, MB/s",
+    "raw-files": "raw-files: new files as large as an array, MB/s",
     "raw-read": "raw-read: from the page cache, MB/s",
     "raw-read-cold": "raw-read-cold: from storage, MB/s",
     "create": "create: files of 64 bytes, files/s",

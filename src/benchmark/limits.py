@@ -38,10 +38,10 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
     """Return the ceiling nearest to a cell; None where none was measured with as many workers.
 
     convert: the time an image of decoding alone and of writing its bytes raw, over its own time. dump: the
-    larger of bytes written over raw writes and of files made over those that can be. load: the larger of
-    bytes read over raw reads and of bytes moved in memory over memcpy. map: bytes touched over memcpy. A copy
-    moves its bytes twice, also out of or into the page cache; touching moves them once, or not at all where
-    they have just been copied.
+    larger of bytes written over raw writes (with one file an image, over those of such files) and of files
+    made over those that can be. load: the larger of bytes read over raw reads and of bytes moved in memory
+    over memcpy. map: bytes touched over memcpy. A copy moves its bytes twice, also out of or into the page
+    cache; touching moves them once, or not at all where they have just been copied.
     """
     stats, workers = cell.stats, cell.workers
     if stats is None:
@@ -55,6 +55,8 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
             shares.append(("decode + raw-write", (1 / decoded + files / written) * stats.images_per_s))
     elif cell.op == "dump":
         name = "raw-write-fsync" if cell.durability == "fsync" else "raw-write"
+        if cell.layout == "single":
+            name = "raw-files"
         shares.append((name, _over(files * stats.images_per_s, ceilings.per_s(name, workers))))
         shares.append(("create", _over(_files_per_s(cell), ceilings.per_s("create", workers))))
     elif cell.op == "map":

@@ -10,7 +10,7 @@ from .stats import median
 __all__ = ["MachineChange"]
 
 _OF_LOADS = ("spin", "memcpy", "raw-read")
-_OF_DUMPS = ("spin", "memcpy", "raw-write", "create")
+_OF_DUMPS = ("spin", "memcpy", "raw-write", "raw-files", "create")
 
 
 class MachineChange:

@@ -45,7 +45,7 @@ _SPAWN_NS = 500_000_000  # of a worker process, imports included
 _MAP_NS_PER_BYTE = 0.2
 _MAP_NS = 15_000.0
 _SHARD_PIXEL_BYTES = 32 << 20
-_WRITERS = ("convert", "dump", "raw-write", "raw-write-fsync", "create")
+_WRITERS = ("convert", "dump", "raw-write", "raw-write-fsync", "raw-files", "create")
 
 
 class Sweep:

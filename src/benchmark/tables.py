@@ -33,6 +33,7 @@ _CEILINGS = {
     "decode + raw-write": "decode",
     "raw-write": "write",
     "raw-write-fsync": "fsync",
+    "raw-files": "files",
     "raw-read": "read",
     "raw-read-cold": "cold read",
     "memcpy": "memcpy",

@@ -146,8 +146,10 @@ def test_three_numbers_of_workers_have_a_curve():
 
 def test_files_of_one_image_stand_beside_the_making_of_files():
     made = result([(single("npy", "dump"), ROUNDS)])  # 500 files a second
-    (dump,) = with_bounds(made.cells, [ceiling("raw-write", 1, 1e12), ceiling("create", 1, 2000, "files")])
+    (dump,) = with_bounds(made.cells, [ceiling("raw-files", 1, 1e12), ceiling("create", 1, 2000, "files")])
     assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("create", 0.25)
+    (dump,) = with_bounds(made.cells, [ceiling("raw-files", 1, 231_000 * 1000), ceiling("raw-write", 1, 1)])
+    assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("raw-files", 0.5)
 
 
 def test_starting_workers_has_a_table_of_its_own():
