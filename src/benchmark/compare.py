@@ -296,7 +296,7 @@ def _judged(
         own = machine.of(name.op, name.cache, name.durability, name.workers) if machine else None
         verdict = judge(ratio, q_value, floor, machine=own)
         (in_a, in_b), (cell_a, cell_b) = times[name], pairs[name]
-        reason = _reason(ratio, len(in_a), len(in_b)) if verdict == "inconclusive" else None
+        reason = _reason(ratio, len(in_a), len(in_b), own) if verdict == "inconclusive" else None
         changes.append(
             CellChange(
                 name=name,
@@ -323,9 +323,12 @@ def _ratio(a: Mapping[int, float], b: Mapping[int, float], *, paired: bool) -> R
     return unpaired_ratio(list(a.values()), list(b.values()))
 
 
-def _reason(ratio: Ratio, a_rounds: int, b_rounds: int) -> str:
+def _reason(ratio: Ratio, a_rounds: int, b_rounds: int, machine: float | None) -> str:
     if ratio.rounds < FEWEST_ROUNDS:
         return f"fewer than {FEWEST_ROUNDS} rounds ({a_rounds} and {b_rounds})"
+    excludes = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
+    if excludes and machine is not None and max(ratio.value, 1 / ratio.value) <= 1 + machine:
+        return "the machine itself may have changed as much between the runs: measure both with bench --ab"
     return "the interval is too wide, or the change too near the noise: measure more rounds"
 
 

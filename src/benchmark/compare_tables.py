@@ -8,7 +8,16 @@ from .tables import Table, text_table
 
 __all__ = ["comparison_markdown", "comparison_text", "summary"]
 
-_COLUMNS = ("protocol", "workers", "A images/s", "B images/s", "time B/A", "95 % interval", "verdict")
+_COLUMNS = (
+    "protocol",
+    "workers",
+    "A images/s",
+    "B images/s",
+    "time B/A",
+    "95 % interval",
+    "machine",
+    "verdict",
+)
 _GROUP_COLUMNS = ("protocol", "op", "cells", "time B/A", "lowest", "highest")
 _OTHER_WORK = "~ the runs measured prefixes of the corpus whose lengths differ by more than a fifth."
 _LISTED = 12
@@ -108,6 +117,7 @@ def _row(change: CellChange) -> tuple[str, ...]:
         _rate(change.b_ns),
         ("~" if change.other_work else "") + _ratio(ratio.value),
         f"{ratio.low:.3f}..{ratio.high:.3f}" if known else "-",
+        "-" if change.machine is None else f"{change.machine:.0%}",
         change.verdict,
     )
 
@@ -130,10 +140,12 @@ def _group_table(comparison: Comparison) -> Table:
 def _sides(comparison: Comparison) -> list[str]:
     floor = "not known" if comparison.floor is None else f"{comparison.floor:.1%}"
     how = "within alternating rounds of one session" if comparison.paired else "between two runs"
+    machine = "" if comparison.paired else " Machine: by how much the ceilings may have changed."
     return [
         _side("A", comparison.a),
         _side("B", comparison.b),
-        f"Ratios of time {how}, above 1 is slower; noise floor {floor}, the least change called is 3 %.",
+        f"Ratios of time {how}, above 1 is slower; noise floor {floor}, the least change called is 3 %."
+        f"{machine}",
     ]
 
 

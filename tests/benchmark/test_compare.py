@@ -317,6 +317,9 @@ def test_a_change_that_the_machine_itself_made_is_not_called():
         assert found.counts["regressed"] == called, (name, factor)
         loads = [one for one in found.cells if one.name.op == "load"]
         assert {one.verdict for one in loads} == {"same"}  # the margin of "same" is no wider for it
+        dumps = [one for one in found.cells if one.name.op == "dump"]
+        assert ("bench --ab" in (dumps[0].reason or "")) is (called == 0)
+        assert "| machine |" in comparison_markdown(found)
 
 
 def test_what_the_machine_changed_is_taken_from_the_same_or_the_nearest_number_of_workers():
