@@ -140,12 +140,13 @@ def _group_table(comparison: Comparison) -> Table:
 def _sides(comparison: Comparison) -> list[str]:
     floor = "not known" if comparison.floor is None else f"{comparison.floor:.1%}"
     how = "within alternating rounds of one session" if comparison.paired else "between two runs"
-    machine = "" if comparison.paired else " Machine: by how much the ceilings may have changed."
+    least = f"noise floor {floor}, the least change called is 3 %"
+    if not comparison.paired:
+        least += "; machine: by how much the ceilings may have changed"
     return [
         _side("A", comparison.a),
         _side("B", comparison.b),
-        f"Ratios of time {how}, above 1 is slower; noise floor {floor}, the least change called is 3 %."
-        f"{machine}",
+        f"Ratios of time {how}, above 1 is slower; {least}.",
     ]
 
 
