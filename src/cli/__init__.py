@@ -1,5 +1,6 @@
 """The command line: one file a command, loaded when it is called."""
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -78,6 +79,7 @@ _cli.help = _with_examples(_cli.help)
 
 def main() -> None:
     """Run a command and leave with its exit code."""
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = _cli.main(standalone_mode=False)
@@ -94,7 +96,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 141
+    except OSError as error:  # stdout or stderr cannot be written
+        click.echo(f"brinery: {error.strerror or error}", err=True)
+        code = 4
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null where a standard stream is closed: libraries would print into a shard of its number."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
 
 
 def _terminate(_number: int, _frame: Any) -> None:

@@ -40,9 +40,11 @@ class Destination:
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *, overwrite: bool, fsync: bool) -> None:
         self.folder = folder
-        _check_contents(folder, overwrite)
-        self.created = not folder.exists()
         try:
+            _check_contents(folder, overwrite)
+            self.created = not folder.exists()
+            if folder.is_symlink() and self.created:
+                raise DestinationError(f"{folder} is a link to nothing: make what it names, or remove it")
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -173,7 +175,10 @@ def _check_contents(folder: Path, overwrite: bool) -> None:
 
 def check_apart(sources: Sequence[Path], folder: Path) -> None:
     """Raise UsageError where the destination lies inside a source folder, or is one."""
-    target = folder.resolve()
+    try:
+        target = folder.resolve()
+    except (OSError, RuntimeError) as error:  # too long, or links that go round in circles
+        raise StorageError(f"cannot make {folder}: {getattr(error, 'strerror', None) or error}") from error
     for source in sources:
         if source.is_dir() and target.is_relative_to(source.resolve()):
             raise UsageError(f"the destination {folder} lies inside the source {source}: choose one outside")

@@ -11,11 +11,12 @@ from .cpus import default_workers
 from .limits import worker_memory
 from .pool import Backend, check_workers
 from .records import Layout
-from .sizes import parse_size
+from .sizes import format_size, parse_size
 
 __all__ = ["LAYOUTS", "ConvertOptions", "FailureLimit", "PathLike"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
+_LEAST_MEMORY = 256 << 20  # libraries, and a small image
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
@@ -100,6 +101,8 @@ class ConvertOptions:
         if self.timeout is not None and self.backend == "threading":
             raise UsageError("a thread cannot be stopped: timeout needs the backend loky")
         check_workers(self.worker_count, self.backend)
+        if self.memory is not None and self.memory_bytes < _LEAST_MEMORY:
+            raise UsageError(f"memory is {format_size(_LEAST_MEMORY)} or more, not {self.memory}")
         _ = self.shard_bytes, self.failure_limit, self.memory_bytes, self.read_budget()
 
     def decode_options(self) -> DecodeOptions:

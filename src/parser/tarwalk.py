@@ -107,18 +107,22 @@ class TarWalk:
             # Eleven octal digits are the rule; base 256, blanks and NULs are for `number`.
             digits = block[124:135]
             size = int(digits, 8) if digits.isdigit() else number(block[124:136])
-            digits = block[136:147]
-            mtime_ns = _SECOND * (int(digits, 8) if digits.isdigit() else number(block[136:148]))
             if pax:
                 size = int(pax.get(b"size", size))
                 name = pax.get(b"path", name)
-                mtime_ns = nanoseconds(pax[b"mtime"]) if b"mtime" in pax else mtime_ns
             if not 0 <= size < _MAX_SIZE:
                 raise ValueError(f"a size of {size}")  # noqa: TRY301  # one way out
         except ValueError as error:
             self._resynchronise(start + BLOCK)
             return self._damage(start, f"damaged header: {error}")
 
+        try:
+            digits = block[136:147]
+            mtime_ns = _SECOND * (int(digits, 8) if digits.isdigit() else number(block[136:148]))
+            if b"mtime" in pax:
+                mtime_ns = nanoseconds(pax[b"mtime"])
+        except ValueError:
+            mtime_ns = 0  # no reason to lose an image
         key = key_of_bytes(name, self._prefix)
         sparse = kind == b"S" or any(keyword.startswith(b"GNU.sparse.") for keyword in pax)
         offset = start + BLOCK

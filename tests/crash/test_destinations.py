@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 import brinery
 from brinery.engine import destination
-from brinery.errors import StorageError
+from brinery.errors import DestinationError, StorageError
 
 from ..engine.test_convert import contents
 from ..images import images, make_folder
@@ -94,7 +95,7 @@ def test_links_to_a_destination(tmp_path):
     assert brinery.convert(folder, tmp_path / "link", **SMALL).samples == 9
     assert brinery.verify(tmp_path / "real", workers=1).bad == ()
     (tmp_path / "dangling").symlink_to("nowhere")
-    with pytest.raises(StorageError, match=r"cannot make .*dangling"):
+    with pytest.raises(DestinationError, match=r"dangling is a link to nothing"):
         brinery.convert(folder, tmp_path / "dangling", **SMALL)
 
 
@@ -114,6 +115,54 @@ def test_shards_deleted_by_hand_are_made_again(tmp_path, layout):
     brinery.convert(folder, tmp_path / "out", **options)
     assert contents(tmp_path / "out")[0] == whole[0]
     assert brinery.verify(tmp_path / "out", workers=1).bad == ()
+
+
+def test_closed_standard_streams_lead_nothing_into_a_shard(tmp_path):
+    # The first files that such a process opens get the streams' numbers, and libraries print there.
+    folder = make_folder(tmp_path / "in", images(9))
+    command = [
+        sys.executable,
+        "-m",
+        "brinery",
+        "convert",
+        "--workers",
+        "1",
+        str(folder),
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *command], check=False)
+    assert done.returncode == 0
+    assert brinery.verify(tmp_path / "out", workers=1).samples == 9
+
+
+def test_a_full_disk_behind_stdout_is_said(tmp_path):
+    folder = make_folder(tmp_path / "in", images(9))
+    command = [
+        sys.executable,
+        "-m",
+        "brinery",
+        "convert",
+        "--backend",
+        "threading",
+        str(folder),
+        str(tmp_path / "out"),
+    ]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (4, "brinery: No space left on device\n")
+    assert brinery.verify(tmp_path / "out", workers=1).samples == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("x" * 300, "File name too long"), ("loop", "loop"), ("file/below", "Not a directory")],
+)
+def test_a_destination_that_cannot_be(tmp_path, name, reason):
+    folder = make_folder(tmp_path / "in", images(3))
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=f"cannot make .*{reason}"):
+        brinery.convert(folder, tmp_path / name, **SMALL)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

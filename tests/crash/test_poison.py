@@ -1,9 +1,12 @@
 """An image that kills or hangs its worker costs itself and nothing else."""
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import pytest
 import brinery
 
 from ..engine.test_convert import contents
-from ..images import as_pillow, jpeg, make_tar
+from ..images import as_pillow, jpeg, make_folder, make_tar
 
 # Stands for a bug in a decoder: the comment in a JPEG says what it does to its worker.
 DECODER = """
@@ -26,7 +29,9 @@ def decode_jpeg(data, *arguments, **options):
     if b"POISON:segfault" in data:
         os.kill(os.getpid(), signal.SIGSEGV)
     if b"POISON:memory" in data:
-        raise MemoryError
+        hog = [bytes([1]) * (64 << 20) for _ in range(1000)]
+    if b"POISON:abort" in data:
+        os.abort()
     while b"POISON:hang" in data:
         time.sleep(1)
     return decode(data, *arguments, **options)
@@ -46,10 +51,11 @@ def convert(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(DECODER)
 
-    def run(source, out, *options):
+    def run(*arguments, code=None, **settings):
         command = [sys.executable, "-m", "brinery", "convert", "--workers", "2", "--shard-size", "256KiB"]
         return subprocess.run(
-            [*command, *options, str(source), str(out)],
+            [*(command if code is None else [sys.executable, "-c", code]), *map(str, arguments)],
+            **settings,
             env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
             capture_output=True,
             text=True,
@@ -68,7 +74,7 @@ def failures(dataset):
 def test_seven_poison_images_among_a_thousand(tmp_path, convert):
     healthy = {f"{index:04}.jpg": jpeg(index % 50) for index in range(1000)}
     planted = {"0003": "kill", "0004": "kill", "0200": "segfault", "0500": "hang", "0777": "kill"}
-    planted |= {"0998": "hang", "0999": "segfault"}
+    planted |= {"0998": "hang", "0999": "abort"}
     files = healthy | {f"{name}.jpg": poison(int(name), how) for name, how in planted.items()}
     done = convert(make_tar(tmp_path / "in.tar", files), tmp_path / "out", "--timeout", "2")
     assert done.returncode == 3, done.stderr
@@ -87,9 +93,65 @@ def test_seven_poison_images_among_a_thousand(tmp_path, convert):
 
 def test_a_member_that_does_not_fit_into_memory_fails_alone(tmp_path, convert):
     files = {f"{index}.jpg": jpeg(index) for index in range(20)} | {"7.jpg": poison(7, "memory")}
-    done = convert(make_tar(tmp_path / "in.tar", files), tmp_path / "out")
+    done = convert(make_tar(tmp_path / "in.tar", files), tmp_path / "out", "--memory", "512MiB")
     assert done.returncode == 3, done.stderr
-    assert failures(tmp_path / "out") == {"7.jpg": "DecodeError"}
+    with sqlite3.connect(tmp_path / "out" / "manifest.sqlite") as db:
+        ((key, message),) = db.execute("SELECT key, message FROM failures")
+        ((summary,),) = db.execute("SELECT summary FROM runs")
+    assert (key, message) == ("7.jpg", "MemoryError: it does not fit into the memory that there is")
+    assert json.loads(summary)["peak_rss_bytes"] < 1 << 30  # parent and two workers
+
+
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
+
+
+@pytest.fixture
+def group(tmp_path):
+    """A cgroup of 400 MB: what passes that is killed by the kernel."""
+    folder = MEMORY_GROUPS / f"brinery-{os.getpid()}"
+    try:
+        folder.mkdir()
+        (folder / "memory.limit_in_bytes").write_text(str(400 << 20))
+    except OSError as error:
+        pytest.skip(f"no cgroup of its own: {error}")
+    yield folder
+    for _ in range(50):
+        try:
+            folder.rmdir()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def test_a_worker_that_the_kernel_kills_for_memory_costs_one_image(tmp_path, convert, group):
+    files = {f"{index:02}.jpg": jpeg(index) for index in range(40)} | {"07.jpg": poison(7, "memory")}
+    tar = make_tar(tmp_path / "in.tar", files)
+
+    def enter():
+        (group / "tasks").write_text("0")
+
+    done = convert(tar, tmp_path / "out", "--memory", "64GiB", preexec_fn=enter)
+    assert done.returncode == 3, done.stderr
+    assert failures(tmp_path / "out") == {"07.jpg": "WorkerDied"}
+    assert brinery.verify(tmp_path / "out", workers=1).samples == 39
+
+
+TWICE = """
+import sys, brinery
+options = {"workers": 2, "shard_size": "16KiB", "fsync": False}
+print(brinery.convert(sys.argv[1], sys.argv[3], **options).failures)
+print(brinery.convert(sys.argv[2], sys.argv[3], timeout=1, **options).failures)
+"""
+
+
+def test_warm_workers_are_watched_in_every_run(tmp_path, convert):
+    files = {f"{index:02}.jpg": jpeg(index) for index in range(40)}
+    first = make_folder(tmp_path / "first" / "in", files)
+    second = make_folder(tmp_path / "second" / "in", files | {"50.jpg": poison(50, "hang")})
+    done = convert(first, second, tmp_path / "out", code=TWICE)
+    assert done.stdout.split() == ["0", "1"], done.stderr
+    assert failures(tmp_path / "out") == {"50.jpg": "Timeout"}
 
 
 def test_the_shards_are_those_of_an_archive_where_the_poison_is_just_broken(tmp_path, convert):

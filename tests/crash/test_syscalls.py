@@ -187,6 +187,7 @@ def test_a_run_killed_beside_its_worker_process_goes_on(archive, tmp_path):
 
 ERRORS = {
     "ENOSPC": {"mkdir": 3, "pwritev2": 2, "pwrite64": 4, "rename": 1},
+    "EDQUOT": {"pwritev2": 1, "mkdir": 1},
     "EIO": {"pwritev2": 1, "fsync": 2, "rename": 1, "pwrite64": 2, "fdatasync": 3, "unlink": 2},
 }
 

@@ -5,9 +5,11 @@ import io
 import os
 import pickle
 import pickletools
+import random
 import sqlite3
 import struct
 import zipfile
+from collections import Counter
 
 import h5py
 import hickle
@@ -15,11 +17,16 @@ import numpy as np
 import pytest
 
 import brinery
+from brinery.engine.protocols.base import Placement, Spec
+from brinery.engine.protocols.registry import get_serializer
 from brinery.errors import CorruptError, DatasetError
 
 from ..images import encoded, make_tar, pixels
+from .apart import run_apart
+from .test_mutations import MUTATIONS
 
 FILES = {f"{index}.png": encoded(pixels(index, (20, 24, 3)), "PNG") for index in range(3)}
+MUTATIONS_OF_POISON = 1_000_000 if os.environ.get("BRINERY_SOAK") else 2000
 SECRET = b"secret" * 240  # as many bytes as one sample has
 
 
@@ -169,6 +176,52 @@ def test_hickle_itself_would_run_it(tmp_path):
     with contextlib.suppress(Exception):  # whatever hickle makes of what it ran
         hickle.load(str(tmp_path / "a.hkl"))
     assert (tmp_path / "ran").exists()
+
+
+def poisoned(root, canary):
+    """Files that would run something where they were loaded by their formats' own libraries."""
+    for version in range(6):
+        for number, payload in enumerate((system, evaluated, in_an_array, in_the_key)):
+            yield f"pickle-{version}", f"{number}", pickle.dumps(payload(canary), version)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive, archive.open("0.png.npy", "w") as member:
+        np.save(member, in_an_array(canary)[1], allow_pickle=True)
+    yield "npz", "pickled", stream.getvalue()
+    _, file = make(root, "hickle")
+    with h5py.File(file, "r+") as container:
+        for name in list(container["hickle_types_table"]):
+            del container["hickle_types_table"][name]
+            bait = np.frombuffer(pickle.dumps(system(canary)), "S1").reshape(1, -1)
+            container["hickle_types_table"][name] = bait
+    yield "hickle", "types", file.read_bytes()
+
+
+def mutate_poison(step, root, canary):
+    """Read damaged poison by the safe path; return how often each protocol gave an array all the same."""
+    files = list(poisoned(root, canary))
+    spec = Spec(np.dtype("u1"), (20, 24, 3))
+    gave = Counter()
+    for protocol, name, data in files:
+        count = MUTATIONS_OF_POISON // len(files)
+        slow = 1 if protocol.startswith("pickle") else 50  # HDF5 takes milliseconds
+        for step.value in range(count // slow):
+            chance = random.Random(f"{protocol}/{name}/{step.value}")
+            damaged = bytearray(data)
+            chance.choice(MUTATIONS)(damaged, chance)
+            place = Placement(0, 0 if protocol == "hickle" else len(damaged), None)
+            try:
+                with get_serializer(protocol).shard_reader(io.BytesIO(damaged)) as reader:
+                    reader.read(place, spec).tobytes()
+            except CorruptError:
+                continue
+            gave[protocol] += 1
+    return gave
+
+
+def test_no_mutation_of_poison_is_run(tmp_path, canary):
+    # Damage can open what a check would have shut. Arrays come from hickle, whose pixels are sound.
+    gave = run_apart(mutate_poison, tmp_path, canary, within=1000)
+    assert set(gave) <= {"hickle"}
 
 
 def test_an_npz_with_a_pickled_member_is_refused(tmp_path, canary):
