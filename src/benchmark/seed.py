@@ -8,6 +8,7 @@ from ..engine import pool
 from ..engine.cpus import default_workers
 from .actions import Part, single_name
 from .calibrate import Costs
+from .disturbance import drain
 from .matrix import BASELINES, Cell, Cost, Slice, Work, seed_cells, shuffled, single_work
 from .session import Session
 from .singles import make_action
@@ -80,6 +81,8 @@ class SeedTable:
         session.sentinel("seed", number, "open", workers)
         left = session.to_do(self.cells)
         for order, cell in enumerate(shuffled(left, session.options.seed, number)):
+            if cell.op == "dump":
+                drain(str(session.scratch))
             task = Task(0, None, self._part(cell, self._work[cell], check=number == 0))
             run = partial(session.inline, task, round_number=number, order=order)
             sample, reports = session.calmly(cell, run)
