@@ -16,6 +16,7 @@ help:
 	@echo "make soak                  every fault, power cut, mutation and draw of the tests: hours"
 	@echo "make check                 lint, types, import contracts, tests"
 	@echo "make install               .venv with brinery and its development tools"
+	@echo "make picture               docs/report.png from OUT/result.json; needs Chromium"
 	@echo "make clean                 removes .venv, .peers and everything built"
 
 install: $(STAMP)
@@ -56,6 +57,9 @@ lint: $(STAMP)
 	@$(BIN)/lint-imports
 
 check: lint test
+
+picture: $(STAMP)
+	@$(BIN)/python bench/report_picture.py '$(OUT)/result.json' docs/report.png
 
 clean:
 	rm -rf $(VENV) .peers .typing build dist src/*.egg-info *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

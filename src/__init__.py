@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .engine.dataset import open_dataset as open  # noqa: A004
     from .engine.restore import restore as restore
     from .engine.verify import verify as verify
+    from .report.write import write_report as write_report
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _LAZY = {
     "open": (".engine.dataset", "open_dataset"),
     "restore": (".engine.restore", "restore"),
     "verify": (".engine.verify", "verify"),
+    "write_report": (".report.write", "write_report"),
 }
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "open",
     "restore",
     "verify",
+    "write_report",
 ]
 
 

@@ -8,7 +8,7 @@ from .result import BenchResult
 from .table import markdown_table
 from .tables import all_tables
 
-__all__ = ["report_markdown"]
+__all__ = ["environment_lines", "method_lines", "report_markdown"]
 
 
 def report_markdown(result: BenchResult) -> str:
@@ -19,8 +19,8 @@ def report_markdown(result: BenchResult) -> str:
     evidence = _evidence(result)
     if evidence:
         parts.append("## Evidence of the limits\n\n" + "\n".join(f"- {line}" for line in evidence))
-    parts.append("## Method\n\n" + "\n".join(f"- {line}" for line in _method(result)))
-    parts.append("## Environment\n\n" + "\n".join(f"- {line}" for line in _environment(result)))
+    parts.append("## Method\n\n" + "\n".join(f"- {line}" for line in method_lines(result)))
+    parts.append("## Environment\n\n" + "\n".join(f"- {line}" for line in environment_lines(result)))
     parts.append(f"## Command\n\n```\n{shlex.join(result.run.argv)}\n```\n\nSeed {result.run.seed}.")
     return "\n\n".join(parts) + "\n"
 
@@ -70,7 +70,8 @@ def _evidence(result: BenchResult) -> list[str]:
     return lines
 
 
-def _method(result: BenchResult) -> list[str]:
+def method_lines(result: BenchResult) -> list[str]:
+    """Return how it was measured, in sentences."""
     settings, timer = result.settings, result.timer
     return [
         (
@@ -95,7 +96,8 @@ def _method(result: BenchResult) -> list[str]:
     ]
 
 
-def _environment(result: BenchResult) -> list[str]:
+def environment_lines(result: BenchResult) -> list[str]:
+    """Return machine, storage, software, images and load, a line each."""
     host, storage, data, noise = result.host, result.storage, result.dataset, result.noise
     foreign = "unknown" if noise.foreign_cpu is None else f"{noise.foreign_cpu:.1%}"
     libraries = ", ".join(f"{name} {version}" for name, version in result.software.libraries.items())

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 from ..errors import DatasetError, StorageError
 from .result import SCHEMA, BenchResult
 
-__all__ = ["read_result", "write_result"]
+__all__ = ["build", "read_result", "write_result"]
 
 
 def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
@@ -46,7 +46,7 @@ def read_result(path: str | os.PathLike[str]) -> BenchResult:
         if isinstance(cell, dict) and cell.get("op") == "convert":
             cell.setdefault("dispatch", "engine")  # it always was
     try:
-        return _build(BenchResult, document)
+        return build(BenchResult, document)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{os.fspath(path)} is damaged: {error}") from error
 
@@ -54,7 +54,7 @@ def read_result(path: str | os.PathLike[str]) -> BenchResult:
 Built = TypeVar("Built")
 
 
-def _build(kind: type[Built], value: Any) -> Built:
+def build(kind: type[Built], value: Any) -> Built:
     """Turn JSON into the type that an annotation names."""
     origin, arguments = get_origin(kind), get_args(kind)
     built: Any = value
@@ -62,14 +62,14 @@ def _build(kind: type[Built], value: Any) -> Built:
         hints = get_type_hints(kind)
         built = kind(
             **{
-                field.name: _build(hints[field.name], value[field.name])
+                field.name: build(hints[field.name], value[field.name])
                 for field in fields(kind)
                 if field.name in value or field.default is field.default_factory  # both MISSING: required
             }
         )
     elif origin in (Union, types.UnionType):
         inner = [argument for argument in arguments if argument is not type(None)]
-        built = value if value is None or len(inner) > 1 else _build(inner[0], value)
+        built = value if value is None or len(inner) > 1 else build(inner[0], value)
     elif origin is tuple:
-        built = tuple(_build(arguments[0], item) for item in value)
+        built = tuple(build(arguments[0], item) for item in value)
     return cast("Built", built)

@@ -9,14 +9,14 @@ from .measured import CellResult
 from .result import BenchResult
 from .table import NONE, Table, digits, text_table
 
-__all__ = ["Table", "all_tables", "scaling_tables", "seed_table", "text_table"]
+__all__ = ["OP_TITLES", "Table", "all_tables", "scaling_tables", "seed_table", "text_table"]
 
 _BASELINE_NAMES = {
     BASELINES[0]: "article's loop, pickle 0",
     BASELINES[1]: "article's loop, pickle 2",
     BASELINES[2]: "source JPEG files",
 }
-_OP_TITLES = {
+OP_TITLES = {
     "convert": "convert: image files to shards, by the engine's own worker",
     "dump": "dump: arrays in memory to shards",
     "load": "load: shards to arrays in memory, by the protocol's own loader",
@@ -117,7 +117,7 @@ def scaling_tables(result: BenchResult) -> list[Table]:
             rows += [
                 (protocol if place == 0 else "", *_scaling_row(cell, one)) for place, cell in enumerate(own)
             ] or [(protocol, *[NONE] * (len(_SCALING_COLUMNS) - 1))]
-        title = ", ".join([_OP_TITLES[op], *_marks(variant)])
+        title = ", ".join([OP_TITLES[op], *_marks(variant)])
         tables.append(Table(title, _SCALING_COLUMNS, tuple(rows), _scaling_notes(op, result)))
         scaling = [one for one in result.scaling if _variant(one) == variant]
         growth = growth_table(scaling, result.host.usable_cpus)

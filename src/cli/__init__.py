@@ -20,6 +20,7 @@ _COMMANDS = {
     "restore": "turn a dataset's arrays back into image files",
     "bench": "measure which protocol and how many workers suit data and machine",
     "compare": "compare two bench results cell by cell",
+    "report": "draw a bench, a convert or a comparison as one page",
     "protocols": "list the protocols and what they can do",
     "sample": "make a corpus of photo-like JPEG images",
 }

@@ -2,11 +2,12 @@
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from ..errors import UsageError
+from ..errors import BrineryError, UsageError
 from . import Terminated
 from .compare import BadCallError, check_formats, show_comparison
 from .output import ProgressBar, emit_json, json_option, say
@@ -89,7 +90,8 @@ def command(
     r"""Measure what each protocol costs, and what more workers bring, on images like yours.
 
     SRC is a folder, tar or zip of images; without it, 1000 photo-like JPEG images are generated. Writes
-    result.json and report.md into the output folder. Ctrl-C keeps the rounds that are finished.
+    result.json, report.md and, with the extra `report` installed, report.html into the output folder. Ctrl-C
+    keeps the rounds that are finished.
 
     With --ab both versions are measured in turns, each round in a process of its own; base.json and head.json
     go into the output folder, and the exit code is that of brinery compare: 1 where something regressed, 2
@@ -127,6 +129,7 @@ def command(
             code = 143 if isinstance(interruption.__cause__, Terminated) else 130
     if code:
         say(f"brinery: interrupted; what was measured is in {options['output']}")
+    _write_page(result, Path(str(options["output"])) / "report.html")
     if as_json:
         emit_json(result.as_dict())
     else:
@@ -150,6 +153,18 @@ def _compare_versions(
         say(f"brinery: the pairs of rounds that were finished are in {options['output']}")
         raise
     show_comparison(comparison, markdown=markdown, as_json=as_json)
+
+
+def _write_page(result: Any, path: Path) -> None:
+    """Write report.html beside the result; a page that cannot be drawn costs no measurement."""
+    from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap
+
+    try:
+        written = write_report(result, path)
+    except BrineryError as error:
+        say(f"note: no {path.name}: {error}")
+    else:
+        say(f"{written.path}: {written.conclusion}")
 
 
 def _show(result: Any) -> None:

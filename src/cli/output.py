@@ -9,6 +9,8 @@ from typing import Any, Self, TypeVar
 
 import click
 
+from ..engine.printable import printable
+
 __all__ = ["ProgressBar", "emit_json", "json_option", "printable", "say"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -30,11 +32,6 @@ def emit_json(document: Any) -> None:
 def say(text: str) -> None:
     """Write a line for people to stderr."""
     click.echo(text, err=True)
-
-
-def printable(text: str) -> str:
-    """Return a text from an archive with what could steer a terminal escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ProgressBar:

@@ -1,0 +1,1 @@
+"""Draws what a bench, a convert or a comparison found. Measures nothing."""

@@ -1,0 +1,423 @@
+"""A convert as a page: how fast, what it used, what failed, what would make it faster."""
+
+import json
+import shlex
+from dataclasses import asdict
+
+from ..benchmark.verdict import LIMITS, Verdict
+from ..engine.schema import MANIFEST_NAME
+from .advice import advice
+from .chart import Chart, built, charting
+from .conversion import Conversion, verdict_of
+from .glossary import CONVERT_WORDS, words_html
+from .markup import Markup, finite, tag
+from .page import Attachment, Fact, Page, Section, download
+from .stacks import Stack, stacked_rows
+from .tables import Cell, Column, DataTable, Value, table_html
+from .theme import ACCENT
+from .timeline import Series, line_chart, series_table, timeline_charts, zoom_bar
+from .words import DASH, amount, counted, listed, percent, plain, seconds, sentence, size
+
+__all__ = ["conversion_page"]
+
+_BINS = 24
+
+
+def conversion_page(found: Conversion) -> Page:
+    """Return the page of a convert."""
+    run = found.run
+    verdict = verdict_of(run) if run is not None else None
+    attachment = Attachment("convert.json", json.dumps(finite(asdict(found)), separators=(",", ":")).encode())
+    sections = (
+        _faster(found, verdict),
+        _throughput(found),
+        _time(found, verdict),
+        _timeline(found),
+        _shards(found),
+        _failures(found),
+        _settings(found),
+        Section(
+            "raw",
+            "Raw data",
+            "All figures of this page; the manifest itself is SQLite.",
+            [tag("p", download(attachment))],
+        ),
+        Section("glossary", "Glossary", "", [words_html(CONVERT_WORDS)]),
+    )
+    return Page(
+        kind="convert",
+        about=_about(found),
+        conclusion=conclusion(found),
+        reason=reason(found, verdict),
+        facts=_facts(found),
+        status=_status(found),
+        alarm_title="The dataset is not complete.",
+        alarms=()
+        if found.complete
+        else ("A run is unfinished: run the same convert again, and it goes on from there.",),
+        sections=tuple(section for section in sections if section.body),
+    )
+
+
+def conclusion(found: Conversion) -> str:
+    """Return what became of the archive in a sentence."""
+    failed = f"; {found.failed:,} failed" if found.failed else ", none failed"
+    run = found.run
+    if run is None:
+        return f"{counted(found.samples, 'image')} in {found.protocol}{failed}."
+    how = f" with {counted(run.workers, 'worker')}"
+    ended = "" if run.outcome == "finished" else f" The run was {run.outcome}."
+    return f"{counted(run.samples, 'image')} in {seconds(run.wall_s * 1e9)}{how}{failed}.{ended}"
+
+
+def reason(found: Conversion, verdict: Verdict | None) -> str:
+    """Return how fast it was and where the time went."""
+    run = found.run
+    if run is None or not run.wall_s:
+        return "No run of this dataset left figures behind."
+    text = (
+        f"{amount(run.samples / run.wall_s)} images/s, {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of "
+        "pixels."
+    )
+    there = run.workers * run.wall_s
+    top = sorted(run.phases_s.items(), key=lambda item: -item[1])[:2]
+    text += (
+        " Of the workers' time "
+        f"{' and '.join(f'{percent(spent / there)} went into {name}' for name, spent in top)}."
+    )
+    if verdict is not None:
+        text += (
+            " No single limit shows."
+            if verdict.limit == "undetermined"
+            else (
+                f" The limit is {verdict.limit.replace('-', ' ')}: "
+                f"{LIMITS[verdict.limit].partition(': ')[2] or LIMITS[verdict.limit]}."
+            )
+        )
+    steps = advice(run, found.protocol)
+    if steps and steps[0].saves:
+        text += f" {steps[0].what}: that can save up to {percent(steps[0].saves)}."
+    return text
+
+
+def _about(found: Conversion) -> str:
+    run = found.run
+    when = f"{run.started[:16].replace('T', ' ')}, {run.backend}, " if run is not None else ""
+    sources = run.settings.get("sources") if run is not None else None
+    made = (
+        f"{listed([str(one) for one in sources], 3)} to {found.path}"
+        if isinstance(sources, list) and sources
+        else found.path
+    )
+    return f"{when}{made}, {found.protocol}"
+
+
+def _facts(found: Conversion) -> tuple[Fact, ...]:
+    run = found.run
+    facts = []
+    if run is not None and run.wall_s:
+        facts += [
+            Fact(
+                "Speed",
+                f"{amount(run.samples / run.wall_s)} /s",
+                f"images; {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of pixels",
+            ),
+            Fact("Cores busy", plain(run.cores_busy), f"of {counted(run.workers, 'worker')} and the parent"),
+            Fact("Peak memory", size(run.peak_bytes), f"{run.peak_kind} of all processes"),
+        ]
+    facts.append(
+        Fact(
+            "Failed",
+            f"{found.failed:,}",
+            "none" if not found.failed else counted(len(found.failures), "reason"),
+        )
+    )
+    return tuple(facts)
+
+
+def _status(found: Conversion) -> str:
+    run = found.run
+    parts = [
+        (
+            f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')}, "
+            f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels"
+        )
+    ]
+    skipped = sum(count for _, count in found.skipped)
+    if skipped:
+        parts.append(f"{counted(skipped, 'entry', 'entries')} skipped, not an image")
+    if run is not None and run.source_bytes:
+        parts.append(f"{size(run.source_bytes)} of encoded images read")
+    if len(found.runs) > 1:
+        parts.append(f"the last of {counted(len(found.runs), 'run')} that wrote anything is shown")
+    return ". ".join(map(sentence, parts)) + "."
+
+
+def _faster(found: Conversion, verdict: Verdict | None) -> Section:
+    run = found.run
+    if run is None:
+        return Section("faster", "What would make it faster", "", [])
+    steps = advice(run, found.protocol)
+    items = [
+        tag(
+            "li",
+            tag("b", f"{one.what}."),
+            f" {sentence(one.why)}.",
+            f" At most {percent(one.saves)} of the time." if one.saves else "",
+        )
+        for one in steps
+    ]
+    body: list[Chart | Markup] = [
+        tag("ol", items, class_="steps")
+        if items
+        else tag("p", "Nothing stands out: no phase takes a quarter of the time, and workers hardly waited.")
+    ]
+    if verdict is not None:
+        body += [tag("h3", "What limited it"), _verdict(verdict)]
+    return Section(
+        "faster",
+        "What would make it faster",
+        "By where the workers' time went; savings are upper bounds, one at a time.",
+        body,
+    )
+
+
+def _verdict(verdict: Verdict) -> Markup:
+    lines = [
+        f"{sentence(verdict.limit.replace('-', ' '))}: {LIMITS[verdict.limit]}.",
+        f"Evidence: {'; '.join(verdict.evidence)}.",
+    ]
+    if verdict.runner_up:
+        lines.append(
+            f"Next likely is {verdict.runner_up.replace('-', ' ')}, which lacks: "
+            f"{'; '.join(verdict.lacking) or 'nothing'}."
+        )
+    if verdict.missing:
+        lines.append(f"Not counted in a convert: {', '.join(verdict.missing)}.")
+    return tag("ul", [tag("li", line) for line in lines])
+
+
+def _throughput(found: Conversion) -> Section:
+    usage, run = found.usage, found.run
+    if usage is None or run is None or not run.samples or not run.file_bytes:
+        return Section("throughput", "Throughput", "", [])
+    each = run.file_bytes / run.samples
+    series: Series = {"images/s": lambda one: None if one.written is None else one.written / each}
+    rates = [one.written / each for one in usage.moments if one.written is not None]
+    if not rates:
+        return Section("throughput", "Throughput", "", [])
+    mean = run.samples / run.wall_s if run.wall_s else 0.0
+    half = len(rates) // 2
+    first, second = sum(rates[:half]) / max(1, half), sum(rates[half:]) / max(1, len(rates) - half)
+    trend = (
+        "the same in both halves"
+        if abs(second - first) <= 0.1 * max(first, second, 1e-9)
+        else f"{amount(first)} in the first half and {amount(second)} in the second"
+    )
+    caption = (
+        f"On average {amount(mean)} images/s, {trend}; at most {amount(max(rates))}. Taken from the bytes "
+        f"that the workers wrote, {plain(each / 1000)} kB an image."
+    )
+    spec = line_chart(usage, series, title="images/s", level=(mean, "mean"), filled=True)
+    chart = Chart(
+        "throughput",
+        "Images/s over time",
+        caption,
+        spec,
+        series_table(usage, "Throughput", series, ""),
+        "timeline",
+    )
+    return Section(
+        "throughput", "Throughput", "The timelines of this page zoom together.", [zoom_bar(usage), chart]
+    )
+
+
+def _time(found: Conversion, verdict: Verdict | None) -> Section:
+    run = found.run
+    if run is None or not sum(run.phases_s.values()):
+        return Section("phases", "Where the time went", "", [])
+    parts = {**run.phases_s, "no phase": run.idle_s}
+    total = sum(parts.values())
+    columns = (Column("phase", numeric=False), Column("seconds"), Column("share"), Column("ms an image"))
+    rows = tuple(
+        (
+            name,
+            spent,
+            Cell(percent(spent / total, places=1), spent / total),
+            spent * 1000 / run.members if run.members else None,
+        )
+        for name, spent in parts.items()
+    )
+    biggest = max(run.phases_s, key=lambda name: run.phases_s[name])
+    caption = (
+        f"{counted(run.workers, 'worker')} for {seconds(run.wall_s * 1e9)} are {plain(total)} worker "
+        "seconds. "
+        f"The largest phase is {biggest} with {percent(run.phases_s[biggest] / total)}; in "
+        f"{percent(run.idle_s / total)} a worker was in none: starting, waiting for the next unit, or "
+        "done."
+    )
+    chart = Chart(
+        "phases",
+        "Seconds of the workers by phase",
+        caption,
+        stacked_rows(
+            [Stack("all workers", parts, end=f"{plain(total)} s")], list(parts), title="worker seconds"
+        ),
+        DataTable("Phases", columns, rows),
+    )
+    lead = (
+        ""
+        if verdict is None
+        else (
+            f"Workers were on a CPU for {percent(run.worker_cpu_s / (run.workers * run.wall_s))} of the "
+            f"time, the parent for {percent(run.parent_cpu_s / run.wall_s)}."
+        )
+    )
+    return Section("phases", "Where the time went", lead, [chart])
+
+
+def _timeline(found: Conversion) -> Section:
+    if found.usage is None:
+        return Section("timeline", "What the run used", "", [])
+    return Section(
+        "timeline",
+        "What the run used",
+        "All processes, as the sampler saw them.",
+        timeline_charts(found.usage),
+    )
+
+
+def _shards(found: Conversion) -> Section:
+    if not found.shards:
+        return Section("shards", "Shards", "", [])
+    sizes = [one.file_bytes for one in found.shards]
+    low, high = min(sizes), max(sizes)
+    step = max(1, -(-(high - low + 1) // _BINS))
+    counts: dict[int, int] = {}
+    for value in sizes:
+        counts[(value - low) // step] = counts.get((value - low) // step, 0) + 1
+    rows = [
+        {
+            "from": (low + place * step) / (1 << 20),
+            "to": (low + (place + 1) * step) / (1 << 20),
+            "shards": count,
+        }
+        for place, count in sorted(counts.items())
+    ]
+    alt = charting()
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(color=ACCENT, binSpacing=1)
+        .encode(
+            alt.X("from:Q", bin="binned", title="MiB a file", axis=alt.Axis(tickCount=8)),
+            alt.X2("to:Q"),
+            alt.Y("shards:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4)),
+            tooltip=[
+                alt.Tooltip("from:Q", format=".2f"),
+                alt.Tooltip("to:Q", format=".2f"),
+                alt.Tooltip("shards:Q"),
+            ],
+        )
+        .properties(width=760, height=150)
+    )
+    middle = sorted(sizes)[len(sizes) // 2]
+    caption = (
+        f"{counted(len(sizes), 'file')} of {size(low)} to {size(high)}, half of them up to {size(middle)}; "
+        f"{plain(found.samples / len(sizes))} samples in each on average."
+    )
+    columns = (Column("from, MiB"), Column("to, MiB"), Column("files"))
+    table = DataTable(
+        "Files by size", columns, tuple((plain(row["from"]), row["to"], row["shards"]) for row in rows)
+    )
+    what = "Shards" if found.settings.get("layout") != "mirror" else "Files, by unit"
+    return Section(
+        "shards", what, "", [Chart("shards", "How many files are how large", caption, built(chart), table)]
+    )
+
+
+def _failures(found: Conversion) -> Section:
+    body: list[Chart | Markup] = []
+    for group in found.failures:
+        hidden = group.members - len(group.keys)
+        rows: tuple[tuple[Value, ...], ...] = tuple((key, message) for key, message in group.keys)
+        columns = (Column("key", numeric=False), Column("message", numeric=False))
+        title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.reason}"
+        notes = (f"And {hidden:,} more in the table failures of the manifest.",) if hidden else ()
+        body += [tag("h3", title), table_html(DataTable(title, columns, rows, notes))]
+    if found.skipped:
+        columns = (Column("skipped, no image", numeric=False), Column("entries"))
+        rows = tuple((text, Cell(f"{count:,}", count)) for text, count in found.skipped)
+        body += [tag("h3", "Skipped"), table_html(DataTable("Skipped", columns, rows))]
+    if not found.failed:
+        body.insert(0, tag("p", "No image failed."))
+    else:
+        manifest = shlex.quote(f"{found.path}/{MANIFEST_NAME}")
+        query = f'sqlite3 {manifest} "SELECT key, message FROM failures"'  # noqa: S608 - shown, not run
+        body += [
+            tag("p", "All of them, and how to try again once the files are mended:"),
+            tag("pre", f"{query}\nbrinery convert --retry-failed ...", tabindex="0"),
+        ]
+    lead = (
+        (
+            f"{counted(found.failed, 'image')} of {found.failed + found.samples:,} gave no sample; each cost "
+            "itself and nothing else."
+        )
+        if found.failed
+        else ""
+    )
+    return Section("failures", "Failures", lead, body)
+
+
+def _settings(found: Conversion) -> Section:
+    run = found.run
+    rows: list[tuple[Value, ...]] = [
+        ("shape", f"{shape}: {counted(count, 'image')}") for shape, count in found.shapes
+    ]
+    rows += [(name.replace("_", " "), str(value)) for name, value in found.settings.items()]
+    if run is not None:
+        rows += [
+            (f"--{name.replace('_', '-')}", _setting(value))
+            for name, value in run.settings.items()
+            if name not in found.settings
+        ]
+        rows += [
+            (
+                "read from storage",
+                size(run.read_bytes) if run.read_bytes is not None else f"{DASH} not counted here",
+            ),
+            (
+                "written towards storage",
+                size(run.write_bytes) if run.write_bytes is not None else f"{DASH} not counted here",
+            ),
+            ("units by worker", listed([f"{units}" for units in run.units], 16)),
+            (
+                "the sampler's own CPU time",
+                (
+                    f"{plain(run.sampler_cpu_s)} s, "
+                    f"{percent(run.sampler_cpu_s / run.wall_s if run.wall_s else None, places=1)} of a CPU"
+                ),
+            ),
+        ]
+    columns = (Column("what", numeric=False), Column("value", numeric=False))
+    body: list[Chart | Markup] = [table_html(DataTable("Settings and environment", columns, tuple(rows)))]
+    if len(found.runs) > 1:
+        heads = (
+            Column("started", numeric=False),
+            Column("outcome", numeric=False),
+            Column("workers"),
+            Column("seconds"),
+        )
+        runs = tuple(
+            (started, outcome, Cell(str(workers), workers), None if wall is None else wall / 1e9)
+            for started, outcome, workers, wall in found.runs
+        )
+        body += [tag("h3", "Runs"), table_html(DataTable("Runs", heads, runs))]
+    return Section("method", "Settings", "", body)
+
+
+def _setting(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return listed([str(one) for one in value], 12) if isinstance(value, list) else str(value)

@@ -1,0 +1,86 @@
+"""What the words of a report mean."""
+
+from .markup import Markup, tag
+
+__all__ = ["BENCH_WORDS", "COMPARE_WORDS", "CONVERT_WORDS", "words_html"]
+
+_COMMON = {
+    "protocol": (
+        "A serialization format and its version, such as pickle-5 or hickle; a compression follows a "
+        "plus sign."
+    ),
+    "worker": (
+        "A process that reads, decodes and writes. Speed-up is against one worker, not against no pool "
+        "at all."
+    ),
+    "cores busy": "CPU time over wall time: 1.9 means that nearly two CPUs worked all the time.",
+    "PSS": (
+        "Proportional set size: a process's memory with every shared page divided among those who share "
+        "it. These add up; resident sizes (RSS) count shared pages many times."
+    ),
+    "phase": (
+        "A part of a worker's work: read, decode, hash, dump, write, fsync when converting; encode and "
+        "write when dumping; parse and materialise when loading."
+    ),
+}
+
+BENCH_WORDS = {
+    "cell": (
+        "One protocol, operation, number of workers, layout, cache and durability. The unit of measurement."
+    ),
+    "round": "One visit to every cell, in random order. Numbers are medians of the rounds' medians.",
+    "void": "A cell that does not count: what came back was wrong, or it was not measured as it should be.",
+    "interval": (
+        "Where the true value lies with 95 % confidence, by resampling rounds; below five rounds the "
+        "fastest and the slowest."
+    ),
+    "noise floor": "The change that the same work shows under two names. Smaller differences mean nothing.",
+    "drift": (
+        "How the same work changed from the first round to the last. It is reported, and nothing is "
+        "corrected for it."
+    ),
+    "efficiency": "Speed-up over the number of workers.",
+    "ceiling": (
+        "What the machine did at most in the same run with as many workers: decoding alone, writing raw "
+        "bytes, reading, copying in memory."
+    ),
+    "oversubscribed": "More workers than usable CPUs. Shown, and never fitted.",
+    "Pareto line": "The protocols that no other betters in both size and time.",
+    "extrapolated (~)": "Measured on fewer images, as many as fill the region, and multiplied.",
+    **_COMMON,
+}
+
+COMPARE_WORDS = {
+    "cell": BENCH_WORDS["cell"],
+    "regressed": (
+        "B takes longer than A: the interval excludes 1, the ratio lies beyond the band, and q is below .05."
+    ),
+    "faster": "B takes less time than A, by the same rule.",
+    "same": "The interval lies within the band.",
+    "inconclusive": "The interval is too wide to say, or there were fewer than five rounds.",
+    "band": "The larger of 3 % and the noise floor, to either side of 1.",
+    "noise floor": BENCH_WORDS["noise floor"],
+    "q": (
+        "The odds of a ratio like this by chance, corrected for the number of cells (Benjamini and Hochberg)."
+    ),
+}
+
+CONVERT_WORDS = {
+    "sample": "One decoded image: its key and its array.",
+    "shard": "One file of the dataset that holds many samples.",
+    "unit": "A batch of consecutive images that one worker handles.",
+    "failure": (
+        "An image that gave no sample. It is recorded with its stage and reason; the others are not touched."
+    ),
+    "skipped": "A file that is no image.",
+    "manifest": (
+        "The dataset's index, manifest.sqlite: what is done, where each sample lies, what failed and why."
+    ),
+    **_COMMON,
+}
+
+
+def words_html(words: dict[str, str]) -> Markup:
+    """Return a list of words and their meanings, in order of the alphabet."""
+    pairs = sorted(words.items(), key=lambda pair: pair[0].lower())
+    return tag("dl", [(tag("dt", word), tag("dd", meaning)) for word, meaning in pairs], class_="words")

@@ -1,0 +1,67 @@
+"""What a report is made of: a bench's result, a dataset, or a comparison, told apart by what they hold."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ..benchmark.compare import SCHEMA as COMPARE_SCHEMA
+from ..benchmark.compare import Comparison, compare_results
+from ..benchmark.result import BenchResult
+from ..benchmark.result_file import read_result
+from ..engine.options import PathLike
+from ..engine.schema import MANIFEST_NAME
+from ..errors import DatasetError, UsageError
+from .comparison import read_comparison
+from .conversion import Conversion, read_conversion
+
+__all__ = ["Source", "read_source"]
+
+Source: TypeAlias = BenchResult | Conversion | Comparison
+
+
+def read_source(path: PathLike, other: PathLike | None = None) -> Source:
+    """Read what a report is made of.
+
+    Args:
+        path: a result.json, the JSON of a comparison, or a dataset's folder or manifest.
+        other: a second result.json, to compare the first with.
+
+    Raises:
+        DatasetError: it cannot be read, or is none of these.
+        UsageError: two files that are not both results of a bench.
+    """
+    if other is not None:
+        return _compared(path, other)
+    place = Path(path)
+    if place.name == MANIFEST_NAME:
+        place = place.parent
+    if place.is_dir():
+        if not (place / MANIFEST_NAME).is_file() and (place / "result.json").is_file():
+            return read_result(place / "result.json")
+        return read_conversion(place)
+    document = _json(place)
+    if document.get("schema") == COMPARE_SCHEMA:
+        return read_comparison(document, str(path))
+    return read_result(place)
+
+
+def _compared(a: PathLike, b: PathLike) -> Comparison:
+    for one in (a, b):
+        if Path(one).is_dir():
+            raise UsageError(f"{one} is a folder: two results of brinery bench can be compared, not datasets")
+    try:
+        return compare_results(read_result(a), read_result(b), names=(str(a), str(b)))
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise DatasetError(f"{a} or {b} is damaged: {error}") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise DatasetError(f"{path} is no result of brinery bench and no comparison")
+    return document

@@ -1,0 +1,106 @@
+"""Numbers as people read them. Whatever is not known is a dash, and what is no number says so."""
+
+import math
+from collections.abc import Sequence
+
+__all__ = [
+    "DASH",
+    "amount",
+    "counted",
+    "cpus",
+    "duration",
+    "listed",
+    "percent",
+    "plain",
+    "seconds",
+    "sentence",
+    "size",
+    "times",
+]
+
+DASH = "\N{EN DASH}"
+_TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+_SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def cpus(value: float) -> str:
+    """Return a number of CPUs, the fraction of a quota kept: 2 usable CPUs, 1.5 usable CPUs."""
+    return f"{value:g} usable {'CPU' if value == 1 else 'CPUs'}"
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """Return so many significant digits, thousands set apart, without an exponent: 47,400, 3.02, 0.015."""
+    if value is None:
+        return DASH
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(places, 9)}f}"
+
+
+def amount(value: float | None) -> str:
+    """Return a rate to three significant digits, the rest zeros: 47,400."""
+    if value is None or not math.isfinite(value) or abs(value) < 1000:
+        return plain(value)
+    step = 10 ** (math.floor(math.log10(abs(value))) - 2)
+    return f"{round(value / step) * step:,.0f}"
+
+
+def percent(value: float | None, *, sign: bool = False, places: int = 0) -> str:
+    """Return a share as a percentage."""
+    if value is None or not math.isfinite(value):
+        return plain(value)
+    return f"{value:+.{places}%}" if sign else f"{value:.{places}%}"
+
+
+def duration(value_ns: float | None) -> str:
+    """Return a time in the unit that suits it: 23.4 µs."""
+    if value_ns is None or not math.isfinite(value_ns):
+        return plain(value_ns)
+    scale, unit = next(((s, u) for s, u in _TIMES if abs(value_ns) >= s), _TIMES[-1])
+    return f"{plain(value_ns / scale)} {unit}"
+
+
+def seconds(value_ns: float | None) -> str:
+    """Return a time of seconds to hours: 9.3 s, 3 min 16 s, 2 h 5 min."""
+    if value_ns is None or not math.isfinite(value_ns):
+        return plain(value_ns)
+    whole = value_ns / 1e9
+    if whole < 60:
+        return f"{plain(whole)} s"
+    minutes, rest = divmod(round(whole), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(value: float | None) -> str:
+    """Return bytes in the unit that suits them: 1.28 GiB."""
+    if value is None or not math.isfinite(value):
+        return plain(value)
+    scale, unit = next(((s, u) for s, u in _SIZES if abs(value) >= s), (1, "bytes"))
+    return f"{plain(value / scale)} {unit}" if unit != "bytes" else counted(round(value), "byte")
+
+
+def times(value: float | None) -> str:
+    """Return a factor: 3.02 times."""
+    return f"{plain(value)} times"
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: 1 worker, 2 workers."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(items: Sequence[str], most: int = 6) -> str:
+    """Return items as a phrase: a, b and c."""
+    shown = list(items[:most])
+    if len(items) > most:
+        shown.append(f"{len(items) - most} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"

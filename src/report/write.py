@@ -1,0 +1,144 @@
+"""`brinery.write_report(...)`: a result, a dataset or a comparison as one file."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from ..benchmark.compare import Comparison
+from ..benchmark.compare_tables import comparison_markdown
+from ..benchmark.markdown import report_markdown
+from ..benchmark.result import BenchResult
+from ..engine.options import PathLike
+from ..errors import MissingLibraryError, StorageError, UsageError
+from .conversion_markdown import conversion_markdown
+from .source import Source, read_source
+
+if TYPE_CHECKING:
+    from .page import Page
+
+__all__ = ["FORMATS", "Format", "Written", "write_report"]
+
+Format: TypeAlias = Literal["html", "md", "svg", "png"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".svg": "svg", ".png": "png"}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report that was written.
+
+    Attributes:
+        path: where it is.
+        kind: "bench", "convert" or "compare".
+        format: "html", "md", "svg" or "png".
+        bytes: its size.
+        conclusion: what it says in a sentence; None for md.
+        charts: the names of the charts that there are; none for md.
+    """
+
+    path: str
+    kind: str
+    format: Format
+    bytes: int
+    conclusion: str | None
+    charts: tuple[str, ...]
+
+
+def write_report(
+    source: PathLike | Source,
+    output: PathLike | None = None,
+    *,
+    other: PathLike | None = None,
+    format: Format | None = None,  # noqa: A002 - the option's name
+    chart: str | None = None,
+) -> Written:
+    """Write what a bench, a convert or a comparison found as one file that needs no network.
+
+    Args:
+        source: a result.json of `brinery bench`, the JSON of `brinery compare`, a dataset's folder, or the
+            `BenchResult` or `Comparison` itself.
+        output: the file; by default report.html or report.md, or the chart's name, in the current folder.
+        other: a second result.json: the report compares both.
+        format: "html", "md", "svg" or "png"; by default what the name of `output` says, else "html".
+        chart: the one chart that "svg" and "png" draw.
+
+    Raises:
+        UsageError: the format or the chart is not known; the message lists those that are.
+        DatasetError: the source cannot be read, or is none of these.
+        MissingLibraryError: the extra `report` is not installed ("md" works without).
+        StorageError: the file cannot be written.
+    """
+    kind = _format(output, format)
+    if chart is not None and kind not in ("svg", "png"):
+        raise UsageError(f"--chart chooses a picture for --format svg or png, not for {kind}")
+    found = read_source(source, other) if isinstance(source, str | os.PathLike) else source
+    if kind == "md":
+        content = _markdown(found).encode()
+        return _save(Path(output or "report.md"), content, found, kind, None, ())
+    try:
+        page = _page(found)
+    except ImportError as error:
+        raise MissingLibraryError(
+            "a report needs more libraries: pip install 'brinery[report]'; --format md works without"
+        ) from error
+    from .chart import Chart, png, standalone_svg  # noqa: PLC0415 - an extra
+    from .page import page_html  # noqa: PLC0415
+
+    charts = {
+        item.name: item for section in page.sections for item in section.body if isinstance(item, Chart)
+    }
+    if kind == "html":
+        return _save(
+            Path(output or "report.html"), page_html(page).encode(), found, kind, page, tuple(charts)
+        )
+    if chart is None or chart not in charts:
+        what = f"no chart {chart!r}" if chart is not None else f"{kind} is one chart"
+        raise UsageError(f"{what}: choose with --chart one of {', '.join(charts) or 'none, there is none'}")
+    drawn = standalone_svg(charts[chart]).encode() if kind == "svg" else png(charts[chart])
+    return _save(Path(output or f"{chart}.{kind}"), drawn, found, kind, page, tuple(charts))
+
+
+def _format(output: PathLike | None, given: str | None) -> Format:
+    if given is None:
+        return _SUFFIXES.get(Path(output).suffix.lower(), "html") if output is not None else "html"
+    if given not in FORMATS:
+        raise UsageError(f"no format {given!r}: known are {', '.join(FORMATS)}")
+    return given
+
+
+def _page(found: Source) -> "Page":
+    """Return the page; markdown needs none of the libraries that this imports."""
+    from .bench import bench_page  # noqa: PLC0415 - an extra
+    from .comparison_page import comparison_page  # noqa: PLC0415
+    from .conversion_page import conversion_page  # noqa: PLC0415
+
+    if isinstance(found, BenchResult):
+        return bench_page(found)
+    return comparison_page(found) if isinstance(found, Comparison) else conversion_page(found)
+
+
+def _markdown(found: Source) -> str:
+    if isinstance(found, BenchResult):
+        return report_markdown(found)
+    return comparison_markdown(found) if isinstance(found, Comparison) else conversion_markdown(found)
+
+
+def _save(
+    path: Path, content: bytes, found: Any, kind: Format, page: "Page | None", charts: tuple[str, ...]
+) -> Written:
+    """Write a file, whole or not at all."""
+    aside = path.with_name(path.name + ".partial")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    what = (
+        "bench"
+        if isinstance(found, BenchResult)
+        else "compare"
+        if isinstance(found, Comparison)
+        else "convert"
+    )
+    return Written(str(path), what, kind, len(content), page.conclusion if page else None, charts)
