@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,6 @@ HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".peers"
 PEERS = {
     "brinery:npy": "brinery",
-    "brinery:hickle": "brinery",
     "array_record": "array-record",
     "zarr": "zarr",
     "webdataset": "webdataset",
@@ -41,8 +41,7 @@ PEERS = {
     "datasets": "datasets",
 }
 TITLES = {
-    "brinery:npy": "**brinery**, npy",
-    "brinery:hickle": "**brinery**, hickle",
+    "brinery:npy": "**brinery** (npy)",
     "array_record": "ArrayRecord",
     "zarr": "zarr-python, sharded",
     "webdataset": "WebDataset",
@@ -53,7 +52,7 @@ TITLES = {
     "datasets": "Hugging Face datasets",
 }
 WORKERS = 2
-IMAGES = 2000
+IMAGES = 1000
 FEW, BROKEN = 200, 123
 PATIENCE = 90.0  # seconds until a conversion counts as hung
 
@@ -279,19 +278,20 @@ def _again(seen: dict[str, Any], name: str, of: int) -> str:
 
 def _cell(text: str) -> str:
     text = " ".join(text.split()).replace("|", "\\|")
-    return f"`{text[:90]}`"
+    text = re.sub(r"/tmp\S*?/(?=out)", "", text)
+    return f"`{text[:100]}`"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("peers", nargs="*", help="default: all")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "faults.json")
-    parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="where to work, and leave the photographs for next time")
     arguments = parser.parse_args()
     results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {"peers": {}}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         root = Path(name)
-        photos, few, mended = _corpora(root)
+        photos, few, mended = _corpora(arguments.folder or root)
         for peer_name in arguments.peers or PEERS:
             peer = Peer(peer_name)
             print(peer_name, flush=True)
@@ -313,7 +313,9 @@ def main() -> None:
 def _corpora(root: Path) -> tuple[Path, Path, Path]:
     """All photographs, some of them with one cut off, and the same with that one mended."""
     brinery = ENVIRONMENTS / "brinery" / "bin" / "brinery"
-    photos, few, mended = root / "photos", root / "few", root / "mended"
+    photos, few, mended = root / "photos", root / "few", root / "mended"  # made in this order
+    if mended.exists():
+        return photos, few, mended
     subprocess.run([brinery, "sample", photos, "--count", str(IMAGES)], check=True, stderr=sys.stdout)
     for folder in (few, mended):
         folder.mkdir()

@@ -81,7 +81,8 @@ _cli.help = _with_examples(_cli.help)
 def main() -> None:
     """Run a command and leave with its exit code."""
     _open_standard_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = _cli.main(standalone_mode=False)
     except click.exceptions.Abort as abort:
@@ -94,6 +95,10 @@ def main() -> None:
         code = error.exit_code
     except KeyboardInterrupt as interrupt:
         code = _interrupted(interrupt)
+    except RuntimeError as error:  # what a signal raises while a class is being made arrives as the cause
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        code = _interrupted(error.__cause__)
     except BrokenPipeError:
         sys.stderr.close()
         code = 141
@@ -114,8 +119,11 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
 
 
-def _terminate(_number: int, _frame: Any) -> None:
-    raise Terminated
+def _interrupt(number: int, _frame: Any) -> None:
+    """End in good order; a second signal ends at once, as a kill does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _interrupted(cause: BaseException | None) -> int:

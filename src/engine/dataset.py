@@ -152,13 +152,17 @@ class Dataset(Sequence[Array]):
         self.__init__(state["path"], via=state["via"], verify=state["verify"])  # type: ignore[misc]
 
     def each_in_shard(self, shard: int) -> Iterator["Stored"]:
-        """Yield the samples of a shard, by its id in the manifest, each to be read when it is asked for."""
+        """Yield the samples of a shard, by its id in the manifest, each to be read when it is asked for.
+
+        Nothing is mapped: where a disk fails, that is an error of the sample, and no signal to the process.
+        """
         self._check_open()
         info, _ = self._catalog.locate(self._catalog.first_index(shard))
         opened = self._open_shard(info)
         colours = self._catalog.colours(shard)
         for entry in opened.entries:
-            yield Stored(entry.key, partial(self._array, opened, entry), colours.get(entry.record))
+            read = partial(self._array, opened, entry, mapped=False)
+            yield Stored(entry.key, read, colours.get(entry.record))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -210,8 +214,14 @@ class Dataset(Sequence[Array]):
                 self._open[info.id] = shard
         return shard
 
-    def _array(self, shard: "_Shard", entry: Entry) -> Array:
-        array = self._mapped(shard, entry) if self.via == "payload" else self._parsed(shard, entry)
+    def _array(self, shard: "_Shard", entry: Entry, *, mapped: bool = True) -> Array:
+        if self.via == "payload" and mapped:
+            array = self._mapped(shard, entry)
+        else:
+            try:
+                array = (self._parsed if self.via == "protocol" else self._copied)(shard, entry)
+            except OSError as error:
+                raise CorruptError(f"{entry.key!r}: cannot be read: {error.strerror or error}") from error
         if self._verify and array_checksum(array) != entry.xxh3:
             raise CorruptError(f"{entry.key!r}: its bytes do not give the checksum that was recorded")
         return array
@@ -233,6 +243,25 @@ class Dataset(Sequence[Array]):
         if not spec.nbytes:
             return _read_only(np.empty(spec.shape, spec.dtype))
         return np.ndarray(spec.shape, spec.dtype, buffer, payload)
+
+    def _copied(self, shard: "_Shard", entry: Entry) -> Array:
+        with self._lock:
+            file = shard.file or self._open_file(shard.info, entry)
+            if shard.info.name is not None:
+                shard.file = file
+        spec, payload = entry.spec, entry.placement.payload
+        try:
+            size = os.fstat(file.fileno()).st_size
+            if payload is None or payload + spec.nbytes > size:
+                raise CorruptError(f"{entry.key!r}: its bytes lie outside the file of {size} bytes")
+            data = bytearray(spec.nbytes)
+            if spec.nbytes and os.preadv(file.fileno(), [data], payload) != spec.nbytes:
+                file.seek(payload)
+                data = bytearray(file.read(spec.nbytes))  # an array of 2 GiB and more
+        finally:
+            if shard.file is None:
+                file.close()
+        return _read_only(np.ndarray(spec.shape, spec.dtype, data or None))
 
     def _parsed(self, shard: "_Shard", entry: Entry) -> Array:
         with self._lock:

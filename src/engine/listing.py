@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import StorageError
+
 __all__ = ["KeptOrdinals", "SeenKeys", "SourceSize"]
 
 
@@ -24,8 +26,17 @@ class SeenKeys:
         self._db.execute("BEGIN")
 
     def first_time(self, key: str) -> bool:
-        """Return True at the first call with this key."""
-        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+        """Return True at the first call with this key.
+
+        Raises:
+            StorageError: there is no room for the temporary file.
+        """
+        try:
+            return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"cannot write a temporary file: {error}; make room, or name another folder in TMPDIR"
+            ) from error
 
     def close(self) -> None:
         """Delete the database."""

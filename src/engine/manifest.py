@@ -17,6 +17,7 @@ from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_files, 
 
 __all__ = ["Manifest", "Totals"]
 
+_READERS_SECONDS = 60  # that others may be reading the manifest while it is to be written
 _INSERT_SAMPLE = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(Sample._fields))})"  # noqa: S608
 _INSERT_FAILURE = "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SKIPPED = "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -64,7 +65,9 @@ class Manifest:
         if self._path.exists():
             check_files(self._path)
         try:
-            self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(
+                self._path, check_same_thread=False, isolation_level=None, timeout=_READERS_SECONDS
+            )
             self._db.execute("PRAGMA trusted_schema = OFF")
             self._db.execute(f"PRAGMA synchronous = {'EXTRA' if fsync else 'OFF'}")
             if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():

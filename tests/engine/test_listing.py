@@ -1,9 +1,11 @@
 """What a run remembers about a listing."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from brinery.engine.listing import KeptOrdinals, SeenKeys, SourceSize
+from brinery.errors import StorageError
 
 
 @given(st.lists(st.text(max_size=3)))
@@ -23,6 +25,13 @@ def test_ordinals_are_kept(ordinals):
         kept.add(ordinal)
     assert all(ordinal in kept for ordinal in ordinals)
     assert all((ordinal in kept) == (ordinal in ordinals) for ordinal in range(0, 60_000, 7))
+
+
+def test_no_room_for_the_keys_is_said():
+    seen = SeenKeys()
+    seen._db.execute("PRAGMA max_page_count = 3")
+    with pytest.raises(StorageError, match="TMPDIR"):
+        [seen.first_time(f"{number:0100}") for number in range(10_000)]
 
 
 def test_all_sources_add_up(tmp_path):
