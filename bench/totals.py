@@ -78,13 +78,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="for temporary files; deleted at the end")
     parser.add_argument("--images", type=int, default=2500)
+    parser.add_argument("--size", default="320x240")
     parser.add_argument("--protocol", default="json")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     photos, out = given.folder / "photos", given.folder / "out"
     brinery = [sys.executable, "-m", "brinery"]
     subprocess.run(
-        [*brinery, "sample", str(photos), "--count", str(given.images)], check=True, stdout=subprocess.DEVNULL
+        [*brinery, "sample", str(photos), "--count", str(given.images), "--size", given.size],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     drop_libraries()
     group = make_group()
@@ -95,7 +98,7 @@ def main() -> None:
     finally:
         if group is not None:
             group.rmdir()
-    used = result["summary"]
+    used = result["run"]
     print(f"{given.protocol}, {result['samples']} images, {time.monotonic() - begin:.1f} s")
     show("CPU", used["lifetime_cpu_ns"] / 1e9, usage.ru_utime + usage.ru_stime, "s", "by wait4")
     sizes = sum(path.stat().st_size for path in (out / "shards").iterdir())

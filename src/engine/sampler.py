@@ -19,6 +19,7 @@ _INTERVAL_NS = 100_000_000
 _SHARES_INTERVAL_NS = 1_000_000_000
 _REST = 260
 _MAX_TICKS = 2000
+_HELPER = "helper"  # joblib's and multiprocessing's trackers: their memory counts, their lanes are not drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +169,8 @@ class Sampler:
                 continue
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
-                if "popen_loky" in " ".join(process.cmdline()):
-                    self._processes[pid] = (process, "worker")
+                worker = "popen_loky" in " ".join(process.cmdline())
+                self._processes[pid] = (process, "worker" if worker else _HELPER)
 
     def _tick(self, now: int, shares: bool) -> None:
         tick = []
@@ -182,7 +183,7 @@ class Sampler:
         known = [reading.pss_bytes for reading in tick if reading.pss_bytes is not None]
         if known:
             self._peak_pss = max(self._peak_pss or 0, sum(known))
-        self._ticks.append(tick)
+        self._ticks.append([reading for reading in tick if reading.role != _HELPER])
         if len(self._ticks) > _MAX_TICKS:
             self._ticks = self._ticks[::2]
             self._interval_ns *= 2
