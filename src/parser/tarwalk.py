@@ -143,7 +143,12 @@ class TarWalk:
         if kind not in _REGULAR:
             return Unreadable(key, TAR_ERROR, f"an entry of unknown type {kind!r}")
         if self._end is not None and offset + size > self._end:
-            self._ended = True
+            # Cut off, or a size that lies: then others follow. Those of a tar inside are not ours.
+            first = self._blocks.read(offset, BLOCK)
+            if len(first) == BLOCK and not is_header(first):
+                self._resynchronise(offset)
+            else:
+                self._ended = True
             message = f"truncated: {max(self._end - offset, 0):,} of {size:,} bytes are there"
             return Unreadable(key, TAR_ERROR, message)
         return Member(key, self._path, offset, size, size, mtime_ns)

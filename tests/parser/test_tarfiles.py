@@ -257,6 +257,29 @@ def test_a_stream_flipped_in_its_middle_keeps_what_came_before(write):
     assert unreadable(entries)
 
 
+def with_size(data, digits):
+    """The same tar, whose first header says another size, with a good checksum."""
+    header = bytearray(data[:512])
+    header[124:136] = digits
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + data[512:]
+
+
+def test_a_size_that_lies_costs_its_own_member(write):
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    data = tar([(name, JPEG_LIKE) for name in names], kind="ustar")
+    entries = listed(write(with_size(data, b"77777777777\0")))
+    assert [entry.key for entry in members(entries)] == names[1:]
+    assert [(entry.key, entry.message[:10]) for entry in unreadable(entries)] == [("a.jpg", "truncated:")]
+
+
+def test_the_members_of_a_tar_inside_a_cut_off_one_are_not_taken_for_its_own(write):
+    inner = tar([("inner.jpg", JPEG_LIKE * 50), ("other.jpg", JPEG_LIKE)], kind="ustar")
+    entries = listed(write(with_size(tar([("inner.tar", inner)], kind="ustar"), b"77777777777\0")))
+    assert members(entries) == []
+
+
 def test_a_member_too_large_for_the_parent_is_refused(write):
     path = write(tar([("a.jpg", JPEG_LIKE * 99), ("b.jpg", JPEG_LIKE)], mode="w:gz"))
     large, small = list_archives([path], ReadBudget(max_bytes=1000))
