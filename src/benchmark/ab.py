@@ -32,7 +32,10 @@ from .result import BenchResult, Noise
 from .result_file import read_result, write_result
 from .stats import median
 
-__all__ = ["merge_rounds", "run_ab"]
+__all__ = ["PAGE", "merge_rounds", "run_ab"]
+
+PAGE = "BRINERY_BENCH_PAGE"
+"""Environment variable: "no" where `brinery bench` shall not draw report.html."""
 
 _ROUNDS = 7
 _TIMES = 3  # each cell in a round
@@ -61,6 +64,7 @@ class Tree:
         """Return the environment variables of its processes, workers included."""
         given = dict(os.environ)
         paths = [] if self.path is None else [str(self.path.resolve())]
+        given[PAGE] = "no"  # drawing a page costs more than a round's measuring
         given["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [given.get("PYTHONPATH")])])
         return given
 

@@ -89,7 +89,7 @@ class BenchOptions:
     @property
     def images(self) -> int:
         """How many images to take; a quick look generates no more than it needs."""
-        return min(self.limit, 500) if self.quick and self.source is None else self.limit
+        return min(self.limit, 300) if self.quick and self.source is None else self.limit
 
     @property
     def region_ns(self) -> int:
@@ -190,7 +190,7 @@ def _budget(given: float | None, preset: str, protocols: int, *, quick: bool) ->
         return float(given)
     if preset == "full":
         return max(40.0, (5.0 if quick else 25.0) * protocols)
-    return 45.0 if quick else 265.0
+    return 35.0 if quick else 245.0
 
 
 def _names(value: Sequence[str] | str) -> list[str]:

@@ -120,8 +120,8 @@ class Session:
         return sample, reports
 
     def allow_retakes(self, regions: int) -> None:
-        """Let a quarter of a round's regions be taken again."""
-        self.retakes = max(1, regions // 4)
+        """Let a quarter of a round's regions be taken again; none for a quick look."""
+        self.retakes = 0 if self.options.quick else max(1, regions // 4)
 
     def calmly(
         self, cell: Cell, attempt: Callable[[], tuple[Sample, list[Report]]]

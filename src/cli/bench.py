@@ -1,5 +1,6 @@
 """`brinery bench`: which protocol, and how many workers."""
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,7 +38,7 @@ __all__ = ["command"]
 )
 @click.option("--rounds", type=int, help="Complete rounds; wins over --budget. To decide a change: 9.")
 @click.option(
-    "--budget", type=float, metavar="SECONDS", help="Time to aim at.  [default: 265, 45 with --quick]"
+    "--budget", type=float, metavar="SECONDS", help="Time to aim at.  [default: 245, 35 with --quick]"
 )
 @click.option(
     "--cache",
@@ -157,8 +158,11 @@ def _compare_versions(
 
 def _write_page(result: Any, path: Path) -> None:
     """Write report.html beside the result; a page that cannot be drawn costs no measurement."""
-    from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.ab import PAGE  # noqa: PLC0415 - start-up stays cheap
+    from ..report.write import write_report  # noqa: PLC0415
 
+    if os.environ.get(PAGE) == "no":
+        return
     try:
         written = write_report(result, path)
     except BrineryError as error:
