@@ -12,7 +12,7 @@ from ..benchmark.remedies import REMEDIES
 from ..benchmark.result import BenchResult
 from .cells import protocol_title, variants
 from .chart import Chart
-from .conclusion import alarms, conclusion_of, facts_of, status_of, why
+from .conclusion import alarms, conclusion_of, disturbed, facts_of, status_of, why
 from .efficiency import efficiency_chart
 from .glossary import BENCH_WORDS, words_html
 from .limits import limits_lead, limits_table, resources_table
@@ -30,6 +30,8 @@ from .words import counted, cpus, duration, percent, plain, sentence
 
 __all__ = ["bench_page"]
 
+_MOST_RAW = 450_000  # bytes gzipped; a third more in the page
+
 
 def bench_page(result: BenchResult) -> Page:
     """Return the page of a bench."""
@@ -40,8 +42,7 @@ def bench_page(result: BenchResult) -> Page:
         f"{result.run.started_at[:10]}, {host.cpu or host.architecture}, {cpus(host.usable_cpus)}, "
         f"{counted(data.images, 'image')} of {shape}, brinery {result.run.brinery}"
     )
-    content = json.dumps(finite(result.as_dict()), separators=(",", ":")).encode()
-    attachment = Attachment("result.json", content)
+    attachment = _attachment(result)
     sections = (
         _choose(result),
         _seed(result),
@@ -63,6 +64,7 @@ def bench_page(result: BenchResult) -> Page:
         facts=facts_of(result),
         status=status_of(result),
         alarms=alarms(result),
+        alarm_title="Read with care: the machine was disturbed." if disturbed(result) else "Read with care.",
         sections=tuple(section for section in sections if section.body),
     )
 
@@ -309,11 +311,30 @@ def _method(result: BenchResult) -> Section:
     return Section("method", "Method and environment", "", body)
 
 
+def _attachment(result: BenchResult) -> Attachment:
+    """Return the whole result; where it would make the page too large, without each worker's counters."""
+    document = finite(result.as_dict())
+    whole = Attachment("result.json", json.dumps(document, separators=(",", ":")).encode())
+    if len(whole.packed) <= _MOST_RAW:
+        return whole
+    for one in (*document["cells"], *document["ceilings"]):
+        for sample in one["samples"]:
+            sample["workers"] = []
+    return Attachment("result-without-workers.json", json.dumps(document, separators=(",", ":")).encode())
+
+
 def _raw(result: BenchResult, attachment: Attachment) -> Section:
     samples = sum(len(cell.samples) for cell in result.cells)
+    left = "without" in attachment.name
     lead = (
-        f"Everything above is drawn from one file, kept in this page: {counted(len(result.cells), 'cell')} "
-        f"with {counted(samples, 'sample')}, each worker's counters with them."
+        f"Everything above is drawn from one result: {counted(len(result.cells), 'cell')} with "
+        f"{counted(samples, 'sample')}. "
+        + (
+            "To keep this page small, the counters of each worker in each sample are left out here; the "
+            "result.json that the bench wrote has them."
+            if left
+            else "It is kept in this page, each worker's counters with it."
+        )
     )
     use = "brinery report result.json and brinery compare A.json B.json read it."
     return Section("raw", "Raw data", lead, [tag("p", download(attachment)), tag("p", use, class_="note")])

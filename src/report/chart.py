@@ -35,6 +35,7 @@ _EMPTY = re.compile(
     r'<path(?: [a-z-]+="[^"]*")* d=""(?: [a-z-]+="[^"]*")*/>|<path d="M0,0h0v0h0Z"/>'
     r'|<g></g>|<g transform="translate\(0,0\)"></g>'
 )
+_UNSEEN = re.compile(r'<(?:path|line)(?: [a-z-]+="[^"]*")* opacity="0"(?: [a-z-]+="[^"]*")*/>')
 _LONG = re.compile(r"(\d+\.\d\d)\d+")
 
 
@@ -89,7 +90,7 @@ def javascript() -> str:
 def static_svg(chart: Chart) -> Markup:
     """Return a chart as an element of a page whose style sheet gives fonts and colours."""
     svg = _svg(chart)
-    svg = _NOISE.sub("", svg)
+    svg = _NOISE.sub("", _UNSEEN.sub("", svg))
     for _ in range(3):
         svg = _EMPTY.sub("", svg)
     svg = _LONG.sub(r"\1", svg)

@@ -52,6 +52,11 @@ class Attachment:
     name: str
     content: bytes
 
+    @property
+    def packed(self) -> bytes:
+        """The content, gzipped."""
+        return gzip.compress(self.content, 9, mtime=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -77,7 +82,7 @@ class Page:
     status: str
     alarms: tuple[str, ...]
     sections: tuple[Section, ...]
-    alarm_title: str = "Read with care: the measurement was disturbed."
+    alarm_title: str = "Read with care."
 
 
 def page_html(page: Page) -> str:
@@ -197,8 +202,7 @@ def _section(section: Section) -> Markup:
 
 def download(attachment: Attachment) -> Markup:
     """Return a link that saves a file held within the page; it needs no script."""
-    packed = gzip.compress(attachment.content, 9, mtime=0)
-    text = base64.b64encode(packed).decode()
+    text = base64.b64encode(attachment.packed).decode()
     return tag(
         "a",
         f"{attachment.name}.gz",

@@ -4,6 +4,8 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from ..benchmark.compare import round_times
 from ..benchmark.result import BenchResult
 from .cells import known
@@ -138,56 +140,48 @@ def _table(rows: list[dict[str, Any]]) -> DataTable:
 
 def rounds_chart(result: BenchResult) -> Chart | None:
     """Return every cell's time in each round against its own median; None with one round."""
-    rows: list[dict[str, Any]] = []
+    by_round: dict[tuple[str, int], list[float]] = defaultdict(list)
     for cell in result.cells:
         rounds = round_times(cell)
         if len(rounds) < 2:
             continue
         middle = median(rounds.values())
-        part = "one process" if cell.pool == "none" and cell.layout == "single" else "over workers"
+        part = "one process" if cell.layout == "single" else "over workers"
         for number, time in rounds.items():
-            rows.append(
-                {
-                    "part": part,
-                    "round": number + 1,
-                    "value": time / middle - 1,
-                    "drawn": max(-_CLIP, min(_CLIP, time / middle - 1)),
-                }
-            )
-    if not rows:
+            by_round[part, number + 1].append(time / middle - 1)
+    if not by_round:
         return None
     alt = charting()
-    by_round: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for row in rows:
-        by_round[row["part"], row["round"]].append(row["value"])
     keys = sorted(by_round)
-    middles = [
-        {"label": f"{part}, {number}", "drawn": median(by_round[part, number])} for part, number in keys
+    rows = [
+        {
+            "label": f"{part}, {number}",
+            **_spread(by_round[part, number]),
+            "cells": len(by_round[part, number]),
+        }
+        for part, number in keys
     ]
-    labels = [one["label"] for one in middles]
-    for row in rows:
-        row["label"] = f"{row['part']}, {row['round']}"
-    x = alt.X(
-        "label:N", sort=labels, title=None, axis=alt.Axis(labelAngle=-35, labelOverlap=False, domain=False)
-    )
-    y = alt.Y("drawn:Q", title=None, axis=alt.Axis(format="+.0%", tickCount=5, minExtent=46))
-    ticks = (
-        alt.Chart(alt.Data(values=[{"label": row["label"], "drawn": row["drawn"]} for row in rows]))
-        .mark_tick(color=FADED, opacity=0.4, thickness=1, size=26, orient="horizontal")
-        .encode(x, y)
-    )
-    centre = (
-        alt.Chart(alt.Data(values=middles))
-        .mark_point(shape="diamond", filled=True, size=90, opacity=1, color=ACCENT)
-        .encode(x, alt.Y("drawn:Q"))
-    )
+    axis = alt.Axis(labelAngle=-35, labelOverlap=False, domain=False)
+    x = alt.X("label:N", sort=[row["label"] for row in rows], title=None, axis=axis)
+    y = alt.Y("middle:Q", title=None, axis=alt.Axis(format="+.0%", tickCount=5, minExtent=46))
+    base = alt.Chart(alt.Data(values=rows)).encode(x)
+    parts = ("low", "lower", "middle", "upper", "high")
+    tooltip = [alt.Tooltip("label:N"), *(alt.Tooltip(f"{name}:Q", format="+.1%") for name in parts)]
+    layers = [
+        base.mark_rule(color=FADED, strokeWidth=1.2).encode(alt.Y("low:Q"), alt.Y2("high:Q")),
+        base.mark_rule(color=FADED, strokeWidth=9, opacity=0.55).encode(alt.Y("lower:Q"), alt.Y2("upper:Q")),
+        base.mark_point(shape="diamond", filled=True, size=90, opacity=1, color=ACCENT).encode(
+            y, tooltip=tooltip
+        ),
+    ]
     worst = max(by_round, key=lambda key: abs(median(by_round[key])))
-    far = sum(abs(row["value"]) > 0.1 for row in rows)
+    every = [value for values in by_round.values() for value in values]
+    far = sum(abs(value) > 0.1 for value in every)
     caption = (
-        "A line is a cell in a round, a diamond the median of that round. The round that stands out "
-        f"most is round {worst[1]} of {worst[0]}: "
-        f"its cells took {percent(median(by_round[worst]), sign=True, places=1)} against their medians. "
-        f"{percent(far / len(rows))} of all regions lie more than 10 % from theirs."
+        "The thin line holds nine of ten cells of a round, the thick one half of them, the diamond is their "
+        f"median. The round that stands out most is round {worst[1]} of {worst[0]}: its cells took "
+        f"{percent(median(by_round[worst]), sign=True, places=1)} against their medians. "
+        f"{percent(far / len(every))} of all regions lie more than 10 % from theirs."
     )
     columns = (
         Column("part", numeric=False),
@@ -213,7 +207,7 @@ def rounds_chart(result: BenchResult) -> Chart | None:
         )
         for part, number in keys
     )
-    chart = alt.layer(ticks, centre).properties(width=_WIDTH, height=_HEIGHT)
+    chart = alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
     return Chart(
         "rounds",
         "Every cell over the rounds: time against its median",
@@ -221,3 +215,9 @@ def rounds_chart(result: BenchResult) -> Chart | None:
         built(chart),
         DataTable("Rounds", columns, body),
     )
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    """Return the median of deviations and the ends of their middle half and nine tenths, clipped."""
+    ends = np.percentile(values, [5, 25, 50, 75, 95]).clip(-_CLIP, _CLIP).tolist()
+    return dict(zip(("low", "lower", "middle", "upper", "high"), ends, strict=True))

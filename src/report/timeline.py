@@ -70,7 +70,7 @@ def zoomed(alt: Any, end_s: float) -> tuple[Any, list[Any]]:
     ), parameters
 
 
-def band_layers(alt: Any, usage: Usage, x: Any) -> list[Any]:
+def band_layers(alt: Any, usage: Usage, x: Any, *, named: bool = True) -> list[Any]:
     """Return a line where each part of the run begins, and the names of those that are new."""
     if not usage.bands:
         return []
@@ -85,7 +85,7 @@ def band_layers(alt: Any, usage: Usage, x: Any) -> list[Any]:
         .mark_text(align="left", baseline="top", dx=4, fontSize=10, color=MUTED, clip=True)
         .encode(x, y=alt.value(2), text="name:N")
     )
-    return [rules, names]
+    return [rules, names] if named else [rules]
 
 
 def line_chart(
@@ -274,7 +274,7 @@ def _workers(usage: Usage) -> Chart | None:
         size=alt.Size("height:Q", scale=None, legend=None),
         tooltip=tooltip,
     )
-    chart = alt.layer(bars, *band_layers(alt, usage, x)).add_params(*parameters)
+    chart = alt.layer(bars, *band_layers(alt, usage, x, named=False)).add_params(*parameters)
     busy = sum((one.end_s - one.start_s) * one.busy for one in usage.lanes)
     there = sum(one.end_s - one.start_s for one in usage.lanes)
     processes = len({one.pid for one in usage.lanes})

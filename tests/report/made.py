@@ -18,17 +18,18 @@ MARKUP = "<script>alert('x')</script>&\"'\u202e"
 SPEED = {"npy": 20.0, "hickle": 60.0, "json": 2000.0}  # ms for the images of a region, one worker
 
 
-def bench(protocols=SPEED, cores=(1, 2, 4), rounds=5, usable=2.0):
+def bench(protocols=SPEED, cores=(1, 2, 4), rounds=5, usable=2.0, ops=("dump", "load"), seconds=12):
     """A whole result: three protocols over workers, the seed's table, a sentinel and a timeline."""
     cells = []
     for protocol, ms in protocols.items():
-        for op in ("dump", "load"):
-            cells.append((single(protocol, op), _rounds(ms * 2, rounds)))
+        for op in ops:
+            if op in ("dump", "load"):
+                cells.append((single(protocol, op), _rounds(ms * 2, rounds)))
             cells += [
                 (pooled(protocol, op, workers), _rounds(ms / min(workers, usable), rounds))
                 for workers in cores
             ]
-    made = result(cells, ops=("dump", "load"), usable=usable)
+    made = result(cells, ops=ops, usable=usable)
     sentinel = tuple(
         SentinelSample(
             "scaling",
@@ -43,7 +44,7 @@ def bench(protocols=SPEED, cores=(1, 2, 4), rounds=5, usable=2.0):
         for name in ("a", "b")
     )
     noise = replace(made.noise, sentinel=sentinel, floor=0.02)
-    return conclude(replace(made, noise=noise, sampler=timeline(), ceilings=()))
+    return conclude(replace(made, noise=noise, sampler=timeline(seconds), ceilings=()))
 
 
 def _rounds(ms, rounds):

@@ -178,3 +178,29 @@ def test_a_dataset_whose_run_left_no_figures(tmp_path):
     found = Elements(html_of(conversion_page(read_conversion(out))))
     assert "20 images in npy, none failed." in found.text
     assert "No run of this dataset left figures behind." in found.text
+
+
+def test_fifteen_protocols_on_four_numbers_of_workers_stay_below_two_megabytes(monkeypatch):
+    from brinery.report import bench as bench_module
+
+    monkeypatch.undo()
+    protocols = {f"protocol-{n}": 10.0 + n for n in range(15)}
+    made = bench(protocols, (1, 2, 4, 8), 7, 8.0, ("convert", "dump", "load", "map"), seconds=250)
+    html = html_of(bench_page(made))
+    raw = len(re.findall(r"data:application/gzip;base64,([^\"]*)", html)[0])
+    assert html.count('class="drawn"') == 20
+    assert (
+        len(html.encode()) - raw + bench_module._MOST_RAW * 4 / 3 < 2_000_000
+    )  # however little it can be packed
+
+
+def test_a_result_too_large_for_the_page_leaves_out_each_workers_counters_and_says_so(monkeypatch):
+    from brinery.report import bench as bench_module
+
+    monkeypatch.setattr(bench_module, "_MOST_RAW", 10)
+    found = Elements(html_of(bench_page(bench())))
+    link = next(one for one in found.all("a") if one.get("download"))
+    document = json.loads(gzip.decompress(base64.b64decode(link["href"].partition(",")[2])))
+    assert link["download"] == "result-without-workers.json.gz"
+    assert {len(sample["workers"]) for cell in document["cells"] for sample in cell["samples"]} == {0}
+    assert "the counters of each worker in each sample are left out here" in found.text

@@ -131,7 +131,7 @@
     if (chart.dataset.fit === "timeline") startZoom(views.get(chart.id));
   }
   function fitted(spec, fit, width) {
-    if (width < 420) spec.config.legend.columns = 2;
+    if (width < 420) spec.config.legend.columns = fit === "timeline" ? 1 : 2;
     if (fit !== "cells") return { ...spec, width, autosize: { type: "fit-x", contains: "padding" } };
     const { least, edge, gap, most } = spec.usermeta;
     const room = width - edge - 14;
