@@ -21,6 +21,7 @@ __all__ = ["Conversion", "FailureGroup", "RunUse", "Shard", "read_conversion", "
 PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 _KEYS = 12
 _MOST_FAILURES = 200_000
+_MOST_REASONS = 24
 _COLUMNS = (
     "t_ns, pid, role, cpu_user_ns + cpu_system_ns, cpu_user_ns, rss_bytes, pss_bytes, read_bytes, "
     "write_bytes, write_chars"
@@ -195,7 +196,14 @@ def _groups(catalog: Catalog) -> tuple[FailureGroup, ...]:
         own = keys.setdefault(reason, [])
         if len(own) < _KEYS:
             own.append((str(key), str(message)))
-    return tuple(FailureGroup(*reason, count, tuple(keys[reason])) for reason, count in counts.most_common())
+    ranked = counts.most_common()
+    found = [FailureGroup(*reason, count, tuple(keys[reason])) for reason, count in ranked[:_MOST_REASONS]]
+    rest = ranked[_MOST_REASONS:]
+    if rest:
+        examples = [keys[reason][0] for reason, _ in rest[:_KEYS]]
+        many = f"{counted(len(rest), 'other reason')}"
+        found.append(FailureGroup("any stage", many, "one each", sum(n for _, n in rest), tuple(examples)))
+    return tuple(found)
 
 
 def _shape(one: dict[str, Any]) -> str:

@@ -21,13 +21,14 @@ from .words import DASH, amount, counted, listed, percent, plain, seconds, sente
 __all__ = ["conversion_page"]
 
 _BINS = 24
+_MOST_SHARDS = 2000
 
 
 def conversion_page(found: Conversion) -> Page:
     """Return the page of a convert."""
     run = found.run
     verdict = verdict_of(run) if run is not None else None
-    attachment = Attachment("convert.json", json.dumps(finite(asdict(found)), separators=(",", ":")).encode())
+    attachment = _attachment(found)
     sections = (
         _faster(found, verdict),
         _throughput(found),
@@ -57,6 +58,13 @@ def conversion_page(found: Conversion) -> Page:
         else ("A run is unfinished: run the same convert again, and it goes on from there.",),
         sections=tuple(section for section in sections if section.body),
     )
+
+
+def _attachment(found: Conversion) -> Attachment:
+    """Return the figures of the page; of very many shards the first, since the manifest has them all."""
+    document = finite(asdict(found)) | {"shards_in_all": len(found.shards)}
+    document["shards"] = document["shards"][:_MOST_SHARDS]
+    return Attachment("convert.json", json.dumps(document, separators=(",", ":")).encode())
 
 
 def conclusion(found: Conversion) -> str:
@@ -224,7 +232,7 @@ def _throughput(found: Conversion) -> Section:
         "Images/s over time",
         caption,
         spec,
-        series_table(usage, "Throughput", series, ""),
+        series_table(usage, "Throughput over time", series, ""),
         "timeline",
     )
     return Section(

@@ -161,6 +161,14 @@ def test_a_convert_shows_failures_by_reason_with_their_keys(tmp_path):
     assert {"faster", "phases", "shards", "failures", "method"} <= set(sections)
 
 
+def test_reasons_without_number_are_folded_together(tmp_path):
+    out = dataset(tmp_path, failures=40)
+    poison(out / "manifest.sqlite", "UPDATE failures SET message = 'cannot read ' || hex(key)")
+    found = read_conversion(out)
+    assert len(found.failures) <= 25
+    assert sum(group.members for group in found.failures) == 40
+
+
 def test_a_convert_of_names_with_markup(tmp_path):
     make_folder(tmp_path / "photos", {f"{key}": data for key, data in images(3).items()})
     (tmp_path / "photos" / "<img src=x onerror=alert(1)>.jpg").write_bytes(b"broken")
