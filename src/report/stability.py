@@ -28,7 +28,7 @@ def sentinel_chart(result: BenchResult) -> Chart | None:
     alt = charting()
     middle = median(one.wall_ns for one in samples)
     begin = min(one.begin_ns for one in samples)
-    titles = {"a": "A", "b": "B, the same work", "unsampled": "without the sampler"}
+    titles = {"a": "A", "b": "B", "unsampled": "without the sampler"}
     rows = [
         {
             "t": (one.begin_ns - begin) / 1e9,

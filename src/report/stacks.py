@@ -37,7 +37,9 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
     names = list(dict.fromkeys(one.row for one in stacks))
     base = alt.Chart(alt.Data(values=rows))
     y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(minExtent=_EDGE))
-    x = alt.X("start:Q", title=title, axis=alt.Axis(grid=True, tickCount=6, format="~g"))
+    room = 1.16 * max(row["end"] for row in rows)  # for the totals behind the bars
+    scale = alt.Scale(domain=[0, room], nice=False)
+    x = alt.X("start:Q", title=title, scale=scale, axis=alt.Axis(grid=True, tickCount=6, format="~g"))
     bars = _bars(alt, base, x, y, parts)
     ends = (
         base.transform_filter("datum.last")
