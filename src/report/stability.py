@@ -93,8 +93,8 @@ def _trend(alt: Any, rows: list[dict[str, Any]], over_run: float) -> Any:
 def _caption(result: BenchResult, rows: list[dict[str, Any]]) -> str:
     spread = max(row["value"] for row in rows) - min(row["value"] for row in rows)
     text = (
-        f"The same work, {counted(len(rows), 'time')}: the slowest and the fastest lie {percent(spread)} of "
-        "the median apart."
+        f"The same work, {counted(len(rows), 'time')}, as A and as B: slowest and fastest lie "
+        f"{percent(spread)} of the median apart."
     )
     floor, drift = result.noise.floor, result.noise.drift
     if known(floor):
