@@ -1,12 +1,14 @@
 """Decode image archives on all cores into array datasets of any serialization protocol."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 if __name__ != "brinery":
     raise ImportError(f"this package is called brinery, not {__name__}: install it, or import brinery")
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing would be most of this package's import
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import benchmark as benchmark
     from . import errors as errors
     from .engine.convert import ConvertResult as ConvertResult
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in ("benchmark", "errors"):
         return import_module(f".{name}", __name__)
     try:

@@ -5,6 +5,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from brinery.cli import _COMMANDS
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -33,9 +37,10 @@ def test_importing_brinery_imports_nothing_heavy():
     assert heavy & set(out.split()) == set()
 
 
-def test_help_imports_nothing_heavy():
+@pytest.mark.parametrize("command", ["", *_COMMANDS])
+def test_help_imports_nothing_heavy(command):
     code, out, err = python(
-        "import sys, brinery.cli as c; sys.argv = ['brinery', '--help']\n"
+        f"import sys, brinery.cli as c; sys.argv = ['brinery', *{command.split()}, '--help']\n"
         "try: c.main()\nexcept SystemExit: print(*sorted(sys.modules), file=sys.stderr)"
     )
     assert (code, out != "") == (0, True)

@@ -35,6 +35,7 @@ CHECKOUT = HERE.parents[1]
 ENVIRONMENTS = CHECKOUT / ".peers"
 
 ANSWER_SECONDS = 300
+LOCK_SECONDS = 240
 CORPORA = {"small": (1000, "320x240"), "large": (300, "2000x1500")}
 ROWS = {  # adapter and variant: environment
     "ceilings:decode alone": "numpy",
@@ -123,6 +124,28 @@ class Row:
         self.seconds.setdefault(what, {})[number] = seconds
 
 
+class Machine:
+    """A lock on a file that other benchmarks take too; left to them now and then."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = path.open("w") if path else None
+        self._since: float | None = None
+
+    def take(self) -> None:
+        """Hold the lock, after leaving it to others where it was held for long."""
+        if self._since is not None and time.monotonic() - self._since > LOCK_SECONDS:
+            self.leave()
+        if self._file and self._since is None:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._since = time.monotonic()
+
+    def leave(self) -> None:
+        """Let others have it."""
+        if self._file and self._since is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._since = None
+
+
 class Session:
     """All rounds over one corpus with one number of workers."""
 
@@ -146,30 +169,21 @@ class Session:
             "startup_rounds": given.startup_rounds,
         }
 
-    def run(self) -> Iterator[None]:
+    def run(self, machine: "Machine") -> Iterator[None]:
         """Do the rounds; yields after each, so that what is done can be kept."""
         try:
-            with self._machine():
-                self._start()
+            machine.take()
+            self._start()
             for number in range(self._given.rounds):
-                with self._machine():
-                    self._each("round", number, self._round)
+                machine.take()
+                self._each("round", number, self._round)
                 yield
         finally:
             for child in self._children.values():
                 child.close()
         for number in range(self._given.startup_rounds):
-            with self._machine():
-                self._each("start-up", number, self._startup)
-            yield
-
-    @contextlib.contextmanager
-    def _machine(self) -> Iterator[None]:
-        if self._given.lock is None:
-            yield
-            return
-        with self._given.lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            machine.take()
+            self._each("start-up", number, self._startup)
             yield
 
     def _start(self) -> None:
@@ -309,7 +323,7 @@ def arguments() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--folder", type=Path, default=Path("/dev/shm/brinery-peers"), help="new; deleted at the end")
     add("--output", type=Path, default=CHECKOUT / "bench" / "results")
-    add("--lock", type=Path, help="hold a lock on this file during each round, for a shared machine")
+    add("--lock", type=Path, help="hold a lock on this file while measuring, for a shared machine")
     return parser.parse_args()
 
 
@@ -323,16 +337,18 @@ def main() -> None:
         "host": host(),
         "sessions": [],
     }
+    machine = Machine(given.lock)
     given.folder.mkdir(parents=True)
     try:
         for corpus in given.corpora.split(","):
+            machine.take()
             make_corpus(given.folder, corpus, given.images)
             for workers in map(int, given.workers.split(",")):
                 options = argparse.Namespace(**vars(given))
                 options.startup_rounds = given.startup_rounds if corpus == "small" else 0
                 session = Session(options, corpus, workers, given.folder)
                 result["sessions"].append({})
-                for _ in session.run():
+                for _ in session.run(machine):
                     rows = [vars(row) for row in session.rows.values()]
                     result["sessions"][-1] = {**session.facts, "rows": rows}
                     write(given.output / f"peers-{today}", result)

@@ -1,15 +1,16 @@
 """brinery convert."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..engine.convert import ConvertProgress, ConvertResult, convert
-from ..engine.options import LAYOUTS
-from ..engine.pool import BACKEND_NAMES
+from ..engine.literals import BACKEND_NAMES, LAYOUTS
 from ..engine.sizes import format_size
 from ..parser.options import FRAMES, MODES
 from .output import ProgressBar, emit_json, json_option, say
+
+if TYPE_CHECKING:
+    from ..engine.outcome import ConvertProgress, ConvertResult
 
 __all__ = ["command"]
 
@@ -59,9 +60,11 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
     brinery convert photos.tar photos.brine --protocol hickle --repair
     brinery convert scans/ scans.npy --layout mirror --mode gray --max-failures 1%
     """
+    from ..engine.convert import convert  # noqa: PLC0415 - start-up stays cheap
+
     with ProgressBar("converting", "images") as bar:
 
-        def show(progress: ConvertProgress) -> None:
+        def show(progress: "ConvertProgress") -> None:
             total = progress.total_bytes
             fraction = min(1.0, progress.source_bytes / total) if total else None
             bar.update(progress.members, fraction, progress.failures)
@@ -76,7 +79,7 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
     return result.exit_code
 
 
-def as_document(result: ConvertResult) -> dict[str, Any]:
+def as_document(result: "ConvertResult") -> dict[str, Any]:
     """Return a result as plain values for JSON."""
     return {
         "path": str(result.path),
@@ -93,7 +96,7 @@ def as_document(result: ConvertResult) -> dict[str, Any]:
     }
 
 
-def _sentence(result: ConvertResult) -> str:
+def _sentence(result: "ConvertResult") -> str:
     run = result.summary
     text = f"{result.path}: {result.converted} images converted in {run.wall_ns / 1e9:.2f} s"
     if result.converted:
@@ -104,7 +107,7 @@ def _sentence(result: ConvertResult) -> str:
     return f"{text}; {result.samples} samples"
 
 
-def _tell_rest(result: ConvertResult) -> None:
+def _tell_rest(result: "ConvertResult") -> None:
     if result.failures:
         say(f"{result.failures} members failed: `brinery info {result.path}` shows why")
     if result.skipped:

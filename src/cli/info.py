@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from ..engine.info import describe
 from ..engine.sizes import format_size
 from .output import emit_json, json_option, printable
 
@@ -23,6 +22,8 @@ def command(dest: str, as_json: bool) -> int:
     brinery info photos.brine
     brinery info photos.brine --json | jq '.runs[-1].summary.phases'
     """
+    from ..engine.info import describe  # noqa: PLC0415 - start-up stays cheap
+
     found = describe(dest)
     if as_json:
         emit_json(found)

@@ -1,9 +1,13 @@
 """brinery protocols."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ..engine.protocols.registry import ProtocolInfo, known_protocols
 from .output import emit_json, json_option
+
+if TYPE_CHECKING:
+    from ..engine.protocols.registry import ProtocolInfo
 
 __all__ = ["command"]
 
@@ -19,6 +23,8 @@ def command(as_json: bool) -> int:
     brinery protocols
     brinery protocols --json
     """
+    from ..engine.protocols.registry import known_protocols  # noqa: PLC0415 - start-up stays cheap
+
     known = known_protocols()
     if as_json:
         emit_json([_as_document(info) for info in known])
@@ -40,7 +46,7 @@ def command(as_json: bool) -> int:
     return 0
 
 
-def _as_document(info: ProtocolInfo) -> dict[str, object]:
+def _as_document(info: "ProtocolInfo") -> dict[str, object]:
     able = info.abilities
     return {
         "name": info.name,

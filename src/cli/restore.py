@@ -4,7 +4,7 @@ from typing import cast
 
 import click
 
-from ..engine.restore import IMAGE_FORMATS, ImageFormat, restore
+from ..engine.literals import IMAGE_FORMATS, ImageFormat
 from .output import ProgressBar, emit_json, json_option, printable, say
 
 __all__ = ["command"]
@@ -33,6 +33,8 @@ def command(
     brinery restore photos.brine photos-png
     brinery restore photos.brine photos-jpeg --format jpeg --quality 90
     """
+    from ..engine.restore import restore  # noqa: PLC0415 - start-up stays cheap
+
     with ProgressBar("restoring", "images") as bar:
         result = restore(
             dest,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from ..engine.corpus import make_corpus
 from ..engine.sizes import format_size
 from ..errors import UsageError
 from .output import ProgressBar, emit_json, json_option
@@ -32,6 +31,8 @@ def command(
     brinery sample photos
     brinery sample large --count 300 --size 2000x1500
     """
+    from ..engine.corpus import make_corpus  # noqa: PLC0415 - start-up stays cheap
+
     width, height = _parse_dimensions(size)
     with ProgressBar("making", "images") as bar:
         written = make_corpus(

@@ -3,7 +3,6 @@
 import click
 
 from ..engine.sizes import format_size
-from ..engine.verify import verify
 from .output import ProgressBar, emit_json, json_option, printable, say
 
 __all__ = ["command"]
@@ -23,6 +22,8 @@ def command(dest: str, workers: int | None, as_json: bool) -> int:
     \b
     brinery verify photos.brine
     """
+    from ..engine.verify import verify  # noqa: PLC0415 - start-up stays cheap
+
     with ProgressBar("verifying", "samples") as bar:
         result = verify(dest, workers=workers, progress=lambda done, total: bar.update(done, done / total))
     if as_json:

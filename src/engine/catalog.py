@@ -1,13 +1,15 @@
 """The manifest as readers see it: checked rows of a dataset that may come from anybody."""
 
 import json
+import operator
 import os
 import re
 import sqlite3
 import sys
 import threading
-from bisect import bisect_right
-from collections.abc import Iterator
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -19,22 +21,37 @@ from ..errors import CorruptError, DatasetError
 from .protocols.base import Placement, Spec
 from .schema import MANIFEST_NAME, connect_read_only
 
-__all__ = ["Catalog", "Entry", "ShardInfo"]
+__all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
 
 _PLAIN_NAME = re.compile(r"[^/\0]+")
 _MAX_DIMENSIONS = 32
 _SETTINGS = ("protocol", "layout", "mode", "frames")
 _COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
+_MOST_A_TASK = 64
+_TASKS_A_WORKER = 16
+_ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE shard = ? ORDER BY record"  # noqa: S608
+# Records of a shard count from 0 without a gap unless samples were dropped; then the row is found at once.
+_ENTRY_AT = f"""SELECT {_COLUMNS} FROM samples WHERE shard = ?1 AND record = ?2
+    AND (SELECT MAX(record) FROM samples WHERE shard = ?1) = ?3"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class ShardInfo:
-    """A row of the table `shards`; `name` is None where every sample has a file of its own."""
+    """A row of the table `shards`.
 
+    Attributes:
+        number: its place among the dataset's shards, from 0.
+        id: its id in the manifest.
+        first: the index of its first sample in the dataset.
+        samples: how many it holds.
+        name: of its file; None where every sample has a file of its own.
+    """
+
+    number: int
     id: int
-    name: str | None
-    file_bytes: int
+    first: int
     samples: int
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +66,25 @@ class Entry:
     shard: int
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the arrays of one shard lie, 8 bytes a sample, or 16 where they differ.
+
+    Attributes:
+        payloads: first byte of each array in the file.
+        specs: what each is; a single one where all are alike.
+        end: one past the last byte of all of them.
+    """
+
+    payloads: Sequence[int]
+    specs: list[Spec]
+    end: int
+
+
 class Catalog:
     """Looks samples up in a manifest, from any thread and across forks.
+
+    Of each shard it holds two integers; all else is asked for when it is needed.
 
     Raises:
         DatasetError: the folder is no dataset, or its manifest is damaged.
@@ -65,17 +99,16 @@ class Catalog:
         self.settings: dict[str, str] = dict(self._rows("SELECT name, value FROM dataset"))
         if not all(type(self.settings.get(name)) is str for name in _SETTINGS):
             raise DatasetError(f"{folder / MANIFEST_NAME} does not say how the dataset was made")
-        self.shards = [
-            _shard_info(row)
-            for row in self._rows(
-                "SELECT id, name, file_bytes, samples FROM shards WHERE samples > 0 ORDER BY id"
-            )
-        ]
-        self._ends = list(accumulate(shard.samples for shard in self.shards))
-        self._total = self._ends[-1] if self._ends else 0
-        if self._total > sys.maxsize:
-            raise CorruptError(f"{folder / MANIFEST_NAME}: no dataset has {self._total} samples")
-        self._starts = {s.id: end - s.samples for s, end in zip(self.shards, self._ends, strict=True)}
+        rows = self._rows("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
+        ids, counts = zip(*rows, strict=True) if rows else ((), ())
+        if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
+            raise CorruptError(f"{folder / MANIFEST_NAME}: a shard's row makes no sense")
+        total: int = sum(counts)
+        if total > sys.maxsize:
+            raise CorruptError(f"{folder / MANIFEST_NAME}: no dataset has {total} samples")
+        self.shard_ids: Sequence[int] = array("q", ids)
+        self.ends: Sequence[int] = array("q", accumulate(counts))
+        self._total = total
 
     def __len__(self) -> int:
         return self._total
@@ -87,37 +120,132 @@ class Catalog:
                 self._db.close()
             self._db = None
 
-    def locate(self, index: int) -> tuple[ShardInfo, int]:
-        """Return the shard that holds the sample of this index, from 0, and its place among the shard's."""
-        number = bisect_right(self._ends, index)
-        shard = self.shards[number]
-        return shard, index - (self._ends[number] - shard.samples)
+    def forked(self) -> None:
+        """Forget what the parent's threads held, in a child process."""
+        self._lock = threading.Lock()
 
-    def first_index(self, shard: int) -> int:
-        """Return the index of a shard's first sample.
+    def position(self, index: int) -> int:
+        """Return an index counted from the start; IndexError where the dataset has no such sample."""
+        position = operator.index(index)
+        if position < 0:
+            position += self._total
+        if not 0 <= position < self._total:
+            raise IndexError(f"index {index} is out of range: the dataset has {self._total} samples")
+        return position
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Return the number of the shard that holds the sample of this index, and its place in the shard."""
+        number = bisect_right(self.ends, index)
+        return number, index - self._first(number)
+
+    def _first(self, number: int) -> int:
+        return self.ends[number - 1] if number else 0
+
+    def number_of(self, shard: int) -> int:
+        """Return a shard's number by its id.
 
         Raises:
             CorruptError: no such shard.
         """
-        if shard not in self._starts:
+        number = bisect_left(self.shard_ids, shard)
+        if number == len(self.shard_ids) or self.shard_ids[number] != shard:
             raise CorruptError(f"{self.folder / MANIFEST_NAME}: samples of a shard {shard} that is not there")
-        return self._starts[shard]
+        return number
 
-    def entries(self, shard: int) -> list[Entry]:
-        """Return a shard's samples in order."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM samples WHERE shard = ? ORDER BY record", shard)  # noqa: S608
-        return [self._entry(row) for row in rows]
+    def tasks(self, workers: int) -> list[Sequence[int]]:
+        """Return the shards' ids in runs, for tasks that each open the dataset once."""
+        each = max(1, min(_MOST_A_TASK, len(self.shard_ids) // (_TASKS_A_WORKER * workers)))
+        return [self.shard_ids[first : first + each] for first in range(0, len(self.shard_ids), each)]
+
+    def shard(self, number: int) -> ShardInfo:
+        """Return a shard by its number.
+
+        Raises:
+            CorruptError: its name could lead out of the dataset.
+        """
+        shard, first = self.shard_ids[number], self._first(number)
+        rows = self._rows("SELECT name FROM shards WHERE id = ?", shard)
+        name = rows[0][0] if rows else ""
+        if name is not None and (
+            type(name) is not str or not _PLAIN_NAME.fullmatch(name) or name in (".", "..")
+        ):
+            raise CorruptError(f"{self.folder / MANIFEST_NAME}: no shard can be called {name!r:.200}")
+        return ShardInfo(number, shard, first, self.ends[number] - first, name)
+
+    def entries(self, shard: ShardInfo) -> list[Entry]:
+        """Return a shard's samples in order.
+
+        Raises:
+            CorruptError: they are not as many as the shard should have, or one makes no sense.
+        """
+        return [self._entry(row) for row in self._all(shard, _ENTRIES)]
+
+    def entry(self, shard: ShardInfo, place: int) -> Entry:
+        """Return one sample by its place in its shard."""
+        rows = self._rows(_ENTRY_AT, shard.id, place, shard.samples - 1)
+        if not rows:
+            last = self._rows(f"{_ENTRIES} DESC LIMIT 1", shard.id)
+            rows = self._rows(f"{_ENTRIES} LIMIT 1 OFFSET ?", shard.id, place)
+            if not rows:
+                raise self._incomplete(shard, place)
+            self._entry(last[0])  # what is no number stands behind all numbers
+        return self._entry(rows[0])
+
+    def places(self, shard: ShardInfo) -> Places | None:
+        """Return where a shard's arrays lie; None where a row is out of the ordinary: see its entry.
+
+        Raises:
+            CorruptError: as `entries` does.
+        """
+        rows = self._all(
+            shard, "SELECT record, payload, dtype, shape FROM samples WHERE shard = ? ORDER BY record"
+        )
+        records, payloads, dtypes, shapes = zip(*rows, strict=True)
+        if {*map(type, records)} != {int} or records[0] < 0:
+            raise CorruptError(
+                f"{self.folder / MANIFEST_NAME}: the records of shard {shard.id} make no sense"
+            )
+        if {*map(type, payloads)} != {int} or min(payloads) < 0 or {*map(type, dtypes + shapes)} != {str}:
+            return None
+        kinds = set(zip(dtypes, shapes, strict=True))
+        if len(kinds) == 1:
+            specs = [self._spec(dtypes[0], shapes[0])]
+            end = max(payloads) + specs[0].nbytes
+        else:
+            specs = [self._spec(*kind) for kind in zip(dtypes, shapes, strict=True)]
+            end = max(payload + spec.nbytes for payload, spec in zip(payloads, specs, strict=True))
+        if not all(spec.nbytes for spec in specs):
+            return None
+        return Places(array("q", payloads), specs, end)
 
     def find(self, key: str) -> Entry | None:
         """Return the sample with this key."""
         rows = self._rows(f"SELECT {_COLUMNS} FROM samples WHERE key = ?", key)  # noqa: S608
         return self._entry(rows[0]) if rows else None
 
-    def keys(self) -> Iterator[str]:
-        """Yield all keys in the dataset's order, a shard at a time."""
-        for shard in self.shards:
-            for (key,) in self._rows("SELECT key FROM samples WHERE shard = ? ORDER BY record", shard.id):
-                yield key
+    def index_of(self, entry: Entry) -> int:
+        """Return a sample's index in the dataset."""
+        number = self.number_of(entry.shard)
+        before = self._rows(
+            "SELECT COUNT(*) FROM samples WHERE shard = ? AND record < ?", entry.shard, entry.record
+        )
+        place: int = before[0][0]
+        return place + self._first(number)
+
+    def keys(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
+        """Yield keys in the dataset's order, from one index to another, a shard at a time."""
+        index, stop = start, self._total if stop is None else stop
+        while index < stop:
+            number, place = self.locate(index)
+            count = min(self.ends[number], stop) - index
+            keys = self._rows(
+                "SELECT key FROM samples WHERE shard = ? ORDER BY record LIMIT ? OFFSET ?",
+                *(self.shard_ids[number], count, place),
+            )
+            if len(keys) != count or any(type(key) is not str for (key,) in keys):
+                raise self._incomplete(self.shard(number), place)
+            yield from (key for (key,) in keys)
+            index += count
 
     def colours(self, shard: int) -> dict[int, str]:
         """Return what the channels of samples are, by record, where their number does not say it."""
@@ -146,8 +274,19 @@ class Catalog:
         texts = (key, dtype, shape, xxh3)
         if not all(type(n) is int and n >= 0 for n in numbers) or not all(type(t) is str for t in texts):
             raise CorruptError(f"{self.folder / MANIFEST_NAME}: a sample's row makes no sense: {row!r:.200}")
-        spec = self._specs.get((dtype, shape)) or self._parse_spec(dtype, shape)
-        return Entry(key, record, Placement(start, length, payload), spec, xxh3, shard)
+        return Entry(key, record, Placement(start, length, payload), self._spec(dtype, shape), xxh3, shard)
+
+    def _spec(self, dtype: str, shape: str) -> Spec:
+        return self._specs.get((dtype, shape)) or self._parse_spec(dtype, shape)
+
+    def _all(self, shard: ShardInfo, statement: str) -> list[Any]:
+        rows = self._rows(statement, shard.id)
+        if len(rows) != shard.samples:
+            raise self._incomplete(shard, len(rows))
+        return rows
+
+    def _incomplete(self, shard: ShardInfo, found: int) -> CorruptError:
+        return CorruptError(f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples")
 
     def _parse_spec(self, dtype_name: str, shape_text: str) -> Spec:
         try:
@@ -169,13 +308,3 @@ class Catalog:
         if len(self._specs) < 100_000:
             self._specs[dtype_name, shape_text] = spec
         return spec
-
-
-def _shard_info(row: tuple[Any, ...]) -> ShardInfo:
-    shard = ShardInfo(*row)
-    name = shard.name
-    if not all(type(n) is int and n >= 0 for n in (shard.id, shard.file_bytes, shard.samples)) or not (
-        name is None or (type(name) is str and _PLAIN_NAME.fullmatch(name) and name not in (".", ".."))
-    ):
-        raise CorruptError(f"{MANIFEST_NAME}: a shard's row makes no sense: {row!r:.200}")
-    return shard

@@ -7,12 +7,11 @@ from pathlib import Path
 from ..errors import ArchiveError
 from ..parser.archives import check_sources
 from ..parser.options import Frames, Mode
-from . import pool
 from .destination import Destination, check_apart
+from .literals import Backend, Layout
 from .options import ConvertOptions, PathLike
 from .outcome import ConvertProgress, ConvertResult
 from .protocols.registry import get_serializer
-from .records import Layout
 from .run import Run
 
 __all__ = ["ConvertProgress", "ConvertResult", "convert"]
@@ -24,7 +23,7 @@ def convert(
     *,
     protocol: str = "npy",
     workers: int | None = None,
-    backend: pool.Backend = "loky",
+    backend: Backend = "loky",
     shard_size: int | str = "32MiB",
     layout: Layout = "shards",
     mode: Mode = "native",

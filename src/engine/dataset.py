@@ -1,13 +1,12 @@
 """A dataset as a sequence of arrays, mapped where its protocol stores raw bytes."""
 
 import mmap
-import operator
 import os
 import stat
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import weakref
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,18 +17,21 @@ import numpy as np
 from ..errors import CorruptError, DatasetError, MemberError, UsageError
 from .catalog import Catalog, Entry, ShardInfo
 from .checksums import array_checksum
+from .keys import Keys
+from .opened import DESCRIPTORS, OpenedShard, Stored, map_file
 from .options import PathLike
-from .protocols.base import Array, ShardReader
+from .protocols.base import Array
 from .protocols.registry import get_serializer
 from .shards import FILES_FOLDER, SHARDS_FOLDER, single_path
 
-__all__ = ["Dataset", "Keys", "Via", "open_dataset"]
+__all__ = ["Dataset", "Via", "open_dataset"]
 
 Via: TypeAlias = Literal["payload", "protocol"]
 
-_MAX_OPEN_SHARDS = 256
-# From Python 3.13 a mapping needs no descriptor of its own.
-_MMAP_OPTIONS: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+_MAX_OPEN_SHARDS = min(8192, max(16, DESCRIPTORS // 4))
+_MAX_PLACES = 1 << 22  # samples whose places are remembered: 32 to 64 MiB
+# Looking up one sample takes as long as reading the places of so many.
+_PLACES_A_LOOKUP = 32
 
 
 def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False) -> "Dataset":
@@ -70,8 +72,12 @@ class Dataset(Sequence[Array]):
         self.via: Via = via or ("payload" if self._serializer.maps else "protocol")
         self._verify = verify
         self._lock = threading.RLock()
-        self._open: dict[int, _Shard] = {}
+        self._shards: dict[int, OpenedShard] = {}
+        self._open: dict[int, OpenedShard] = {}
+        self._places = 0
         self._closed = False
+        self._direct = self.via == "payload" and not verify and self._catalog.settings["layout"] == "shards"
+        _datasets.add(self)
 
     @property
     def protocol(self) -> str:
@@ -82,7 +88,7 @@ class Dataset(Sequence[Array]):
     def keys(self) -> "Keys":
         """The samples' keys, a sequence in the same order."""
         self._check_open()
-        return Keys(self)
+        return Keys(self._catalog, self._check_open)
 
     def __len__(self) -> int:
         self._check_open()
@@ -105,18 +111,33 @@ class Dataset(Sequence[Array]):
         if isinstance(index, slice):
             return self.__getitems__(range(*index.indices(len(self))))
         shard, place = self._shard_of(index)
-        return self._array(shard, shard.entries[place])
+        return self._array(shard, place)
 
     def __getitems__(self, indices: Iterable[int]) -> list[Array]:
         """Return a batch of arrays by position."""
-        return [self[index] for index in indices]
+        self._check_open()
+        position, ends, shards = self._catalog.position, self._catalog.ends, self._shards
+        arrays = []
+        for index in indices:
+            at = position(index)
+            number = bisect_right(ends, at)
+            shard = shards.get(number) or self._shard(number)
+            arrays.append(self._array(shard, at - shard.first))
+        return arrays
 
     def __iter__(self) -> Iterator[Array]:
         self._check_open()
-        for info in self._catalog.shards:
-            shard = self._open_shard(info)
-            for entry in shard.entries:
-                yield self._array(shard, entry)
+        for number in range(len(self._catalog.shard_ids)):
+            shard = self._shard(number)
+            self._prepare(shard)
+            places, buffer = shard.places, shard.buffer
+            if places is not None and buffer is not None:
+                specs = places.specs * shard.info.samples if len(places.specs) == 1 else places.specs
+                for spec, payload in zip(specs, places.payloads, strict=True):
+                    yield np.ndarray(spec.shape, spec.dtype, buffer, payload)
+            else:
+                for place in range(shard.info.samples):
+                    yield self._array(shard, place)
 
     def __contains__(self, key: object) -> bool:
         self._check_open()
@@ -132,6 +153,7 @@ class Dataset(Sequence[Array]):
             for shard in self._open.values():
                 shard.close()
             self._open.clear()
+            self._shards.clear()
             self._closed = True
             self._catalog.close()
 
@@ -151,70 +173,83 @@ class Dataset(Sequence[Array]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"], via=state["via"], verify=state["verify"])  # type: ignore[misc]
 
-    def each_in_shard(self, shard: int) -> Iterator["Stored"]:
+    def each_in_shard(self, shard: int) -> Iterator[Stored]:
         """Yield the samples of a shard, by its id in the manifest, each to be read when it is asked for.
 
         Nothing is mapped: where a disk fails, that is an error of the sample, and no signal to the process.
         """
         self._check_open()
-        info, _ = self._catalog.locate(self._catalog.first_index(shard))
-        opened = self._open_shard(info)
+        opened = self._shard(self._catalog.number_of(shard))
         colours = self._catalog.colours(shard)
-        for entry in opened.entries:
-            read = partial(self._array, opened, entry, mapped=False)
+        for entry in self._catalog.entries(opened.info):
+            read = partial(self._read, opened, entry, mapped=False)
             yield Stored(entry.key, read, colours.get(entry.record))
 
     def _check_open(self) -> None:
         if self._closed:
             raise DatasetError(f"the dataset {self.path} is closed: open it again with brinery.open")
 
-    def _shard_of(self, index: int) -> tuple["_Shard", int]:
-        length = len(self)
-        position = operator.index(index)
-        if position < 0:
-            position += length
-        if not 0 <= position < length:
-            raise IndexError(f"index {index} is out of range: the dataset has {length} samples")
-        info, place = self._catalog.locate(position)
-        return self._open_shard(info), place
-
-    def _key_at(self, index: int) -> str:
-        shard, place = self._shard_of(index)
-        return shard.entries[place].key
-
-    def _index_of(self, key: str) -> int:
-        entry = self._catalog.find(key)
-        if entry is None:
-            raise KeyError(key)
-        info, _ = self._catalog.locate(self._catalog.first_index(entry.shard))
-        place = [found.record for found in self._open_shard(info).entries].index(entry.record)
-        return self._catalog.first_index(entry.shard) + place
+    def _shard_of(self, index: int) -> tuple[OpenedShard, int]:
+        """Return the shard of a sample and the sample's place in it."""
+        self._check_open()
+        position = self._catalog.position(index)
+        number = bisect_right(self._catalog.ends, position)
+        shard = self._shards.get(number) or self._shard(number)
+        return shard, position - shard.first
 
     def _by_key(self, key: str) -> Array:
         self._check_open()
         entry = self._catalog.find(key)
         if entry is None:
             raise KeyError(key)
-        info, _ = self._catalog.locate(self._catalog.first_index(entry.shard))
-        return self._array(self._open_shard(info), entry)
+        return self._read(self._shard(self._catalog.number_of(entry.shard)), entry)
 
-    def _open_shard(self, info: ShardInfo) -> "_Shard":
-        shard = self._open.get(info.id)
-        if shard is None:
-            with self._lock:
-                self._check_open()
-                entries = self._catalog.entries(info.id)
-                if len(entries) != info.samples:
-                    raise CorruptError(
-                        f"shard {info.id} of {self.path} has {len(entries)} of {info.samples} samples"
-                    )
-                shard = _Shard(info, entries)
-                while len(self._open) >= _MAX_OPEN_SHARDS:
-                    self._open.pop(next(iter(self._open))).close()
-                self._open[info.id] = shard
+    def _shard(self, number: int) -> OpenedShard:
+        with self._lock:
+            self._check_open()
+            shard = self._shards.get(number)
+            if shard is None:
+                info = self._catalog.shard(number)
+                shard = self._shards[number] = OpenedShard(info, info.first)
         return shard
 
-    def _array(self, shard: "_Shard", entry: Entry, *, mapped: bool = True) -> Array:
+    def _array(self, shard: OpenedShard, place: int) -> Array:
+        places, buffer = shard.places, shard.buffer
+        if places is not None and buffer is not None:
+            spec = places.specs[place] if len(places.specs) > 1 else places.specs[0]
+            return np.ndarray(spec.shape, spec.dtype, buffer, places.payloads[place])
+        shard.lookups += 1
+        if shard.lookups * _PLACES_A_LOOKUP > shard.info.samples and self._prepare(shard):
+            return self._array(shard, place)
+        return self._read(shard, self._catalog.entry(shard.info, place))
+
+    def _prepare(self, shard: OpenedShard) -> bool:
+        """Map a shard and remember where its arrays lie; return whether that is all that reading needs."""
+        if not self._direct or shard.irregular:
+            return False
+        with self._lock:
+            self._check_open()
+            buffer = self._buffer(shard, None)
+            if shard.places is None:
+                places = self._catalog.places(shard.info)
+                if places is None or places.end > len(buffer):
+                    shard.irregular = True  # its samples are read, or refused, one by one
+                    return False
+                shard.places = places
+                self._places += shard.info.samples
+                self._forget_places(shard)
+        return True
+
+    def _forget_places(self, kept: OpenedShard) -> None:
+        """Drop what was remembered first once it is too much."""
+        while self._places > _MAX_PLACES and len(self._shards) > 1:
+            oldest = next(shard for shard in self._shards.values() if shard is not kept)
+            if oldest.places is not None:
+                self._places -= oldest.info.samples
+            self._shut(oldest)
+            del self._shards[oldest.info.number]
+
+    def _read(self, shard: OpenedShard, entry: Entry, *, mapped: bool = True) -> Array:
         if self.via == "payload" and mapped:
             array = self._mapped(shard, entry)
         else:
@@ -226,17 +261,8 @@ class Dataset(Sequence[Array]):
             raise CorruptError(f"{entry.key!r}: its bytes do not give the checksum that was recorded")
         return array
 
-    def _mapped(self, shard: "_Shard", entry: Entry) -> Array:
-        buffer = shard.buffer
-        if buffer is None:
-            with self._lock:
-                file = self._open_file(shard.info, entry)
-                try:
-                    buffer = _map(file)
-                finally:
-                    file.close()
-                if shard.info.name is not None:
-                    shard.buffer = buffer
+    def _mapped(self, shard: OpenedShard, entry: Entry) -> Array:
+        buffer = self._buffer(shard, entry)
         spec, payload = entry.spec, entry.placement.payload
         if payload is None or payload + spec.nbytes > len(buffer):
             raise CorruptError(f"{entry.key!r}: its bytes lie outside the file of {len(buffer)} bytes")
@@ -244,11 +270,12 @@ class Dataset(Sequence[Array]):
             return _read_only(np.empty(spec.shape, spec.dtype))
         return np.ndarray(spec.shape, spec.dtype, buffer, payload)
 
-    def _copied(self, shard: "_Shard", entry: Entry) -> Array:
+    def _copied(self, shard: OpenedShard, entry: Entry) -> Array:
         with self._lock:
             file = shard.file or self._open_file(shard.info, entry)
-            if shard.info.name is not None:
+            if shard.info.name is not None and shard.file is None:
                 shard.file = file
+                self._hold(shard)
         spec, payload = entry.spec, entry.placement.payload
         try:
             size = os.fstat(file.fileno()).st_size
@@ -263,7 +290,18 @@ class Dataset(Sequence[Array]):
                 file.close()
         return _read_only(np.ndarray(spec.shape, spec.dtype, data or None))
 
-    def _parsed(self, shard: "_Shard", entry: Entry) -> Array:
+    def _buffer(self, shard: OpenedShard, entry: Entry | None) -> mmap.mmap | bytes:
+        """Map a shard, or the file of a sample that has its own."""
+        buffer = shard.buffer
+        if buffer is None:
+            with self._lock, self._open_file(shard.info, entry) as file:
+                buffer = map_file(file)
+                if shard.info.name is not None:
+                    shard.buffer = buffer
+                    self._hold(shard)
+        return buffer
+
+    def _parsed(self, shard: OpenedShard, entry: Entry) -> Array:
         with self._lock:
             if shard.info.name is None:
                 with (
@@ -274,9 +312,30 @@ class Dataset(Sequence[Array]):
             if shard.reader is None:
                 shard.file = self._open_file(shard.info, entry)
                 shard.reader = self._serializer.shard_reader(shard.file)
+                self._hold(shard)
             return _read_only(shard.reader.read(entry.placement, entry.spec))
 
-    def _open_file(self, info: ShardInfo, entry: Entry) -> BinaryIO:
+    def _hold(self, shard: OpenedShard) -> None:
+        """Count a shard among the open ones, and close the first opened where there are too many."""
+        if shard.info.number in self._open:
+            return
+        while len(self._open) >= _MAX_OPEN_SHARDS:
+            self._shut(next(iter(self._open.values())))
+        self._open[shard.info.number] = shard
+
+    def _shut(self, shard: OpenedShard) -> None:
+        shard.close()
+        self._open.pop(shard.info.number, None)
+
+    def _forked(self) -> None:
+        """Share no lock and no file position with the parent of this new process."""
+        self._lock = threading.RLock()
+        self._catalog.forked()
+        if self.via == "protocol":
+            self._open.clear()
+            self._shards.clear()
+
+    def _open_file(self, info: ShardInfo, entry: Entry | None) -> BinaryIO:
         """Open a shard's file, or the sample's own, only where it is a regular file inside the dataset."""
         path = self._path_of(info, entry)
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -291,87 +350,27 @@ class Dataset(Sequence[Array]):
             raise CorruptError(f"{path} is no regular file")
         return os.fdopen(descriptor, "rb", buffering=0 if self.via == "payload" else -1)
 
-    def _path_of(self, info: ShardInfo, entry: Entry) -> Path:
+    def _path_of(self, info: ShardInfo, entry: Entry | None) -> Path:
         if info.name is not None:
             return self.path / SHARDS_FOLDER / info.name
+        assert entry is not None
         try:
             return self.path / FILES_FOLDER / single_path(entry.key, self._serializer.file_suffix)
         except MemberError as error:
             raise CorruptError(f"{entry.key!r}: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A sample that is read when `array` is called; that raises CorruptError where it is damaged.
-
-    `colours` says what its channels are where their number does not: "CMYK", "LAB", "HSV".
-    """
-
-    key: str
-    array: Callable[[], Array]
-    colours: str | None = None
-
-
-@dataclass(slots=True)
-class _Shard:
-    """An open shard: its samples, and its mapping or reader once one was needed."""
-
-    info: ShardInfo
-    entries: list[Entry]
-    buffer: mmap.mmap | bytes | None = None
-    file: BinaryIO | None = None
-    reader: ShardReader | None = None
-
-    def close(self) -> None:
-        if self.reader is not None:
-            self.reader.close()
-        if self.file is not None:
-            self.file.close()
-        self.buffer = self.reader = self.file = None
-
-
-class Keys(Sequence[str]):
-    """The keys of a dataset, looked up as they are asked for."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self._dataset._key_at(i) for i in range(*index.indices(len(self)))]  # noqa: SLF001 - its other half
-        return self._dataset._key_at(index)  # noqa: SLF001 - its other half
-
-    def __iter__(self) -> Iterator[str]:
-        self._dataset._check_open()  # noqa: SLF001 - its other half
-        return self._dataset._catalog.keys()  # noqa: SLF001 - its other half
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._dataset
-
-    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a key; ValueError where there is none."""
-        try:
-            position = self._dataset._index_of(value)  # noqa: SLF001 - its other half
-        except KeyError:
-            raise ValueError(f"{value!r} is no key of this dataset") from None
-        if position not in range(*slice(start, stop).indices(len(self))):
-            raise ValueError(f"{value!r} lies outside the range asked for")
-        return position
-
-
-def _map(file: BinaryIO) -> mmap.mmap | bytes:
-    if os.fstat(file.fileno()).st_size == 0:
-        return b""
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, **_MMAP_OPTIONS)
-
-
 def _read_only(array: Array) -> Array:
     array.flags.writeable = False
     return array
+
+
+_datasets: "weakref.WeakSet[Dataset]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for dataset in list(_datasets):
+        dataset._forked()  # noqa: SLF001 - this module's own
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -49,7 +49,7 @@ def describe(path: PathLike) -> dict[str, Any]:
             "settings": {k: v for k, v in catalog.settings.items() if k not in ("open_unit", "open_ordinal")},
             "complete": not unfinished,
             "samples": len(catalog),
-            "shards": len(catalog.shards),
+            "shards": len(catalog.shard_ids),
             "file_bytes": file_bytes,
             "pixel_bytes": pixel_bytes,
             "shapes": [

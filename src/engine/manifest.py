@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError, StorageError
+from .known import KnownKeys
 from .planner import Known, Note, PlanState
 from .records import Failure, Sample, Skipped, Source, UnitResult
 from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_files, check_schema, has_colours
@@ -21,15 +22,6 @@ _READERS_SECONDS = 60  # that others may be reading the manifest while it is to 
 _INSERT_SAMPLE = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(Sample._fields))})"  # noqa: S608
 _INSERT_FAILURE = "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SKIPPED = "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_LOOKUP = """
-SELECT 'sample', ordinal, unit, source_size, source_mtime_ns
-    FROM samples JOIN shards ON shards.id = samples.shard WHERE key = :key AND frame = 0
-UNION ALL SELECT 'failure', ordinal, unit, source_size, source_mtime_ns
-    FROM failures WHERE key = :key AND unit IS NOT NULL
-UNION ALL SELECT 'skipped', ordinal, unit, source_size, source_mtime_ns
-    FROM skipped WHERE key = :key AND unit IS NOT NULL
-LIMIT 1
-"""
 _DONE_UNITS = f"""
 SELECT unit, MIN(ordinal), MAX(ordinal) FROM (
     SELECT shard / {PARTS_PER_UNIT} AS unit, ordinal FROM samples WHERE shard >= :shard
@@ -81,6 +73,7 @@ class Manifest:
         except sqlite3.DatabaseError as error:
             raise _storage_error(self._path, error) from error
         self.run = 0
+        self._known = KnownKeys(self._db, self._lock)
         self._lost: frozenset[int] = frozenset()
         self._fresh = not self._any("shards", "failures", "skipped")
 
@@ -110,10 +103,14 @@ class Manifest:
                 raise _storage_error(self._path, error) from error
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:
+        return list(self._each(statement, *values))
+
+    def _each(self, statement: str, *values: Any) -> Iterator[Any]:
+        """Yield rows one by one: there may be as many as samples."""
         named = values[0] if values and isinstance(values[0], dict) else values
         with self._lock:
             try:
-                return self._db.execute(statement, named).fetchall()
+                yield from self._db.execute(statement, named)
             except sqlite3.Error as error:
                 raise DatasetError(f"{self._path} cannot be read: {error}") from error
 
@@ -180,9 +177,7 @@ class Manifest:
         """Return what a worker made of the key, None where there is nothing."""
         if self._fresh:
             return None
-        with self._lock:
-            row = self._db.execute(_LOOKUP, {"key": key}).fetchone()
-        return Known(*row) if row else None
+        return self._known.get(key)
 
     def place_of(self, key: str) -> tuple[str, int]:
         """Return the member and the unit of a sample by its key."""
@@ -202,6 +197,7 @@ class Manifest:
         """
         vanished: list[str] = []
         with self._transaction():
+            self._known.forget()
             for result in results:
                 vanished += self._replace(result)
             for note in notes:
@@ -311,7 +307,7 @@ class Manifest:
             kept: whether the listing met the entry with this ordinal.
             below: ordinals from here on are this run's own.
         """
-        rows = self._rows("SELECT key, ordinal FROM samples WHERE ordinal < ?", below)
+        rows = self._each("SELECT key, ordinal FROM samples WHERE ordinal < ?", below)
         return [key for key, ordinal in rows if not kept(ordinal)]
 
     def prune(self, keys: Iterable[str], kept: Callable[[int], bool], below: int) -> None:
@@ -320,7 +316,7 @@ class Manifest:
             for key in keys:
                 self._remove_samples("key = ?", key)
             for table in ("failures", "skipped"):
-                rows = self._rows(
+                rows = self._each(
                     f"SELECT rowid, ordinal FROM {table} WHERE unit IS NOT NULL AND ordinal < ?",  # noqa: S608
                     below,
                 )

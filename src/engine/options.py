@@ -3,21 +3,20 @@
 import os
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 from ..errors import UsageError
 from ..parser.options import FRAMES, MODES, DecodeOptions, Frames, Mode, ReadBudget
 from .cpus import default_workers
 from .limits import worker_memory
-from .pool import Backend, check_workers
-from .records import Layout
+from .literals import LAYOUTS, Backend, Layout
+from .pool import check_workers
 from .sizes import format_size, parse_size
 
-__all__ = ["LAYOUTS", "ConvertOptions", "FailureLimit", "PathLike"]
+__all__ = ["ConvertOptions", "FailureLimit", "PathLike"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 _LEAST_MEMORY = 256 << 20  # libraries, and a small image
-LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, TypeVar
 
 from joblib.executor import get_memmapping_executor
 from joblib.externals.loky import get_reusable_executor
@@ -21,11 +21,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import BACKENDS, Parallel, delayed
 
 from ..errors import UsageError, WorkerError
+from .literals import BACKEND_NAMES, Backend
 
-__all__ = ["BACKEND_NAMES", "Backend", "check_workers", "run", "shutdown"]
-
-Backend: TypeAlias = Literal["loky", "threading"]
-BACKEND_NAMES: tuple[str, ...] = get_args(Backend)
+__all__ = ["check_workers", "run", "shutdown"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -8,12 +8,12 @@ from ..parser.options import DecodeOptions, ReadBudget
 from ..parser.reading import ArchiveState
 from ..parser.travelling import Travelling
 from .counters import Counters
+from .literals import Layout
 from .protocols.base import Placement
 
 __all__ = [
     "Failure",
     "Job",
-    "Layout",
     "Numbered",
     "Phases",
     "Placed",
@@ -27,7 +27,6 @@ __all__ = [
     "Usage",
 ]
 
-Layout: TypeAlias = Literal["shards", "mirror"]
 Stage: TypeAlias = Literal["list", "read", "decode", "dump", "write"]
 
 

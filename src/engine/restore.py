@@ -1,10 +1,11 @@
 """Turn a dataset's arrays back into image files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 from PIL import Image
 
@@ -13,14 +14,12 @@ from . import pool
 from .catalog import Catalog
 from .cpus import default_workers
 from .dataset import Dataset
+from .literals import IMAGE_FORMATS, ImageFormat
 from .options import PathLike
 from .protocols.base import Array
 from .shards import refusal, single_path
 
-__all__ = ["IMAGE_FORMATS", "ImageFormat", "NotRestored", "RestoreResult", "restore"]
-
-ImageFormat: TypeAlias = Literal["png", "jpeg", "webp", "tiff"]
-IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
+__all__ = ["NotRestored", "RestoreResult", "restore"]
 
 _SUFFIXES = {
     "png": (".png",),
@@ -106,7 +105,7 @@ def restore(
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, "loky")
     catalog = Catalog(Path(path))
-    shards, total = [shard.id for shard in catalog.shards], len(catalog)
+    tasks, total = catalog.tasks(workers), len(catalog)
     catalog.close()
     target = Path(out)
     try:
@@ -115,10 +114,10 @@ def restore(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"cannot make {target}: {error.strerror}") from error
-    task = partial(restore_shard, Path(path), target, format, quality)
+    task = partial(restore_shards, Path(path), target, format, quality)
     images = 0
     failures: list[NotRestored] = []
-    for written, failed, fatal in pool.run(task, shards, workers=workers):
+    for written, failed, fatal in pool.run(task, tasks, workers=workers):
         if fatal is not None:
             raise StorageError(fatal)
         images += written
@@ -128,14 +127,14 @@ def restore(
     return RestoreResult(target, images, tuple(sorted(failures, key=lambda failure: failure.key)))
 
 
-def restore_shard(
-    path: Path, out: Path, image_format: ImageFormat, quality: int | None, shard: int
+def restore_shards(
+    path: Path, out: Path, image_format: ImageFormat, quality: int | None, shards: Sequence[int]
 ) -> tuple[int, list[NotRestored], str | None]:
-    """Restore one shard by its id; return images written, failures, and why nothing can be written."""
+    """Restore some shards by their ids; return images written, failures, and why nothing can be written."""
     written = 0
     failures = []
     with Dataset(path) as dataset:
-        for read in dataset.each_in_shard(shard):
+        for read in chain.from_iterable(map(dataset.each_in_shard, shards)):
             try:
                 file = out / restored_path(read.key, image_format)
                 image = to_image(read.array(), image_format, read.colours)

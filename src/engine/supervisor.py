@@ -22,6 +22,7 @@ from typing import Self
 from ..errors import WorkerError
 from . import pool
 from .claims import read_claims
+from .literals import Backend
 from .records import Failure, Job, Numbered, Source, Unit, UnitResult
 from .worker import convert_unit, probe_member
 
@@ -43,7 +44,7 @@ class Supervisor:
         timeout: seconds that one member may take, None for no limit.
     """
 
-    def __init__(self, job: Job, *, workers: int, backend: pool.Backend, timeout: float | None) -> None:
+    def __init__(self, job: Job, *, workers: int, backend: Backend, timeout: float | None) -> None:
         self._job = job
         self._workers = workers
         self._backend = backend

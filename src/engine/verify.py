@@ -1,6 +1,6 @@
 """Re-read every sample of a dataset and compare its checksum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from .cpus import default_workers
 from .dataset import Dataset
 from .options import PathLike
 
-__all__ = ["BadSample", "ShardVerdict", "VerifyResult", "verify"]
+__all__ = ["BadSample", "Verdict", "VerifyResult", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class BadSample:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardVerdict:
-    """What verifying one shard found."""
+class Verdict:
+    """What verifying some shards found."""
 
     samples: int
     nbytes: int
@@ -70,29 +70,31 @@ def verify(
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, "loky")
     catalog = Catalog(Path(path))
-    shards = [shard.id for shard in catalog.shards]
-    total = len(catalog)
+    tasks, total = catalog.tasks(workers), len(catalog)
     catalog.close()
     samples = nbytes = 0
     bad: dict[int, tuple[BadSample, ...]] = {}
-    for shard, verdict in pool.run(partial(verify_shard, Path(path)), shards, workers=workers):
+    for first, verdict in pool.run(partial(verify_shards, Path(path)), tasks, workers=workers):
         samples += verdict.samples
         nbytes += verdict.nbytes
-        bad[shard] = verdict.bad
+        bad[first] = verdict.bad
         if progress is not None:
             progress(samples, total)
-    return VerifyResult(Path(path), samples, nbytes, tuple(one for shard in shards for one in bad[shard]))
+    return VerifyResult(
+        Path(path), samples, nbytes, tuple(one for first in sorted(bad) for one in bad[first])
+    )
 
 
-def verify_shard(path: Path, shard: int) -> tuple[int, ShardVerdict]:
-    """Verify one shard by its id."""
+def verify_shards(path: Path, shards: Sequence[int]) -> tuple[int, Verdict]:
+    """Verify some shards by their ids; return the first one's with what was found."""
     samples = nbytes = 0
     bad = []
     with Dataset(path, verify=True) as dataset:
-        for read in dataset.each_in_shard(shard):
-            samples += 1
-            try:
-                nbytes += read.array().nbytes
-            except DatasetError as error:
-                bad.append(BadSample(read.key, str(error)))
-    return shard, ShardVerdict(samples, nbytes, tuple(bad))
+        for shard in shards:
+            for read in dataset.each_in_shard(shard):
+                samples += 1
+                try:
+                    nbytes += read.array().nbytes
+                except DatasetError as error:
+                    bad.append(BadSample(read.key, str(error)))
+    return shards[0], Verdict(samples, nbytes, tuple(bad))

@@ -128,16 +128,31 @@ def read_in_child(dataset, index, queue):
     queue.put(dataset[index].tobytes())
 
 
+@pytest.mark.parametrize("via", [None, "protocol"])
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_workers_share_it(npy, method):
+def test_workers_share_it(npy, method, via):
     context = multiprocessing.get_context(method)
-    with brinery.open(npy) as dataset:
-        assert dataset[0].size
+    with brinery.open(npy, via=via) as dataset:
+        assert dataset[20].size
         queue = context.SimpleQueue()
         child = context.Process(target=read_in_child, args=(dataset, 20, queue))
         child.start()
         assert queue.get() == expected(20).tobytes()
         child.join(20)
+        assert same(dataset[21], expected(21))
+
+
+def test_a_fork_takes_no_lock_along(npy):
+    with brinery.open(npy) as dataset, ThreadPoolExecutor(1) as pool:
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        pool.submit(dataset._lock.acquire).result()
+        child = context.Process(target=read_in_child, args=(dataset, 20, queue))
+        child.start()
+        child.join(20)
+        pool.submit(dataset._lock.release).result()
+        assert child.exitcode == 0
+        assert queue.get() == expected(20).tobytes()
 
 
 @pytest.mark.parametrize("via", [None, "protocol"])
@@ -231,8 +246,29 @@ def test_a_missing_shard_costs_its_own_samples_only(copy):
     assert len(brinery.verify(copy, workers=1).bad) == samples
 
 
-def test_more_shards_than_stay_open(npy, monkeypatch):
-    monkeypatch.setattr("brinery.engine.dataset._MAX_OPEN_SHARDS", 1)
+@pytest.mark.parametrize("limit", ["_MAX_OPEN_SHARDS", "_MAX_PLACES"])
+def test_more_shards_than_are_remembered(npy, monkeypatch, limit):
+    monkeypatch.setattr(f"brinery.engine.dataset.{limit}", 1)
     with brinery.open(npy) as dataset:
         arrays = list(dataset)
         assert all(same(array, expected(index)) for index, array in enumerate(arrays))
+        for index in [*range(len(ORDER))] * 3:
+            assert same(dataset[index], expected(index))
+
+
+def test_what_was_dropped_leaves_the_rest_in_order(copy):
+    dropped = [0, 3, 7, len(ORDER) - 1]
+    with sqlite3.connect(copy / "manifest.sqlite") as db:
+        db.executemany("DELETE FROM samples WHERE key = ?", [(ORDER[i],) for i in dropped])
+        db.execute("UPDATE shards SET samples = (SELECT COUNT(*) FROM samples WHERE shard = shards.id)")
+    left = [index for index in range(len(ORDER)) if index not in dropped]
+    with brinery.open(copy) as dataset:
+        assert list(dataset.keys) == [ORDER[index] for index in left]
+        for _ in range(2):
+            for place, index in enumerate(left):
+                assert same(dataset[place], expected(index))
+                assert dataset.keys[place] == ORDER[index]
+                assert dataset.keys.index(ORDER[index]) == place
+        assert all(same(a, expected(i)) for a, i in zip(dataset, left, strict=True))
+        with pytest.raises(ValueError, match="no key"):
+            dataset.keys.index(ORDER[3])

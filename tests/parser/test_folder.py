@@ -86,3 +86,12 @@ def test_a_path_longer_than_the_system_allows_is_reported(tmp_path):
     os.close(descriptor)
     (entry,) = listed(tmp_path)
     assert entry.message == "File name too long"
+
+
+@pytest.mark.parametrize("most", [1, 3, 5, 10, 11, 100])
+def test_the_order_is_that_of_bytes_however_many_names_there_are(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("brinery.parser.folder._NAMES_SORTED", most)
+    names = [b"a", b"b", b"A", b"a.b", b"a b", b"\xc3\xa9", b"\xff", b"z", b"\xf0\x9f\x90\x8d", b"10", b"9"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
+    assert [os.fsencode(entry.path).rpartition(b"/")[2] for entry in listed(tmp_path)] == sorted(names)

@@ -1,0 +1,60 @@
+"""What is open of a dataset: shards mapped or read, and samples that wait to be read."""
+
+import mmap
+import os
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from .catalog import Places, ShardInfo
+from .protocols.base import Array, ShardReader
+
+__all__ = ["DESCRIPTORS", "OpenedShard", "Stored", "map_file"]
+
+# From Python 3.13 a mapping needs no descriptor of its own.
+_MMAP_OPTIONS: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+DESCRIPTORS: int = sys.maxsize if _MMAP_OPTIONS else resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+"""How many mappings the process may have, as far as descriptors limit them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A sample that is read when `array` is called; that raises CorruptError where it is damaged.
+
+    `colours` says what its channels are where their number does not: "CMYK", "LAB", "HSV".
+    """
+
+    key: str
+    array: Callable[[], Array]
+    colours: str | None = None
+
+
+@dataclass(slots=True)
+class OpenedShard:
+    """A shard that was asked for: where its samples lie, and its mapping or reader, once they were needed."""
+
+    info: ShardInfo
+    first: int
+    lookups: int = 0
+    irregular: bool = False
+    places: Places | None = None
+    buffer: mmap.mmap | bytes | None = None
+    file: BinaryIO | None = None
+    reader: ShardReader | None = None
+
+    def close(self) -> None:
+        """Close what is open; arrays that were handed out keep their mapping."""
+        if self.reader is not None:
+            self.reader.close()
+        if self.file is not None:
+            self.file.close()
+        self.buffer = self.reader = self.file = None
+
+
+def map_file(file: BinaryIO) -> mmap.mmap | bytes:
+    """Map a file for reading; an empty one cannot be."""
+    if os.fstat(file.fileno()).st_size == 0:
+        return b""
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, **_MMAP_OPTIONS)
