@@ -4,8 +4,9 @@
 
 Archives hold tiny JPEG images (16 x 16), so that listing, planning and recording weigh as much as they can: a
 few distinct ones, many times over (in folders, hard links). One process converts the small archive, then the
-large one, then the small one again, in warm workers; the rates of the large one's tenths show whether it
-slows down on its way. Last, the large one is converted again, with nothing to do. Memory is the highest
+large one, then the small one again, in warm workers; the parent's CPU time in each tenth of the large one
+shows whether listing, planning and recording get dearer on the way (others disturb CPU time less than images
+a second). Last, the large one is converted again, with nothing to do. Memory is the highest
 resident set of the process that converts (VmHWM), whose workers are processes of their own.
 """
 
@@ -17,6 +18,7 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import brinery
@@ -65,25 +67,36 @@ def memory(name: str) -> int:
     return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
-def converted(source: Path, out: Path, workers: int, count: int) -> tuple[float, list[float]]:
-    """Convert anew; return images/s and the same of each tenth."""
+@dataclass(frozen=True)
+class Converted:
+    """Images a second, and CPU time an image in us: the parent's, that of its tenths, and the workers'."""
+
+    rate: float
+    parent: float
+    workers: float
+    tenths: list[float]
+
+
+def converted(source: Path, out: Path, workers: int, count: int) -> Converted:
+    """Convert anew."""
     marks: list[tuple[int, float]] = []
 
     def note(progress: ConvertProgress) -> None:
-        marks.append((progress.members, time.perf_counter()))
+        marks.append((progress.members, time.process_time()))
 
     shutil.rmtree(out, ignore_errors=True)
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     result = brinery.convert(source, out, workers=workers, progress=note)
     rate = count / (time.perf_counter() - begin)
     assert result.samples == count
+    parent = time.process_time() - begin_cpu
     tenths = []
-    members, since = 0, begin
+    members, since = 0, begin_cpu
     for done, now in marks:
         if done - members >= count / 10 or done == count:
-            tenths.append((done - members) / (now - since))
+            tenths.append(1e6 * (now - since) / (done - members))
             members, since = done, now
-    return rate, tenths
+    return Converted(rate, 1e6 * parent / count, result.summary.worker_cpu_ns / 1e3 / count, tenths)
 
 
 def main() -> None:
@@ -110,20 +123,22 @@ def measure(given: argparse.Namespace) -> None:
     make_archive(given.kind, small, images, given.small)
     make_archive(given.kind, large, images, given.large)
     converted(small, out, given.workers, given.small)
-    before = [converted(small, out, given.workers, given.small)[0] for _ in range(given.rounds)]
+    few = [converted(small, out, given.workers, given.small) for _ in range(given.rounds)]
     low = memory("VmHWM")
-    rate, tenths = converted(large, out, given.workers, given.large)
+    many = converted(large, out, given.workers, given.large)
     high = memory("VmHWM")
     begin = time.perf_counter()
     assert brinery.convert(large, out, workers=given.workers).unchanged == given.large
     again, highest = given.large / (time.perf_counter() - begin), memory("VmHWM")
-    after = [converted(small, out, given.workers, given.small)[0] for _ in range(given.rounds)]
-    rates = before + after
-    base = statistics.median(rates)
-    print(f"{given.kind}, {given.workers} workers")
-    print(f"{given.small:,} images: {base:,.0f} images/s ({min(rates):,.0f} to {max(rates):,.0f})")
-    print(f"{given.large:,} images: {rate:,.0f} images/s, {rate / base:.2f} of that")
-    print("its tenths: " + ", ".join(f"{tenth:,.0f}" for tenth in tenths))
+    few += [converted(small, out, given.workers, given.small) for _ in range(given.rounds)]
+    rate, parent, workers = (
+        statistics.median(getattr(one, name) for one in few) for name in ("rate", "parent", "workers")
+    )
+    print(f"{given.kind}, {given.workers} workers: {given.small:,} images, then {given.large:,}")
+    print(f"images/s: {rate:,.0f}, then {many.rate:,.0f} ({many.rate / rate:.2f})")
+    print(f"CPU an image, workers: {workers:.1f} us, then {many.workers:.1f} ({many.workers / workers:.2f})")
+    print(f"CPU an image, parent: {parent:.1f} us, then {many.parent:.1f} ({many.parent / parent:.2f})")
+    print("its tenths: " + ", ".join(f"{tenth:.1f}" for tenth in many.tenths))
     print(f"again, with nothing to do: {again:,.0f} images/s")
     grown, grown_again = ((value - low) / 2**20 for value in (high, highest))
     print(f"memory: {low / 2**20:.0f} MiB, {grown:+.0f} for the large one, {grown_again:+.0f} once more")
