@@ -302,11 +302,15 @@ def main() -> None:
                 place.mkdir()
                 results["peers"][peer_name] = observe(peer, place, photos, few, mended)
                 shutil.rmtree(place, ignore_errors=True)
+            _write(results, arguments.results)
+
+
+def _write(results: dict[str, Any], path: Path) -> None:
     results["peers"] = {name: results["peers"][name] for name in PEERS if name in results["peers"]}
     results["host"] = f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
     results["date"] = datetime.now(UTC).date().isoformat()
-    arguments.results.parent.mkdir(exist_ok=True)
-    arguments.results.write_text(json.dumps(results, indent=1) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "faults.md").write_text(table(results))
 
 
@@ -320,7 +324,7 @@ def _corpora(root: Path) -> tuple[Path, Path, Path]:
     for folder in (few, mended):
         folder.mkdir()
         for path in sorted(photos.iterdir())[:FEW]:
-            shutil.copy(path, folder / path.name)
+            shutil.copy2(path, folder / path.name)
     broken = sorted(few.iterdir())[BROKEN]
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
     return photos, few, mended
