@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import brinery
+import brinery.report
 from brinery.benchmark.compare import compare_results
 from brinery.benchmark.result_file import write_result
 from brinery.errors import DatasetError, MissingLibraryError, StorageError, UsageError
@@ -117,6 +118,7 @@ def test_without_the_extra_a_message_names_it_and_markdown_works(file, tmp_path,
 
     for name in [name for name in sys.modules if name.startswith("brinery.report.")]:
         monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr(brinery.report, name.rpartition(".")[2], raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     from brinery.report.write import write_report
 
