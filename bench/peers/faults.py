@@ -307,7 +307,8 @@ def main() -> None:
 
 def _write(results: dict[str, Any], path: Path) -> None:
     results["peers"] = {name: results["peers"][name] for name in PEERS if name in results["peers"]}
-    results["host"] = f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
+    kernel = platform.release().partition("-")[0]
+    results["host"] = f"{os.cpu_count()} CPUs, Linux {kernel}, Python {platform.python_version()}"
     results["date"] = datetime.now(UTC).date().isoformat()
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")

@@ -33,9 +33,9 @@ def main() -> None:
         start, count = adapter.START, int(rest[0])
         adapter.convert(paths, out, common.Workers(count, start) if start else count)
     else:
-        if hasattr(adapter, "_shape") and Path(out).is_dir():
+        if hasattr(adapter, "_shape"):
             shape = next(image.shape for image in map(_decoded, paths) if image is not None)
-            Path(out, "shape.txt").write_text(" ".join(map(str, shape)))
+            adapter._shape = lambda _: shape  # noqa: SLF001
         print(json.dumps(_count(_opened(adapter, out), paths)))
 
 
