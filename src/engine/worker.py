@@ -1,8 +1,9 @@
 """What a worker does with a unit: read, decode, write its own files, and report in small records."""
 
 import os
-import time
 from contextlib import suppress
+from dataclasses import dataclass
+from time import perf_counter_ns as _now
 from typing import Any
 
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
@@ -97,18 +98,15 @@ class _RefusedSampleError(Exception):
         self.failure = failure
 
 
-class _Watch:
-    """Divides a worker's time among its phases, in ns."""
+@dataclass(slots=True)
+class _Spent:
+    """A worker's time by phase, in ns; `mark` is when the phase under way began."""
 
-    def __init__(self) -> None:
-        self.total: dict[str, int] = dict.fromkeys(("read", "decode", "hash", "dump"), 0)
-        self._mark = time.perf_counter_ns()
-
-    def lap(self, phase: str) -> None:
-        """Count the time since the last lap to the phase."""
-        now = time.perf_counter_ns()
-        self.total[phase] += now - self._mark
-        self._mark = now
+    mark: int
+    read: int = 0
+    decode: int = 0
+    hash: int = 0
+    dump: int = 0
 
 
 class _Attempt:
@@ -118,8 +116,8 @@ class _Attempt:
         self._job = job
         self._unit = unit
         self._refused = refused
-        self._watch = _Watch()
-        self._told: list[tuple[tuple[Any, ...], ...]] = []
+        self._spent = _Spent(_now())
+        self._told: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = []
         self._spec: tuple[Any, Any] | None = None
         self._spec_text = ("", "")
         self._failures: list[Failure] = []
@@ -141,23 +139,22 @@ class _Attempt:
                         claims.claim(unit.number, numbered.ordinal)
                     self._convert(numbered, reader, files)
                 reader.check()
-            self._watch.lap("read")
             files.close()
             if claims is not None:
                 claims.release()
-            self._watch.lap("dump")
+            spent = self._spent
+            spent.dump += _now() - spent.mark
         finally:
             files.discard()
         samples = tuple(
-            Sample._make((part, record, *where, place.start, place.length, place.payload, *what, *source))
-            for (part, record, place), (where, what, source) in zip(files.placed, self._told, strict=True)
+            Sample._make((part, record, *where, place.start, place.length, place.payload, *what))
+            for (part, record, place), (where, what) in zip(files.placed, self._told, strict=True)
         )
-        spent = self._watch.total
         phases = Phases(
-            read_ns=spent["read"],
-            decode_ns=spent["decode"],
-            hash_ns=spent["hash"],
-            dump_ns=spent["dump"] - files.write_ns - files.fsync_ns,
+            read_ns=spent.read,
+            decode_ns=spent.decode,
+            hash_ns=spent.hash,
+            dump_ns=spent.dump - files.write_ns - files.fsync_ns,
             write_ns=files.write_ns,
             fsync_ns=files.fsync_ns,
         )
@@ -182,57 +179,73 @@ class _Attempt:
         )
 
     def _convert(self, numbered: Numbered, reader: MemberReader, files: UnitFiles) -> None:
-        member = numbered.member
-        if numbered.ordinal in self._refused:
-            self._failures.append(self._refused[numbered.ordinal])
+        """Read, decode and write a member. The time around it counts as reading."""
+        ordinal, member = numbered.ordinal, numbered.member
+        if ordinal in self._refused:
+            self._failures.append(self._refused[ordinal])
             return
-        source = None
-        watch = self._watch
+        spent = self._spent
+        xxh3 = None
         try:
             data = reader.read(member)
-            watch.lap("read")
+            read = _now()
             self._source_bytes += len(data)
-            source = Source(member.size, member.mtime_ns, bytes_checksum(data))
-            watch.lap("hash")
+            xxh3 = bytes_checksum(data)
+            hashed = _now()
             images = list(decode(data, self._job.decode))
-            watch.lap("decode")
+            decoded = _now()
         except NotAnImage as reason:
-            source = source or Source(member.size, member.mtime_ns)
-            self._skipped.append(Skipped(member.key, numbered.ordinal, str(reason), source))
+            source = Source(member.size, member.mtime_ns, xxh3)
+            self._skipped.append(Skipped(member.key, ordinal, str(reason), source))
         except (ReadError, DecodeError) as error:
             stage: Stage = "read" if isinstance(error, ReadError) else "decode"
-            source = source or Source(member.size, member.mtime_ns)
+            source = Source(member.size, member.mtime_ns, xxh3)
             self._failures.append(_failure(numbered, stage, error, source))
         else:
+            spent.read += read - spent.mark
+            spent.hash += hashed - read
+            spent.decode += decoded - hashed
+            spent.mark = decoded
             for image in images:
-                self._write(numbered, image, source, files)
+                self._write(numbered, image, xxh3, files)
 
-    def _write(self, numbered: Numbered, image: Decoded, source: Source, files: UnitFiles) -> None:
-        key = numbered.member.key + (f"#{image.frame}" if image.frame else "")
-        array = image.array
+    def _write(self, numbered: Numbered, image: Decoded, source_xxh3: str, files: UnitFiles) -> None:
+        """Write an image and note what the manifest is to say of it."""
+        member, array, frame = numbered.member, image.array, image.frame
+        key = f"{member.key}#{frame}" if frame else member.key
         xxh3 = array_checksum(array)
-        self._watch.lap("hash")
+        hashed = _now()
         try:
             files.add(key, array)
         except OSError:
             raise
-        except MemberError as error:
-            raise _RefusedSampleError(numbered.ordinal, _failure(numbered, "write", error, source)) from error
         except Exception as error:
-            raise _RefusedSampleError(numbered.ordinal, _failure(numbered, "dump", error, source)) from error
-        self._watch.lap("dump")
+            stage: Stage = "write" if isinstance(error, MemberError) else "dump"
+            source = Source(member.size, member.mtime_ns, source_xxh3)
+            raise _RefusedSampleError(numbered.ordinal, _failure(numbered, stage, error, source)) from error
         self._pixel_bytes += array.nbytes
         dtype, shape = array.dtype, array.shape
         if (dtype, shape) != self._spec:
             self._spec, self._spec_text = (dtype, shape), (dtype.str, str(list(shape)))
-        member = numbered.member.key if image.frame else None
         self._told.append(
             (
-                (numbered.ordinal, key, member, image.frame, image.frames),
-                (*self._spec_text, xxh3, image.orientation, image.salvaged),
-                (source.size, source.mtime_ns, source.xxh3, image.colours),
+                (numbered.ordinal, key, member.key if frame else None, frame, image.frames),
+                (
+                    *self._spec_text,
+                    xxh3,
+                    image.orientation,
+                    image.salvaged,
+                    member.size,
+                    member.mtime_ns,
+                    source_xxh3,
+                    image.colours,
+                ),
             )
         )
+        spent = self._spent
+        spent.hash += hashed - spent.mark
+        spent.mark = _now()
+        spent.dump += spent.mark - hashed
 
 
 def _failure(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 
 from ..errors import DecodeError
-from .exif import jpeg_orientation, oriented
+from .exif import oriented
 from .fidelity import check_fidelity, refused_tiff, sample_bits
+from .jpeg import JpegHeader, read_header
 from .modes import image_pixels, to_mode
 from .options import DecodeOptions
 from .pillow import ANIMATED, check_pixels, open_image
@@ -20,6 +21,7 @@ from .signature import HEAD, KNOWN_WITHOUT_DECODER, describe, sniff
 
 __all__ = ["Decoded", "decode"]
 
+_COMPONENTS: Final = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 _ALL_FRAMES: Final = 4  # times `max_pixels`: what the frames of one image may hold together
 
 
@@ -81,8 +83,8 @@ def decode(data: bytes, options: DecodeOptions) -> Iterator[Decoded]:
 
 
 def _jpeg(data: bytes, options: DecodeOptions) -> Decoded:
-    orientation = jpeg_orientation(data)
-    array = _turbo(data, options, strict=True)
+    header = read_header(data)
+    array = _turbo(data, header, options, strict=True)
     salvaged = False
     if array is None:
         try:
@@ -90,7 +92,7 @@ def _jpeg(data: bytes, options: DecodeOptions) -> Decoded:
         except DecodeError:
             raise
         except Exception:
-            array = _turbo(data, options, strict=False) if options.salvage else None
+            array = _turbo(data, header, options, strict=False) if options.salvage else None
             if array is None:
                 raise
             salvaged = True
@@ -99,21 +101,26 @@ def _jpeg(data: bytes, options: DecodeOptions) -> Decoded:
     if options.mode != "native":
         array = to_mode(array, options.mode)
     if options.orient:
-        array = oriented(array, orientation)
-    return Decoded(array, orientation=orientation, salvaged=salvaged)
+        array = oriented(array, header.orientation)
+    return Decoded(array, orientation=header.orientation, salvaged=salvaged)
 
 
-def _turbo(data: bytes, options: DecodeOptions, *, strict: bool) -> NDArray[np.uint8] | None:
+def _turbo(
+    data: bytes, header: JpegHeader, options: DecodeOptions, *, strict: bool
+) -> NDArray[np.uint8] | None:
     """Grey (H, W) or RGB (H, W, 3) by libjpeg-turbo; None for what is Pillow's: CMYK, damage, oddities."""
+    _, width, height, components = header
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        if not (width and height):
+            height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+            components = _COMPONENTS.get(colours, 0)
         check_pixels(width, height, options.max_pixels)
-        if colours == "Gray":
-            grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", strict=strict)
-            return grey.reshape(grey.shape[:2])
-        if colours in {"RGB", "YCbCr"}:
+        if components == 3:
             rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", strict=strict)
             return rgb
+        if components == 1:
+            grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", strict=strict)
+            return grey.reshape(grey.shape[:2])
     except ValueError:
         pass
     return None

@@ -1,48 +1,16 @@
-"""EXIF orientation: found without decoding, and applied to arrays."""
+"""EXIF orientation: read from its directory, and applied to arrays."""
 
-import re
-import struct
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["jpeg_orientation", "oriented"]
+__all__ = ["oriented", "tiff_orientation"]
 
 _TAG: Final = 0x0112
-_SEGMENT: Final = struct.Struct(">HH").unpack_from
-_APP1: Final = 0xFFE1
-_PIXELS_FOLLOW: Final = frozenset({0xFFDA, 0xFFD9})
-_WITHOUT_LENGTH: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD9)})
-_XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 
-def jpeg_orientation(data: bytes) -> int:
-    """The EXIF orientation of a JPEG (1 to 8; 1 where it says none), from EXIF, else from XMP."""
-    position, found, last = 2, 1, len(data) - 4
-    while position <= last:
-        marker, length = _SEGMENT(data, position)
-        if marker == _APP1:
-            segment = data[position + 4 : position + 2 + length]
-            if segment.startswith(b"Exif\0\0"):
-                value = _tiff_orientation(segment[6:])
-                if value:
-                    return value
-            elif match := _XMP.search(segment):
-                found = int(match[1])
-        elif marker == 0xFFFF:
-            position += 1  # fill bytes
-            continue
-        elif marker in _WITHOUT_LENGTH:
-            position += 2
-            continue
-        elif marker < 0xFF00 or marker in _PIXELS_FOLLOW:
-            break
-        position += 2 + length
-    return found
-
-
-def _tiff_orientation(data: bytes) -> int:
+def tiff_orientation(data: bytes) -> int:
     """The orientation in the first directory of a TIFF structure; 0 where there is none."""
     order: Any = {b"II": "little", b"MM": "big"}.get(data[:2])
     if order is None:

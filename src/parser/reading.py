@@ -37,6 +37,7 @@ class MemberReader:
         self, budget: ReadBudget = _BUDGET, archives: Mapping[str, ArchiveState] = _NO_ARCHIVES
     ) -> None:
         self._budget = budget
+        self._look_first = min(_LOOK_FIRST, budget.max_bytes)
         self._archives = archives
         self._path = ""
         self._descriptor = -1
@@ -116,32 +117,37 @@ class MemberReader:
             os.close(descriptor)
 
     def _read(self, descriptor: int, member: Member) -> bytes:
-        offset = _behind_local_header(descriptor, member.offset) if member.local_header else member.offset
-        packed = member.method != "stored"
-        budget = self._budget
-        look_first = max(member.size, member.stored) > min(_LOOK_FIRST, budget.max_bytes)
-        if look_first:
-            head = _pread(descriptor, min(member.stored, 1 << 16 if packed else HEAD), offset)
-            if packed:
-                head = unpack_head(head, member.method, HEAD)
-            if head:  # a bzip2 block can be longer than what was read of it
-                require_image(head, member.key)
-            if max(member.size, member.stored) > budget.max_bytes:
-                raise ReadError(f"{member.size:,} bytes; the budget of one image is {budget.max_bytes:,}")
-            if member.size > RATIO_FROM and member.size > budget.max_ratio * member.stored:
-                raise ReadError(
-                    f"expands from {member.stored:,} to {member.size:,} bytes;"
-                    f" the budget is {budget.max_ratio:g} times"
-                )
-        data = _pread(descriptor, member.stored, offset)
-        if packed:
-            data = unpack(data, member.method, member.size)
+        offset, size, stored, method = member.offset, member.size, member.stored, member.method
+        if member.local_header:
+            offset = _behind_local_header(descriptor, offset)
+        if size > self._look_first or stored > self._look_first:
+            self._look(descriptor, member, offset)
+        data = _pread(descriptor, stored, offset)
+        if method != "stored":
+            data = unpack(data, method, size)
         if member.crc is not None and zlib.crc32(data) != member.crc:
             raise ReadError("damaged: its CRC-32 is not the archive's")
-        if len(data) != member.size:
-            raise ReadError(f"damaged: {len(data):,} bytes, listed with {member.size:,}")
+        if len(data) != size:
+            raise ReadError(f"damaged: {len(data):,} bytes, listed with {size:,}")
         require_image(data[:HEAD], member.key)
         return data
+
+    def _look(self, descriptor: int, member: Member, offset: int) -> None:
+        """Look at the beginning of a large member, and at its size, before it is read."""
+        packed = member.method != "stored"
+        head = _pread(descriptor, min(member.stored, 1 << 16 if packed else HEAD), offset)
+        if packed:
+            head = unpack_head(head, member.method, HEAD)
+        if head:  # a bzip2 block can be longer than what was read of it
+            require_image(head, member.key)
+        budget = self._budget
+        if max(member.size, member.stored) > budget.max_bytes:
+            raise ReadError(f"{member.size:,} bytes; the budget of one image is {budget.max_bytes:,}")
+        if member.size > RATIO_FROM and member.size > budget.max_ratio * member.stored:
+            raise ReadError(
+                f"expands from {member.stored:,} to {member.size:,} bytes;"
+                f" the budget is {budget.max_ratio:g} times"
+            )
 
 
 def archive_state(status: os.stat_result) -> ArchiveState:
