@@ -3,15 +3,18 @@
 Pure: it looks things up through the functions it is given and reads nothing itself.
 
 Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
-and fills the gaps with the same bytes. The entries that one complete pass adds are a generation. While a
+and fills the gaps with the same bytes. The last few are cut finer: workers then end at about the same time. The entries that one complete pass adds are a generation. While a
 generation is unfinished its recorded entries keep their places in the cut; where the archive changed in
 between, so that places no longer agree, the planner begins a new generation for what is still missing.
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
+from typing import NamedTuple
 
 from ..parser.members import Entry, Member, NotImage, Unreadable
 from .records import Failure, Numbered, Skipped, Source, Unit
@@ -19,6 +22,8 @@ from .records import Failure, Numbered, Skipped, Source, Unit
 __all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
 
 MAX_UNIT_MEMBERS = 4096
+_HELD_UNITS = 2  # cut and kept back, in case the listing ends
+_FINER = 4  # into so many parts is a unit cut at the listing's end
 
 Note = Failure | Skipped
 
@@ -73,12 +78,12 @@ class PlanCounts:
     noted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A place in the cut: a member to convert, or None for one that is done."""
+class _Place(NamedTuple):
+    """A place in the cut: a member to convert, or one that is done and the unit it is recorded under."""
 
     ordinal: int
-    member: Member | None
+    member: Member
+    done: int | None
 
 
 class Planner:
@@ -86,7 +91,8 @@ class Planner:
 
     Args:
         state: where the dataset stands.
-        unit_bytes: a unit ends with the member that brings its source bytes to this.
+        unit_bytes: a unit ends with the member that brings its source bytes to this; near the end of the
+            listing to a quarter of this.
         lookup: what a worker made of a key, as the manifest holds it.
         first_time: whether a key occurs for the first time in this listing.
         keep: told the ordinal of every recorded entry that the archive still has.
@@ -124,6 +130,7 @@ class Planner:
         self._ordinal = state.open_ordinal
         self._places: list[_Place] = []
         self._bytes = 0
+        self._held: deque[list[_Place]] = deque()
         self._lost: dict[int, list[Numbered]] = {}
         self.counts = PlanCounts()
 
@@ -135,8 +142,8 @@ class Planner:
                 yield from self._member(entry)
             else:
                 self._other(entry)
-        while self._places:
-            yield from self._cut()
+        while self._places or self._held:
+            yield from self._cut_finer()
         for number, members in sorted(self._lost.items()):
             yield self._planned(Unit(number, tuple(members)))
 
@@ -165,45 +172,75 @@ class Planner:
 
     def _place(self, member: Member, known: Known | None) -> Iterator[Unit]:
         """Give a member the next place in the cut; one that is done must have it already."""
-        if known is not None and (known.ordinal, known.unit) != (self._ordinal, self._unit):
-            yield from self._begin_again()
+        if known is not None and known.ordinal != self._ordinal:
+            yield from self._begin_again(self._take_held())
             return
-        self._places.append(_Place(self._ordinal, None if known else member))
+        self._places.append(_Place(self._ordinal, member, None if known is None else known.unit))
         self._ordinal += 1
         self._bytes += member.size
-        if self._bytes >= self._unit_bytes or len(self._places) >= MAX_UNIT_MEMBERS:
-            yield from self._cut()
-
-    def _cut(self) -> Iterator[Unit]:
-        """End the unit here and yield what is to be done of it."""
-        pending = tuple(Numbered(place.ordinal, place.member) for place in self._places if place.member)
-        if pending and self._resuming and (len(pending) < len(self._places) or self._is_taken()):
-            yield from self._begin_again()
+        if self._bytes < self._unit_bytes and len(self._places) < MAX_UNIT_MEMBERS:
             return
+        self._held.append(self._places)
+        self._places, self._bytes = [], 0
+        if len(self._held) > _HELD_UNITS:
+            oldest = self._held.popleft()
+            if self._agrees(oldest):
+                yield from self._cut(oldest)
+            else:
+                yield from self._begin_again([*oldest, *self._take_held()])
+
+    def _take_held(self) -> list[_Place]:
+        """Return all places that are in no unit yet, and forget them."""
+        places = [*chain.from_iterable(self._held), *self._places]
+        self._held.clear()
+        self._places, self._bytes = [], 0
+        return places
+
+    def _cut_finer(self) -> Iterator[Unit]:
+        """Cut the listing's end."""
+        ahead = deque(self._take_held())
+        while ahead:
+            unit: list[_Place] = []
+            size = 0
+            while ahead and size * _FINER < self._unit_bytes and len(unit) * _FINER < MAX_UNIT_MEMBERS:
+                unit.append(ahead.popleft())
+                size += unit[-1].member.size
+            if not self._agrees(unit):
+                yield from self._begin_again([*unit, *ahead])
+                return
+            yield from self._cut(unit)
+
+    def _cut(self, places: list[_Place]) -> Iterator[Unit]:
+        """Make a unit of these places and yield what is to be done of it."""
+        pending = tuple(Numbered(place.ordinal, place.member) for place in places if place.done is None)
         if pending:
             yield self._planned(Unit(self._unit, pending))
-        if self._places:
-            self._unit += 1
-        self._places, self._bytes = [], 0
+        self._unit += 1
 
-    def _is_taken(self) -> bool:
-        """Whether another unit is recorded under this number or at one of these places."""
+    def _agrees(self, places: list[_Place]) -> bool:
+        """Whether the next unit, cut here, is recorded whole or not at all."""
+        if not self._resuming:
+            return True
+        done = {place.done for place in places}
+        return done == {self._unit} or (done == {None} and not self._is_taken(places))
+
+    def _is_taken(self, places: list[_Place]) -> bool:
+        """Whether another unit is recorded under the next number or at one of these places."""
         if self._unit in self._state.done_units:
             return True
-        first, last = self._places[0].ordinal, self._places[-1].ordinal
+        first, last = places[0].ordinal, places[-1].ordinal
         nearest = bisect_left(self._done_spans, first, key=itemgetter(1))
         return nearest < len(self._done_spans) and self._done_spans[nearest][0] <= last
 
-    def _begin_again(self) -> Iterator[Unit]:
+    def _begin_again(self, places: list[_Place]) -> Iterator[Unit]:
         """Begin a new generation: the archive changed since the unfinished one was cut."""
-        waiting = [place.member for place in self._places if place.member]
-        self._places, self._bytes = [], 0
         self._resuming = False
         self._unit = max(self._unit, self._state.next_unit)
         self._ordinal = max(self._ordinal, self._state.next_ordinal)
         self._reopen(self._unit, self._ordinal)
-        for member in waiting:
-            yield from self._place(member, None)
+        for place in places:
+            if place.done is None:
+                yield from self._place(place.member, None)
 
     def _planned(self, unit: Unit) -> Unit:
         self.counts.planned += len(unit.members)

@@ -44,7 +44,7 @@ class Ledger:
         ordinals = [known.ordinal for known in self.known.values() if known.unit == unit]
         return min(ordinals), max(ordinals)
 
-    def plan(self, entries, *, unit_bytes=30, lost=(), **options):
+    def plan(self, entries, *, unit_bytes=30, lost=(), **options):  # three members of ten bytes a unit
         seen = set()
 
         def reopen(unit, ordinal):
@@ -75,14 +75,25 @@ def shapes(units):
     return [(unit.number, [numbered.member.key for numbered in unit.members]) for unit in units]
 
 
+def followed(files):
+    """The same listing with a tail long enough for the units of `files` to be cut whole."""
+    return [*files, *(member(f"tail{i}", 30) for i in range(2))]
+
+
 def test_a_unit_ends_with_the_member_that_fills_it():
-    units = Ledger().run([member("a", 10), member("b", 25), member("c", 40), member("d", 1)])
-    assert shapes(units) == [(0, ["a", "b"]), (1, ["c"]), (2, ["d"])]
+    units = Ledger().run(followed([member("a", 10), member("b", 25), member("c", 40)]))
+    assert shapes(units)[:2] == [(0, ["a", "b"]), (1, ["c"])]
 
 
 def test_a_unit_holds_4096_members_at_most():
-    units = Ledger().run([member(str(i), 0) for i in range(MAX_UNIT_MEMBERS + 1)])
-    assert [len(unit.members) for unit in units] == [MAX_UNIT_MEMBERS, 1]
+    units = Ledger().run(member(str(i), 0) for i in range(3 * MAX_UNIT_MEMBERS))
+    assert [len(unit.members) for unit in units] == [MAX_UNIT_MEMBERS, *[MAX_UNIT_MEMBERS // 4] * 8]
+
+
+def test_the_last_units_are_cut_finer():
+    units = Ledger().run((member(f"{i:02}", 1) for i in range(24)), unit_bytes=8)
+    assert [len(unit.members) for unit in units] == [8, 2, 2, 2, 2, 2, 2, 2, 2]
+    assert [unit.number for unit in units] == list(range(9))
 
 
 def test_units_are_planned_while_the_listing_goes_on():
@@ -95,17 +106,17 @@ def test_units_are_planned_while_the_listing_goes_on():
 
     units = Ledger().plan(listing())
     next(units)
-    assert len(listed) == 3
+    assert len(listed) == 9
 
 
 def test_a_second_run_plans_only_what_is_new_or_changed():
     ledger = Ledger()
     files = [member(f"{i:02}") for i in range(10)]
-    ledger.run(files)
+    last = ledger.run(files)[-1].number
     files[4] = member("04", mtime_ns=2)
     del files[7]
     files.insert(2, member("02a"))
-    assert shapes(ledger.run(files)) == [(4, ["02a", "04"])]
+    assert shapes(ledger.run(files, unit_bytes=80)) == [(last + 1, ["02a", "04"])]
     assert ledger.run(files) == []
 
 
@@ -114,9 +125,10 @@ def test_an_interrupted_run_cuts_the_same_units_again():
     whole = shapes(Ledger().run(files))
     ledger = Ledger()
     units = list(ledger.plan(files))
-    ledger.record(units[0])
-    ledger.record(units[2])
-    assert shapes(ledger.run(files)) == [whole[1], whole[3]]
+    done = [0, 2, len(units) - 2]
+    for number in done:
+        ledger.record(units[number])
+    assert shapes(ledger.run(files)) == [unit for unit in whole if unit[0] not in done]
 
 
 def test_where_the_archive_changed_meanwhile_only_the_rest_is_planned():
@@ -127,23 +139,23 @@ def test_where_the_archive_changed_meanwhile_only_the_rest_is_planned():
     files.insert(0, member("new"))
     planned = ledger.run(files)
     keys = [key for _, keys in shapes(planned) for key in keys]
-    assert sorted(keys) == sorted({m.key for m in files} - {"03", "04", "05"})
+    assert sorted(keys) == sorted({m.key for m in files} - set(shapes(units)[1][1]))
     assert 1 not in [unit.number for unit in planned]
 
 
 def test_a_lost_unit_is_done_again_under_its_own_number():
     ledger = Ledger()
-    files = [member(f"{i:02}") for i in range(9)]
+    files = followed([member(f"{i:02}") for i in range(9)])
     ledger.run(files)
     assert shapes(ledger.run(files, lost=[1])) == [(1, ["03", "04", "05"])]
 
 
 def test_a_lost_unit_without_all_its_members_comes_at_the_end():
     ledger = Ledger()
-    files = [member(f"{i:02}") for i in range(9)]
-    ledger.run(files)
+    files = followed([member(f"{i:02}") for i in range(9)])
+    last = ledger.run(files)[-1].number
     del files[4]
-    assert shapes(ledger.run([*files, member("99")], lost=[1])) == [(3, ["99"]), (1, ["03", "05"])]
+    assert shapes(ledger.run([*files, member("99")], lost=[1])) == [(last + 1, ["99"]), (1, ["03", "05"])]
 
 
 def test_failures_are_tried_again_only_when_asked():
