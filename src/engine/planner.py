@@ -3,9 +3,10 @@
 Pure: it looks things up through the functions it is given and reads nothing itself.
 
 Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
-and fills the gaps with the same bytes. The last few are cut finer: workers then end at about the same time. The entries that one complete pass adds are a generation. While a
-generation is unfinished its recorded entries keep their places in the cut; where the archive changed in
-between, so that places no longer agree, the planner begins a new generation for what is still missing.
+and fills the gaps with the same bytes. The last few are cut finer: workers then end at about the same time.
+The entries that one complete pass adds are a generation. While a generation is unfinished its recorded
+entries keep their places in the cut; where the archive changed in between, so that places no longer agree,
+the planner begins a new generation for what is still missing.
 """
 
 from bisect import bisect_left

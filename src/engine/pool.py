@@ -4,6 +4,7 @@ joblib is imported here and nowhere else.
 """
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import pickle
@@ -12,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cache
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -125,7 +127,15 @@ def shutdown() -> None:
 
 def _call_packed(function: Callable[[Any], Any], task: bytes) -> bytes:
     """Call a function in a worker; packed here, objects cost a third of what loky's own pickler takes."""
-    return pickle.dumps(function(pickle.loads(task)))
+    result = pickle.dumps(function(pickle.loads(task)))
+    _freeze_once()
+    return result
+
+
+@cache
+def _freeze_once() -> None:
+    """Leave what the first call imported out of garbage collections."""
+    gc.freeze()
 
 
 class _Drawn(Iterator[Any]):

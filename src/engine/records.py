@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from ..parser.members import Member
 from ..parser.options import DecodeOptions, ReadBudget
 from ..parser.reading import ArchiveState
-from ..parser.travelling import Travelling
 from .counters import Counters
 from .literals import Layout
 from .protocols.base import Placement
+from .travelling import Travelling
 
 __all__ = [
     "Failure",
@@ -61,8 +61,7 @@ class Job:
     memory: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered(Travelling):
+class Numbered(NamedTuple):
     """A member and its ordinal, the place it has in the dataset's order."""
 
     ordinal: int

@@ -16,6 +16,7 @@ from ..parser.archives import archive_states, list_archives
 from ..parser.members import Entry
 from ..parser.options import ReadBudget
 from . import worker
+from .collecting import only_new_garbage
 from .destination import Destination
 from .listing import KeptOrdinals, SeenKeys, SourceSize
 from .manifest import Totals
@@ -82,7 +83,7 @@ class Run:
         outcome, wall = "failed", 0
         sampler = self._sampler
         try:
-            with sampler:
+            with only_new_garbage(), sampler:
                 try:
                     finished = self._convert()
                 finally:
@@ -176,7 +177,7 @@ class Run:
         results = supervisor.results(planner.units(self._entries(job.budget)))
         try:
             for result in results:
-                if supervisor.idling:
+                if supervisor.ending:
                     self._sampler.before_the_end()
                 yield result
         finally:

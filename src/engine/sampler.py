@@ -93,11 +93,16 @@ class Sampler:
         self._stopping = self._hurried = False
         self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
+        self._parent = psutil.Process()
         self._begin_ns = 0
         self.cpu_ns = 0
 
     def __enter__(self) -> Self:
+        begin_cpu = time.thread_time_ns()
         self._begin_ns = time.perf_counter_ns()
+        self._processes[self._parent.pid] = (self._parent, "parent")
+        self._tick(0, shares=False)
+        self.cpu_ns = time.thread_time_ns() - begin_cpu
         self._thread.start()
         return self
 
@@ -109,7 +114,7 @@ class Sampler:
         self._thread.join()
 
     def before_the_end(self) -> None:
-        """Say that workers begin to idle: a short run's shares of memory are measured now, or never."""
+        """Say that the last work is under way: a short run's shares of memory are measured now."""
         if self._peak_pss is None and not self._hurried:
             self._hurried = True
             self._wake.set()
@@ -137,16 +142,14 @@ class Sampler:
 
     def _watch(self) -> None:
         begin_cpu = time.thread_time_ns()
-        parent = psutil.Process()
-        self._processes[parent.pid] = (parent, "parent")
         shares_due = _SHARES_INTERVAL_NS
+        self._wake.wait(self._interval_ns / 1e9)
         while True:
             with self._reading:
                 now = time.perf_counter_ns() - self._begin_ns
                 before = time.thread_time_ns()
                 ending = self._stopping
-                if self._ticks:
-                    self._find(parent)
+                self._find()
                 shares = now >= shares_due or self._hurried or (ending and self._peak_pss is None)
                 self._tick(now, shares)
                 cost = time.thread_time_ns() - before
@@ -159,11 +162,11 @@ class Sampler:
             self._wake.wait(max(self._interval_ns, _REST * cost) / 1e9)
             if not self._stopping:
                 self._wake.clear()
-        self.cpu_ns = time.thread_time_ns() - begin_cpu
+        self.cpu_ns += time.thread_time_ns() - begin_cpu
 
-    def _find(self, parent: psutil.Process) -> None:
+    def _find(self) -> None:
         """Look for new workers: joblib starts them from this process."""
-        for pid in _children(parent):
+        for pid in _children(self._parent):
             known = self._processes.get(pid)
             if known is not None and known[0].is_running():
                 continue

@@ -5,7 +5,6 @@ those suspects are tried alone, and one that kills again is quarantined: recorde
 touched again in this run. Then the units that were under way are done anew in a fresh pool.
 """
 
-import math
 import os
 import shutil
 import signal
@@ -55,9 +54,9 @@ class Supervisor:
         self._feed: _Feed | None = None
 
     @property
-    def idling(self) -> bool:
-        """Whether no unit is left for some of the workers."""
-        return self._feed is not None and self._feed.left < self._workers
+    def ending(self) -> bool:
+        """Whether all units have been given out."""
+        return self._feed is not None and self._feed.exhausted
 
     def results(self, units: Iterator[Unit]) -> Generator[UnitResult, None, None]:
         """Yield the result of every unit, in the order they finish.
@@ -173,7 +172,11 @@ class _Suspect:
 
 
 class _Feed:
-    """The units still to do: those that came back first, then new ones; remembers which are under way."""
+    """The units still to do: those that came back first, then new ones; remembers which are under way.
+
+    Attributes:
+        exhausted: no new ones are left.
+    """
 
     def __init__(self, units: Iterator[Unit]) -> None:
         self._units = units
@@ -181,12 +184,7 @@ class _Feed:
         self._returned: deque[Unit] = deque()
         self._under_way: dict[int, Unit] = {}
         self._drawing = 0
-        self._exhausted = False
-
-    @property
-    def left(self) -> float:
-        """How many units are under way or wait; infinitely many while new ones may come."""
-        return len(self._under_way) + len(self._returned) if self._exhausted else math.inf
+        self.exhausted = False
 
     def drawing(self, *, only_returned: bool = False) -> Iterator[Unit]:
         """Yield units to a pool; a later call ends this one, whose pool is dead."""
@@ -200,7 +198,7 @@ class _Feed:
                 unit = self._returned.popleft() if self._returned else None
                 if unit is None and not only_returned:
                     unit = next(self._units, None)
-                    self._exhausted = unit is None
+                    self.exhausted = unit is None
                 if unit is None:
                     return
                 self._under_way[unit.number] = unit

@@ -1,17 +1,14 @@
-"""What a listing yields: members, and whatever else stands in an archive."""
+"""What a listing yields: members, which are tuples since there are millions, and whatever else it meets."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-from .travelling import Travelling
+from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = ["Entry", "Member", "Method", "NotImage", "Unreadable"]
 
 Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma"]
 
 
-@dataclass(frozen=True, slots=True)
-class Member(Travelling):
+class Member(NamedTuple):
     """One encoded image in an archive, by where its bytes are.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from typing import Final
 
 from ..errors import DecodeError
@@ -75,4 +74,4 @@ def _load(blocks: StreamBlocks, member: Member, max_bytes: int) -> Entry:
     data = head + blocks.read(member.offset + len(head), member.size - len(head))
     if len(data) < member.size:
         raise Damage(f"{len(data):,} of {member.size:,} bytes")
-    return replace(member, data=data)
+    return member._replace(data=data)

@@ -215,7 +215,7 @@ def test_frames_become_samples_of_their_own(tmp_path, folder):
 
 
 def test_a_shard_never_passes_its_size_by_more_than_an_image(tmp_path):
-    big = {f"{i}.png": encoded(np.full((64, 64, 3), i, np.uint8), "PNG") for i in range(30)}
+    big = {f"{i}.png": encoded(np.full((64, 64, 3), i, np.uint8), "PNG") for i in range(200)}
     brinery.convert(make_folder(tmp_path / "in", big), tmp_path / "out", **SMALL)
     shards = contents(tmp_path / "out")[1]["shards"]
     assert max(row[2] for row in shards) > 1  # parts of one unit

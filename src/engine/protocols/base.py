@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from types import TracebackType
-from typing import Any, BinaryIO, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ...parser.travelling import Travelling
 
 __all__ = [
     "Abilities",
@@ -110,8 +108,7 @@ class Spec:
         return size
 
 
-@dataclass(frozen=True, slots=True)
-class Placement(Travelling):
+class Placement(NamedTuple):
     """Where a record lies in its file.
 
     Attributes:

@@ -16,7 +16,6 @@ import os
 import pickle
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -235,10 +234,10 @@ class SerializerConformance:
             Spec(np.dtype("u1"), (0,)),
         ]
         wrong_places = [
-            replace(placement, start=-1),
-            replace(placement, start=10**15),
-            replace(placement, length=10**15),
-            replace(placement, length=-1),
+            placement._replace(start=-1),
+            placement._replace(start=10**15),
+            placement._replace(length=10**15),
+            placement._replace(length=-1),
         ]
         for where, spec in [(placement, spec) for spec in wrong_specs] + [(w, right) for w in wrong_places]:
             with path.open("rb") as file, self.serializer.shard_reader(file) as reader:
