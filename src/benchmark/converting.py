@@ -10,7 +10,7 @@ from pathlib import Path
 from ..engine import pool
 from ..engine.output import PARTIAL_FOLDER
 from ..engine.protocols.registry import get_serializer
-from ..engine.records import Job, Numbered, Unit, UnitResult, Usage
+from ..engine.records import Job, Numbered, Unit, UnitResult, Usage, shard_id
 from ..engine.shards import SHARDS_FOLDER
 from ..engine.worker import convert_unit
 from ..parser.archives import list_archives
@@ -77,7 +77,7 @@ class ConvertRegion:
             round_number=round_number,
             order=order,
             passes=1,
-            images=sum(len(result.samples) for result in results),
+            images=sum(len(result.rows) for result in results),
             pixel_bytes=sum(usage.pixel_bytes for usage in usages),
             file_bytes=sum(usage.file_bytes for usage in usages),
             parent_wall_ns=parent_wall,
@@ -113,7 +113,7 @@ class ConvertRegion:
                 cell.protocol,
                 self._session.corpus.index,
                 str(folder / SHARDS_FOLDER / shard.name),
-                tuple(one.key for one in result.samples if one.part == shard.part),
+                tuple(one.key for one in result.samples if one.shard == shard_id(result.number, shard.part)),
             )
             for result in results
             for shard in result.shards

@@ -13,8 +13,8 @@ from typing import Any
 from ..errors import DatasetError, StorageError
 from .known import KnownKeys
 from .planner import Known, Note, PlanState
-from .records import Failure, Sample, Skipped, Source, UnitResult
-from .schema import FORMAT, MANIFEST_NAME, PARTS_PER_UNIT, SCHEMA, check_files, check_schema, has_colours
+from .records import PARTS_PER_UNIT, Failure, Sample, Skipped, Source, UnitResult, shard_id
+from .schema import FORMAT, MANIFEST_NAME, SCHEMA, check_files, check_schema, has_colours
 
 __all__ = ["Manifest", "Totals"]
 
@@ -207,18 +207,17 @@ class Manifest:
     def _replace(self, result: UnitResult) -> list[str]:
         unit = result.number
         before = [] if self._fresh else self._remove(result)
-        base = unit * PARTS_PER_UNIT
         self._db.executemany(
             "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (base + s.part, unit, s.part, s.name, s.file_bytes, s.pixel_bytes, s.samples)
+                (shard_id(unit, s.part), unit, s.part, s.name, s.file_bytes, s.pixel_bytes, s.samples)
                 for s in result.shards
             ],
         )
         count = self._db.total_changes
-        self._db.executemany(_INSERT_SAMPLE, [(base + sample.part, *sample[1:]) for sample in result.samples])
-        if self._db.total_changes - count != len(result.samples):
-            self._record_twins(base, result)
+        self._db.executemany(_INSERT_SAMPLE, result.rows)
+        if self._db.total_changes - count != len(result.rows):
+            self._record_twins(result)
         self._db.executemany(_INSERT_FAILURE, [_failure_row(unit, f, self.run) for f in result.failures])
         self._db.executemany(_INSERT_SKIPPED, [_skipped_row(unit, s, self.run) for s in result.skipped])
         now = {sample.key for sample in result.samples} if before else set()
@@ -259,16 +258,16 @@ class Manifest:
             [(shard,) for shard in dict.fromkeys(shards)],
         )
 
-    def _record_twins(self, base: int, result: UnitResult) -> None:
+    def _record_twins(self, result: UnitResult) -> None:
         """Record as failures the samples whose keys other members hold: a frame's key can be a name."""
         message = "another sample has the same key; the first one is kept"
         for sample in result.samples:
             place = self._rows("SELECT shard, record FROM samples WHERE key = ?", sample.key)
-            if place != [(base + sample.part, sample.record)]:
+            if place != [(sample.shard, sample.record)]:
                 source = Source(sample.source_size, sample.source_mtime_ns, sample.source_xxh3)
                 failure = Failure(sample.key, sample.ordinal, "write", "DuplicateKey", message, source)
                 self._db.execute(_INSERT_FAILURE, _failure_row(result.number, failure, self.run))
-        self._recount(base + shard.part for shard in result.shards)
+        self._recount(shard_id(result.number, shard.part) for shard in result.shards)
 
     def _record_lost(self, unit: int, rows: Iterable[tuple[str, int]]) -> None:
         message = "its shard is missing or damaged, and the archive no longer holds it"

@@ -12,7 +12,6 @@ __all__ = [
     "FORMAT",
     "JOURNAL_NAME",
     "MANIFEST_NAME",
-    "PARTS_PER_UNIT",
     "SCHEMA",
     "check_files",
     "check_schema",
@@ -26,9 +25,6 @@ JOURNAL_NAME = f"{MANIFEST_NAME}-journal"
 _SQLITE = b"SQLite format 3\0"
 _ROLLBACK_MODE = b"\1\1"  # bytes 18 and 19 of the file; a write-ahead log would bring files of its own
 _ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")
-
-# A shard's id is its unit's number times this plus its part, so that ids rise in the dataset's order.
-PARTS_PER_UNIT = 1_000_000
 
 SCHEMA = """
 CREATE TABLE dataset (

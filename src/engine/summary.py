@@ -90,7 +90,7 @@ class Tally:
     def __init__(self) -> None:
         self.members = self.samples = self.failures = self.skipped = 0
         self._usage: list[int] = [0] * 6
-        self._phases: Counter[str] = Counter()
+        self._phases = [0] * len(Phases.__slots__)
         self._storage: list[int | None] = [0, 0]
         self._units: Counter[int] = Counter()
         self._lifetimes = {os.getpid(): 0}
@@ -98,7 +98,7 @@ class Tally:
     def add(self, result: UnitResult) -> None:
         """Count a finished unit."""
         self.members += result.members
-        self.samples += len(result.samples)
+        self.samples += len(result.rows)
         self.failures += len(result.failures)
         self.skipped += len(result.skipped)
         if result.usage is not None:
@@ -125,7 +125,10 @@ class Tally:
             spent.switches_involuntary,
         )
         self._usage = [total + value for total, value in zip(self._usage, values, strict=True)]
-        self._phases.update(asdict(usage.phases))
+        self._phases = [
+            total + getattr(usage.phases, name)
+            for total, name in zip(self._phases, Phases.__slots__, strict=True)
+        ]
         self._storage = [
             None if total is None or value is None else total + value
             for total, value in zip(self._storage, (spent.read_bytes, spent.write_bytes), strict=True)
@@ -153,7 +156,7 @@ class Tally:
             source_bytes=source_bytes,
             pixel_bytes=pixel_bytes,
             file_bytes=file_bytes,
-            phases=Phases(**self._phases),
+            phases=Phases(*self._phases),
             worker_cpu_ns=cpu_ns,
             parent_cpu_ns=parent_cpu_ns,
             sampler_cpu_ns=sampler.cpu_ns,

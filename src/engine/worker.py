@@ -20,13 +20,13 @@ from .records import (
     Job,
     Numbered,
     Phases,
-    Sample,
     Skipped,
     Source,
     Stage,
     Unit,
     UnitResult,
     Usage,
+    shard_id,
 )
 from .shards import UnitFiles, open_unit_files
 
@@ -117,7 +117,7 @@ class _Attempt:
         self._unit = unit
         self._refused = refused
         self._spent = _Spent(_now())
-        self._told: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = []
+        self._told: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = []  # a row's columns around its place
         self._spec: tuple[Any, Any] | None = None
         self._spec_text = ("", "")
         self._failures: list[Failure] = []
@@ -146,8 +146,8 @@ class _Attempt:
             spent.dump += _now() - spent.mark
         finally:
             files.discard()
-        samples = tuple(
-            Sample._make((part, record, *where, place.start, place.length, place.payload, *what))
+        rows = tuple(
+            (shard_id(unit.number, part), record, *where, *place, *what)
             for (part, record, place), (where, what) in zip(files.placed, self._told, strict=True)
         )
         phases = Phases(
@@ -172,7 +172,7 @@ class _Attempt:
             unit.number,
             len(unit.members),
             tuple(files.shards),
-            samples,
+            rows,
             tuple(self._failures),
             tuple(self._skipped),
             usage,
