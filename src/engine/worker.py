@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter_ns as _now
+from time import process_time_ns
 from typing import Any
 
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
@@ -166,7 +167,7 @@ class _Attempt:
             pixel_bytes=self._pixel_bytes,
             file_bytes=sum(shard.file_bytes for shard in files.shards),
             phases=phases,
-            lifetime_cpu_ns=time.process_time_ns(),
+            lifetime_cpu_ns=process_time_ns(),
         )
         return UnitResult(
             unit.number,
