@@ -4,7 +4,7 @@ import sqlite3
 import threading
 
 from .planner import Known
-from .schema import PARTS_PER_UNIT
+from .records import PARTS_PER_UNIT
 
 __all__ = ["KnownKeys"]
 
