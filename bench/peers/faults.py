@@ -278,7 +278,7 @@ def _again(seen: dict[str, Any], name: str, of: int) -> str:
 
 def _cell(text: str) -> str:
     text = " ".join(text.split()).replace("|", "\\|")
-    text = re.sub(r"/tmp\S*?/(?=out)", "", text)
+    text = re.sub(r"/?tmp/\S*?/(?=out\b)", "", text)
     return f"`{text[:100]}`"
 
 
