@@ -30,8 +30,9 @@ Via: TypeAlias = Literal["payload", "protocol"]
 
 _MAX_OPEN_SHARDS = min(8192, max(16, DESCRIPTORS // 4))
 _MAX_PLACES = 1 << 22  # samples whose places are remembered: 32 to 64 MiB
-# Looking up one sample takes as long as reading the places of so many.
+# Looking up one sample takes as long as reading the places of so many; of few, all are read at once.
 _PLACES_A_LOOKUP = 32
+_FEW_PLACES = 128
 
 
 def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False) -> "Dataset":
@@ -219,7 +220,8 @@ class Dataset(Sequence[Array]):
             spec = places.specs[place] if len(places.specs) > 1 else places.specs[0]
             return np.ndarray(spec.shape, spec.dtype, buffer, places.payloads[place])
         shard.lookups += 1
-        if shard.lookups * _PLACES_A_LOOKUP > shard.info.samples and self._prepare(shard):
+        enough = max(_FEW_PLACES, shard.lookups * _PLACES_A_LOOKUP)
+        if shard.info.samples <= enough and self._prepare(shard):
             return self._array(shard, place)
         return self._read(shard, self._catalog.entry(shard.info, place))
 
