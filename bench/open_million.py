@@ -25,7 +25,7 @@ from brinery.engine.catalog import Catalog
 from brinery.engine.checksums import array_checksum
 from brinery.engine.corpus import make_corpus
 from brinery.engine.manifest import Manifest
-from brinery.engine.records import Sample, Shard, UnitResult
+from brinery.engine.records import Sample, Shard, UnitResult, shard_id
 
 UNITS_A_COMMIT = 64
 
@@ -54,7 +54,13 @@ def build(folder: Path, samples: int, each: int) -> None:
         os.link(first, large / "shards" / name)
         rows = tuple(
             Sample(
-                *(0, record, unit * each + record, f"a/folder/of/images/{unit:06}/{record:06}.jpg", None),
+                *(
+                    shard_id(unit, 0),
+                    record,
+                    unit * each + record,
+                    f"a/folder/of/images/{unit:06}/{record:06}.jpg",
+                    None,
+                ),
                 *(0, 1, payload, array.nbytes, payload, array.dtype.str, shape, checksum),
                 *(1, False, 700, 1_700_000_000_000_000_000, checksum),
             )

@@ -6,13 +6,21 @@ import pytest
 
 from brinery.engine.manifest import Manifest
 from brinery.engine.planner import Known
-from brinery.engine.records import Failure, Sample, Shard, Skipped, Source, UnitResult
+from brinery.engine.records import Failure, Sample, Shard, Skipped, Source, UnitResult, shard_id
 
 UNITS, MEMBERS = 3, 60
 
 
 def sample(ordinal, record, key, frame=0):
-    where = (0, record, ordinal, f"{key}#{frame}" if frame else key, key if frame else None, frame, 2)
+    where = (
+        shard_id(ordinal // MEMBERS, 0),
+        record,
+        ordinal,
+        f"{key}#{frame}" if frame else key,
+        key if frame else None,
+        frame,
+        2,
+    )
     return Sample(*where, 0, 3, 0, "|u1", "[3]", "0" * 16, 1, False, ordinal, 7, None)
 
 
