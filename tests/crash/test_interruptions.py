@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -59,7 +60,8 @@ simplejpeg.decode_jpeg = decode_jpeg
 
 def left_behind(pid):
     """What a process put into the folders for temporary files, by its number in the name."""
-    return [name for folder in ("/tmp", "/dev/shm") for name in os.listdir(folder) if str(pid) in name]
+    number = re.compile(rf"(?<![0-9a-z]){pid}(?![0-9a-z])")  # other runs' random names may hold its digits
+    return [name for folder in ("/tmp", "/dev/shm") for name in os.listdir(folder) if number.search(name)]
 
 
 @pytest.mark.parametrize("workers", ["at work", "in native code"])

@@ -148,13 +148,14 @@ def test_a_result_without_anything_is_a_page_that_says_so():
 
 def test_a_convert_shows_failures_by_reason_with_their_keys(tmp_path):
     out = dataset(tmp_path, failures=200)
+    poison(out / "manifest.sqlite", "UPDATE failures SET message = 'cut off'")
     poison(out / "manifest.sqlite", "UPDATE failures SET message = ? WHERE key LIKE '%001%'", MARKUP)
     html = html_of(conversion_page(read_conversion(out)))
     found = Elements(html)
     assert "200 failed" in found.text
     assert "<b>&amp;" not in html.split("<body")[1].replace("&lt;b&gt;&amp;", "")
     assert "<script>alert" not in html
-    assert "199 images in decode: DecodeError" in found.text
+    assert "199 images in decode: DecodeError, cut off" in found.text
     assert "bad/003<b>&.jpg" in found.text
     assert "more in the table failures of the manifest" in found.text
     sections = [one["id"] for one in found.all("section")]
