@@ -1,7 +1,6 @@
 """Runs a bench from its options to its result, writing result.json after every round."""
 
 import contextlib
-import gc
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..engine import pool
+from ..engine.collecting import only_new_garbage
 from ..engine.cpus import usable_cpus
 from ..engine.options import PathLike
 from ..engine.sampler import Sampler
@@ -150,18 +150,17 @@ class _Bench:
         """Prepare, measure, write."""
         options = self._options
         self._announce()
-        gc.freeze()  # regions in this process collect before they begin: only what is new
         try:
-            self._prepare()
-            with self._sampler:
-                for part in self._parts:
-                    self._measure(part)
+            with only_new_garbage():  # regions in this process collect before they begin
+                self._prepare()
+                with self._sampler:
+                    for part in self._parts:
+                        self._measure(part)
         except KeyboardInterrupt as interruption:
             if self._corpus is None:
                 raise
             raise BenchInterrupted(self._write(finished=False, last=True)) from interruption
         finally:
-            gc.unfreeze()
             pool.shutdown()
         result = self._write(finished=True, last=True)
         self._say(f"wrote {options.output / 'result.json'} and {options.output / 'report.md'}")

@@ -6,7 +6,7 @@ import click
 
 from ..engine.literals import BACKEND_NAMES, LAYOUTS
 from ..engine.sizes import format_size
-from ..parser.options import FRAMES, MODES
+from ..parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, ReadBudget
 from .output import ProgressBar, emit_json, json_option, say
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-
+_DECODE, _READ = DecodeOptions(), ReadBudget()  # the budgets' defaults
+_FRAMES = "Of one image, with --frames all."
 _MEMORY = "What one worker may take. Default: its share of all, at least 4GiB."
 _RATIO = "Unpacked to packed bytes, of a zip's member or a compressed tar."
 _MEMBERS = "Entries of all SRC together."
@@ -38,11 +39,11 @@ _MEMBERS = "Entries of all SRC together."
 @click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
 @click.option("--repair", is_flag=True, help="Verify first, and do again what is damaged.")
 @click.option("--memory", metavar="SIZE", help=_MEMORY)
-@click.option("--max-pixels", type=int, default=178_956_970, show_default=True, help="Of one frame.")
-@click.option("--max-frames", type=int, default=10_000, show_default=True, help="With --frames all.")
+@click.option("--max-pixels", type=int, default=_DECODE.max_pixels, show_default=True, help="Of one frame.")
+@click.option("--max-frames", type=int, default=_DECODE.max_frames, show_default=True, help=_FRAMES)
 @click.option("--max-bytes", default="1GiB", show_default=True, help="Of one encoded image.")
-@click.option("--max-ratio", type=float, default=1100, show_default=True, help=_RATIO)
-@click.option("--max-members", type=int, default=100_000_000, show_default=True, help=_MEMBERS)
+@click.option("--max-ratio", type=float, default=_READ.max_ratio, show_default=True, help=_RATIO)
+@click.option("--max-members", type=int, default=MAX_MEMBERS, show_default=True, help=_MEMBERS)
 @click.option("--limit", type=int, metavar="N", help="Look at the first N entries only.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset that is there and start afresh.")
 @click.option("--no-fsync", is_flag=True, help="Faster on disks; a power cut may cost shards.")

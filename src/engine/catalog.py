@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import CorruptError, DatasetError
 from .protocols.base import Placement, Spec
-from .schema import MANIFEST_NAME, connect_read_only
+from .schema import HAS_COLOURS, MANIFEST_NAME, connect_read_only
 
 __all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
 
@@ -249,7 +249,7 @@ class Catalog:
 
     def colours(self, shard: int) -> dict[int, str]:
         """Return what the channels of samples are, by record, where their number does not say it."""
-        if not self._rows("SELECT 1 FROM pragma_table_info('samples') WHERE name = 'colours'"):
+        if not self._rows(HAS_COLOURS):
             return {}
         found = "SELECT record, colours FROM samples WHERE shard = ? AND colours IS NOT NULL"
         return dict(self._rows(found, shard))

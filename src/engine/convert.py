@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import ArchiveError
 from ..parser.archives import check_sources
-from ..parser.options import Frames, Mode
+from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
 from .destination import Destination, check_apart
 from .literals import Backend, Layout
 from .options import ConvertOptions, PathLike
@@ -15,6 +15,8 @@ from .protocols.registry import get_serializer
 from .run import Run
 
 __all__ = ["ConvertProgress", "ConvertResult", "convert"]
+
+_DECODE, _READ = DecodeOptions(), ReadBudget()  # the budgets' defaults
 
 
 def convert(
@@ -36,11 +38,11 @@ def convert(
     repair: bool = False,
     timeout: float | None = None,
     memory: int | str | None = None,
-    max_pixels: int = 178_956_970,
-    max_frames: int = 10_000,
+    max_pixels: int = _DECODE.max_pixels,
+    max_frames: int = _DECODE.max_frames,
     max_bytes: int | str = "1GiB",
-    max_ratio: float = 1100.0,
-    max_members: int = 100_000_000,
+    max_ratio: float = _READ.max_ratio,
+    max_members: int = MAX_MEMBERS,
     limit: int | None = None,
     overwrite: bool = False,
     fsync: bool = True,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from ..errors import UsageError
-from ..parser.options import FRAMES, MODES, DecodeOptions, Frames, Mode, ReadBudget
+from ..parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, Frames, Mode, ReadBudget
 from .cpus import default_workers
 from .limits import worker_memory
 from .literals import LAYOUTS, Backend, Layout
@@ -53,7 +53,7 @@ class ConvertOptions:
     max_frames: int = DecodeOptions().max_frames
     max_bytes: int | str = "1GiB"
     max_ratio: float = ReadBudget().max_ratio
-    max_members: int = 100_000_000
+    max_members: int = MAX_MEMBERS
     limit: int | None = None
     overwrite: bool = False
     fsync: bool = True

@@ -10,6 +10,7 @@ from ..errors import DatasetError
 
 __all__ = [
     "FORMAT",
+    "HAS_COLOURS",
     "JOURNAL_NAME",
     "MANIFEST_NAME",
     "SCHEMA",
@@ -25,6 +26,8 @@ JOURNAL_NAME = f"{MANIFEST_NAME}-journal"
 _SQLITE = b"SQLite format 3\0"
 _ROLLBACK_MODE = b"\1\1"  # bytes 18 and 19 of the file; a write-ahead log would bring files of its own
 _ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")
+
+HAS_COLOURS = "SELECT 1 FROM pragma_table_info('samples') WHERE name = 'colours'"
 
 SCHEMA = """
 CREATE TABLE dataset (
@@ -193,8 +196,7 @@ def _recover(path: Path) -> None:
 
 def has_colours(connection: sqlite3.Connection) -> bool:
     """Whether samples have the column `colours`, which datasets of early versions lack."""
-    found = connection.execute("SELECT 1 FROM pragma_table_info('samples') WHERE name = 'colours'")
-    return found.fetchone() is not None
+    return connection.execute(HAS_COLOURS).fetchone() is not None
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:

@@ -23,8 +23,6 @@ __all__ = ["Decoded", "decode"]
 
 _COMPONENTS: Final = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 _ALL_FRAMES: Final = 4  # times `max_pixels`: what the frames of one image may hold together
-
-
 _NAMED_COLOURS: Final = frozenset({"CMYK", "LAB", "HSV"})
 
 

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
-__all__ = ["FRAMES", "MODES", "RATIO_FROM", "DecodeOptions", "Frames", "Mode", "ReadBudget"]
+__all__ = ["FRAMES", "MAX_MEMBERS", "MODES", "RATIO_FROM", "DecodeOptions", "Frames", "Mode", "ReadBudget"]
 
 Mode: TypeAlias = Literal["native", "rgb", "gray", "rgba"]
 Frames: TypeAlias = Literal["first", "all"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 FRAMES: tuple[str, ...] = get_args(Frames)
+
+MAX_MEMBERS: Final = 100_000_000
+"""Entries that the sources of one run may hold together."""
 
 RATIO_FROM: Final = 1 << 20
 """Unpacked bytes from which the ratio counts: less is no bomb."""
