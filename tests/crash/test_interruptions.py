@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -86,17 +87,37 @@ def test_a_run_that_ends_leaves_no_workers_and_no_files(archive, tmp_path, numbe
     assert_resumes(archive, tmp_path / "out")
 
 
+def children(process, kind):
+    """The processes below a run of which the command line says what they are."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if kind in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+WORKERS, TRACKERS = "popen_loky", "resource_tracker"
+
+
 def test_a_run_outlives_its_workers(archive, tmp_path):
     process = start(archive[0], tmp_path / "out")
     for enough in (20, 80):
         wait_for_samples(process, tmp_path / "out", enough)
-        workers = [
-            child
-            for child in psutil.Process(process.pid).children(recursive=True)
-            if "popen_loky" in " ".join(child.cmdline())
-        ]
-        workers[0].kill()
+        children(process, WORKERS)[0].kill()
     finish(process, 0)
+    assert contents(tmp_path / "out") == archive[1]
+
+
+def test_a_run_outlives_the_trackers_of_its_pool(archive, tmp_path):
+    process = start(archive[0], tmp_path / "out")
+    wait_for_samples(process, tmp_path / "out")
+    trackers = children(process, TRACKERS)
+    assert trackers
+    for tracker in trackers:
+        tracker.kill()
+    process.communicate(timeout=60)  # new ones complain on stderr of names that they never heard
+    assert process.returncode == 0
     assert contents(tmp_path / "out") == archive[1]
 
 
@@ -108,7 +129,7 @@ def test_killed_again_and_again_at_any_time(archive, tmp_path, attempt):
         try:
             process.wait(timeout=chance.uniform(0.05, 2))
         except subprocess.TimeoutExpired:
-            workers = psutil.Process(process.pid).children(recursive=True)
+            workers = children(process, WORKERS)
             chance.choice([process, *workers]).kill()
             if workers and chance.random() < 0.5:
                 process.kill()
