@@ -102,7 +102,7 @@ class ConvertOptions:
         check_workers(self.worker_count, self.backend)
         if self.memory is not None and self.memory_bytes < _LEAST_MEMORY:
             raise UsageError(f"memory is {format_size(_LEAST_MEMORY)} or more, not {self.memory}")
-        _ = self.shard_bytes, self.failure_limit, self.memory_bytes, self.read_budget()
+        _ = self.shard_bytes, self.failure_limit, self.read_budget()
 
     def decode_options(self) -> DecodeOptions:
         """Return what of this concerns the decoder."""

@@ -59,6 +59,7 @@ class Run:
         self._destination = destination
         self._manifest = destination.manifest
         self._options = options
+        self._settings = options.as_dict()
         self._progress = progress
         self._warn = warn
         self._suffix = get_serializer(options.protocol).file_suffix
@@ -73,12 +74,12 @@ class Run:
     def perform(self) -> ConvertResult:
         """Run to the end and record how it went, whatever happens."""
         begin, begin_cpu = time.perf_counter_ns(), time.process_time_ns()
-        options = self._options
+        options, settings = self._options, self._settings
         self._manifest.begin_run(
             datetime.now(UTC).isoformat(timespec="seconds"),
             options.worker_count,
             options.backend,
-            options.as_dict() | {"sources": [os.fspath(source) for source in self._sources]},
+            settings | {"sources": [os.fspath(source) for source in self._sources]},
         )
         outcome, wall = "failed", 0
         sampler = self._sampler
@@ -169,7 +170,7 @@ class Run:
             claims=os.fspath(self._destination.claims) if processes else None,
             budget=options.read_budget(),
             archives=archive_states(self._sources),
-            memory=options.memory_bytes if processes else None,
+            memory=self._settings["memory"],
         )
         supervisor = Supervisor(
             job, workers=options.worker_count, backend=options.backend, timeout=options.timeout
