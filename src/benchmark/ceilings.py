@@ -37,7 +37,8 @@ COLD_BYTES = 8 << 20
 _LOOPS = 10_000
 _COPY_BYTES = 32 << 20  # each of source and target: beyond most last-level caches, several workers' surely
 _BLOCK = 4 << 20
-_WRITE_BYTES = 8 << 20
+_WRITE_BLOCK = 1 << 20  # what one call takes: larger ones leave the cache, smaller ones cost more calls
+_WRITE_BLOCKS = 8
 _READ_BLOCK = 1 << 20
 _FILES = 32
 _LITTLE = bytes(64)
@@ -101,13 +102,14 @@ class _Memcpy(_Ceiling):
 
 
 class _RawWrite(_Ceiling):
-    """Writes new files of 8 MiB, each by one system call, and closes them."""
+    """Writes new files of 8 MiB, a MiB a system call, and closes them."""
 
+    blocks = _WRITE_BLOCKS
     fsync = False
 
     def __init__(self, part: Part) -> None:
         super().__init__(part)
-        self._data = np.random.default_rng(0).bytes(_WRITE_BYTES)
+        self._data = np.random.default_rng(0).bytes(_WRITE_BLOCK)
         self._files = 0
 
     def one_pass(self, _place: int) -> None:
@@ -115,14 +117,15 @@ class _RawWrite(_Ceiling):
         descriptor = os.open(f"{self.part.scratch}/{self._files}", flags, 0o600)
         self._files += 1
         try:
-            written = os.write(descriptor, self._data)
-            while written < len(self._data):
-                written += os.write(descriptor, self._data[written:])
+            for _ in range(self.blocks):
+                written = os.write(descriptor, self._data)
+                while written < len(self._data):
+                    written += os.write(descriptor, self._data[written:])
             if self.fsync:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.amount += len(self._data)
+        self.amount += self.blocks * len(self._data)
 
 
 class _RawWriteFsync(_RawWrite):
@@ -132,9 +135,11 @@ class _RawWriteFsync(_RawWrite):
 class _RawFiles(_RawWrite):
     """Writes new files as large as an image's array, each by one system call, and closes them."""
 
+    blocks = 1
+
     def __init__(self, part: Part) -> None:
         super().__init__(part)
-        self._data = self._data[: max(1, round(self.corpus.pixel_bytes))]
+        self._data = np.random.default_rng(0).bytes(max(1, round(self.corpus.pixel_bytes)))
 
 
 class _RawRead(_Ceiling):

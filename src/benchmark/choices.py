@@ -89,12 +89,12 @@ class BenchOptions:
     @property
     def images(self) -> int:
         """How many images to take; a quick look generates no more than it needs."""
-        return min(self.limit, 300) if self.quick and self.source is None else self.limit
+        return min(self.limit, 200) if self.quick and self.source is None else self.limit
 
     @property
     def region_ns(self) -> int:
         """How long a timed region should last, in ns."""
-        return 60_000_000 if self.quick else 120_000_000
+        return 40_000_000 if self.quick else 120_000_000
 
     @property
     def round_limits(self) -> tuple[int, int]:

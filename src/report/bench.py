@@ -262,11 +262,11 @@ def _stability(result: BenchResult) -> Section:
 
 def _method(result: BenchResult) -> Section:
     counts = Counter(code for cell in result.cells for code in cell.warnings)
-    rows: list[tuple[Value, ...]] = [("the run", None, text) for text in result.warnings]
-    rows += [
-        (code, Cell(str(counts[code]), counts[code]), text) for code, text in REMEDIES.items() if counts[code]
+    found = [("the run", text) for text in result.warnings]
+    found += [
+        (f"{code}, {counted(count, 'cell')}", REMEDIES.get(code, ""))
+        for code, count in sorted(counts.items(), key=lambda item: [*REMEDIES, item[0]].index(item[0]))
     ]
-    rows += [(code, Cell(str(count), count), "") for code, count in counts.items() if code not in REMEDIES]
     void = tuple(
         (
             protocol_title(cell.protocol),
@@ -277,13 +277,9 @@ def _method(result: BenchResult) -> Section:
         for cell in result.cells
         if not cell.valid
     )
-    columns = (
-        Column("warning", numeric=False),
-        Column("cells"),
-        Column("what it means, and what to do", numeric=False),
-    )
-    body: list[Chart | Markup] = [tag("h3", "Warnings")]
-    body.append(table_html(DataTable("Warnings", columns, tuple(rows))) if rows else tag("p", "None."))
+    pairs = [(tag("dt", name), tag("dd", text)) for name, text in found]
+    warnings = tag("dl", pairs, class_="words") if pairs else tag("p", "None.")
+    body: list[Chart | Markup] = [tag("h3", "Warnings"), warnings]
     if void:
         heads = (
             Column("protocol", numeric=False),

@@ -1,6 +1,7 @@
 """How throughput grows with workers: a small picture for each protocol."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 from ..benchmark.findings import Scaling
@@ -81,15 +82,16 @@ def _rows(
                 rows.append({"kind": "ideal", "protocol": protocol, "workers": end, "value": top})
                 break
             rows.append({"kind": "ideal", "protocol": protocol, "workers": workers, "value": value})
-    ceilings: list[dict[str, Any]] = []
-    for workers, cell in rates.items():
-        if cell.bound is not None and known(cell.bound.fraction) and cell.bound.fraction > 0 and cell.stats:
-            value = cell.stats.images_per_s / cell.bound.fraction
-            if value <= top:
-                ceilings.append({"kind": "ceiling", "protocol": protocol, "workers": workers, "value": value})
-    if len(ceilings) == 1:  # a line needs two ends
-        ceilings = [{**ceilings[0], "workers": ceilings[0]["workers"] * by} for by in (0.93, 1.07)]
-    rows += ceilings
+    ceilings = [
+        (workers, cell.stats.images_per_s / cell.bound.fraction)
+        for workers, cell in sorted(rates.items())
+        if cell.bound is not None and known(cell.bound.fraction) and cell.bound.fraction > 0 and cell.stats
+    ]
+    rows += [
+        {"kind": "ceiling", "protocol": protocol, "workers": workers, "value": value, "piece": piece}
+        for piece, ends in enumerate(_below(ceilings, top))
+        for workers, value in ends
+    ]
     band = scaling.fit.band if scaling is not None and scaling.fit is not None else ()
     inside = [point for point in band if point.workers <= max(rates) and point.throughput.value <= top]
     step = max(1, math.ceil(len(inside) / _BAND_POINTS))
@@ -108,6 +110,23 @@ def _rows(
             }
         )
     return rows
+
+
+def _below(points: list[tuple[int, float]], top: float) -> list[tuple[tuple[float, float], ...]]:
+    """Cut a line into pieces of two ends and leave out what lies above the top."""
+    if len(points) == 1:  # a line needs two ends
+        workers, value = points[0]
+        return [((workers * 0.93, value), (workers * 1.07, value))] if value <= top else []
+    pieces = []
+    for (first, low), (last, high) in pairwise(points):
+        if min(low, high) > top:
+            continue
+        ends: list[tuple[float, float]] = [(first, low), (last, high)]
+        if max(low, high) > top:
+            share = (top - low) / (high - low)
+            ends[low < high] = (first * (last / first) ** share, top)  # the axis of workers is logarithmic
+        pieces.append(tuple(ends))
+    return pieces
 
 
 def _spec(rows: list[dict[str, Any]], group: Variant, usable: float) -> dict[str, Any]:
@@ -177,6 +196,7 @@ def _spec(rows: list[dict[str, Any]], group: Variant, usable: float) -> dict[str
             strokeDash=alt.StrokeDash(
                 "line:N", scale=alt.Scale(domain=titles, range=[dash for _, _, dash in looks]), legend=legend
             ),
+            detail="piece:N",
         )
     )
     layers = [

@@ -11,6 +11,7 @@ from .theme import INK, PARTS, SURFACE
 __all__ = ["Stack", "stacked_cells", "stacked_rows"]
 
 _ROW, _EDGE = 24, 70
+_TOTAL = 52  # pixels for the total behind a bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
     names = list(dict.fromkeys(one.row for one in stacks))
     base = alt.Chart(alt.Data(values=rows))
     y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(minExtent=_EDGE))
-    room = 1.16 * max(row["end"] for row in rows)  # for the totals behind the bars
+    longest = max(row["end"] for row in rows)
+    room = alt.ExprRef(f"{longest} * width / max(width - {_TOTAL}, width / 2)")
     scale = alt.Scale(domain=[0, room], nice=False)
     x = alt.X("start:Q", title=title, scale=scale, axis=alt.Axis(grid=True, tickCount=6, format="~g"))
     bars = _bars(alt, base, x, y, parts)

@@ -1,6 +1,7 @@
 """What a run used over time, as pictures that zoom together."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from .chart import Chart, built, charting
@@ -28,6 +29,7 @@ AXIS = 46
 ZOOM = ("from", "to")
 _WIDTH, _HEIGHT = 780, 150
 _LANE = 20
+_LETTER = 6.2  # pixels a letter takes at most, nearly
 _ROWS = 80
 
 
@@ -71,19 +73,28 @@ def zoomed(alt: Any, end_s: float) -> tuple[Any, list[Any]]:
 
 
 def band_layers(alt: Any, usage: Usage, x: Any, *, named: bool = True) -> list[Any]:
-    """Return a line where each part of the run begins, and the names of those that are new."""
+    """Return a line where each part of the run begins, and the names of new ones where they fit."""
     if not usage.bands:
         return []
-    rows, last = [], ""
-    for band in usage.bands:
-        rows.append({"t": band.start_s, "name": band.name if band.name != last else ""})
-        last = band.name
+    rows = [
+        {"t": band.start_s, "until": usage.end_s, "name": band.name if band.name != last else ""}
+        for last, band in zip(("", *(band.name for band in usage.bands)), usage.bands, strict=False)
+    ]
+    named_rows = [row for row in rows if row["name"]]
+    for row, following in pairwise(named_rows):
+        row["until"] = following["t"]
+    fits = f"(datum.until - datum.t) / ({ZOOM[1]} - {ZOOM[0]}) * width > {_LETTER} * length(datum.name) + 4"
     base = alt.Chart(alt.Data(values=rows))
     rules = base.mark_rule(color=FADED, strokeWidth=0.8, strokeDash=[2, 3], clip=True).encode(x)
     names = (
         base.transform_filter("datum.name != ''")
         .mark_text(align="left", baseline="top", dx=4, fontSize=10, color=MUTED, clip=True)
-        .encode(x, y=alt.value(2), text="name:N")
+        .encode(
+            x,
+            y=alt.value(2),
+            text="name:N",
+            opacity=alt.when(fits).then(alt.value(1)).otherwise(alt.value(0)),
+        )
     )
     return [rules, names] if named else [rules]
 
