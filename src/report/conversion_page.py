@@ -270,7 +270,7 @@ def _failures(found: Conversion) -> Section:
         query = f'sqlite3 {manifest} "SELECT key, message FROM failures"'  # noqa: S608 - shown, not run
         body += [
             tag("p", "All of them, and how to try again once the files are mended:"),
-            tag("pre", f"{query}\nbrinery convert --retry-failed ...", tabindex="0"),
+            tag("pre", query, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
         ]
     lead = (
         (

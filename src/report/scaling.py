@@ -13,7 +13,7 @@ from .tables import Cell, Column, DataTable, Value
 from .theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
 from .words import amount, counted, duration, listed, percent, plain, sentence, times
 
-__all__ = ["scaling_chart"]
+__all__ = ["below", "scaling_chart"]
 
 _CELL, _COLUMNS, _HEIGHT = 150, 4, 108
 _LINES: dict[str, tuple[str, str, list[float]]] = {
@@ -89,7 +89,7 @@ def _rows(
     ]
     rows += [
         {"kind": "ceiling", "protocol": protocol, "workers": workers, "value": value, "piece": piece}
-        for piece, ends in enumerate(_below(ceilings, top))
+        for piece, ends in enumerate(below(ceilings, top))
         for workers, value in ends
     ]
     band = scaling.fit.band if scaling is not None and scaling.fit is not None else ()
@@ -112,7 +112,7 @@ def _rows(
     return rows
 
 
-def _below(points: list[tuple[int, float]], top: float) -> list[tuple[tuple[float, float], ...]]:
+def below(points: list[tuple[int, float]], top: float) -> list[tuple[tuple[float, float], ...]]:
     """Cut a line into pieces of two ends and leave out what lies above the top."""
     if len(points) == 1:  # a line needs two ends
         workers, value = points[0]

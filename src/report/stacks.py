@@ -41,7 +41,12 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
     longest = max(row["end"] for row in rows)
     room = alt.ExprRef(f"{longest} * width / max(width - {_TOTAL}, width / 2)")
     scale = alt.Scale(domain=[0, room], nice=False)
-    x = alt.X("start:Q", title=title, scale=scale, axis=alt.Axis(grid=True, tickCount=6, format="~g"))
+    x = alt.X(
+        "start:Q",
+        title=title,
+        scale=scale,
+        axis=alt.Axis(grid=True, tickCount=6, format="~g", labelBound=True),
+    )
     bars = _bars(alt, base, x, y, parts)
     ends = (
         base.transform_filter("datum.last")

@@ -196,7 +196,7 @@ def _memory(usage: Usage) -> Chart:
     shared = [one for one in usage.moments if one.pss_bytes is not None]
     rss = max(usage.moments, key=lambda one: one.rss_bytes)
     text = (
-        f"Resident memory of all processes peaks at {size(rss.rss_bytes)} ({seconds(rss.t_s * 1e9)}), shared "
+        f"Resident memory peaks at {size(rss.rss_bytes)} ({seconds(rss.t_s * 1e9)}), shared "
         "pages counted in each"
     )
     if shared:
@@ -210,8 +210,8 @@ def _memory(usage: Usage) -> Chart:
     }
     return Chart(
         "timeline-memory",
-        "Memory of all processes, MiB",
-        f"{text}.",
+        "Memory of the parent and its workers, MiB",
+        f"{text}. Without the pool's helper processes.",
         line_chart(usage, series, title="MiB"),
         series_table(usage, "Memory over time", series, "MiB"),
         "timeline",
