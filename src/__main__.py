@@ -1,5 +1,14 @@
-"""Run the command line with `python -m brinery`."""
+"""The program's first lines, for `brinery` and `python -m brinery` alike."""
 
-from .cli import main
+import signal
 
-main()
+signal.signal(
+    signal.SIGINT, signal.SIG_DFL
+)  # until a command can end in good order; a traceback helps nobody
+
+from .cli import main  # noqa: E402 - takes a tenth of a second
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from ..engine.protocols.base import Array
 from ..engine.protocols.registry import get_serializer
 from ..engine.shards import SHARDS_FOLDER
 from .corpus import Corpus, Image, digest, load_corpus
+from .leftovers import empty
 from .matrix import Slice
 from .measured import Cache, Durability
 
@@ -270,8 +271,7 @@ class _DumpShards(Action):
             super().check()
 
     def clean(self) -> None:
-        for _, path in self._written:
-            path.unlink(missing_ok=True)
+        empty(Path(self.part.scratch))
 
 
 class _LoadShards(Action):

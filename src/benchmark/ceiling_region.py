@@ -5,7 +5,7 @@ import time
 
 from ..engine import pool
 from .actions import Part
-from .ceilings import COLD, COLD_BYTES, READ_BYTES, READ_FILE, no_op
+from .ceilings import COLD, COLD_BYTES, READ_BYTES, READ_FILE, WRITING, no_op
 from .ledger import combine
 from .matrix import CEILING, Cell
 from .measured import Sample
@@ -16,7 +16,6 @@ __all__ = ["CeilingRegion"]
 
 _REGION_NS = 50_000_000
 _QUICK_NS = 25_000_000
-_LONGER = {"create": 4}  # the first few hundred files of a folder cost a fraction of the later ones
 _OVERHEAD_NS = 40_000_000
 _EACH_OVERHEAD_NS = 10_000_000
 _READ_CHUNK = 1 << 20
@@ -31,10 +30,7 @@ class CeilingRegion:
 
     def expected_ns(self, cell: Cell) -> float:
         """How long a region is expected to take, all in all."""
-        return self._length_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
-
-    def _length_ns(self, cell: Cell) -> int:
-        return self._region_ns * _LONGER.get(cell.protocol, 1)
+        return self._region_ns + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
 
     def stage(self) -> None:
         """Write the files that raw reads read."""
@@ -73,10 +69,10 @@ class CeilingRegion:
                     passes=1,
                     corpus=session.corpus.index,
                     files=str(folder / f"cold-{worker}" if cold else folder),
-                    scratch=str(session.folder(f"new-{worker}")),
+                    scratch=str(session.new_folder(cell.protocol)) if cell.protocol in WRITING else "",
                     check=False,
                     cache="cold" if cold else "warm",
-                    region_ns=self._length_ns(cell),
+                    region_ns=self._region_ns,
                 ),
             )
             for worker in range(cell.workers)

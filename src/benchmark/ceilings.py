@@ -13,8 +13,19 @@ from ..parser.decode import decode
 from ..parser.options import DecodeOptions
 from .actions import Action, Part
 from .findings import Unit
+from .leftovers import empty
 
-__all__ = ["CEILINGS", "COLD", "COLD_BYTES", "READ_BYTES", "READ_FILE", "UNITS", "ceiling_action", "no_op"]
+__all__ = [
+    "CEILINGS",
+    "COLD",
+    "COLD_BYTES",
+    "READ_BYTES",
+    "READ_FILE",
+    "UNITS",
+    "WRITING",
+    "ceiling_action",
+    "no_op",
+]
 
 UNITS: dict[str, Unit] = {
     "spin": "loops",
@@ -29,6 +40,7 @@ UNITS: dict[str, Unit] = {
     "decode": "images",
 }
 COLD = "raw-read-cold"
+WRITING = ("raw-write", "raw-write-fsync", "raw-files", "create")
 CEILINGS = tuple(name for name in UNITS if name != COLD)
 READ_FILE = "read"
 READ_BYTES = 64 << 20
@@ -73,8 +85,7 @@ class _Ceiling(Action):
 
     def clean(self) -> None:
         if self.part.scratch:
-            for path in Path(self.part.scratch).iterdir():
-                path.unlink()
+            empty(Path(self.part.scratch))
 
 
 class _Spin(_Ceiling):

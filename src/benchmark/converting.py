@@ -1,6 +1,5 @@
 """The convert cells: the engine's own worker through the engine's pool, from image files to shards."""
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from ..parser.members import Member
 from ..parser.options import DecodeOptions
 from .corpus import digest, load_corpus
 from .disturbance import read_machine, use_between
+from .leftovers import empty
 from .matrix import Cell, Convert
 from .measured import Sample, WorkerSample
 from .pieces import memory_of, sample_of
@@ -54,7 +54,7 @@ class ConvertRegion:
             WorkerError: a worker died.
         """
         session, workers = self._session, cell.workers
-        folder = session.folder("converted")
+        folder = session.new_folder("converted")
         for name in (SHARDS_FOLDER, PARTIAL_FOLDER):
             (folder / name).mkdir(exist_ok=True)
         try:
@@ -68,7 +68,7 @@ class ConvertRegion:
             memory = memory_of(session, workers)
             checks = self._compare(cell, folder, results) if round_number == 0 else []
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            empty(folder)
         usages = [result.usage for result in results if result.usage is not None]
         sample = sample_of(
             [_piece(usage) for usage in usages],

@@ -1,12 +1,12 @@
 """Loads, dumps and maps handed out as convert hands out units, to show what dispatch costs."""
 
-import shutil
 import time
 from dataclasses import replace
 
 from ..engine import pool
 from .actions import Part
 from .disturbance import read_machine, use_between
+from .leftovers import empty
 from .measured import Sample
 from .pieces import memory_of, sample_of
 from .session import Session
@@ -31,7 +31,7 @@ def run_dispatched(
     Raises:
         WorkerError: a worker died.
     """
-    folder = session.folder("dispatched")
+    folder = session.new_folder("dispatched")
     check = part.check and part.op == "dump"
     part = replace(part, scratch=str(folder), check=False)
     meeting = session.meeting(workers)
@@ -50,7 +50,7 @@ def run_dispatched(
             again = (replace(piece, check=True, first=piece.first + part.passes) for piece in pieces)
             checks += pool.run(run_piece, again, workers=workers)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        empty(folder)
     problems += [report.problem for report in checks]
     sample = sample_of(
         [report.sample for report in reports],

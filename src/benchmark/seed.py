@@ -10,9 +10,10 @@ from .actions import Part, single_name
 from .calibrate import Costs
 from .disturbance import drain
 from .matrix import BASELINES, Cell, Cost, Slice, Work, seed_cells, shuffled, single_work
+from .measured import Sample
 from .session import Session
 from .singles import make_action
-from .tasks import Task, run_stage
+from .tasks import Report, Task, run_stage
 
 __all__ = ["SeedTable"]
 
@@ -83,12 +84,14 @@ class SeedTable:
         for order, cell in enumerate(shuffled(left, session.options.seed, number)):
             if cell.op == "dump":
                 drain(str(session.scratch))
-            task = Task(0, None, self._part(cell, self._work[cell], check=number == 0))
-            run = partial(session.inline, task, round_number=number, order=order)
-            sample, reports = session.calmly(cell, run)
+            sample, reports = session.calmly(cell, partial(self._attempt, cell, number, order))
             session.record(cell, sample, reports)
             session.tick(cell)
         session.sentinel("seed", number, "close", workers)
+
+    def _attempt(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
+        task = Task(0, None, self._part(cell, self._work[cell], check=number == 0))
+        return self._session.inline(task, round_number=number, order=order)
 
     def _part(self, cell: Cell, work: Work, *, check: bool) -> Part:
         session = self._session
@@ -100,7 +103,7 @@ class SeedTable:
             passes=work.passes,
             corpus=session.corpus.index,
             files=str(session.folder(f"single-{cell.protocol}")),
-            scratch=str(session.folder("single-new")),
+            scratch=str(session.new_folder("singles")),
             check=check,
         )
 

@@ -59,6 +59,7 @@ class Session:
     retakes: int = 0
     visit: Callable[[str, int, Literal["open", "close"], int], None] | None = None
     _meetings: int = field(default=0)
+    _folders: int = field(default=0)
 
     def meeting(self, workers: int) -> Meeting:
         """Lay out a meeting of so many workers."""
@@ -69,6 +70,13 @@ class Session:
         """Return a folder in the scratch folder, made if it is not there."""
         path = self.scratch / name
         path.mkdir(exist_ok=True)
+        return path
+
+    def new_folder(self, name: str) -> Path:
+        """Make a folder of one region in the scratch folder; `empty` is how it ends."""
+        self._folders += 1
+        path = self.scratch / f"{name}-{self._folders}"
+        path.mkdir()
         return path
 
     def tick(self, cell: Cell) -> None:

@@ -14,6 +14,7 @@ from ..parser.options import DecodeOptions
 from .actions import Action, Part, arrays_of, shard_action, single_name, write_single
 from .ceilings import ceiling_action
 from .corpus import Image, digest
+from .leftovers import empty
 from .matrix import BASELINES, CEILING
 
 __all__ = ["make_action"]
@@ -68,8 +69,7 @@ class _SingleDump(_Singles):
                 self.compare(number, None, array.dtype.str, array.shape, digest(array))
 
     def clean(self) -> None:
-        for path in Path(self.part.scratch).iterdir():
-            path.unlink()
+        empty(Path(self.part.scratch))
 
 
 class _DumpSingles(_SingleDump):

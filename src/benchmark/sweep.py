@@ -12,7 +12,7 @@ from ..errors import BrineryError, WorkerError
 from .actions import Part
 from .calibrate import Costs
 from .ceiling_region import CeilingRegion
-from .ceilings import CEILINGS, COLD
+from .ceilings import CEILINGS, COLD, WRITING
 from .converting import ConvertRegion
 from .dispatching import run_dispatched
 from .disturbance import drain
@@ -45,7 +45,7 @@ _SPAWN_NS = 500_000_000  # of a worker process, imports included
 _MAP_NS_PER_BYTE = 0.2
 _MAP_NS = 15_000.0
 _SHARD_PIXEL_BYTES = 32 << 20
-_WRITERS = ("convert", "dump", "raw-write", "raw-write-fsync", "raw-files", "create")
+_WRITERS = ("convert", "dump", *WRITING)
 
 
 class Sweep:
@@ -286,7 +286,7 @@ class Sweep:
             passes=passes,
             corpus=session.corpus.index,
             files=str(session.scratch / files),
-            scratch=str(session.folder(scratch)) if scratch else "",
+            scratch=str(session.new_folder(scratch)) if scratch and cell.op == "dump" else "",
             check=check,
             cache=cell.cache,
             durability=cell.durability,

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from itertools import islice
 
-from .members import Entry, Member, NotImage, Unreadable
+from .members import Entry, Member, NotImage, Unreadable, storable_time
 from .names import key_of_name
 
 __all__ = ["list_folder"]
@@ -54,7 +54,7 @@ def list_folder(root: str, prefix: str = "") -> Iterator[Entry]:
                 continue
             key = key_of_name(path[start:], prefix)
             if stat.S_ISREG(status.st_mode):
-                yield Member(key, path, 0, status.st_size, status.st_size, status.st_mtime_ns)
+                yield Member(key, path, 0, status.st_size, status.st_size, storable_time(status.st_mtime_ns))
             else:
                 yield NotImage(key, _SPECIAL.get(stat.S_IFMT(status.st_mode), "special file"))
         else:

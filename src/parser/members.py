@@ -1,9 +1,11 @@
 """What a listing yields: members, which are tuples since there are millions, and whatever else it meets."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-__all__ = ["Entry", "Member", "Method", "NotImage", "Unreadable"]
+__all__ = ["Entry", "Member", "Method", "NotImage", "Unreadable", "storable_time"]
+
+_LATEST: Final = (1 << 63) - 1
 
 Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma"]
 
@@ -18,7 +20,8 @@ class Member(NamedTuple):
         offset: first byte in that file.
         stored: number of bytes there.
         size: number of bytes once unpacked; equals `stored` where the method is "stored".
-        mtime_ns: when the source says it was last changed, in ns since the epoch; 0 if it does not say.
+        mtime_ns: when the source says it was last changed, in ns since the epoch; 0 if it does not say. Held
+            within 64 bits by `storable_time`.
         method: how the bytes are packed; all but "stored" occur in zip files only.
         crc: CRC-32 of the unpacked bytes where the archive gives one.
         data: the bytes themselves, where only the parent can read them (compressed tar streams).
@@ -56,3 +59,8 @@ class Unreadable:
 
 
 Entry: TypeAlias = Member | NotImage | Unreadable
+
+
+def storable_time(mtime_ns: int) -> int:
+    """Hold a time within the 64 bits of a manifest's column: from the year 1677 to 2262."""
+    return max(-_LATEST, min(mtime_ns, _LATEST))

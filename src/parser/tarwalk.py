@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .blocks import CHUNK, Blocks
-from .members import Entry, Member, NotImage, Unreadable
+from .members import Entry, Member, NotImage, Unreadable, storable_time
 from .names import key_of_bytes, place
 from .tarheader import BLOCK, ZEROS, is_header, nanoseconds, number, pax_records, stored_name
 
@@ -151,7 +151,7 @@ class TarWalk:
                 self._ended = True
             message = f"truncated: {max(self._end - offset, 0):,} of {size:,} bytes are there"
             return Unreadable(key, TAR_ERROR, message)
-        return Member(key, self._path, offset, size, size, mtime_ns)
+        return Member(key, self._path, offset, size, size, storable_time(mtime_ns))
 
     def _after_sparse_map(self, block: bytes, offset: int) -> int:
         """The first byte after GNU's extra blocks of a sparse map, each of which says whether one follows."""

@@ -34,6 +34,29 @@ def test_interrupted_and_terminated_runs_end_soon_and_resume(archive, tmp_path, 
     assert_resumes(archive, tmp_path / "out")
 
 
+def test_a_second_ctrl_c_ends_a_run_that_does_not_end(archive, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SLOW_END)
+    process = start(archive[0], tmp_path / "out", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    wait_for_samples(process, tmp_path / "out")
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.send_signal(signal.SIGINT)
+    seconds, _, _ = finish(process, -signal.SIGINT)
+    assert seconds < 2
+    assert_resumes(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("module", "code"), [("click", -signal.SIGINT), ("numpy", 130), ("brinery.engine.run", 130)]
+)
+def test_ctrl_c_while_the_program_still_loads_shows_no_traceback(archive, tmp_path, module, code):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_LOADING.format(module=module))
+    process = start(archive[0], tmp_path / "out", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    finish(process, code)
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_reaches_the_workers_too(archive, tmp_path):
     process = start(archive[0], tmp_path / "out", start_new_session=True)
     wait_for_samples(process, tmp_path / "out")
@@ -41,6 +64,37 @@ def test_ctrl_c_reaches_the_workers_too(archive, tmp_path):
     finish(process, 130)
     assert_resumes(archive, tmp_path / "out")
 
+
+INTERRUPTED_LOADING = """
+import os, signal, sys
+
+class Interruption:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interruption())
+"""
+
+SLOW_END = """
+import threading, time
+
+def wait_at_the_end(close):
+    def slow(self):
+        time.sleep(60)
+        close(self)
+    return slow
+
+def patch():
+    import sys
+    while "brinery.engine.destination" not in sys.modules:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    from brinery.engine.destination import Destination
+    Destination.close = wait_at_the_end(Destination.close)
+
+threading.Thread(target=patch, daemon=True).start()
+"""
 
 GIL_HOLDER = """
 import re, simplejpeg

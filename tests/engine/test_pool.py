@@ -4,12 +4,18 @@ import os
 import signal
 import threading
 import time
+from importlib import import_module
 
 import psutil
 import pytest
+from PIL import features
 
 from brinery.engine import pool
 from brinery.errors import UsageError, WorkerError
+from brinery.parser.decode import decode
+from brinery.parser.options import DecodeOptions
+
+from ..images import encoded, pixels
 
 
 def square(number):
@@ -34,6 +40,18 @@ def test_every_task_is_done_once(backend, workers):
     assert sorted(result for result, _, _ in results) == [n * n for n in range(12)]
     assert len({(pid, thread) for _, pid, thread in results}) == workers
     assert (os.getpid() in {pid for _, pid, _ in results}) == (backend == "threading")
+
+
+def avif_threads(data):
+    plugin = import_module("PIL.AvifImagePlugin")
+    assert len(list(decode(data, DecodeOptions()))) == 1
+    return plugin._get_default_max_threads()
+
+
+def test_a_worker_decodes_avif_with_one_thread():
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    assert list(pool.run(avif_threads, [encoded(pixels(0), "AVIF")], workers=1)) == [1]
 
 
 def test_workers_stay_warm_for_the_next_call():

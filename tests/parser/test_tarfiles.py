@@ -225,6 +225,43 @@ def test_absurd_sizes_are_refused(write):
         assert [entry.key for entry in others] == ["b.jpg", "c.jpg"]
 
 
+def with_time(field):
+    """A tar of three of which the first has this in its field for the time of change."""
+    block = bytearray(three()[:512])
+    block[136:148] = field
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + three()[512:]
+
+
+@pytest.mark.parametrize(
+    ("field", "mtime_ns"),
+    [
+        (b"zzz\0".ljust(12, b"0"), 0),
+        (bytes(12), 0),
+        (b"\xff" * 12, -(10**9)),
+        (b"\x80" + b"\x7f" * 11, (1 << 63) - 1),
+        (b"\xc0" + bytes(11), 1 - (1 << 63)),
+    ],
+    ids=["no number", "none", "a second before the epoch", "too late", "too early"],
+)
+def test_a_time_that_makes_no_sense_costs_no_image(write, field, mtime_ns):
+    first, *others = listed(write(with_time(field)))
+    assert (first.key, first.mtime_ns) == ("a.jpg", mtime_ns)
+    assert [entry.key for entry in others] == ["b.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mtime_ns"),
+    [("9" * 20, (1 << 63) - 1), ("-" + "9" * 19, 1 - (1 << 63)), ("1e9", 0), ("-1.5", -1_500_000_000)],
+)
+def test_pax_times_too(write, text, mtime_ns):
+    info = tarfile.TarInfo("a.jpg")
+    info.pax_headers = {"mtime": text}
+    (entry,) = listed(write(tar([(info, JPEG_LIKE)], "pax")))
+    assert entry.mtime_ns == mtime_ns
+
+
 @pytest.mark.parametrize("mode", [mode for mode in COMPRESSIONS.values() if mode != "w"])
 def test_compressed_tars_give_images_with_their_bytes_and_nothing_else(write, mode):
     picture = JPEG_LIKE * 9000
