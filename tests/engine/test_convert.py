@@ -235,9 +235,11 @@ def test_more_entries_than_the_budget_of_members_end_the_run_and_lose_nothing(tm
     with pytest.raises(ArchiveError, match="more than 30 entries; what was committed stays: raise --max-mem"):
         brinery.convert(folder, tmp_path / "out", max_members=30, **SMALL)
     with brinery.open(tmp_path / "out") as dataset:
-        assert sorted(dataset.keys) == sorted(files)[:30]
+        committed = sorted(dataset.keys)
+    assert 0 < len(committed) <= 30
+    assert committed == sorted(files)[: len(committed)]
     result = brinery.convert(folder, tmp_path / "out", max_members=40, **SMALL)
-    assert (result.samples, result.converted) == (40, 10)
+    assert (result.samples, result.converted) == (40, 40 - len(committed))
 
 
 def test_a_source_given_twice_is_refused(tmp_path, folder):
