@@ -93,7 +93,7 @@ def write_shard(
     serializer: Any, keys: list[str], arrays: list[Array], path: Path, *, fsync: bool = False
 ) -> tuple[int, int, int]:
     """Write arrays into one new shard; return its size, and the time in writes and in fsync, in ns."""
-    file = NewFile(path)
+    file = NewFile(path, early=fsync)
     try:
         writer = serializer.writer(file)
         for key, array in zip(keys, arrays, strict=True):

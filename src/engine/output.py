@@ -1,8 +1,10 @@
 """Files that come into being whole: written aside, flushed, renamed, their folder flushed."""
 
+import ctypes
 import os
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ __all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_folders"]
 PARTIAL_FOLDER = ".partial"
 _SMALL = 64 * 1024
 _BUFFER = 1024 * 1024
+_EARLY = 4 * 1024 * 1024  # bytes on which the device may begin while more are being made
+_SYNC_FILE_RANGE_WRITE = 2  # sync_file_range(2)
 
 
 class NewFile:
@@ -18,19 +22,24 @@ class NewFile:
 
     Small writes are gathered and leave together with the next large one, which is not copied.
 
+    Args:
+        path: made, or emptied where it is there.
+        early: let the device begin with what is written, since `commit` will wait for all of it.
+
     Attributes:
         write_ns: time spent in system calls that write, in ns.
         error: the first error of such a call; libraries that call back may hide it behind their own.
         size: bytes from the start to the last byte written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, early: bool = False) -> None:
         self.path = os.fspath(path)
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self.path, flags, 0o666)
         self._pending = bytearray()
         self._pending_at = 0
         self._position = 0
+        self._begun = 0 if early else None  # up to where the device was told to begin
         self.size = 0
         self.write_ns = 0
         self.error: OSError | None = None
@@ -78,6 +87,9 @@ class NewFile:
         except OSError as error:
             self.error = self.error or error
             raise
+        if self._begun is not None and end - self._begun >= _EARLY:
+            _begin_writing(self._descriptor, self._begun, end - self._begun)
+            self._begun = end
         self.write_ns += time.perf_counter_ns() - begin
 
     def readinto(self, buffer: Any, /) -> int:
@@ -146,6 +158,22 @@ class NewFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+@cache
+def _sync_file_range() -> Any:
+    """Return the system call, None where there is none."""
+    function = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return function
+
+
+def _begin_writing(descriptor: int, start: int, length: int) -> None:
+    """Ask for these bytes to be written and do not wait; an error shows again in fsync."""
+    function = _sync_file_range()
+    if function is not None:
+        function(descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
 
 
 def fsync_folders(folders: Iterable[str | os.PathLike[str]]) -> int:

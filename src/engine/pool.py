@@ -44,6 +44,7 @@ _ONE_THREAD = dict.fromkeys(
     "1",
 )
 _PARENT_CHECK_SECONDS = 0.5
+_SENDING_SECONDS = 0.001
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -82,7 +83,7 @@ def run(
         WorkerError: a worker process died.
     """
     check_workers(workers, backend)
-    source = _Drawn(tasks)
+    source = _Drawn(tasks, pause_after=workers if backend == "loky" else None)
     processes = _processes() if backend == "loky" else None
     parallel = Parallel(
         n_jobs=workers,
@@ -139,10 +140,14 @@ def _freeze_once() -> None:
 
 
 class _Drawn(Iterator[Any]):
-    """Keeps a task iterator's exception for the consumer: joblib draws tasks in threads that lose it."""
+    """Keeps a task iterator's exception for the consumer: joblib draws tasks in threads that lose it.
 
-    def __init__(self, tasks: Iterable[Any]) -> None:
+    Once every worker has a task, drawing pauses: the thread that sends them needs the interpreter too.
+    """
+
+    def __init__(self, tasks: Iterable[Any], pause_after: int | None) -> None:
         self._tasks = iter(tasks)
+        self._pause_after = pause_after
         self._count = 0
         self._exhausted = False
         self.error: BaseException | None = None
@@ -150,6 +155,8 @@ class _Drawn(Iterator[Any]):
     def __next__(self) -> Any:
         if self._exhausted:
             raise StopIteration
+        if self._count == self._pause_after:
+            time.sleep(_SENDING_SECONDS)
         try:
             task = next(self._tasks)
         except StopIteration:

@@ -89,6 +89,7 @@ class Sampler:
         self._peak_pss: int | None = None
         self._interval_ns = _INTERVAL_NS
         self._processes: dict[int, tuple[psutil.Process, str]] = {}
+        self._helpers: dict[int, Reading] = {}  # they do next to nothing: read with the shares only
         self._wake = threading.Event()
         self._stopping = self._hurried = False
         self._reading = threading.Lock()
@@ -178,13 +179,20 @@ class Sampler:
     def _tick(self, now: int, shares: bool) -> None:
         tick = []
         for pid, (process, role) in list(self._processes.items()):
+            if role == _HELPER and not shares and pid in self._helpers:
+                tick.append(self._helpers[pid])
+                continue
             try:
                 tick.append(_read(process, role, now, shares))
             except psutil.Error:
                 del self._processes[pid]
+                self._helpers.pop(pid, None)
+                continue
+            if role == _HELPER:
+                self._helpers[pid] = tick[-1]
         self._peak_rss = max(self._peak_rss, sum(reading.rss_bytes for reading in tick))
         known = [reading.pss_bytes for reading in tick if reading.pss_bytes is not None]
-        if known:
+        if known and shares:
             self._peak_pss = max(self._peak_pss or 0, sum(known))
         self._ticks.append([reading for reading in tick if reading.role != _HELPER])
         if len(self._ticks) > _MAX_TICKS:

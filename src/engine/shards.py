@@ -69,7 +69,7 @@ class UnitFiles(ABC):
         """Delete what is unfinished."""
 
     def _partial(self, name: str) -> NewFile:
-        return NewFile(self._root / PARTIAL_FOLDER / name)
+        return NewFile(self._root / PARTIAL_FOLDER / name, early=self._job.fsync)
 
     def _publish(self, file: NewFile, target: Path) -> None:
         self.fsync_ns += file.commit(target, fsync=self._job.fsync)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brinery.engine import output
 from brinery.engine.output import NewFile
 
 
@@ -88,3 +89,26 @@ def test_a_file_shorter_than_written_is_never_published(tmp_path):
     with pytest.raises(OSError, match="1 bytes arrived of 3"):
         file.commit(tmp_path / "done", fsync=False)
     assert not (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_the_device_may_begin_before_the_end(tmp_path, monkeypatch, early):
+    begun = []
+    monkeypatch.setattr(output, "_begin_writing", lambda _, start, length: begun.append((start, length)))
+    file = NewFile(tmp_path / "new", early=early)
+    for _ in range(11):
+        file.write(bytes(1 << 20))
+    file.seek(0)
+    file.write(b"a header, written again")
+    file.commit(tmp_path / "done", fsync=True)
+    mib = 1 << 20
+    assert begun == ([(0, 4 * mib), (4 * mib, 4 * mib)] if early else [])
+
+
+def test_telling_the_device_to_begin_changes_no_byte(tmp_path):
+    file = NewFile(tmp_path / "new", early=True)
+    data = os.urandom(9 << 20)
+    for start in range(0, len(data), 1 << 20):
+        file.write(data[start : start + (1 << 20)])
+    file.commit(tmp_path / "done", fsync=True)
+    assert (tmp_path / "done").read_bytes() == data
