@@ -35,10 +35,9 @@ from .stats import median
 __all__ = ["PAGE", "merge_rounds", "run_ab"]
 
 PAGE = "BRINERY_BENCH_PAGE"
-"""Environment variable: "no" where `brinery bench` shall not draw report.html."""
+"""Environment variable: "no" where `brinery bench` shall neither measure ceilings nor draw report.html."""
 
-_ROUNDS = 7
-_TIMES = 3  # each cell in a round
+_ROUNDS = 15  # short ones: the closer two lie together, the less the machine changes between them
 _SIDES = ("base", "head")
 _CLEAN_UP_SECONDS = 30.0  # what a round that is interrupted may take to end
 _WHERE = "import brinery, os; print(os.path.realpath(os.path.dirname(brinery.__file__)))"
@@ -64,7 +63,7 @@ class Tree:
         """Return the environment variables of its processes, workers included."""
         given = dict(os.environ)
         paths = [] if self.path is None else [str(self.path.resolve())]
-        given[PAGE] = "no"  # drawing a page costs more than a round's measuring
+        given[PAGE] = "no"  # both cost more than a round's measuring, and nothing here needs them
         given["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [given.get("PYTHONPATH")])])
         return given
 
@@ -89,7 +88,7 @@ def run_ab(
         base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
         head: likewise.
         source: an archive of images; by default photo-like images are generated, once.
-        rounds: how many of each version; 7 by default.
+        rounds: how many of each version; 15 by default.
         output: folder for the results, and meanwhile for the trees.
         repository: where the revisions are looked up; by default the current folder.
         say: called with lines of text for people.
@@ -297,7 +296,7 @@ def _round(tree: Tree, arguments: Sequence[str], output: Path, failed: Path) -> 
         "bench",
         *arguments,
         "--rounds",
-        str(_TIMES),
+        "1",
         "--output",
         str(output),
     ]

@@ -67,6 +67,7 @@ class BenchOptions:
         durabilities: of the dumps over workers: "buffered", "fsync".
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
+        ceilings: measure what the machine can do at most.
     """
 
     source: Path | None
@@ -85,6 +86,7 @@ class BenchOptions:
     durabilities: tuple[Durability, ...] = ("buffered",)
     dispatches: tuple[Dispatch, ...] = ("partitioned",)
     weights: Weights = field(default_factory=Weights)
+    ceilings: bool = True
 
     @property
     def images(self) -> int:
@@ -122,6 +124,7 @@ def make_bench_options(
     reads_per_write: float = 10.0,
     link: float | None = None,
     memory_cap: int | str | None = None,
+    ceilings: bool = True,
 ) -> BenchOptions:
     """Return the options after checking them; lists may be given as text with commas.
 
@@ -165,6 +168,7 @@ def make_bench_options(
         ),
         dispatches=tuple(name for name in DISPATCHES if name in _among("dispatch", dispatch, DISPATCHES)),
         weights=Weights(reads_per_write, link, None if memory_cap is None else parse_size(memory_cap)),
+        ceilings=ceilings,
     )
 
 

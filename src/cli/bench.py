@@ -111,10 +111,13 @@ def command(
         _compare_versions(ab, src, options, markdown=markdown, as_json=as_json)
     if markdown:
         raise click.UsageError("--markdown goes with --ab")
+    from ..benchmark.ab import PAGE  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.session import BenchProgress  # noqa: PLC0415
 
     code = 0
+    alone = os.environ.get(PAGE) != "no"
+    options["ceilings"] = alone
     with ExitStack() as stack:
         bars: list[ProgressBar] = []
 
@@ -130,7 +133,8 @@ def command(
             code = 143 if isinstance(interruption.__cause__, Terminated) else 130
     if code:
         say(f"brinery: interrupted; what was measured is in {options['output']}")
-    _write_page(result, Path(str(options["output"])) / "report.html")
+    if alone:
+        _write_page(result, Path(str(options["output"])) / "report.html")
     if as_json:
         emit_json(result.as_dict())
     else:
@@ -158,11 +162,8 @@ def _compare_versions(
 
 def _write_page(result: Any, path: Path) -> None:
     """Write report.html beside the result; a page that cannot be drawn costs no measurement."""
-    from ..benchmark.ab import PAGE  # noqa: PLC0415 - start-up stays cheap
-    from ..report.write import write_report  # noqa: PLC0415
+    from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap
 
-    if os.environ.get(PAGE) == "no":
-        return
     try:
         written = write_report(result, path)
     except BrineryError as error:
