@@ -35,9 +35,9 @@ from .stats import median
 __all__ = ["PAGE", "merge_rounds", "run_ab"]
 
 PAGE = "BRINERY_BENCH_PAGE"
-"""Environment variable: "no" where `brinery bench` shall neither measure ceilings nor draw report.html."""
+"""Environment variable: "no" where `brinery bench` is a round of two versions in turns, without a page."""
 
-_ROUNDS = 15  # short ones: the closer two lie together, the less the machine changes between them
+_ROUNDS = 11  # short ones: the closer two lie together, the less the machine changes between them
 _SIDES = ("base", "head")
 _CLEAN_UP_SECONDS = 30.0  # what a round that is interrupted may take to end
 _WHERE = "import brinery, os; print(os.path.realpath(os.path.dirname(brinery.__file__)))"
@@ -88,7 +88,7 @@ def run_ab(
         base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
         head: likewise.
         source: an archive of images; by default photo-like images are generated, once.
-        rounds: how many of each version; 15 by default.
+        rounds: how many of each version; 11 by default.
         output: folder for the results, and meanwhile for the trees.
         repository: where the revisions are looked up; by default the current folder.
         say: called with lines of text for people.

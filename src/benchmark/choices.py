@@ -67,7 +67,7 @@ class BenchOptions:
         durabilities: of the dumps over workers: "buffered", "fsync".
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
-        ceilings: measure what the machine can do at most.
+        one_of_two: a round of two versions in turns: brinery's cells alone, in longer regions.
     """
 
     source: Path | None
@@ -86,7 +86,7 @@ class BenchOptions:
     durabilities: tuple[Durability, ...] = ("buffered",)
     dispatches: tuple[Dispatch, ...] = ("partitioned",)
     weights: Weights = field(default_factory=Weights)
-    ceilings: bool = True
+    one_of_two: bool = False
 
     @property
     def images(self) -> int:
@@ -96,7 +96,9 @@ class BenchOptions:
     @property
     def region_ns(self) -> int:
         """How long a timed region should last, in ns."""
-        return 40_000_000 if self.quick else 120_000_000
+        if self.quick:
+            return 40_000_000
+        return 400_000_000 if self.one_of_two else 120_000_000
 
     @property
     def round_limits(self) -> tuple[int, int]:
@@ -124,7 +126,7 @@ def make_bench_options(
     reads_per_write: float = 10.0,
     link: float | None = None,
     memory_cap: int | str | None = None,
-    ceilings: bool = True,
+    one_of_two: bool = False,
 ) -> BenchOptions:
     """Return the options after checking them; lists may be given as text with commas.
 
@@ -168,7 +170,7 @@ def make_bench_options(
         ),
         dispatches=tuple(name for name in DISPATCHES if name in _among("dispatch", dispatch, DISPATCHES)),
         weights=Weights(reads_per_write, link, None if memory_cap is None else parse_size(memory_cap)),
-        ceilings=ceilings,
+        one_of_two=one_of_two,
     )
 
 

@@ -101,11 +101,11 @@ class Convert:
     unit_images: int
 
 
-def seed_cells(protocols: Iterable[str]) -> list[Cell]:
+def seed_cells(protocols: Iterable[str], *, baselines: bool = True) -> list[Cell]:
     """Return the cells of the seed's table: one process, one file an image."""
-    names = [*BASELINES[:2], *protocols]
+    names = [*BASELINES[:2], *protocols] if baselines else [*protocols]
     cells = [Cell(name, op, 1, "single", "none") for name in names for op in ("dump", "load")]
-    return [Cell(BASELINES[2], "load", 1, "single", "none"), *cells]
+    return [Cell(BASELINES[2], "load", 1, "single", "none"), *cells] if baselines else cells
 
 
 def scaling_cells(

@@ -26,7 +26,7 @@ class SeedTable:
     def __init__(self, session: Session, costs: Costs) -> None:
         self._session = session
         self._costs = {**costs.protocols, **costs.baselines}
-        self.cells = seed_cells(costs.protocols)
+        self.cells = seed_cells(costs.protocols, baselines=not session.options.one_of_two)
         self._work = {cell: self._work_of(cell, self._costs[cell.protocol]) for cell in self.cells}
         for cell in self.cells:
             session.ledger.expect(cell, self._work[cell].images)

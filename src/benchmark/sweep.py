@@ -67,7 +67,7 @@ class Sweep:
         )
         self._ceilings = CeilingRegion(session)
         names = (*CEILINGS, COLD) if "cold" in options.caches else CEILINGS
-        names = names if options.ceilings else ()
+        names = () if options.one_of_two else names
         self.ceilings = ceiling_cells(names, options.cores)
         self._slices = max(8, *options.cores)
         self._region_ns = float(options.region_ns)

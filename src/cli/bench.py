@@ -117,7 +117,7 @@ def command(
 
     code = 0
     alone = os.environ.get(PAGE) != "no"
-    options["ceilings"] = alone
+    options["one_of_two"] = not alone
     with ExitStack() as stack:
         bars: list[ProgressBar] = []
 
