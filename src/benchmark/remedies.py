@@ -6,10 +6,10 @@ from .disturbance import BACKLOG_BYTES, DISTURBED, disturbed_share
 from .inference import Drift, Ratio
 from .matrix import Cell
 from .measured import MachineUse, Sample
-from .result import BenchResult
+from .result import BenchResult, Noise
 from .stats import median
 
-__all__ = ["REMEDIES", "cell_warnings", "run_warnings", "steal_share", "throttled_share"]
+__all__ = ["REMEDIES", "cell_warnings", "disturbances", "run_warnings", "steal_share", "throttled_share"]
 
 REMEDIES = {
     "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
@@ -136,9 +136,9 @@ def throttled_share(uses: Sequence[MachineUse]) -> float | None:
     return sum(one for one, _ in known) / wall if wall else None
 
 
-def run_warnings(result: BenchResult) -> list[str]:
-    """Return what disturbed the run as a whole, each with its remedy."""
-    noise, found = result.noise, []
+def disturbances(noise: Noise) -> list[str]:
+    """Return what else was at work on the machine, or how it changed, each with its remedy."""
+    found = []
     if noise.foreign_cpu is not None and noise.foreign_cpu > FOREIGN:
         found.append(f"other programs took {noise.foreign_cpu:.0%} of the CPUs: close them and measure again")
     if (noise.steal or 0.0) > _TAKEN:
@@ -148,7 +148,12 @@ def run_warnings(result: BenchResult) -> list[str]:
             f"a cgroup's quota held threads back for {noise.throttled:.1%} of the time: "
             "raise it, or use fewer workers"
         )
-    found += _drifted(noise.drift)
+    return found + _drifted(noise.drift)
+
+
+def run_warnings(result: BenchResult) -> list[str]:
+    """Return what speaks against the run as a whole, each with its remedy."""
+    noise, found = result.noise, disturbances(result.noise)
     if result.storage.filesystem in _MEMORY_FILESYSTEMS:
         found.append(
             f"the scratch files lie in memory ({result.storage.filesystem}): choose a --scratch on a disk"

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..benchmark.markdown import environment_lines, method_lines
 from ..benchmark.objectives import OBJECTIVES, Recommendation
-from ..benchmark.remedies import REMEDIES
+from ..benchmark.remedies import REMEDIES, disturbances
 from ..benchmark.result import BenchResult
 from .cells import protocol_title, variants
 from .chart import Chart
-from .conclusion import alarms, conclusion_of, disturbed, facts_of, status_of, why
+from .conclusion import alarms, conclusion_of, facts_of, status_of, why
 from .efficiency import efficiency_chart
 from .glossary import BENCH_WORDS, words_html
 from .limits import limits_lead, limits_table, resources_table
@@ -64,7 +64,8 @@ def bench_page(result: BenchResult) -> Page:
         facts=facts_of(result),
         status=status_of(result),
         alarms=alarms(result),
-        alarm_title="Read with care: the machine was disturbed." if disturbed(result) else "Read with care.",
+        alarm_title="Read with care"
+        + (": the machine was disturbed." if disturbances(result.noise) else "."),
         sections=tuple(section for section in sections if section.body),
     )
 

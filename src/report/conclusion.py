@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 
 from ..benchmark.objectives import OBJECTIVES, Recommendation
-from ..benchmark.remedies import FOREIGN
+from ..benchmark.remedies import disturbances
 from ..benchmark.result import BenchResult, CellResult
 from .cells import known, variants, within
 from .page import Fact
 from .words import amount, counted, cpus, duration, listed, percent, plain, seconds, sentence, times
 
-__all__ = ["Conclusion", "alarms", "conclusion_of", "disturbed", "facts_of", "status_of", "why"]
+__all__ = ["Conclusion", "alarms", "conclusion_of", "facts_of", "status_of", "why"]
 
 _OVERALL = ("cost", "fastest-load", "fastest-dump", "smallest")
-_TAKEN = 0.01
 _LIMITS = {
     "cpu": "the CPUs are the limit",
     "memory-bandwidth": "the speed of memory is the limit",
@@ -232,7 +231,7 @@ def status_of(result: BenchResult) -> str:
 
 
 def alarms(result: BenchResult) -> tuple[str, ...]:
-    """Return what makes the numbers doubtful: the run's warnings, where the machine was disturbed."""
+    """Return what makes the numbers doubtful."""
     found = []
     if not result.run.finished:
         found.append("The run was not finished: these are the rounds that were done.")
@@ -242,14 +241,4 @@ def alarms(result: BenchResult) -> tuple[str, ...]:
             f"{counted(void, 'cell')} of {len(result.cells)} {'is' if void == 1 else 'are'} void; the "
             "section on method says why."
         )
-    if disturbed(result):
-        found += [f"{sentence(text)}." for text in result.warnings if text]
-    return tuple(found)
-
-
-def disturbed(result: BenchResult) -> bool:
-    """Tell whether something else was at work on the machine, or it changed."""
-    noise = result.noise
-    shares = ((noise.foreign_cpu, FOREIGN), (noise.steal, _TAKEN), (noise.throttled, _TAKEN))
-    taken = any(share is not None and share > most for share, most in shares)
-    return taken or (noise.drift is not None and noise.drift.significant)
+    return (*found, *(f"{sentence(text)}." for text in disturbances(result.noise)))
