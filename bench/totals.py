@@ -6,7 +6,8 @@ CPU time: what the run recorded over the lives of parent and workers, beside wai
 Bytes: what the run counted and what the kernel counted as written, beside the sizes of the shards. Memory:
 the sampler's highest sum of proportional shares, beside a memory cgroup (v1 or v2) made for the command, as
 root: the highest sum of its anonymous memory and mapped files. Libraries that are in memory already are
-not charged to it, so those of this environment are first dropped from the page cache.
+not charged to it, so those of this environment are first dropped from the page cache; where other programs
+hold them, give `--python` a copy of interpreter and libraries.
 """
 
 import argparse
@@ -81,6 +82,9 @@ def main() -> None:
     parser.add_argument("--size", default="320x240")
     parser.add_argument("--protocol", default="json")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--python", default=sys.executable, help="that runs the convert: a copy is in no memory yet"
+    )
     given = parser.parse_args()
     photos, out = given.folder / "photos", given.folder / "out"
     brinery = [sys.executable, "-m", "brinery"]
@@ -90,6 +94,7 @@ def main() -> None:
         stdout=subprocess.DEVNULL,
     )
     drop_libraries()
+    brinery[0] = given.python
     group = make_group()
     options = ["--protocol", given.protocol, "--workers", str(given.workers), "--json"]
     begin = time.monotonic()
