@@ -63,7 +63,7 @@ class Tree:
         """Return the environment variables of its processes, workers included."""
         given = dict(os.environ)
         paths = [] if self.path is None else [str(self.path.resolve())]
-        given[PAGE] = "no"  # both cost more than a round's measuring, and nothing here needs them
+        given[PAGE] = "no"  # page and ceilings cost more than a round's measuring
         given["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [given.get("PYTHONPATH")])])
         return given
 

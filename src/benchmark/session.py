@@ -73,7 +73,7 @@ class Session:
         return path
 
     def new_folder(self, name: str) -> Path:
-        """Make a folder of one region in the scratch folder; `empty` is how it ends."""
+        """Make a folder for one region in the scratch folder, which afterwards is emptied and stays."""
         self._folders += 1
         path = self.scratch / f"{name}-{self._folders}"
         path.mkdir()
