@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from ..engine import pool
 from .actions import Part
@@ -16,6 +17,7 @@ __all__ = ["CeilingRegion"]
 
 _REGION_NS = 50_000_000
 _QUICK_NS = 25_000_000
+_LONGER = {"create": 4}  # the first few hundred files of a folder cost a fraction of the later ones
 _OVERHEAD_NS = 40_000_000
 _EACH_OVERHEAD_NS = 10_000_000
 _READ_CHUNK = 1 << 20
@@ -30,7 +32,15 @@ class CeilingRegion:
 
     def expected_ns(self, cell: Cell) -> float:
         """How long a region is expected to take, all in all."""
-        return self._region_ns + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
+        return self._length_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
+
+    def _scratch(self, cell: Cell, worker: int) -> Path | str:
+        if cell.protocol == "create":  # makes files where files were deleted, as those do that it bounds
+            return self._session.folder(f"made-{worker}")
+        return self._session.new_folder(cell.protocol) if cell.protocol in WRITING else ""
+
+    def _length_ns(self, cell: Cell) -> int:
+        return self._region_ns * _LONGER.get(cell.protocol, 1)
 
     def stage(self) -> None:
         """Write the files that raw reads read."""
@@ -69,10 +79,10 @@ class CeilingRegion:
                     passes=1,
                     corpus=session.corpus.index,
                     files=str(folder / f"cold-{worker}" if cold else folder),
-                    scratch=str(session.new_folder(cell.protocol)) if cell.protocol in WRITING else "",
+                    scratch=str(self._scratch(cell, worker)),
                     check=False,
                     cache="cold" if cold else "warm",
-                    region_ns=self._region_ns,
+                    region_ns=self._length_ns(cell),
                 ),
             )
             for worker in range(cell.workers)
