@@ -2,9 +2,8 @@
 
 import signal
 
-signal.signal(
-    signal.SIGINT, signal.SIG_DFL
-)  # until a command can end in good order; a traceback helps nobody
+# Until a command can end in good order, Ctrl-C just ends: a traceback helps nobody.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from .cli import main  # noqa: E402 - takes a tenth of a second
 

@@ -32,9 +32,9 @@ from .result import BenchResult, Noise
 from .result_file import read_result, write_result
 from .stats import median
 
-__all__ = ["PAGE", "merge_rounds", "run_ab"]
+__all__ = ["ROUND", "merge_rounds", "run_ab"]
 
-PAGE = "BRINERY_BENCH_PAGE"
+ROUND = "BRINERY_BENCH_PAGE"
 """Environment variable: "no" where `brinery bench` is a round of two versions in turns, without a page."""
 
 _ROUNDS = 11  # short ones: the closer two lie together, the less the machine changes between them
@@ -63,7 +63,7 @@ class Tree:
         """Return the environment variables of its processes, workers included."""
         given = dict(os.environ)
         paths = [] if self.path is None else [str(self.path.resolve())]
-        given[PAGE] = "no"  # page and ceilings cost more than a round's measuring
+        given[ROUND] = "no"  # page and ceilings cost more than a round's measuring
         given["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [given.get("PYTHONPATH")])])
         return given
 

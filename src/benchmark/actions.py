@@ -184,7 +184,7 @@ class Action(ABC):
             self.compare(number, key, dtype, shape, xxh3)
 
     def clean(self) -> None:  # noqa: B027 - most write nothing
-        """Delete what the region wrote."""
+        """Free the room that what the region wrote takes."""
 
     @property
     def sources(self) -> list[Path]:
@@ -271,7 +271,7 @@ class _DumpShards(Action):
             super().check()
 
     def clean(self) -> None:
-        empty(Path(self.part.scratch))
+        empty(*(path for _, path in self._written))  # others may be writing in the same folder
 
 
 class _LoadShards(Action):

@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 from ..engine import pool
 from .actions import Part
@@ -33,11 +32,6 @@ class CeilingRegion:
     def expected_ns(self, cell: Cell) -> float:
         """How long a region is expected to take, all in all."""
         return self._length_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
-
-    def _scratch(self, cell: Cell, worker: int) -> Path | str:
-        if cell.protocol == "create":  # makes files where files were deleted, as those do that it bounds
-            return self._session.folder(f"made-{worker}")
-        return self._session.new_folder(cell.protocol) if cell.protocol in WRITING else ""
 
     def _length_ns(self, cell: Cell) -> int:
         return self._region_ns * _LONGER.get(cell.protocol, 1)
@@ -79,7 +73,7 @@ class CeilingRegion:
                     passes=1,
                     corpus=session.corpus.index,
                     files=str(folder / f"cold-{worker}" if cold else folder),
-                    scratch=str(self._scratch(cell, worker)),
+                    scratch=str(session.new_folder(cell.protocol)) if cell.protocol in WRITING else "",
                     check=False,
                     cache="cold" if cold else "warm",
                     region_ns=self._length_ns(cell),

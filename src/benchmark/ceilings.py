@@ -213,10 +213,6 @@ class _Create(_Ceiling):
             os.close(descriptor)
         self.amount += _FILES
 
-    def clean(self) -> None:
-        for path in Path(self.part.scratch).iterdir():
-            path.unlink()
-
 
 class _Decode(_Ceiling):
     """Decodes encoded images that are in memory, and drops the pixels."""

@@ -11,8 +11,9 @@ from pathlib import Path
 __all__ = ["empty"]
 
 
-def empty(folder: Path) -> None:
-    """Free the room that the files below a folder take, and keep the files."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            os.truncate(path, 0)
+def empty(*paths: Path) -> None:
+    """Free the room that files take, and those below folders, and keep the files."""
+    for path in paths:
+        for one in path.rglob("*") if path.is_dir() else (path,):
+            if one.is_file():
+                os.truncate(one, 0)

@@ -111,12 +111,12 @@ def command(
         _compare_versions(ab, src, options, markdown=markdown, as_json=as_json)
     if markdown:
         raise click.UsageError("--markdown goes with --ab")
-    from ..benchmark.ab import PAGE  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.ab import ROUND  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.session import BenchProgress  # noqa: PLC0415
 
     code = 0
-    alone = os.environ.get(PAGE) != "no"
+    alone = os.environ.get(ROUND) != "no"
     options["one_of_two"] = not alone
     with ExitStack() as stack:
         bars: list[ProgressBar] = []

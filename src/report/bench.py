@@ -14,7 +14,7 @@ from .cells import protocol_title, variants
 from .chart import Chart
 from .conclusion import alarms, conclusion_of, facts_of, status_of, why
 from .efficiency import efficiency_chart
-from .glossary import BENCH_WORDS, words_html
+from .glossary import BENCH_WORDS, definitions, words_html
 from .limits import limits_lead, limits_table, resources_table
 from .markup import Markup, finite, tag
 from .page import Attachment, Page, Section, download
@@ -265,8 +265,9 @@ def _method(result: BenchResult) -> Section:
     counts = Counter(code for cell in result.cells for code in cell.warnings)
     found = [("the run", text) for text in result.warnings]
     found += [
-        (f"{code}, {counted(count, 'cell')}", REMEDIES.get(code, ""))
-        for code, count in sorted(counts.items(), key=lambda item: [*REMEDIES, item[0]].index(item[0]))
+        (f"{code}, {counted(counts[code], 'cell')}", REMEDIES.get(code, ""))
+        for code in dict.fromkeys((*REMEDIES, *counts))
+        if counts[code]
     ]
     void = tuple(
         (
@@ -278,9 +279,7 @@ def _method(result: BenchResult) -> Section:
         for cell in result.cells
         if not cell.valid
     )
-    pairs = [(tag("dt", name), tag("dd", text)) for name, text in found]
-    warnings = tag("dl", pairs, class_="words") if pairs else tag("p", "None.")
-    body: list[Chart | Markup] = [tag("h3", "Warnings"), warnings]
+    body: list[Chart | Markup] = [tag("h3", "Warnings"), definitions(found) if found else tag("p", "None.")]
     if void:
         heads = (
             Column("protocol", numeric=False),

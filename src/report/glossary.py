@@ -1,8 +1,10 @@
 """What the words of a report mean."""
 
+from collections.abc import Iterable
+
 from .markup import Markup, tag
 
-__all__ = ["BENCH_WORDS", "COMPARE_WORDS", "CONVERT_WORDS", "words_html"]
+__all__ = ["BENCH_WORDS", "COMPARE_WORDS", "CONVERT_WORDS", "definitions", "words_html"]
 
 _COMMON = {
     "protocol": (
@@ -82,5 +84,9 @@ CONVERT_WORDS = {
 
 def words_html(words: dict[str, str]) -> Markup:
     """Return a list of words and their meanings, in order of the alphabet."""
-    pairs = sorted(words.items(), key=lambda pair: pair[0].lower())
-    return tag("dl", [(tag("dt", word), tag("dd", meaning)) for word, meaning in pairs], class_="words")
+    return definitions(sorted(words.items(), key=lambda pair: pair[0].lower()))
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Return a list of terms, each with what is said of it."""
+    return tag("dl", [(tag("dt", term), tag("dd", text)) for term, text in pairs], class_="words")

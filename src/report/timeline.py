@@ -76,18 +76,16 @@ def band_layers(alt: Any, usage: Usage, x: Any, *, named: bool = True) -> list[A
     """Return a line where each part of the run begins, and the names of new ones where they fit."""
     if not usage.bands:
         return []
-    rows = [
-        {"t": band.start_s, "until": usage.end_s, "name": band.name if band.name != last else ""}
-        for last, band in zip(("", *(band.name for band in usage.bands)), usage.bands, strict=False)
+    new = [usage.bands[0], *(band for last, band in pairwise(usage.bands) if band.name != last.name)]
+    ends = [*(band.start_s for band in new[1:]), usage.end_s]
+    titles = [
+        {"t": band.start_s, "until": end, "name": band.name} for band, end in zip(new, ends, strict=True)
     ]
-    named_rows = [row for row in rows if row["name"]]
-    for row, following in pairwise(named_rows):
-        row["until"] = following["t"]
     fits = f"(datum.until - datum.t) / ({ZOOM[1]} - {ZOOM[0]}) * width > {_LETTER} * length(datum.name) + 4"
-    base = alt.Chart(alt.Data(values=rows))
-    rules = base.mark_rule(color=FADED, strokeWidth=0.8, strokeDash=[2, 3], clip=True).encode(x)
+    starts = alt.Chart(alt.Data(values=[{"t": band.start_s} for band in usage.bands]))
+    rules = starts.mark_rule(color=FADED, strokeWidth=0.8, strokeDash=[2, 3], clip=True).encode(x)
     names = (
-        base.transform_filter("datum.name != ''")
+        alt.Chart(alt.Data(values=titles))
         .mark_text(align="left", baseline="top", dx=4, fontSize=10, color=MUTED, clip=True)
         .encode(
             x,

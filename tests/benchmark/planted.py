@@ -1,6 +1,7 @@
 """Workloads whose limit is known, run in workers and counted as the bench counts."""
 
 import os
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from brinery.benchmark.ceiling_region import CeilingRegion
 from brinery.benchmark.disturbance import read_machine, use_between
 from brinery.benchmark.ledger import Ledger, combine
+from brinery.benchmark.leftovers import empty
 from brinery.benchmark.limits import Ceilings, facts_of
 from brinery.benchmark.matrix import Cell
 from brinery.benchmark.tasks import Meeting, Report, worker_sample
@@ -43,7 +45,7 @@ def flush(folder, _number):
 
 
 def make_file(folder, number):
-    descriptor = os.open(folder / str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    descriptor = os.open(f"{folder}/{number}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     os.write(descriptor, b"x")
     os.close(descriptor)
     return 1
@@ -67,8 +69,7 @@ class Planted:
 
 
 def perform(task):
-    do, folder = WORK[task.work], Path(task.folder) / f"planted-{task.worker}"
-    folder.mkdir(exist_ok=True)
+    do, folder = WORK[task.work], Path(tempfile.mkdtemp(prefix="planted-", dir=task.folder))
     do(folder, -1)
     around = read_machine(task.folder) if task.worker == 0 else None
     task.meeting.wait(task.worker)
@@ -79,8 +80,7 @@ def perform(task):
         count += 1
     after = read_counters()
     machine = use_between(around, read_machine(task.folder)) if around else None
-    for path in folder.iterdir():
-        path.unlink()
+    empty(folder)
     written = OPS[task.work] == "dump"
     return Report(
         worker_sample(before.time_ns, after - before, {}),

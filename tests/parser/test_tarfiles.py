@@ -214,24 +214,20 @@ def test_a_damaged_extended_header_costs_the_entry_that_it_names(write):
     assert second.key == "b.jpg"
 
 
-def test_absurd_sizes_are_refused(write):
-    for field in (b"\x80" + b"\xff" * 11, b"\xff" * 12, b"zzz\0".ljust(12, b"0")):
-        block = bytearray(three()[:512])
-        block[124:136] = field
-        block[148:156] = b" " * 8
-        block[148:156] = b"%06o\0 " % sum(block)
-        first, *others = listed(write(bytes(block) + three()[512:]))
-        assert "damaged header" in first.message
-        assert [entry.key for entry in others] == ["b.jpg", "c.jpg"]
-
-
-def with_time(field):
-    """A tar of three of which the first has this in its field for the time of change."""
+def three_with(at, field):
+    """A tar of three; these 12 bytes stand in the first header: at 124 for a size, at 136 for a time."""
     block = bytearray(three()[:512])
-    block[136:148] = field
+    block[at : at + 12] = field
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)
     return bytes(block) + three()[512:]
+
+
+def test_absurd_sizes_are_refused(write):
+    for field in (b"\x80" + b"\xff" * 11, b"\xff" * 12, b"zzz\0".ljust(12, b"0")):
+        first, *others = listed(write(three_with(124, field)))
+        assert "damaged header" in first.message
+        assert [entry.key for entry in others] == ["b.jpg", "c.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +242,7 @@ def with_time(field):
     ids=["no number", "none", "a second before the epoch", "too late", "too early"],
 )
 def test_a_time_that_makes_no_sense_costs_no_image(write, field, mtime_ns):
-    first, *others = listed(write(with_time(field)))
+    first, *others = listed(write(three_with(136, field)))
     assert (first.key, first.mtime_ns) == ("a.jpg", mtime_ns)
     assert [entry.key for entry in others] == ["b.jpg", "c.jpg"]
 
