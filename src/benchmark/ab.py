@@ -1,22 +1,19 @@
-"""Measures two versions of brinery in one session, their rounds alternating, and compares them in pairs.
+"""Measures two versions of brinery in one session, region by region in turns, and compares them in pairs.
 
-Each round is a bench in a process of its own that imports one of the two trees. It measures every cell three
-times, whose median counts: starting costs more than measuring. The order within pairs alternates (A B, B A,
-A B ...), so that a steady drift favours neither. All rounds read the same images, with one seed and options.
+A pair are two benches in processes of their own, each of which imports one of the two trees. Both do the same
+work in the same order, and while the one measures a region, the other waits: what the machine does within
+seconds falls on both. The order alternates (A B, B A, A B ...), so that a steady drift favours neither. All
+read the same images, with one seed, and what an image costs is found once. A process has its own luck, with
+where its memory lies for one: the median over a pair's rounds counts once, and there are several pairs.
 """
 
-import os
 import shutil
-import subprocess
-import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from inspect import signature
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NoReturn
 
 from ..engine import pool
 from ..engine.corpus import make_corpus
@@ -31,41 +28,15 @@ from .matrix import Cell
 from .result import BenchResult, Noise
 from .result_file import read_result, write_result
 from .stats import median
+from .trees import Tree, check_tree, make_tree
+from .turns import Player
 
-__all__ = ["ROUND", "merge_rounds", "run_ab"]
+__all__ = ["merge_pairs", "run_ab"]
 
-ROUND = "BRINERY_BENCH_PAGE"
-"""Environment variable: "no" where `brinery bench` is a round of two versions in turns, without a page."""
-
-_ROUNDS = 11  # short ones: the closer two lie together, the less the machine changes between them
+_PAIRS = 7
+_ROUNDS = 3  # of each pair
 _SIDES = ("base", "head")
-_CLEAN_UP_SECONDS = 30.0  # what a round that is interrupted may take to end
-_WHERE = "import brinery, os; print(os.path.realpath(os.path.dirname(brinery.__file__)))"
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """One of the two versions.
-
-    Attributes:
-        name: as the user gave it.
-        python: the interpreter that runs it.
-        path: goes first on PYTHONPATH; None where the interpreter's own brinery is meant.
-        commit: what a revision stands for.
-    """
-
-    name: str
-    python: str
-    path: Path | None
-    commit: str | None = None
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables of its processes, workers included."""
-        given = dict(os.environ)
-        paths = [] if self.path is None else [str(self.path.resolve())]
-        given[ROUND] = "no"  # page and ceilings cost more than a round's measuring
-        given["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [given.get("PYTHONPATH")])])
-        return given
+_BENCH = ("-P", "-m", "brinery", "bench")
 
 
 def run_ab(
@@ -79,28 +50,28 @@ def run_ab(
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Comparison:
-    """Measure two versions in alternating rounds and compare them, B being the head.
+    """Measure two versions in turns and compare them, B being the head.
 
-    Writes base.json and head.json, the rounds merged, into the output folder after every pair; where a round
+    Writes base.json and head.json, all rounds of each, into the output folder after every pair; where a bench
     fails, what it said into failed.log.
 
     Args:
         base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
         head: likewise.
         source: an archive of images; by default photo-like images are generated, once.
-        rounds: how many of each version; 11 by default.
+        rounds: how many pairs of processes; 7 by default, each of which measures every cell three times.
         output: folder for the results, and meanwhile for the trees.
         repository: where the revisions are looked up; by default the current folder.
         say: called with lines of text for people.
-        **options: those of `make_bench_options`, for every round.
+        **options: those of `make_bench_options`, for every bench.
 
     Raises:
         UsageError: a version that is none, or options that make no sense.
-        BrineryError: a round failed; the message names its log.
+        BrineryError: a bench failed; the message names its log.
         StorageError: the output folder cannot be written.
     """
     say = say or _ignore
-    count = _ROUNDS if rounds is None else rounds
+    count = _PAIRS if rounds is None else rounds
     if count < 1:
         raise UsageError(f"rounds must be 1 or more, not {count}")
     checked = {name: value for name, value in options.items() if name != "protocols"}  # those of another tree
@@ -113,11 +84,11 @@ def run_ab(
         raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
     try:
         trees = [
-            _tree(name, work / side, Path(repository or "."))
+            make_tree(name, work / side, Path(repository or "."))
             for side, name in zip(_SIDES, (base, head), strict=True)
         ]
         for tree in trees:
-            _check(tree)
+            check_tree(tree)
         if source is None:
             source = work / "images"
             make_corpus(source, count=images, seed=options.get("seed", 0))
@@ -126,20 +97,21 @@ def run_ab(
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
         merged: list[BenchResult] = []
         for number in range(count):
-            for place in (0, 1) if number % 2 == 0 else (1, 0):
-                say(f"round {number + 1} of {count}: {_SIDES[place]}, {trees[place].name}")
-                target = work / f"{_SIDES[place]}-{number}"
-                done[place].append(_round(trees[place], arguments, target, folder / "failed.log"))
-            merged = [merge_rounds(results) for results in done]
-            for side, result in zip(_SIDES, merged, strict=True):
-                write_result(result, folder / f"{side}.json")
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            say(f"pair {number + 1} of {count}: {' and '.join(trees[place].name for place in order)}")
+            results = _measure(trees, order, arguments, work, folder / "failed.log")
+            for side, result in zip(done, results, strict=True):
+                side.append(result)
+            merged = [merge_pairs(side) for side in done]
+            for name, result in zip(_SIDES, merged, strict=True):
+                write_result(result, folder / f"{name}.json")
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return compare_results(merged[0], merged[1], names=(base, head), paired=True, software=False)
+    return compare_results(merged[0], merged[1], names=(base, head), in_turns=_ROUNDS, software=False)
 
 
-def merge_rounds(results: Sequence[BenchResult]) -> BenchResult:
-    """Return one result of several, each a round of it: the nth is round n, from 0, whatever rounds it had.
+def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
+    """Return one result of several benches of one version, whose rounds follow one another.
 
     Machine, software, settings, dataset, ceilings and the sampler's timeline are the first's.
     """
@@ -154,14 +126,16 @@ def merge_rounds(results: Sequence[BenchResult]) -> BenchResult:
                 ledger.expect(name, cell.size.images)
             checks = (cell.verify.checked, cell.verify.wrong)
             for sample in cell.samples:
-                ledger.add(name, replace(sample, round=number), *checks)
+                ledger.add(name, replace(sample, round=sample.round + number * _ROUNDS), *checks)
                 checks = (0, 0)
     run = replace(
         first.run,
         seconds=round(sum(result.run.seconds for result in results), 3),
         finished=all(result.run.finished for result in results),
-        rounds_planned=len(results),
-        rounds_done=dict.fromkeys(first.run.rounds_done, len(results)),
+        rounds_planned=sum(result.run.rounds_planned for result in results),
+        rounds_done={
+            part: sum(result.run.rounds_done[part] for result in results) for part in first.run.rounds_done
+        },
     )
     warnings = dict.fromkeys(warning for result in results for warning in result.warnings)
     return replace(
@@ -176,89 +150,27 @@ def merge_rounds(results: Sequence[BenchResult]) -> BenchResult:
 
 
 def _noise(results: Sequence[BenchResult]) -> Noise:
-    """Return the noise of all, with the floor of their sentinels: one round's is the median of each name."""
+    """Return the noise of all, with the floor of their sentinels: one bench's is the median of each name."""
+    both = []
+    for result in results:
+        times = [_sentinel_times(result.noise.sentinel, name) for name in ("a", "b")]
+        if all(times):
+            both.append([median(one) for one in times])
     sentinel = tuple(
-        replace(one, round=number) for number, result in enumerate(results) for one in result.noise.sentinel
+        replace(one, round=one.round + number * _ROUNDS)
+        for number, result in enumerate(results)
+        for one in result.noise.sentinel
     )
-    rounds = [
-        [_sentinel_times(sentinel, number, name) for name in ("a", "b")] for number in range(len(results))
-    ]
-    both = [(median(a), median(b)) for a, b in rounds if a and b]
     floor = noise_floor([a for a, _ in both], [b for _, b in both]) if both else None
     return replace(results[0].noise, sentinel=sentinel, floor=floor, drift=None, sampler_effect=None)
 
 
-def _sentinel_times(sentinel: Sequence[SentinelSample], number: int, name: str) -> list[float]:
-    return [float(one.wall_ns) for one in sentinel if (one.round, one.name) == (number, name)]
+def _sentinel_times(sentinel: Sequence[SentinelSample], name: str) -> list[float]:
+    return [float(one.wall_ns) for one in sentinel if one.name == name]
 
 
 def _ignore(_: str) -> None:
     """Say nothing."""
-
-
-def _tree(name: str, target: Path, repository: Path) -> Tree:
-    """Find or unpack a version.
-
-    Raises:
-        UsageError: it is neither a folder with brinery nor a revision.
-    """
-    folder = Path(name)
-    if folder.is_dir():
-        if (folder / "bin" / "python").exists():
-            return Tree(name, str((folder / "bin").absolute() / "python"), None)
-        if (folder / "src" / "errors.py").is_file():
-            return Tree(name, sys.executable, _linked(folder / "src", target))
-        if (folder / "brinery" / "__init__.py").is_file():
-            return Tree(name, sys.executable, folder)
-        raise UsageError(f"{name} is neither a checkout of brinery nor an environment that has it")
-    found = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    commit = None if found is None else found.decode().strip()
-    packed = None if commit is None else _git(repository, "archive", "--format=tar", commit, "src")
-    if packed is None:
-        raise UsageError(
-            f"{name!r} is neither a folder nor a git revision with brinery's src in {repository.resolve()}: "
-            "run in brinery's checkout"
-        )
-    checkout = target / "checkout"
-    checkout.mkdir(parents=True)
-    with tarfile.open(fileobj=BytesIO(packed)) as archive:
-        archive.extractall(checkout, filter="data")
-    return Tree(name, sys.executable, _linked(checkout / "src", target), commit)
-
-
-def _linked(package: Path, target: Path) -> Path:
-    """Return a folder in which the package bears its name."""
-    path = target / "path"
-    path.mkdir(parents=True)
-    (path / "brinery").symlink_to(package.resolve(), target_is_directory=True)
-    return path
-
-
-def _git(repository: Path, *arguments: str) -> bytes | None:
-    """Return what git prints, or None where it fails."""
-    command = ["git", "-C", str(repository), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except OSError:
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-def _check(tree: Tree) -> None:
-    """Make sure that the tree itself is imported, and no installed brinery instead.
-
-    Raises:
-        UsageError: it cannot be imported, or another is.
-    """
-    done = subprocess.run(
-        [tree.python, "-P", "-c", _WHERE], capture_output=True, text=True, check=False, env=tree.environment()
-    )
-    found = done.stdout.strip()
-    if done.returncode or not found:
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise UsageError(f"brinery of {tree.name} cannot be imported: {last}")
-    if tree.path is not None and Path(found) != (tree.path / "brinery").resolve():
-        raise UsageError(f"for {tree.name} Python imports {found} instead")
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
@@ -279,51 +191,48 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if listed else str(value)
 
 
-def _round(tree: Tree, arguments: Sequence[str], output: Path, failed: Path) -> BenchResult:
-    """Run one round and return its result.
+def _measure(
+    trees: Sequence[Tree], order: tuple[int, int], arguments: Sequence[str], work: Path, failed: Path
+) -> list[BenchResult]:
+    """Run one bench of each tree, in turns, and return their results.
 
     Raises:
-        BrineryError: it failed.
-        UsageError: it found the options wrong.
+        BrineryError: one failed.
+        UsageError: one found the options wrong.
     """
-    output.mkdir()
-    log = output / "log.txt"
-    command = [
-        tree.python,
-        "-P",
-        "-m",
-        "brinery",
-        "bench",
-        *arguments,
-        "--rounds",
-        "1",
-        "--output",
-        str(output),
+    outputs = [Path(tempfile.mkdtemp(prefix=f"{side}-", dir=work)) for side in _SIDES]
+    players = [
+        Player(
+            [tree.python, *_BENCH, *arguments, "--rounds", str(_ROUNDS), "--output", str(output)],
+            tree.environment(),
+            output / "log.txt",
+            work / "costs.json",
+        )
+        for tree, output in zip(trees, outputs, strict=True)
     ]
-    with log.open("wb") as text:
-        code = _run(command, tree.environment(), text)
-    if code:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        last = lines[-1].removeprefix("brinery: ").removeprefix("Error: ") if lines else "it said nothing"
-        shutil.copyfile(log, failed)
-        kind = UsageError if code == UsageError.exit_code else BrineryError
-        raise kind(f"a round of {tree.name} failed: {last}; see {failed}")
-    result = read_result(output / "result.json")
-    return replace(result, run=replace(result.run, commit=tree.commit or result.run.commit))
-
-
-def _run(command: Sequence[str], environment: dict[str, str], text: BinaryIO) -> int:
-    """Run a command to its end and return its exit code; where this is interrupted, so is the command."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=text, stderr=subprocess.STDOUT, env=environment
-    )
     try:
-        return process.wait()
-    except BaseException:
-        process.terminate()
-        try:
-            process.wait(_CLEAN_UP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        raise
+        left = [*order, *reversed(order)]
+        while left:
+            place = left.pop(0)
+            if players[place].play():
+                left.append(place)
+                continue
+            left = [other for other in left if other != place]
+            if players[place].end():
+                _fail(trees[place], players[place], failed)
+    finally:
+        for player in players:
+            player.stop()
+    results = [read_result(output / "result.json") for output in outputs]
+    return [
+        replace(result, run=replace(result.run, commit=tree.commit or result.run.commit))
+        for result, tree in zip(results, trees, strict=True)
+    ]
+
+
+def _fail(tree: Tree, player: Player, failed: Path) -> NoReturn:
+    lines = player.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = lines[-1].removeprefix("brinery: ").removeprefix("Error: ") if lines else "it said nothing"
+    shutil.copyfile(player.log, failed)
+    kind = UsageError if player.end() == UsageError.exit_code else BrineryError
+    raise kind(f"the bench of {tree.name} failed: {last}; see {failed}")

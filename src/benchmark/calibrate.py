@@ -1,8 +1,9 @@
 """What an image costs, roughly: a few images of each protocol, so that the plan can size the regions."""
 
+import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..engine.protocols.registry import get_serializer
@@ -11,9 +12,10 @@ from .corpus import Corpus, digest
 from .matrix import BASELINES, Cost, Slice
 from .singles import make_action
 
-__all__ = ["Costs", "calibrate"]
+__all__ = ["Costs", "calibrate", "share_costs"]
 
 _LONG_ENOUGH_NS = 15_000_000
+_LONG_ENOUGH_SHARD_NS = 60_000_000  # to open and close a shard may take several ms
 _MOST_IMAGES = 32
 
 
@@ -49,6 +51,23 @@ def calibrate(corpus: Corpus, protocols: Iterable[str], scratch: Path) -> Costs:
     return Costs(found, {name: _baseline(corpus, name, scratch) for name in BASELINES}, failed)
 
 
+def share_costs(costs: Costs, path: Path) -> Costs:
+    """Return costs with what the file knows instead; where there is none, it is written from them.
+
+    Two versions in turns do the same work so, whatever their calibrations found.
+    """
+    if not path.exists():
+        path.write_text(json.dumps(asdict(costs)), encoding="utf-8")
+        return costs
+    known = json.loads(path.read_text(encoding="utf-8"))
+
+    def agreed(what: str, own: Mapping[str, Cost]) -> dict[str, Cost]:
+        return {name: Cost(**known[what][name]) if name in known[what] else own[name] for name in own}
+
+    protocols, baselines = agreed("protocols", costs.protocols), agreed("baselines", costs.baselines)
+    return replace(costs, protocols=protocols, baselines=baselines)
+
+
 def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:
     serializer = get_serializer(label)
     suffix = serializer.file_suffix
@@ -73,9 +92,9 @@ def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:
     single, count = _each(dump_single, len(images))
     loaded, _ = _each(lambda number: digest(serializer.load(scratch / single_name(number, suffix))), count)
     dumped, count = _whole(dump, len(images))
-    dump(count)
+    dumped = min(dumped, _time(dump, count) / count)
     load(0)
-    read = _time(load, 0) / written
+    read = min(_time(load, 0) for _ in range(2)) / written
     for path in scratch.iterdir():
         path.unlink()
     return Cost(single, loaded, dumped, read)
@@ -119,7 +138,7 @@ def _each(do: Callable[[int], object], most: int) -> tuple[float, int]:
 def _whole(do: Callable[[int], object], most: int) -> tuple[float, int]:
     """Return the time an image of doing more and more at once, and how many that were."""
     count, spent = 1, _time(do, 1)
-    while count < most and spent < _LONG_ENOUGH_NS:
+    while count < most and spent < _LONG_ENOUGH_SHARD_NS:
         count = min(most, 2 * count)
         spent = _time(do, count)
     return spent / count, count

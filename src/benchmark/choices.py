@@ -67,7 +67,8 @@ class BenchOptions:
         durabilities: of the dumps over workers: "buffered", "fsync".
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
-        one_of_two: a round of two versions in turns: brinery's cells alone, in longer regions.
+        costs: file of what an image costs, for two versions in turns: who comes first writes it. They take
+            brinery's cells alone, in longer regions.
     """
 
     source: Path | None
@@ -86,7 +87,12 @@ class BenchOptions:
     durabilities: tuple[Durability, ...] = ("buffered",)
     dispatches: tuple[Dispatch, ...] = ("partitioned",)
     weights: Weights = field(default_factory=Weights)
-    one_of_two: bool = False
+    costs: Path | None = None
+
+    @property
+    def one_of_two(self) -> bool:
+        """Whether another version is measured in turns with this."""
+        return self.costs is not None
 
     @property
     def images(self) -> int:
@@ -126,7 +132,7 @@ def make_bench_options(
     reads_per_write: float = 10.0,
     link: float | None = None,
     memory_cap: int | str | None = None,
-    one_of_two: bool = False,
+    costs: PathLike | None = None,
 ) -> BenchOptions:
     """Return the options after checking them; lists may be given as text with commas.
 
@@ -170,7 +176,7 @@ def make_bench_options(
         ),
         dispatches=tuple(name for name in DISPATCHES if name in _among("dispatch", dispatch, DISPATCHES)),
         weights=Weights(reads_per_write, link, None if memory_cap is None else parse_size(memory_cap)),
-        one_of_two=one_of_two,
+        costs=None if costs is None else Path(costs),
     )
 
 

@@ -1,6 +1,7 @@
 """Compares two bench results cell by cell: faster, regressed, same or inconclusive. Measures nothing.
 
-The unit is the round: each gives one time an image, the median of its samples. All cells are judged together
+The unit is the round: each gives one time an image, the median of its samples. Of two versions in turns it is
+the pair of processes, each with several rounds. All cells are judged together
 (Benjamini-Hochberg), against the larger of both runs' noise floors and of what the machine itself changed.
 """
 
@@ -151,7 +152,7 @@ class Comparison:
         b: the newer.
         differences: what makes them not comparable; then there are no cells.
         floor: the larger noise floor of both.
-        paired: rounds of A and B alternated in one session.
+        paired: A and B were measured in turns, in one session.
         cells: those that both have, in the order of A.
         groups: the same by protocol and operation.
         only_a: cells that B lacks.
@@ -200,7 +201,7 @@ def compare_results(
     b: BenchResult,
     *,
     names: tuple[str, str] = ("A", "B"),
-    paired: bool = False,
+    in_turns: int = 0,
     software: bool = True,
 ) -> Comparison:
     """Compare two results.
@@ -209,7 +210,9 @@ def compare_results(
         a: the older, or the base.
         b: the newer.
         names: what to call them.
-        paired: rounds of the same number ran one after the other, so ratios are taken within rounds.
+        in_turns: so many rounds after each other were measured in turns, by one process of A and one of B:
+            ratios are taken within rounds, and their median over the processes' rounds counts once. 0 for
+            two runs of their own.
         software: results with other versions of Python and libraries are not comparable.
 
     Raises:
@@ -219,19 +222,19 @@ def compare_results(
     floor = max((side.floor for side in sides if side.floor is not None), default=None)
     differ = differences(a, b, software=software)
     if differ:
-        return Comparison(sides[0], sides[1], differ, floor, paired)
+        return Comparison(sides[0], sides[1], differ, floor, in_turns > 0)
     cells_a, cells_b = _by_name(a), _by_name(b)
     pairs = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
     void = {name: reason for name, pair in pairs.items() if (reason := _void(pair, names)) is not None}
-    machine = None if paired else MachineChange(a, b)
+    machine = None if in_turns else MachineChange(a, b)
     kept = {name: pair for name, pair in pairs.items() if name not in void}
-    changes = _judged(kept, floor, machine)
+    changes = _judged(kept, floor, machine, in_turns)
     return Comparison(
         a=sides[0],
         b=sides[1],
         differences=(),
         floor=floor,
-        paired=paired,
+        paired=in_turns > 0,
         cells=changes,
         groups=_groups(changes),
         only_a=tuple(name for name in cells_a if name not in cells_b),
@@ -286,17 +289,19 @@ def _judged(
     pairs: Mapping[CellName, tuple[CellResult, CellResult]],
     floor: float | None,
     machine: MachineChange | None,
+    in_turns: int,
 ) -> tuple[CellChange, ...]:
-    """Judge all cells together; without a machine's change, A and B alternated in one session."""
+    """Judge all cells together."""
     times = {name: (round_times(a), round_times(b)) for name, (a, b) in pairs.items()}
-    ratios = {name: _ratio(*both, paired=machine is None) for name, both in times.items()}
+    ratios = {name: _ratio(*both, in_turns) for name, both in times.items()}
     q_values = benjamini_hochberg([ratio.p_value for ratio in ratios.values()])
     changes = []
     for (name, ratio), q_value in zip(ratios.items(), q_values, strict=True):
         own = machine.of(name.op, name.cache, name.durability, name.workers) if machine else None
         verdict = judge(ratio, q_value, floor, machine=own)
         (in_a, in_b), (cell_a, cell_b) = times[name], pairs[name]
-        reason = _reason(ratio, len(in_a), len(in_b), own) if verdict == "inconclusive" else None
+        counted = f"pairs ({ratio.rounds})" if ratio.paired else f"rounds ({len(in_a)} and {len(in_b)})"
+        reason = _reason(ratio, counted, own) if verdict == "inconclusive" else None
         changes.append(
             CellChange(
                 name=name,
@@ -316,16 +321,18 @@ def _judged(
     return tuple(changes)
 
 
-def _ratio(a: Mapping[int, float], b: Mapping[int, float], *, paired: bool) -> Ratio:
-    common = sorted(a.keys() & b.keys())
-    if paired and common:
-        return paired_ratio([a[number] for number in common], [b[number] for number in common])
+def _ratio(a: Mapping[int, float], b: Mapping[int, float], in_turns: int) -> Ratio:
+    pairs: dict[int, list[float]] = {}
+    for number in sorted(a.keys() & b.keys()) if in_turns else ():
+        pairs.setdefault(number // in_turns, []).append(b[number] / a[number])
+    if pairs:
+        return paired_ratio([1.0] * len(pairs), [median(ratios) for ratios in pairs.values()])
     return unpaired_ratio(list(a.values()), list(b.values()))
 
 
-def _reason(ratio: Ratio, a_rounds: int, b_rounds: int, machine: float | None) -> str:
+def _reason(ratio: Ratio, counted: str, machine: float | None) -> str:
     if ratio.rounds < FEWEST_ROUNDS:
-        return f"fewer than {FEWEST_ROUNDS} rounds ({a_rounds} and {b_rounds})"
+        return f"fewer than {FEWEST_ROUNDS} {counted}"
     excludes = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
     if excludes and machine is not None and max(ratio.value, 1 / ratio.value) <= 1 + machine:
         return "the machine itself may have changed as much between the runs: measure both with bench --ab"

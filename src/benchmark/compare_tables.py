@@ -139,7 +139,7 @@ def _group_table(comparison: Comparison) -> Table:
 
 def _sides(comparison: Comparison) -> list[str]:
     floor = "not known" if comparison.floor is None else f"{comparison.floor:.1%}"
-    how = "within alternating rounds of one session" if comparison.paired else "between two runs"
+    how = "measured in turns in one session" if comparison.paired else "between two runs"
     least = f"noise floor {floor}, the least change called is 3 %"
     if not comparison.paired:
         least += "; machine: by how much the ceilings may have changed"
@@ -172,7 +172,7 @@ def _left(comparison: Comparison) -> list[tuple[str, list[str]]]:
 def _most_frequent(cells: Sequence[CellChange]) -> str:
     reasons = [change.reason or "" for change in cells]
     reason = max(dict.fromkeys(reasons), key=reasons.count)
-    hint = ": measure with --rounds 7" if "rounds (" in reason else ""
+    hint = ": measure with --rounds 7" if reason.startswith("fewer than") else ""
     return f"{reason[:1].upper()}{reason[1:]}{hint}."
 
 

@@ -21,7 +21,7 @@ from ..engine.sampler import Sampler
 from ..errors import BrineryError, StorageError
 from ..parser.archives import check_sources
 from . import host as machine
-from .calibrate import calibrate
+from .calibrate import calibrate, share_costs
 from .choices import BenchOptions, make_bench_options
 from .cold import why_not_cold
 from .conclusions import conclude, with_bounds
@@ -66,7 +66,7 @@ def run_benchmark(
 
     Args:
         source: an archive of images; by default photo-like images are generated.
-        progress: called after every timed region.
+        progress: called before the first timed region and after every one.
         say: called with lines of text for people: the plan, what is being done.
         argv: the command, for the result; by default this process's.
         **options: those of `make_bench_options`, such as `cores=(1, 2)`, `protocols=("npy", "hdf5")`.
@@ -183,6 +183,8 @@ class _Bench:
         folder = self._scratch / "calibration"
         folder.mkdir()
         costs = calibrate(corpus, options.protocols, folder)
+        if options.costs is not None:
+            costs = share_costs(costs, options.costs)
         for label, reason in costs.failed.items():
             self._warn(f"{label} cannot be measured on these images: {reason}")
         if not costs.protocols:
@@ -201,6 +203,7 @@ class _Bench:
         for part in self._parts:
             part.work.stage()
         self._sentinel.stage()
+        self._progress(BenchProgress(0, session.regions, "prepared"))
 
     def _without_cold(self, options: BenchOptions) -> BenchOptions:
         """Return the options without cold loads where they cannot be made sure of."""

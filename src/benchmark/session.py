@@ -41,7 +41,7 @@ class Session:
         scratch: folder of this bench alone.
         usable: CPUs that this process may use.
         ledger: the samples.
-        progress: told after each region.
+        progress: told before the first region, and after each.
         regions: how many there will be.
         done: how many there were.
         retakes: how many disturbed regions may be taken again in this round.

@@ -1,6 +1,5 @@
 """`brinery bench`: which protocol, and how many workers."""
 
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,8 +74,8 @@ __all__ = ["command"]
     "--ab",
     nargs=2,
     metavar="BASE HEAD",
-    help="Measure two versions of brinery in alternating rounds and compare them: git revisions, "
-    "checkouts, or environments.",
+    help="Measure two versions of brinery in turns, in --rounds pairs of processes, and compare them: git "
+    "revisions, checkouts, or environments.",
 )
 @click.option("--markdown", is_flag=True, help="With --ab: Markdown for a pull request.")
 @click.option("--limit", type=int, default=1000, show_default=True, help="At most this many images.")
@@ -94,9 +93,9 @@ def command(
     result.json, report.md and, with the extra `report` installed, report.html into the output folder. Ctrl-C
     keeps the rounds that are finished.
 
-    With --ab both versions are measured in turns, each round in a process of its own; base.json and head.json
-    go into the output folder, and the exit code is that of brinery compare: 1 where something regressed, 2
-    where nothing could be decided, 3 not comparable, 4 a call or a round that failed.
+    With --ab both versions are measured region by region in turns; base.json and head.json go into the output
+    folder. The exit code is that of brinery compare: 1 where something regressed, 2 where nothing could be
+    decided, 3 not comparable, 4 a call or a bench that failed.
 
     \b
     brinery bench
@@ -111,29 +110,38 @@ def command(
         _compare_versions(ab, src, options, markdown=markdown, as_json=as_json)
     if markdown:
         raise click.UsageError("--markdown goes with --ab")
-    from ..benchmark.ab import ROUND  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
     from ..benchmark.session import BenchProgress  # noqa: PLC0415
+    from ..benchmark.turns import Turns  # noqa: PLC0415
 
     code = 0
-    alone = os.environ.get(ROUND) != "no"
-    options["one_of_two"] = not alone
+    turns = Turns.given()
     with ExitStack() as stack:
         bars: list[ProgressBar] = []
 
         def show(now: BenchProgress) -> None:
+            if turns is not None:
+                turns.pass_on()
+                return
             if not bars:  # its clock starts with the measuring
                 bars.append(stack.enter_context(ProgressBar("measuring", "regions")))
             bars[0].update(now.done, min(1.0, now.done / max(now.total, 1)))
 
         try:
-            result = run_benchmark(src, progress=show, say=say, argv=("brinery", *sys.argv[1:]), **options)
+            result = run_benchmark(
+                src,
+                progress=show,
+                say=say,
+                argv=("brinery", *sys.argv[1:]),
+                costs=None if turns is None else turns.costs,
+                **options,
+            )
         except BenchInterrupted as interruption:
             result = interruption.result
             code = 143 if isinstance(interruption.__cause__, Terminated) else 130
     if code:
         say(f"brinery: interrupted; what was measured is in {options['output']}")
-    if alone:
+    if turns is None:
         _write_page(result, Path(str(options["output"])) / "report.html")
     if as_json:
         emit_json(result.as_dict())
@@ -155,7 +163,7 @@ def _compare_versions(
     except UsageError as error:
         raise BadCallError(str(error)) from error
     except KeyboardInterrupt:
-        say(f"brinery: the pairs of rounds that were finished are in {options['output']}")
+        say(f"brinery: the pairs that were finished are in {options['output']}")
         raise
     show_comparison(comparison, markdown=markdown, as_json=as_json)
 

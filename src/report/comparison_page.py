@@ -55,7 +55,7 @@ def comparison_page(comparison: Comparison) -> Page:
         Section("glossary", "Glossary", "", [words_html(COMPARE_WORDS)]),
     )
     floor = "not known" if not known(comparison.floor) else percent(comparison.floor, places=1)
-    how = "within alternating rounds of one session" if comparison.paired else "between two runs"
+    how = "measured in turns in one session" if comparison.paired else "between two runs"
     return Page(
         kind="compare",
         about=f"A: {_side(comparison, 'a')}. B: {_side(comparison, 'b')}.",

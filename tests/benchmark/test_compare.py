@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brinery.benchmark.ab import _arguments, merge_rounds, run_ab
+from brinery.benchmark.ab import _arguments, merge_pairs, run_ab
 from brinery.benchmark.compare import compare_results, round_times
 from brinery.benchmark.compare_tables import comparison_markdown, comparison_text, summary
 from brinery.benchmark.findings import Ceiling, CeilingSample, SentinelSample
@@ -203,20 +203,36 @@ def test_pairs_find_what_drift_hides():
     weather = np.exp(random.normal(0, 0.2, 7))
     old = result([(cell, 150 * weather) for cell in CELLS])
     new = result([(cell, 150 * weather * 1.1 * np.exp(random.normal(0, 0.01, 7))) for cell in CELLS])
-    assert compare_results(old, new, paired=True).counts["regressed"] == 12
+    assert compare_results(old, new, in_turns=1).counts["regressed"] == 12
     assert compare_results(old, new).counts["regressed"] == 0
 
 
-def test_rounds_of_single_benches_are_merged_in_order():
-    benches = [result([(cell, [ms]) for cell in CELLS[:2]]) for ms in (100, 120, 110)]
+def test_the_rounds_of_pairs_follow_one_another():
+    benches = [result([(cell, [ms, ms + 1, ms + 2]) for cell in CELLS[:2]]) for ms in (100, 120, 110)]
     benches[1] = replace(benches[1], cells=benches[1].cells[:1])
-    merged = merge_rounds(benches)
-    assert [round_times(cell) for cell in merged.cells] == [{0: 1e6, 1: 1.2e6, 2: 1.1e6}, {0: 1e6, 2: 1.1e6}]
-    assert merged.cells[0].stats.median_ns == 1.1e6
-    assert merged.run.rounds_done == {"seed": 3, "scaling": 3}
+    merged = merge_pairs(benches)
+    of_both, of_two = (round_times(cell) for cell in merged.cells)
+    assert [round(time / 1e4) for time in of_both.values()] == [100, 101, 102, 120, 121, 122, 110, 111, 112]
+    assert list(of_both) == list(range(9))
+    assert list(of_two) == [0, 1, 2, 6, 7, 8]
+    assert merged.run.rounds_done == {"seed": 15, "scaling": 15}
 
 
-def test_the_noise_floor_of_merged_rounds_is_that_of_their_sentinels():
+def test_the_median_of_a_pairs_rounds_counts_once():
+    random = np.random.default_rng(6)
+    weather = 150 * np.exp(random.normal(0, 0.3, 21))
+    slower = 1.1 * np.exp(random.normal(0, 0.005, 21))
+    slower[::3] = 3  # one round of every pair was disturbed
+    old = result([(cell, weather) for cell in CELLS])
+    new = result([(cell, weather * slower) for cell in CELLS])
+    found = compare_results(old, new, in_turns=3)
+    assert {change.ratio.rounds for change in found.cells} == {7}
+    assert all(change.ratio.value == pytest.approx(1.1, abs=0.01) for change in found.cells)
+    few = compare_results(old, new, in_turns=6)
+    assert few.cells[0].reason == "fewer than 5 pairs (4)"
+
+
+def test_the_noise_floor_of_merged_pairs_is_that_of_their_sentinels():
     benches = []
     for number in range(6):
         made = result([(CELLS[0], [100])])
@@ -225,8 +241,8 @@ def test_the_noise_floor_of_merged_rounds_is_that_of_their_sentinels():
             for name, ms in (("a", 1000), ("b", 1010), ("unsampled", 5000))
         )
         benches.append(replace(made, noise=replace(made.noise, sentinel=runs)))
-    assert merge_rounds(benches).noise.floor == pytest.approx(0.01, abs=0.001)
-    assert merge_rounds(benches[:2]).noise.floor is None
+    assert merge_pairs(benches).noise.floor == pytest.approx(0.01, abs=0.001)
+    assert merge_pairs(benches[:2]).noise.floor is None
 
 
 def test_ab_measures_the_trees_that_it_is_given(tmp_path):
@@ -242,7 +258,8 @@ def test_ab_measures_the_trees_that_it_is_given(tmp_path):
     ratios = {(one.name.protocol, one.name.op): one.ratio.value for one in found.cells}
     assert ratios["npy", "dump"] > 4
     assert ratios["npy", "load"] < 4
-    assert [line.split(": ")[1].split(",")[0] for line in said] == ["base", "head"]
+    assert len(said) == 1
+    assert said[0].startswith("pair 1 of 1: ")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["base.json", "head.json"]
 
 
@@ -271,7 +288,7 @@ def test_ab_refuses_what_is_no_version(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_ab_runs_revisions_of_a_repository_and_says_why_a_round_failed(tmp_path):
+def test_ab_runs_revisions_of_a_repository_and_says_why_a_bench_failed(tmp_path):
     package = tmp_path / "repository" / "src"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -289,7 +306,7 @@ def test_ab_runs_revisions_of_a_repository_and_says_why_a_round_failed(tmp_path)
     ]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one", "--no-verify"]):
         subprocess.run([*git, *arguments], check=True)
-    with pytest.raises(BrineryError, match=r"a round of HEAD failed: no disk; see .*failed\.log"):
+    with pytest.raises(BrineryError, match=r"the bench of HEAD failed: no disk; see .*failed\.log"):
         run_ab("HEAD", "HEAD", output=tmp_path / "out", source=tmp_path, repository=package.parent)
 
 

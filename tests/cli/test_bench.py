@@ -27,7 +27,7 @@ def versions(monkeypatch):
         times = [150 + number % 3 for number in range(7)]
         slower = [1.2 * time for time in times]
         return compare_results(
-            result([(CELL, times)]), result([(CELL, slower)]), names=(base, head), paired=True, software=False
+            result([(CELL, times)]), result([(CELL, slower)]), names=(base, head), in_turns=1, software=False
         )
 
     monkeypatch.setattr(ab, "run_ab", run)
