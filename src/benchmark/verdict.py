@@ -212,7 +212,10 @@ def _throttled(facts: Facts) -> list[_Condition]:
         for what, value in (("throttled by a quota", facts.throttled), ("stolen", facts.steal))
         if value is not None
     ]
-    return [_any_of(*taken)] if taken else [_Condition("quota and steal not known", None, 0.0)]
+    if not taken:
+        return [_Condition("quota and steal not known", None, 0.0)]
+    wanted = facts.on_cpu + sum(share or 0.0 for share in (facts.run_wait, facts.steal, facts.throttled))
+    return [_any_of(*taken), _at_least("on a CPU, or kept from one", min(1.0, wanted), _MOSTLY)]
 
 
 def _dispatch(facts: Facts) -> list[_Condition]:

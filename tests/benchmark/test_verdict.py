@@ -14,6 +14,7 @@ COPYING = Facts(
 )  # fmt: skip
 SPINNING = replace(COPYING, gain=1.93, cpu_growth=1.01, memcpy_share=0.0)
 WAITING = replace(SPINNING, user=0.3, system=0.1, other=0.588)
+FLUSHING = replace(WAITING, user=0.02, system=0.1, other=0.868, storage_bytes_per_s=9e7, disk_share=0.9)
 
 
 def test_memory_bandwidth_from_recorded_counters():
@@ -33,6 +34,8 @@ def test_memory_bandwidth_from_recorded_counters():
         (replace(SPINNING, user=0.5, run_wait=0.48), "oversubscribed"),
         (replace(SPINNING, throttled=0.3), "throttled"),
         (replace(SPINNING, steal=0.2), "throttled"),
+        (replace(SPINNING, user=0.1, system=0.0, other=0.3, throttled=0.6), "throttled"),
+        (replace(FLUSHING, steal=0.12), "disk"),  # nobody missed the time that was stolen
         (replace(WAITING, storage_bytes_per_s=9e7, disk_share=0.9), "disk"),
         (replace(WAITING, storage_bytes_per_s=9e7, io_pressure=0.5), "disk"),
         (replace(WAITING, storage_bytes_per_s=9e7, device_busy=0.95), "disk"),
