@@ -1,6 +1,6 @@
 """A third party's protocol whose new version dumps 20 % slower: what `brinery bench --ab` says of it.
 
-    python bench/planted.py --output planted --rounds 7
+    python bench/planted.py --output planted
 
 Makes two folders, each with brinery and a package that registers the protocol `planted` by its entry point:
 JSON, which computes more than it allocates or writes, in one of them made to take `--times` as long to dump.
@@ -72,7 +72,7 @@ def make_folder(folder: Path, version: str, times: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--times", type=float, default=1.2)
     given = parser.parse_args()
     versions = [given.output / "1.0", given.output / "2.0"]

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from inspect import signature
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,22 +20,21 @@ from ..engine import pool
 from ..engine.corpus import make_corpus
 from ..engine.options import PathLike
 from ..errors import BrineryError, StorageError, UsageError
-from .choices import make_bench_options
-from .compare import Comparison, compare_results
-from .findings import SentinelSample
-from .inference import noise_floor
+from .choices import BenchOptions, make_bench_options
+from .compare import Comparison, compare_results, ratio_in_turns
 from .ledger import Ledger
 from .matrix import Cell
-from .result import BenchResult, Noise
+from .result import BenchResult
 from .result_file import read_result, write_result
-from .stats import median
 from .trees import Tree, check_tree, make_tree
 from .turns import Player
 
 __all__ = ["merge_pairs", "run_ab"]
 
-_PAIRS = 7
-_ROUNDS = 3  # of each pair
+_PAIRS = 6
+_MOST_ROUNDS = 12  # of each pair
+_FEWEST_ROUNDS = 3
+_REGIONS = 200  # that a pair measures of each version, where that leaves it enough rounds
 _SIDES = ("base", "head")
 _BENCH = ("-P", "-m", "brinery", "bench")
 
@@ -59,7 +59,8 @@ def run_ab(
         base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
         head: likewise.
         source: an archive of images; by default photo-like images are generated, once.
-        rounds: how many pairs of processes; 7 by default, each of which measures every cell three times.
+        rounds: how many pairs of processes; 6 by default. Each measures every cell 3 to 12 times: the fewer
+            cells, the more often.
         output: folder for the results, and meanwhile for the trees.
         repository: where the revisions are looked up; by default the current folder.
         say: called with lines of text for people.
@@ -75,7 +76,8 @@ def run_ab(
     if count < 1:
         raise UsageError(f"rounds must be 1 or more, not {count}")
     checked = {name: value for name, value in options.items() if name != "protocols"}  # those of another tree
-    images = make_bench_options(source, **checked).images
+    planned = make_bench_options(source, **checked)
+    rounds_each = _rounds_each(planned, options.get("protocols"))
     folder = Path(output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,9 +93,9 @@ def run_ab(
             check_tree(tree)
         if source is None:
             source = work / "images"
-            make_corpus(source, count=images, seed=options.get("seed", 0))
+            make_corpus(source, count=planned.images, seed=options.get("seed", 0))
             pool.shutdown()
-        arguments = [str(Path(source).absolute()), *_arguments(options)]
+        arguments = [str(Path(source).absolute()), *_arguments(options), "--rounds", str(rounds_each)]
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
         merged: list[BenchResult] = []
         for number in range(count):
@@ -102,12 +104,12 @@ def run_ab(
             results = _measure(trees, order, arguments, work, folder / "failed.log")
             for side, result in zip(done, results, strict=True):
                 side.append(result)
-            merged = [merge_pairs(side) for side in done]
+            merged = _with_floor([merge_pairs(side) for side in done], rounds_each)
             for name, result in zip(_SIDES, merged, strict=True):
                 write_result(result, folder / f"{name}.json")
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return compare_results(merged[0], merged[1], names=(base, head), in_turns=_ROUNDS, software=False)
+    return compare_results(merged[0], merged[1], names=(base, head), in_turns=rounds_each, software=False)
 
 
 def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
@@ -118,7 +120,8 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     first = results[0]
     ledger = Ledger(first.run.seed, first.host.usable_cpus)
     seen: set[Cell] = set()
-    for number, result in enumerate(results):
+    begins = [0, *accumulate(result.run.rounds_planned for result in results)]
+    for begin, result in zip(begins, results, strict=False):
         for cell in result.cells:
             name = Cell(**{field.name: getattr(cell, field.name) for field in fields(Cell)})
             if name not in seen:
@@ -126,13 +129,18 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
                 ledger.expect(name, cell.size.images)
             checks = (cell.verify.checked, cell.verify.wrong)
             for sample in cell.samples:
-                ledger.add(name, replace(sample, round=sample.round + number * _ROUNDS), *checks)
+                ledger.add(name, replace(sample, round=begin + sample.round), *checks)
                 checks = (0, 0)
+    sentinel = tuple(
+        replace(one, round=begin + one.round)
+        for begin, result in zip(begins, results, strict=False)
+        for one in result.noise.sentinel
+    )
     run = replace(
         first.run,
         seconds=round(sum(result.run.seconds for result in results), 3),
         finished=all(result.run.finished for result in results),
-        rounds_planned=sum(result.run.rounds_planned for result in results),
+        rounds_planned=begins[-1],
         rounds_done={
             part: sum(result.run.rounds_done[part] for result in results) for part in first.run.rounds_done
         },
@@ -141,7 +149,7 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     return replace(
         first,
         run=run,
-        noise=_noise(results),
+        noise=replace(first.noise, sentinel=sentinel, floor=None, drift=None, sampler_effect=None),
         warnings=tuple(warnings),
         cells=ledger.results(),
         scaling=(),
@@ -149,24 +157,31 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     )
 
 
-def _noise(results: Sequence[BenchResult]) -> Noise:
-    """Return the noise of all, with the floor of their sentinels: one bench's is the median of each name."""
-    both = []
-    for result in results:
-        times = [_sentinel_times(result.noise.sentinel, name) for name in ("a", "b")]
-        if all(times):
-            both.append([median(one) for one in times])
-    sentinel = tuple(
-        replace(one, round=one.round + number * _ROUNDS)
-        for number, result in enumerate(results)
-        for one in result.noise.sentinel
-    )
-    floor = noise_floor([a for a, _ in both], [b for _, b in both]) if both else None
-    return replace(results[0].noise, sentinel=sentinel, floor=floor, drift=None, sampler_effect=None)
+def _with_floor(sides: Sequence[BenchResult], rounds_each: int) -> list[BenchResult]:
+    """Return both results with their noise floor: how sure a ratio of the sentinels, in turns as well, is.
+
+    The sentinel is brinery's own code and may have changed, so the ratio itself tells nothing.
+    """
+    floors = []
+    for part in {one.part for one in sides[0].noise.sentinel}:
+        base, head = (
+            {one.round: float(one.wall_ns) for one in side.noise.sentinel if one.part == part}
+            for side in sides
+        )
+        ratio = ratio_in_turns(base, head, rounds_each)
+        if ratio is not None and ratio.high is not None:
+            floors.append(ratio.high / ratio.value - 1)
+    floor = max(floors, default=None)
+    return [replace(side, noise=replace(side.noise, floor=floor)) for side in sides]
 
 
-def _sentinel_times(sentinel: Sequence[SentinelSample], name: str) -> list[float]:
-    return [float(one.wall_ns) for one in sentinel if one.name == name]
+def _rounds_each(planned: BenchOptions, protocols: Sequence[str] | str | None) -> int:
+    """Return how many rounds each pair has."""
+    given = protocols.split(",") if isinstance(protocols, str) else protocols or planned.protocols
+    cells = len(given) * 2
+    if planned.preset != "seed":
+        cells += len(given) * len(planned.ops) * (len(planned.cores) + 1)
+    return max(_FEWEST_ROUNDS, min(_MOST_ROUNDS, _REGIONS // cells))
 
 
 def _ignore(_: str) -> None:
@@ -203,7 +218,7 @@ def _measure(
     outputs = [Path(tempfile.mkdtemp(prefix=f"{side}-", dir=work)) for side in _SIDES]
     players = [
         Player(
-            [tree.python, *_BENCH, *arguments, "--rounds", str(_ROUNDS), "--output", str(output)],
+            [tree.python, *_BENCH, *arguments, "--output", str(output)],
             tree.environment(),
             output / "log.txt",
             work / "costs.json",

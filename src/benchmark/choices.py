@@ -68,7 +68,7 @@ class BenchOptions:
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
         costs: file of what an image costs, for two versions in turns: who comes first writes it. They take
-            brinery's cells alone, in longer regions.
+            brinery's cells alone.
     """
 
     source: Path | None
@@ -102,9 +102,7 @@ class BenchOptions:
     @property
     def region_ns(self) -> int:
         """How long a timed region should last, in ns."""
-        if self.quick:
-            return 40_000_000
-        return 400_000_000 if self.one_of_two else 120_000_000
+        return 40_000_000 if self.quick else 120_000_000
 
     @property
     def round_limits(self) -> tuple[int, int]:

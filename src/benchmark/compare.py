@@ -35,6 +35,7 @@ __all__ = [
     "Side",
     "cell_name",
     "compare_results",
+    "ratio_in_turns",
     "round_times",
 ]
 
@@ -266,6 +267,26 @@ def round_times(cell: CellResult) -> dict[int, float]:
     return {number: median(times) for number, times in sorted(rounds.items())}
 
 
+def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
+    """Return b / a of two versions in turns; None where they have no round in common.
+
+    Args:
+        a: one positive value by round.
+        b: likewise.
+        rounds_each: so many rounds after each other are of one pair of processes: the median of their ratios
+            counts once.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    pairs: dict[int, list[float]] = {}
+    for number in sorted(a.keys() & b.keys()):
+        pairs.setdefault(number // rounds_each, []).append(b[number] / a[number])
+    if not pairs:
+        return None
+    return paired_ratio([1.0] * len(pairs), [median(ratios) for ratios in pairs.values()])
+
+
 def _side(result: BenchResult, name: str) -> Side:
     run = result.run
     return Side(name, run.brinery, run.commit, run.started_at, result.noise.floor)
@@ -322,11 +343,9 @@ def _judged(
 
 
 def _ratio(a: Mapping[int, float], b: Mapping[int, float], in_turns: int) -> Ratio:
-    pairs: dict[int, list[float]] = {}
-    for number in sorted(a.keys() & b.keys()) if in_turns else ():
-        pairs.setdefault(number // in_turns, []).append(b[number] / a[number])
-    if pairs:
-        return paired_ratio([1.0] * len(pairs), [median(ratios) for ratios in pairs.values()])
+    ratio = ratio_in_turns(a, b, in_turns) if in_turns else None
+    if ratio is not None:
+        return ratio
     return unpaired_ratio(list(a.values()), list(b.values()))
 
 

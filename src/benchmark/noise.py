@@ -28,6 +28,8 @@ _REGION_NS = 80_000_000
 _QUICK_NS = 40_000_000
 _NAMES: tuple[SentinelName, ...] = get_args(SentinelName)
 _OVERHEAD_NS = 40_000_000
+_PER_NS = 2.0  # bytes that are loaded, roughly
+_IMAGE_BYTES = 20_000  # what else an image costs, in bytes of the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +58,25 @@ class Sentinel:
         self.visit_ns = len(_NAMES) * float(self._region_ns + _OVERHEAD_NS)
 
     def stage(self) -> None:
-        """Write its shard, and find how often it must be loaded."""
+        """Write its shard. How often it is loaded depends on the images alone: other runs do the same."""
         session, corpus = self._session, self._session.corpus
         count = max(1, min(len(corpus.images), int(CHUNK_BYTES // max(corpus.pixel_bytes, 1))))
         folder = str(session.folder("sentinel"))
         piece = Slice(0, count)
         part = Part(_PROTOCOL, "load", "shards", (piece,), 1, corpus.index, folder, folder, check=False)
         run_stage(part)
-        walls = [run_action(Task(0, None, part)).sample.wall_ns for _ in range(3)]
-        self._part = replace(part, passes=max(1, round(self._region_ns / max(1, min(walls)))))
+        each = count * (corpus.pixel_bytes + _IMAGE_BYTES)
+        self._part = replace(part, passes=max(1, round(self._region_ns * _PER_NS / each)))
 
     def visit(self, part: str, round_number: int, place: Literal["open", "close"], workers: int) -> None:
-        """Run it under each name, in random order, in one worker of the pool that is there."""
+        """Run it under each name, in random order, in one worker of the pool that is there.
+
+        One of two versions in turns runs it once a round: the noise floor is then what both differ by.
+        """
         assert self._part is not None
         order = list(_NAMES)
+        if self._session.options.one_of_two:
+            order = order[:1] if place == "open" else []
         random.Random(f"{self._session.options.seed}/{part}/{round_number}/{place}").shuffle(order)  # noqa: S311
         for name in order:
             if name == "unsampled":

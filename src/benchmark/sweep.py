@@ -211,7 +211,10 @@ class Sweep:
         left = session.to_do(self._due(number))
         session.allow_retakes(len(left))
         order = workers = 0
-        for block in in_blocks(left, session.options.seed, number):
+        blocks = in_blocks(left, session.options.seed, number)
+        if session.options.one_of_two:  # most of its rounds' time would be starting workers
+            blocks.sort(key=lambda block: block[0].workers != len(self._pids))
+        for block in blocks:
             first, workers = workers == 0, block[0].workers
             self._warm_up(workers)
             if first:

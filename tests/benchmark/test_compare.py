@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brinery.benchmark.ab import _arguments, merge_pairs, run_ab
+from brinery.benchmark.ab import _arguments, _rounds_each, _with_floor, merge_pairs, run_ab
+from brinery.benchmark.choices import make_bench_options
 from brinery.benchmark.compare import compare_results, round_times
 from brinery.benchmark.compare_tables import comparison_markdown, comparison_text, summary
 from brinery.benchmark.findings import Ceiling, CeilingSample, SentinelSample
@@ -209,6 +210,7 @@ def test_pairs_find_what_drift_hides():
 
 def test_the_rounds_of_pairs_follow_one_another():
     benches = [result([(cell, [ms, ms + 1, ms + 2]) for cell in CELLS[:2]]) for ms in (100, 120, 110)]
+    benches = [replace(one, run=replace(one.run, rounds_planned=3)) for one in benches]
     benches[1] = replace(benches[1], cells=benches[1].cells[:1])
     merged = merge_pairs(benches)
     of_both, of_two = (round_times(cell) for cell in merged.cells)
@@ -232,17 +234,18 @@ def test_the_median_of_a_pairs_rounds_counts_once():
     assert few.cells[0].reason == "fewer than 5 pairs (4)"
 
 
-def test_the_noise_floor_of_merged_pairs_is_that_of_their_sentinels():
-    benches = []
-    for number in range(6):
-        made = result([(CELLS[0], [100])])
-        runs = tuple(
-            SentinelSample("seed", 0, "open", name, 0, ms + number)
-            for name, ms in (("a", 1000), ("b", 1010), ("unsampled", 5000))
-        )
-        benches.append(replace(made, noise=replace(made.noise, sentinel=runs)))
-    assert merge_pairs(benches).noise.floor == pytest.approx(0.01, abs=0.001)
-    assert merge_pairs(benches[:2]).noise.floor is None
+def test_the_noise_floor_of_two_in_turns_is_how_sure_the_ratio_of_their_sentinels_is():
+    def bench(*times):
+        made = result([(CELLS[0], times)])
+        runs = tuple(SentinelSample("seed", number, "open", "a", 0, ms) for number, ms in enumerate(times))
+        return replace(made, noise=replace(made.noise, sentinel=runs))
+
+    even = _with_floor([bench(*[1000] * 12), bench(*[1500] * 12)], 2)
+    assert [one.noise.floor for one in even] == pytest.approx([0, 0], abs=1e-6)
+    odd = _with_floor([bench(*[1000] * 12), bench(*[990, 990, 1010, 1010] * 3)], 2)
+    assert [one.noise.floor for one in odd] == pytest.approx([0.0111, 0.0111], abs=0.001)
+    few = _with_floor([bench(1000, 1000), bench(1000, 1010)], 2)
+    assert [one.noise.floor for one in few] == [None, None]
 
 
 def test_ab_measures_the_trees_that_it_is_given(tmp_path):
@@ -261,6 +264,16 @@ def test_ab_measures_the_trees_that_it_is_given(tmp_path):
     assert len(said) == 1
     assert said[0].startswith("pair 1 of 1: ")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["base.json", "head.json"]
+
+
+def test_fewer_cells_are_measured_more_often():
+    def rounds(protocols=None, **options):
+        return _rounds_each(make_bench_options(**options), protocols)
+
+    assert rounds("npy", cores="1,2", ops="dump,load") == 12
+    assert rounds(["npy", "json", "hdf5"], cores="1,2") == 4
+    assert rounds("a-new-one,npy", preset="seed") == 12
+    assert rounds() == 3
 
 
 def test_ab_hands_on_what_differs_from_the_defaults():
