@@ -24,6 +24,8 @@ from .schema import HAS_COLOURS, MANIFEST_NAME, connect_read_only
 __all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
 
 _PLAIN_NAME = re.compile(r"[^/\0]+")
+_DTYPE = re.compile(r"[<>|=]?[buifc][0-9]{1,2}")
+_SHAPE = re.compile(r"\[([0-9]{1,15}(, ?[0-9]{1,15})*)?\]")
 _MAX_DIMENSIONS = 32
 _SETTINGS = ("protocol", "layout", "mode", "frames")
 _COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
@@ -289,18 +291,13 @@ class Catalog:
         return CorruptError(f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples")
 
     def _parse_spec(self, dtype_name: str, shape_text: str) -> Spec:
-        try:
-            dtype = np.dtype(dtype_name)
-            shape = json.loads(shape_text)
-            good = (
-                dtype.kind in "buifc"
-                and isinstance(shape, list)
-                and len(shape) <= _MAX_DIMENSIONS
-                and all(type(length) is int and 0 <= length < 2**48 for length in shape)
-            )
+        try:  # numpy and json would take, and raise, more than what is ever written
+            good = bool(_DTYPE.fullmatch(dtype_name) and _SHAPE.fullmatch(shape_text))
+            dtype = np.dtype(dtype_name) if good else None
+            shape = json.loads(shape_text) if good else []
         except (TypeError, ValueError):
-            good = False
-        if not good:
+            dtype = None
+        if dtype is None or len(shape) > _MAX_DIMENSIONS or any(length >= 2**48 for length in shape):
             raise CorruptError(
                 f"{self.folder}: no array has dtype {dtype_name!r:.50} and shape {shape_text!r:.50}"
             )

@@ -178,6 +178,35 @@ def test_hickle_itself_would_run_it(tmp_path):
     assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        *(
+            {"dtype": text}
+            for text in (",u1", "u1,u1", "(3,)u1", "{'names': ['a']}", "O8", "V8", "u3", "f99")
+        ),
+        *({"dtype": other} for other in (None, 1, b"|u1", "")),
+        *(
+            {"shape": text}
+            for text in ("[" * 100_000, "[20, 24", "[20, -3]", "[2e1, 3]", "[true]", "{}", "20")
+        ),
+        *({"shape": other} for other in (None, 3, b"[3]", "[99999999999999999]", f"[{'1, ' * 40}1]")),
+    ],
+    ids=lambda values: repr(values)[:30],
+)
+def test_a_row_of_no_plain_array_is_refused(tmp_path, values):
+    dataset, _ = make(tmp_path, "npy")
+    with sqlite3.connect(dataset / "manifest.sqlite") as db:  # another's file need not keep to the schema
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'samples'")
+    record(dataset, **values)
+    with brinery.open(dataset) as opened:
+        for read in (lambda: opened[0], lambda: list(opened), lambda: opened[:2]):
+            with pytest.raises(CorruptError, match=r"no array has|row makes no sense"):
+                read()
+
+
 def poisoned(root, canary):
     """Files that would run something where they were loaded by their formats' own libraries."""
     for version in range(6):
@@ -201,8 +230,9 @@ def mutate_poison(step, root, canary):
     files = list(poisoned(root, canary))
     spec = Spec(np.dtype("u1"), (20, 24, 3))
     gave = Counter()
+    pickles = sum(protocol.startswith("pickle") for protocol, _, _ in files)
     for protocol, name, data in files:
-        count = MUTATIONS_OF_POISON // len(files)
+        count = MUTATIONS_OF_POISON // pickles
         slow = 1 if protocol.startswith("pickle") else 50  # HDF5 takes milliseconds
         for step.value in range(count // slow):
             chance = random.Random(f"{protocol}/{name}/{step.value}")
