@@ -120,8 +120,8 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     first = results[0]
     ledger = Ledger(first.run.seed, first.host.usable_cpus)
     seen: set[Cell] = set()
-    begins = [0, *accumulate(result.run.rounds_planned for result in results)]
-    for begin, result in zip(begins, results, strict=False):
+    *begins, rounds = accumulate((result.run.rounds_planned for result in results), initial=0)
+    for begin, result in zip(begins, results, strict=True):
         for cell in result.cells:
             name = Cell(**{field.name: getattr(cell, field.name) for field in fields(Cell)})
             if name not in seen:
@@ -133,14 +133,14 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
                 checks = (0, 0)
     sentinel = tuple(
         replace(one, round=begin + one.round)
-        for begin, result in zip(begins, results, strict=False)
+        for begin, result in zip(begins, results, strict=True)
         for one in result.noise.sentinel
     )
     run = replace(
         first.run,
         seconds=round(sum(result.run.seconds for result in results), 3),
         finished=all(result.run.finished for result in results),
-        rounds_planned=begins[-1],
+        rounds_planned=rounds,
         rounds_done={
             part: sum(result.run.rounds_done[part] for result in results) for part in first.run.rounds_done
         },

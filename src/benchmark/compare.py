@@ -1,8 +1,8 @@
 """Compares two bench results cell by cell: faster, regressed, same or inconclusive. Measures nothing.
 
-The unit is the round: each gives one time an image, the median of its samples. Of two versions in turns it is
-the pair of processes, each with several rounds. All cells are judged together
-(Benjamini-Hochberg), against the larger of both runs' noise floors and of what the machine itself changed.
+The unit is the round: each gives one time an image, the median of its samples. Of two versions in turns
+it is the pair of processes, each with several rounds. All cells are judged together (Benjamini-Hochberg),
+against the larger of both runs' noise floors and of what the machine itself changed.
 """
 
 import math

@@ -10,6 +10,7 @@ import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -291,17 +292,15 @@ class Catalog:
         return CorruptError(f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples")
 
     def _parse_spec(self, dtype_name: str, shape_text: str) -> Spec:
-        try:  # numpy and json would take, and raise, more than what is ever written
-            good = bool(_DTYPE.fullmatch(dtype_name) and _SHAPE.fullmatch(shape_text))
-            dtype = np.dtype(dtype_name) if good else None
-            shape = json.loads(shape_text) if good else []
-        except (TypeError, ValueError):
-            dtype = None
-        if dtype is None or len(shape) > _MAX_DIMENSIONS or any(length >= 2**48 for length in shape):
+        spec = None
+        with suppress(TypeError, ValueError):
+            # Checked as text first: numpy and json would take, and raise, more than what is ever written.
+            if _DTYPE.fullmatch(dtype_name) and _SHAPE.fullmatch(shape_text):
+                spec = Spec(np.dtype(dtype_name), tuple(json.loads(shape_text)))
+        if spec is None or len(spec.shape) > _MAX_DIMENSIONS or any(length >= 2**48 for length in spec.shape):
             raise CorruptError(
                 f"{self.folder}: no array has dtype {dtype_name!r:.50} and shape {shape_text!r:.50}"
             )
-        spec = Spec(dtype, tuple(shape))
         if len(self._specs) < 100_000:
             self._specs[dtype_name, shape_text] = spec
         return spec

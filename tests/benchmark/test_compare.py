@@ -261,8 +261,7 @@ def test_ab_measures_the_trees_that_it_is_given(tmp_path):
     ratios = {(one.name.protocol, one.name.op): one.ratio.value for one in found.cells}
     assert ratios["npy", "dump"] > 4
     assert ratios["npy", "load"] < 4
-    assert len(said) == 1
-    assert said[0].startswith("pair 1 of 1: ")
+    assert said == [f"pair 1 of 1: {tmp_path / 'as-is'} and {tmp_path / 'slow'}"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["base.json", "head.json"]
 
 

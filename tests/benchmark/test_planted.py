@@ -27,9 +27,7 @@ TRIES = 5
 DISTURBED = ("oversubscribed", "throttled")
 PATIENCE_S = 90  # of all tests together
 BUSY = 0.15
-GROWTH = (
-    1.15  # from here on two are slower than one: of a copy, memory is full; of a loop, others are at work
-)
+GROWTH = 1.15  # of CPU time with two: of a copy, memory is full; of a loop, others are at work
 TIMES = 10 if os.environ.get("BRINERY_SOAK") else 1
 
 

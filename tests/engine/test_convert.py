@@ -53,16 +53,6 @@ def assert_holds(dataset, files):
             np.testing.assert_array_equal(opened[name], as_pillow(data))
 
 
-@pytest.fixture
-def files():
-    return images(40)
-
-
-@pytest.fixture
-def folder(tmp_path, files):
-    return make_folder(tmp_path / "photos", files)
-
-
 def test_every_image_of_a_folder_is_in_the_dataset(tmp_path, folder, files):
     result = brinery.convert(folder, tmp_path / "out", **SMALL)
     assert (result.samples, result.converted, result.failures, result.exit_code) == (40, 40, 0, 0)

@@ -12,18 +12,7 @@ import brinery
 from brinery.engine import manifest
 from brinery.errors import StorageError
 
-from ..images import images, make_folder
 from .test_convert import SMALL, assert_holds
-
-
-@pytest.fixture
-def files():
-    return images(40)
-
-
-@pytest.fixture
-def folder(tmp_path, files):
-    return make_folder(tmp_path / "photos", files)
 
 
 def test_files_from_the_far_future_are_images_like_others(tmp_path, folder, files):
