@@ -27,6 +27,20 @@ def test_opening_a_shard_does_not_pass_for_what_an_image_costs(monkeypatch):
     assert each < 0.8e6
 
 
+def test_neither_a_first_use_nor_a_pause_passes_for_what_an_image_costs(monkeypatch):
+    calls = []
+
+    def time_of(do, count):
+        do(count)
+        pause = 200e6 if len(calls) in (2, 4) else 0  # the first that is timed, and a later one
+        return 8e6 + 0.5e6 * count + pause
+
+    monkeypatch.setattr("brinery.benchmark.calibrate._time", time_of)
+    each, count = _whole(calls.append, 32)
+    assert calls[:2] == [1, 1]
+    assert (each, count) == (24e6 / 32, 32)
+
+
 def test_slow_images_are_few(monkeypatch):
     monkeypatch.setattr("brinery.benchmark.calibrate._time", lambda _do, count: 50e6 * count)
     assert _whole(lambda _: None, 32) == (50e6, 2)
