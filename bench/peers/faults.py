@@ -279,6 +279,7 @@ def _again(seen: dict[str, Any], name: str, of: int) -> str:
 def _cell(text: str) -> str:
     text = " ".join(text.split()).replace("|", "\\|")
     text = re.sub(r"/?tmp/\S*?/(?=out\b)", "", text)
+    text = re.sub(r"(?<!\S)/(?:[\w.-]+/)+[\w.-]*", "...", text)  # where somebody built the library
     return f"`{text[:100]}`"
 
 
