@@ -1,15 +1,27 @@
-"""How near a whole convert comes to decoding alone, both on the same warm workers, in interleaved rounds.
+"""How near a whole convert comes to what the machine leaves possible, in warm workers and interleaved rounds.
 
-    python bench/convert_vs_decode.py --folder /dev/shm/ratio --protocol npy --workers 2 --rounds 15
+    python bench/convert_vs_decode.py --folder /dev/shm/ratio
+    python bench/convert_vs_decode.py --folder on-disk --images 4000 --protocols npy --rounds 7
 
-Decoding alone reads each file and decodes it by libjpeg-turbo, and writes nothing. `call` is the time of
-brinery.convert as its caller sees it; `run` is what the run itself records, without its last bookkeeping.
+Decoding alone reads each file and decodes it by libjpeg-turbo, and writes nothing; raw write writes as many
+bytes into files of 16 MiB and flushes each with fsync, which costs nothing in memory and on a disk is what a
+convert promises. The time of brinery.convert, as its caller sees it, is held against
+
+    decode     decoding alone,
+    both       decoding alone and then raw write: what workers that do one after the other could reach,
+    slower     the slower of the two: what is left where the device writes while the workers decode,
+
+and that of the first number of workers in the same round.
 """
 
 import argparse
+import os
+import random
 import shutil
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import simplejpeg
@@ -18,6 +30,9 @@ import brinery
 from brinery.engine import pool
 from brinery.engine.corpus import make_corpus
 
+_FILE, _BLOCK = 16 << 20, 1 << 20
+_PIECE = 64  # images a task
+
 
 def decode_files(paths: list[Path]) -> int:
     for path in paths:
@@ -25,36 +40,89 @@ def decode_files(paths: list[Path]) -> int:
     return len(paths)
 
 
+def write_raw(task: tuple[Path, int]) -> int:
+    path, size = task
+    block = random.Random(0).randbytes(_BLOCK)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    for begin in range(0, size, _BLOCK):
+        os.write(descriptor, block[: size - begin])
+    os.fsync(descriptor)
+    os.close(descriptor)
+    return size
+
+
+def timed(action: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def measure(given: argparse.Namespace, photos: Path, workers: int) -> dict[str, float]:
+    """One round: seconds by name; the protocols in a new random order."""
+    paths, out, raw = sorted(photos.iterdir()), given.folder / "out", given.folder / "raw"
+    pieces = [paths[first : first + _PIECE] for first in range(0, len(paths), _PIECE)]
+    seconds = {"decode": timed(lambda: list(pool.run(decode_files, pieces, workers=workers)))}
+    size = sum(simplejpeg.decode_jpeg(path.read_bytes()).nbytes for path in paths[:1]) * len(paths)
+    files = [(raw / str(at), min(_FILE, size - at)) for at in range(0, size, _FILE)]
+    raw.mkdir()
+    seconds["raw write"] = timed(lambda: list(pool.run(write_raw, files, workers=workers)))
+    shutil.rmtree(raw)
+    for protocol in random.sample(given.protocols, len(given.protocols)):
+        seconds[protocol] = timed(partial(brinery.convert, photos, out, protocol=protocol, workers=workers))
+        shutil.rmtree(out)
+    return seconds
+
+
+def warm_up(given: argparse.Namespace, photos: Path, workers: int) -> None:
+    """Let as many workers as will be measured import what they need: a pool loses some, or gets new ones."""
+    for protocol in given.protocols:
+        brinery.convert(photos, given.folder / "out", protocol=protocol, workers=workers)
+        shutil.rmtree(given.folder / "out")
+
+
+def middle(values: list[float], digits: int = 2) -> str:
+    """The median, and between which values all are."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def show(given: argparse.Namespace, rounds: dict[int, list[dict[str, float]]]) -> None:
+    first = given.workers[0]
+    print(f"| workers | | images/s | to decode | to both | to slower | to {first} worker{'s'[: first > 1]} |")
+    print("|---:|---|---:|---:|---:|---:|---:|")
+    for workers, rows in rounds.items():
+        for name in ("decode", "raw write", *given.protocols):
+            rate = statistics.median(given.images / row[name] for row in rows)
+            cells = [
+                middle([row["decode"] / row[name] for row in rows]),
+                middle([(row["decode"] + row["raw write"]) / row[name] for row in rows]),
+                middle([max(row["decode"], row["raw write"]) / row[name] for row in rows]),
+                middle([before[name] / row[name] for before, row in zip(rounds[first], rows, strict=True)]),
+            ]
+            if name in ("decode", "raw write"):
+                cells[:3] = ["", "", ""]
+            print(f"| {workers} | {name} | {rate:,.0f} | {' | '.join(cells)} |")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--folder", type=Path, required=True, help="for temporary files; deleted at the end")
-    parser.add_argument("--protocol", default="npy")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--protocols", type=lambda text: text.split(","), default=["npy", "pickle-5", "hdf5"])
+    parser.add_argument("--workers", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
     parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--size", default="320x240", help="of the images, WIDTHxHEIGHT")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
-    photos, out = given.folder / "photos", given.folder / "out"
-    make_corpus(photos, count=given.images, workers=given.workers)
-    paths = sorted(photos.iterdir())
-    pieces = [paths[first : first + 64] for first in range(0, len(paths), 64)]
-    rows = []
-    for _ in range(given.rounds + 1):
-        begin = time.perf_counter()
-        decoded = sum(pool.run(decode_files, pieces, workers=given.workers))
-        alone = decoded / (time.perf_counter() - begin)
-        shutil.rmtree(out, ignore_errors=True)
-        begin = time.perf_counter()
-        result = brinery.convert(photos, out, protocol=given.protocol, workers=given.workers)
-        call = result.samples / (time.perf_counter() - begin)
-        rows.append((alone, call, result.summary.images_per_second))
+    photos = given.folder / "photos"
+    width, height = map(int, given.size.split("x"))
+    make_corpus(photos, count=given.images, size=(width, height), workers=max(given.workers))
+    rounds: dict[int, list[dict[str, float]]] = {workers: [] for workers in given.workers}
+    for _ in range(given.rounds):
+        for workers, rows in rounds.items():
+            warm_up(given, photos, workers)
+            rows.append(measure(given, photos, workers))
     shutil.rmtree(given.folder)
-    rows = rows[1:]  # the first round warms up
-    alone, call, run = (statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"decode alone {alone:.0f} images/s, call {call:.0f}, run {run:.0f}")
-    for name, column in (("call", 1), ("run", 2)):
-        ratios = sorted(row[column] / row[0] for row in rows)
-        spread = f"{ratios[0]:.3f} to {ratios[-1]:.3f}"
-        print(f"{name} / decode alone: median {statistics.median(ratios):.3f}, {spread}")
+    show(given, rounds)
 
 
 if __name__ == "__main__":
