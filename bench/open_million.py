@@ -41,11 +41,10 @@ def build(folder: Path, samples: int, each: int) -> None:
     with brinery.open(folder / "small") as dataset:
         array = np.array(dataset[0])
         payloads = [entry.placement.payload for entry in map(Catalog(folder / "small").find, dataset.keys)]
-    manifest = Manifest(folder / "small", fsync=False)
+    manifest = Manifest(folder / "small", {}, fsync=False)
     settings = manifest.settings()
     manifest.close()
-    manifest = Manifest(large, fsync=False)
-    manifest.put_settings(settings)
+    manifest = Manifest(large, settings, fsync=False)
     checksum, shape = array_checksum(array), json.dumps(list(array.shape))
     results = []
     units = -(-samples // each)

@@ -54,7 +54,7 @@ class Destination:
             self._wait_for_orphans()
             if overwrite:
                 self._clear()
-            self.manifest = Manifest(folder, fsync=fsync)
+            self.manifest = Manifest(folder, settings, fsync=fsync)
         except OSError as error:
             os.close(self._lock)
             raise StorageError(f"cannot write into {folder}: {error.strerror}") from error

@@ -48,10 +48,11 @@ class Manifest:
 
     Args:
         folder: the dataset's folder.
+        settings: for the table `dataset` of a new manifest: there is none without them.
         fsync: make every commit durable.
     """
 
-    def __init__(self, folder: Path, *, fsync: bool) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, fsync: bool) -> None:
         self._path = folder / MANIFEST_NAME
         self._lock = threading.RLock()
         if self._path.exists():
@@ -66,7 +67,8 @@ class Manifest:
                 with self._transaction():
                     for statement in SCHEMA.split(";"):
                         self._db.execute(statement)
-                    self._db.execute("INSERT INTO dataset VALUES ('format', ?)", (FORMAT,))
+                    first = {"format": FORMAT, **settings}
+                    self._db.executemany("INSERT INTO dataset VALUES (?, ?)", first.items())
             check_schema(self._db, self._path)
             if not has_colours(self._db):
                 self._db.execute("ALTER TABLE samples ADD COLUMN colours TEXT")

@@ -45,10 +45,10 @@ def kind(ordinal):
 
 @pytest.fixture
 def manifest(tmp_path):
-    written = Manifest(tmp_path, fsync=False)
+    written = Manifest(tmp_path, {}, fsync=False)
     written.commit([unit(number) for number in range(UNITS)], [])
     written.close()
-    opened = Manifest(tmp_path, fsync=False)
+    opened = Manifest(tmp_path, {}, fsync=False)
     yield opened
     opened.close()
 

@@ -26,6 +26,20 @@ def test_files_from_the_far_future_are_images_like_others(tmp_path, folder, file
     assert (again.converted, again.unchanged) == (0, 40)
 
 
+def test_a_manifest_never_lacks_what_it_takes_to_open(tmp_path, folder, monkeypatch):
+    def fail(*_):
+        raise StorageError("the disk gave up")
+
+    for name in ("put_settings", "commit", "begin_run"):  # the first transactions after the manifest's own
+        monkeypatch.setattr(manifest.Manifest, name, fail)
+        with pytest.raises(StorageError, match="gave up"):
+            brinery.convert(folder, tmp_path / name, **SMALL)
+        with brinery.open(tmp_path / name) as dataset:
+            assert len(dataset) == 0
+        monkeypatch.undo()
+        assert brinery.convert(folder, tmp_path / name, **SMALL).converted == 40
+
+
 def holding(manifest, seconds):
     """Read a manifest for a while in a transaction of one's own."""
     reading = threading.Event()
