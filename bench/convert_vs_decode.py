@@ -42,12 +42,11 @@ def decode_files(paths: list[Path]) -> int:
 
 def write_raw(task: tuple[Path, int]) -> int:
     path, size = task
-    block = random.Random(0).randbytes(_BLOCK)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    for begin in range(0, size, _BLOCK):
-        os.write(descriptor, block[: size - begin])
-    os.fsync(descriptor)
-    os.close(descriptor)
+    block = bytes(range(256)) * (_BLOCK // 256)
+    with path.open("xb", buffering=0) as file:
+        while (left := size - file.tell()) > 0:
+            file.write(block[:left])
+        os.fsync(file)
     return size
 
 
@@ -62,7 +61,7 @@ def measure(given: argparse.Namespace, photos: Path, workers: int) -> dict[str, 
     paths, out, raw = sorted(photos.iterdir()), given.folder / "out", given.folder / "raw"
     pieces = [paths[first : first + _PIECE] for first in range(0, len(paths), _PIECE)]
     seconds = {"decode": timed(lambda: list(pool.run(decode_files, pieces, workers=workers)))}
-    size = sum(simplejpeg.decode_jpeg(path.read_bytes()).nbytes for path in paths[:1]) * len(paths)
+    size = simplejpeg.decode_jpeg(paths[0].read_bytes()).nbytes * len(paths)
     files = [(raw / str(at), min(_FILE, size - at)) for at in range(0, size, _FILE)]
     raw.mkdir()
     seconds["raw write"] = timed(lambda: list(pool.run(write_raw, files, workers=workers)))
@@ -73,21 +72,14 @@ def measure(given: argparse.Namespace, photos: Path, workers: int) -> dict[str, 
     return seconds
 
 
-def warm_up(given: argparse.Namespace, photos: Path, workers: int) -> None:
-    """Let as many workers as will be measured import what they need: a pool loses some, or gets new ones."""
-    for protocol in given.protocols:
-        brinery.convert(photos, given.folder / "out", protocol=protocol, workers=workers)
-        shutil.rmtree(given.folder / "out")
-
-
-def middle(values: list[float], digits: int = 2) -> str:
+def middle(values: list[float]) -> str:
     """The median, and between which values all are."""
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def show(given: argparse.Namespace, rounds: dict[int, list[dict[str, float]]]) -> None:
     first = given.workers[0]
-    print(f"| workers | | images/s | to decode | to both | to slower | to {first} worker{'s'[: first > 1]} |")
+    print(f"| workers | | images/s | to decode | to both | to slower | to {first} |")
     print("|---:|---|---:|---:|---:|---:|---:|")
     for workers, rows in rounds.items():
         for name in ("decode", "raw write", *given.protocols):
@@ -119,7 +111,7 @@ def main() -> None:
     rounds: dict[int, list[dict[str, float]]] = {workers: [] for workers in given.workers}
     for _ in range(given.rounds):
         for workers, rows in rounds.items():
-            warm_up(given, photos, workers)
+            measure(given, photos, workers)  # the pool may have new workers, which import what they need
             rows.append(measure(given, photos, workers))
     shutil.rmtree(given.folder)
     show(given, rounds)

@@ -48,7 +48,7 @@ class Manifest:
 
     Args:
         folder: the dataset's folder.
-        settings: for the table `dataset` of a new manifest: there is none without them.
+        settings: the table `dataset` of a new manifest, which comes into being together with it.
         fsync: make every commit durable.
     """
 
