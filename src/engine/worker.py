@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ..parser.decode import Decoded, decode
 from ..parser.reading import MemberReader
+from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
 from .checksums import array_checksum, bytes_checksum
 from .claims import claim_writer
@@ -117,6 +118,7 @@ class _Attempt:
         self._job = job
         self._unit = unit
         self._refused = refused
+        self._scratch = Scratch()
         self._spent = _Spent(_now())
         self._told: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = []  # a row's columns around its place
         self._spec: tuple[Any, Any] | None = None
@@ -193,7 +195,7 @@ class _Attempt:
             self._source_bytes += len(data)
             xxh3 = bytes_checksum(data)
             hashed = _now()
-            images = list(decode(data, self._job.decode))
+            images = list(decode(data, self._job.decode, self._scratch))
             decoded = _now()
         except NotAnImage as reason:
             source = Source(member.size, member.mtime_ns, xxh3)

@@ -17,6 +17,7 @@ from .jpeg import JpegHeader, read_header
 from .modes import image_pixels, to_mode
 from .options import DecodeOptions
 from .pillow import ANIMATED, check_pixels, open_image
+from .scratch import Scratch
 from .signature import HEAD, KNOWN_WITHOUT_DECODER, describe, sniff
 
 __all__ = ["Decoded", "decode"]
@@ -47,7 +48,7 @@ class Decoded:
     colours: str | None = None
 
 
-def decode(data: bytes, options: DecodeOptions) -> Iterator[Decoded]:
+def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) -> Iterator[Decoded]:
     """Decode an image: its first frame, or all of them one after the other.
 
     JPEG goes through libjpeg-turbo and gives exactly Pillow's pixels at twice its speed; everything else,
@@ -57,6 +58,7 @@ def decode(data: bytes, options: DecodeOptions) -> Iterator[Decoded]:
     Args:
         data: the encoded image.
         options: what to do with it.
+        scratch: where the pixels may lie; they are valid until the next image is decoded with it.
 
     Yields:
         One Decoded, or one for each frame; when a later frame is damaged, those before it came already.
@@ -71,7 +73,7 @@ def decode(data: bytes, options: DecodeOptions) -> Iterator[Decoded]:
         raise DecodeError(f"{kind} images have no decoder here: convert them to PNG or JPEG first")
     try:
         if kind == "JPEG":
-            yield _jpeg(data, options)
+            yield _jpeg(data, options, scratch)
         else:
             yield from _frames(data, kind, options)
     except DecodeError:
@@ -80,9 +82,9 @@ def decode(data: bytes, options: DecodeOptions) -> Iterator[Decoded]:
         raise DecodeError(_one_line(error)) from error
 
 
-def _jpeg(data: bytes, options: DecodeOptions) -> Decoded:
+def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decoded:
     header = read_header(data)
-    array = _turbo(data, header, options, strict=True)
+    array = _turbo(data, header, options, scratch)
     salvaged = False
     if array is None:
         try:
@@ -104,7 +106,12 @@ def _jpeg(data: bytes, options: DecodeOptions) -> Decoded:
 
 
 def _turbo(
-    data: bytes, header: JpegHeader, options: DecodeOptions, *, strict: bool
+    data: bytes,
+    header: JpegHeader,
+    options: DecodeOptions,
+    scratch: Scratch | None = None,
+    *,
+    strict: bool = True,
 ) -> NDArray[np.uint8] | None:
     """Grey (H, W) or RGB (H, W, 3) by libjpeg-turbo; None for what is Pillow's: CMYK, damage, oddities."""
     _, width, height, components = header
@@ -113,11 +120,12 @@ def _turbo(
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
             components = _COMPONENTS.get(colours, 0)
         check_pixels(width, height, options.max_pixels)
+        buffer = None if scratch is None else scratch.room(width * height * components)
         if components == 3:
-            rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", strict=strict)
+            rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer, strict=strict)
             return rgb
         if components == 1:
-            grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", strict=strict)
+            grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", buffer=buffer, strict=strict)
             return grey.reshape(grey.shape[:2])
     except ValueError:
         pass
