@@ -3,6 +3,7 @@
     python tests/golden/make.py                 all that do not exist yet
     python tests/golden/make.py pickle-5 npy    these anew
 
+`shard-streamed` holds large samples, which hdf5 and hickle do not gather in memory.
 Under numpy 1 it writes pickles as `shard-numpy1.pkl`, since those of numpy 2 name other modules.
 """
 
@@ -44,18 +45,27 @@ def samples():
     ]
 
 
+def large_samples():
+    """Samples of which HDF5's containers do not gather the first two in memory, and tiny ones."""
+    gradient = (np.arange(160 * 140 * 3) % 251).astype("u1").reshape(160, 140, 3)
+    return [("large/a.jpg", gradient), ("large/b.jpg", gradient[::-1].copy()), *samples()]
+
+
+STREAMED = ["hdf5", "hickle"]
+
+
 def paths(label, stem="shard"):
     """The shard and the index beside it."""
     folder = FOLDER / label
     return folder / f"{stem}{get_serializer(label).file_suffix}", folder / f"{stem}.json"
 
 
-def write(label, stem="shard"):
+def write(label, stem="shard", contents=samples):
     shard, index = paths(label, stem)
     shard.parent.mkdir(exist_ok=True)
     with shard.open("w+b") as file:
         writer = get_serializer(label).writer(file)
-        for key, array in samples():
+        for key, array in contents():
             writer.add(key, array)
         placements = writer.finish()
     records = [
@@ -68,7 +78,7 @@ def write(label, stem="shard"):
             "payload": placement.payload,
             "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
         }
-        for (key, array), placement in zip(samples(), placements, strict=True)
+        for (key, array), placement in zip(contents(), placements, strict=True)
     ]
     made = {"python": platform.python_version(), "numpy": np.__version__}
     lines = ",\n".join(json.dumps(record) for record in records)
@@ -81,6 +91,9 @@ def main(labels):
     for label in labels or (PICKLES if first else LABELS):
         if labels or not paths(label, stem)[0].exists():
             write(label, stem)
+    for label in STREAMED:
+        if not first and not paths(label, "shard-streamed")[0].exists():
+            write(label, "shard-streamed", large_samples)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 Format: HDF5 file format specification, version 0 superblock (libver "earliest"), which every HDF5 library
 reads. Stacks are contiguous; compressed ones are chunked, one sample a chunk, so that a sample is read alone.
 `keys` are UTF-8 bytes of dtype S. A file of one array holds it as the dataset `image` at the root.
+
+The first stack of large samples is not gathered in memory: they are written where HDF5 will place the first
+dataset, and the file is made around them when the shard is complete.
 """
 
 import math
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -26,17 +30,39 @@ from .base import (
 )
 from .optional import library
 from .safe_hdf5 import SafeHdf5
-from .stacks import Stacks, group_name
+from .stacks import Stacks, StreamedStack, group_name
 
 __all__ = ["Hdf5Serializer", "StackedWriter", "chunk_options", "open_hdf5", "payload_of"]
 
 _DEFAULT_GZIP = 4
 _MAX_CHUNK = (1 << 32) - 1  # bytes; HDF5 counts a chunk's in 32 bits
+_STREAM_FROM = 1 << 16  # bytes of a sample
+_STREAM_AT = 4096  # the first multiple of the alignment behind what HDF5 writes before the first dataset
 
 
-def open_hdf5(file: OutputFile) -> Any:
+def open_hdf5(file: OutputFile, **options: Any) -> Any:
     """Start an HDF5 file, an `h5py.File`, in an open file; versions are fixed, so the bytes are too."""
-    return library("h5py").File(file, "w", libver=("earliest", "v110"))
+    return library("h5py").File(file, "w", libver=("earliest", "v110"), **options)
+
+
+class _Unwritten:
+    """A file that is empty to HDF5 until it writes: in one that is not, it looks for its own signature."""
+
+    def __init__(self, file: OutputFile) -> None:
+        self._file = file
+        self._written = False
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_END and not self._written:
+            return self._file.seek(0)
+        return self._file.seek(offset, whence)
+
+    def write(self, data: Any, /) -> int:
+        self._written = True
+        return self._file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def chunk_options(compression: Compression | None, shape: tuple[int, ...], itemsize: int) -> dict[str, Any]:
@@ -78,7 +104,7 @@ def _placements(stacks: Stacks, payloads: dict[str, int | None]) -> list[Placeme
 
 
 class StackedWriter(ShardWriter):
-    """Gathers a shard's stacks; a subclass writes them at the end."""
+    """Gathers a shard's stacks, all but a first one of large samples; a subclass writes them at the end."""
 
     def __init__(self, file: OutputFile, compression: Compression | None) -> None:
         self._file = file
@@ -86,32 +112,60 @@ class StackedWriter(ShardWriter):
         self._stacks = Stacks()
 
     def add(self, key: str, array: Array) -> None:
-        """Copy a sample to its stack."""
+        """Append a sample to its stack."""
+        if not self._stacks.records and array.nbytes >= _STREAM_FROM and self._compression is None:
+            self._stacks.stream(array, self._file)
+            self._file.seek(_STREAM_AT)
         self._stacks.add(key, array)
 
     def finish(self) -> list[Placement]:
         """Write the stacks and give their memory back."""
-        payloads = self._write()
+        if self._stacks.streamed is None:
+            with open_hdf5(self._file) as container:
+                payloads = self._write(container, None)
+        else:
+            alignment = {"alignment_threshold": _STREAM_FROM, "alignment_interval": _STREAM_AT}
+            with open_hdf5(cast("OutputFile", _Unwritten(self._file)), **alignment) as container:
+                payloads = self._write(container, self._adopt(container, self._stacks.streamed))
         self._stacks.release()
         return _placements(self._stacks, payloads)
 
+    def _adopt(self, container: Any, stack: StreamedStack) -> Any:
+        """Return a dataset, without a name as yet, that holds what was streamed."""
+        h5py = library("h5py")
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        properties.set_obj_track_times(False)
+        shape = (len(stack), *stack.shape)
+        kind, space = h5py.h5t.py_create(stack.dtype, logical=True), h5py.h5s.create_simple(shape)
+        dataset = h5py.Dataset(h5py.h5d.create(container.id, None, kind, space, properties))
+        if dataset.id.get_offset() != _STREAM_AT:  # another HDF5 than those that are known
+            images = np.empty(shape, stack.dtype)
+            self._file.seek(_STREAM_AT)
+            self._file.readinto(images.reshape(-1).view(np.uint8).data)
+            dataset[...] = images
+        return dataset
+
     @abstractmethod
-    def _write(self) -> dict[str, int | None]:
-        """Write the file and return where each stack, by name, begins."""
+    def _write(self, container: Any, streamed: Any) -> dict[str, int | None]:
+        """Write the stacks and return where each, by name, begins; `streamed` is the dataset of the first."""
 
 
 class _Hdf5Writer(StackedWriter):
     """Writes a group for each stack through h5py."""
 
-    def _write(self) -> dict[str, int | None]:
+    def _write(self, container: Any, streamed: Any) -> dict[str, int | None]:
         payloads: dict[str, int | None] = {}
-        with open_hdf5(self._file) as container:
-            for stack in self._stacks:
-                group = container.create_group(stack.name)
+        for stack in self._stacks:
+            group = container.create_group(stack.name)
+            if stack is self._stacks.streamed:
+                images = group["images"] = streamed
+            else:
                 options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
                 images = group.create_dataset("images", data=stack.images(), track_times=False, **options)
-                group.create_dataset("keys", data=stack.key_array(), track_times=False)
-                payloads[stack.name] = payload_of(images)
+            group.create_dataset("keys", data=stack.key_array(), track_times=False)
+            payloads[stack.name] = payload_of(images)
         return payloads
 
 
@@ -123,7 +177,7 @@ class Hdf5Serializer(Serializer):
     abilities = Abilities(raw_payload=True, safe_load=True, portable=True, compressions=("gzip", "lzf"))
 
     def writer(self, file: OutputFile) -> ShardWriter:
-        """Start a shard; its samples are held in memory until it is finished."""
+        """Start a shard; samples are held in memory until it is finished, but for the first stack's."""
         return _Hdf5Writer(file, self.compression)
 
     def dump(self, array: Array, file: OutputFile) -> Placement:

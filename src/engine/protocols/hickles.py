@@ -37,12 +37,14 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _replace(parent: Any, name: str, images: Array, options: dict[str, Any]) -> Any:
-    """Put a stack where hickle dumped an empty one, since it would chunk all its datasets alike."""
-    old = parent[name]
-    attributes = dict(old.attrs)
+def _replace(parent: Any, name: str, images: Any, options: dict[str, Any]) -> Any:
+    """Put a stack, an array or a dataset, where hickle dumped an empty one: it would chunk all alike."""
+    attributes = dict(parent[name].attrs)
     del parent[name]
-    new = parent.create_dataset(name, data=images, track_times=False, **options)
+    if isinstance(images, np.ndarray):
+        new = parent.create_dataset(name, data=images, track_times=False, **options)
+    else:
+        new = parent[name] = images
     new.attrs.update(attributes)
     return new
 
@@ -50,26 +52,25 @@ def _replace(parent: Any, name: str, images: Array, options: dict[str, Any]) -> 
 class _HickleWriter(StackedWriter):
     """Hands all stacks to hickle at once."""
 
-    def _write(self) -> dict[str, int | None]:
+    def _write(self, container: Any, streamed: Any) -> dict[str, int | None]:
         payloads: dict[str, int | None] = {}
-        compressed = self._compression is not None
+        later = {stack.name for stack in self._stacks if self._compression or stack is self._stacks.streamed}
         tree = {
             stack.name: {
-                "images": np.empty((0, *stack.shape), stack.dtype) if compressed else stack.images(),
+                "images": np.empty((0, *stack.shape), stack.dtype) if stack.name in later else stack.images(),
                 "keys": stack.key_array(),
             }
             for stack in self._stacks
         }
-        with open_hdf5(self._file) as container:
-            library("hickle").dump(tree, container)
-            for stack in self._stacks:
-                group = container["data"][_quoted(stack.name)]
-                images = group[_quoted("images")]
-                if compressed:
-                    options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
-                    images = _replace(group, _quoted("images"), stack.images(), options)
-                payloads[stack.name] = payload_of(images)
-        tree.clear()  # its views of the stacks must be gone before they are released
+        library("hickle").dump(tree, container)
+        for stack in self._stacks:
+            group = container["data"][_quoted(stack.name)]
+            images = group[_quoted("images")]
+            if stack.name in later:
+                options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
+                whole = streamed if stack is self._stacks.streamed else stack.images()
+                images = _replace(group, _quoted("images"), whole, options)
+            payloads[stack.name] = payload_of(images)
         return payloads
 
 
@@ -81,7 +82,7 @@ class HickleSerializer(Serializer):
     abilities = Abilities(raw_payload=True, safe_load=False, portable=True, compressions=("gzip", "lzf"))
 
     def writer(self, file: OutputFile) -> ShardWriter:
-        """Start a shard; its samples are held in memory until it is finished."""
+        """Start a shard; samples are held in memory until it is finished, but for the first stack's."""
         return _HickleWriter(file, self.compression)
 
     def dump(self, array: Array, file: OutputFile) -> Placement:

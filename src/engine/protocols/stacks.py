@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import MemberError
-from .base import Array
+from .base import Array, OutputFile
 from .checks import pixels
 
-__all__ = ["Stack", "Stacks", "group_name"]
+__all__ = ["Stack", "Stacks", "StreamedStack", "group_name"]
 
 _MAX_DIMENSIONS = 31  # HDF5 takes 32, and the stack adds one
 _FIRST = 1 << 18  # bytes
@@ -40,20 +40,27 @@ class Stack:
         self._buffer: mmap.mmap | None = None
         self._used = 0
 
+    def __len__(self) -> int:
+        return len(self.keys)
+
     @property
     def sample_bytes(self) -> int:
         """Size of one sample in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def add(self, key: str, array: Array) -> int:
-        """Copy a sample to the stack and return its row."""
+        """Append a sample and return its row."""
+        name = key.encode("utf-8")
         if array.nbytes:
-            end = self._used + array.nbytes
-            buffer = self._room(end)
-            buffer[self._used : end] = pixels(array)
-            self._used = end
-        self.keys.append(key.encode("utf-8"))
+            self._append(array)
+        self.keys.append(name)
         return len(self.keys) - 1
+
+    def _append(self, array: Array) -> None:
+        end = self._used + array.nbytes
+        buffer = self._room(end)
+        buffer[self._used : end] = pixels(array)
+        self._used = end
 
     def images(self) -> Array:
         """The stack, shape (N, *shape); a view of the buffer."""
@@ -89,6 +96,17 @@ class Stack:
         return self._buffer
 
 
+class StreamedStack(Stack):
+    """A stack whose samples go to the file as they come, one behind the other; none is held."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], file: OutputFile) -> None:
+        super().__init__(shape, dtype)
+        self._file = file
+
+    def _append(self, array: Array) -> None:
+        self._file.write(pixels(array))
+
+
 # One buffer survives its shard: fresh pages cost more than the copy into them. Lists pop atomically.
 _spare: list[mmap.mmap] = []
 _MAX_SPARE = 1 << 26  # bytes
@@ -120,14 +138,25 @@ def _prefer_huge_pages(buffer: mmap.mmap) -> None:
 
 
 class Stacks:
-    """The stacks of one shard, in order of first appearance."""
+    """The stacks of one shard, in order of first appearance.
+
+    Attributes:
+        records: the stack of each sample, and its row there.
+        streamed: the first stack where `stream` was called.
+    """
 
     def __init__(self) -> None:
         self._stacks: dict[tuple[tuple[int, ...], np.dtype[Any]], Stack] = {}
         self.records: list[tuple[Stack, int]] = []
+        self.streamed: StreamedStack | None = None
+
+    def stream(self, array: Array, file: OutputFile) -> None:
+        """Write the samples that are like this one to the file, from its position on, as they come."""
+        self.streamed = StreamedStack(array.shape, array.dtype, file)
+        self._stacks = {(array.shape, array.dtype): self.streamed}
 
     def add(self, key: str, array: Array) -> None:
-        """Copy a sample to the stack of its shape and dtype."""
+        """Append a sample to the stack of its shape and dtype."""
         kind = (array.shape, array.dtype)
         stack = self._stacks.get(kind)
         if stack is None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from brinery.engine.protocols import stacks
+from brinery.engine.protocols import hdf5, stacks
 from brinery.engine.protocols.base import Placement, Spec
 from brinery.engine.protocols.frames import frame_codec
 from brinery.engine.protocols.hdf5 import chunk_options
@@ -237,6 +237,75 @@ def test_hickle_loads_a_dict_of_dicts(tmp_path):
         assert list(loaded["4x6x3-uint8"]["keys"]) == [b"a", b"b"]
     write_single(get_serializer("hickle"), path, ARRAY)
     assert same(hickle.load(path), ARRAY)
+
+
+LARGE = [make_array((160, 150, 3), kind, seed) for kind in ("u1", "u2", "c8", "f8") for seed in range(3)]
+
+
+def _stacks(path):
+    """Every stack of a shard, by h5py alone: its pixels, its attributes and where they lie."""
+    found = {}
+
+    def look(name, node):
+        if name.strip('"').endswith("images"):
+            attributes = {key: str(value) for key, value in node.attrs.items()}
+            found[name] = (node[()], attributes, node.id.get_offset())
+
+    with h5py.File(path) as file:
+        file.visititems(look)
+    return found
+
+
+@pytest.mark.parametrize("name", ["hdf5", "hickle"])
+@pytest.mark.parametrize("bool_first", [False, True])
+def test_the_first_stack_of_large_samples_is_streamed(tmp_path, monkeypatch, name, bool_first):
+    arrays = [make_array((300, 400)) > 99, *LARGE] if bool_first else [*LARGE, make_array((300, 400)) > 99]
+    samples = [(str(n), array) for n, array in enumerate([*arrays, make_array((3, 3)), arrays[0]])]
+    streamed, gathered = tmp_path / "streamed", tmp_path / "gathered"
+    placements = write_shard(get_serializer(name), streamed, samples)
+    monkeypatch.setattr(hdf5, "_STREAM_FROM", 1 << 40)
+    write_shard(get_serializer(name), gathered, samples)
+
+    new, old = _stacks(streamed), _stacks(gathered)
+    assert list(new) == list(old)
+    for stack, (pixels, attributes, _) in new.items():
+        assert same(pixels, old[stack][0])
+        assert attributes == old[stack][1]
+    assert min(offset for _, _, offset in new.values() if offset > 4000) == 4096
+    data = streamed.read_bytes()
+    for (_, array), placement in zip(samples, placements, strict=True):
+        assert data[placement.payload : placement.payload + array.nbytes] == array.tobytes()
+    assert len(data) < sum(array.nbytes for _, array in samples) + 64 * 1024
+
+
+@pytest.mark.parametrize("name", ["hdf5", "hickle"])
+def test_samples_reach_the_file_before_the_shard_is_complete(tmp_path, name):
+    with (tmp_path / "shard").open("w+b", buffering=0) as file:
+        writer = get_serializer(name).writer(file)
+        for n, array in enumerate(LARGE[:3], 1):
+            writer.add(str(n), array)
+            assert (tmp_path / "shard").stat().st_size == 4096 + n * array.nbytes
+        writer.finish()
+
+
+@pytest.mark.parametrize("name", ["hdf5", "hickle"])
+def test_an_hdf5_that_places_its_first_dataset_elsewhere_is_given_the_samples_again(
+    tmp_path, monkeypatch, name
+):
+    samples = [(str(n), array) for n, array in enumerate(LARGE)]
+    path = tmp_path / "shard"
+    open_hdf5 = hdf5.open_hdf5
+
+    def elsewhere(file, **options):
+        return open_hdf5(file, **options | {"alignment_interval": 8192})
+
+    monkeypatch.setattr(hdf5, "open_hdf5", elsewhere)
+    placements = write_shard(get_serializer(name), path, samples)
+    data = path.read_bytes()
+    for (_, array), placement in zip(samples, placements, strict=True):
+        assert data[placement.payload : placement.payload + array.nbytes] == array.tobytes()
+    (first, *_) = [pixels for pixels, _, offset in _stacks(path).values() if offset == 8192]
+    assert same(first, np.stack(LARGE[:3]))
 
 
 def test_stacks_grow_and_leave_their_buffer_to_the_next(monkeypatch):
