@@ -3,7 +3,8 @@
 Formats: the opcodes of `pickletools`; protocol 3 came with Python 3.0, 4 with PEP 3154, 5 with PEP 574.
 Every record is a pickle of its own, so a file is read with `pickle.load` until it ends. From protocol 3 on
 the array's bytes stand in the pickle as they are: those of 64 KiB and more reach the file in one write of
-their own, straight from the array in protocol 5.
+their own. Pickles of arrays of one kind, with keys of one length, differ in these bytes and in the key alone:
+the C pickler runs once for each kind, and what it wrote is written again around the others.
 """
 
 import io
@@ -11,7 +12,7 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator
 from os import PathLike
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from ...errors import CorruptError, MemberError
 from .base import Abilities, Array, OutputFile, Placement, ShardReader, ShardWriter, Spec
@@ -23,6 +24,8 @@ __all__ = ["PickleSerializer", "PyPickleSerializer"]
 
 _LONE_WRITE = 64 * 1024  # both picklers hand payloads of this size to the file by themselves
 _SLACK = 1 << 20  # room for the key and the opcodes around an array
+_SHORT = 256  # bytes: the pickler spells longer keys in other ways
+_MAX_KINDS = 1000
 
 _Pickler = Callable[[Any, Any, int], None]
 
@@ -56,6 +59,46 @@ class _Sink:
         return length
 
 
+class _Around(NamedTuple):
+    """What a pickler writes around a key and an array's bytes."""
+
+    before: bytes
+    between: bytes
+    after: bytes
+
+
+class _Parts:
+    """Takes a pickle apart at the write that is as long as the array; after the last such one."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.head = b""
+        self.tail = b""
+        self.found = False
+
+    def write(self, data: Any) -> int:
+        length = memoryview(data).nbytes
+        if length == self._size:
+            self.head, self.tail, self.found = self.head + self.tail, b"", True
+        else:
+            self.tail += data
+        return length
+
+
+def _learn_around(array: Array, key_bytes: int, protocol: int) -> _Around | None:
+    """Pickle an array with a key of that length and take the result apart; None where it is not as known."""
+    parts = _Parts(array.nbytes)
+    _dump_c(("\0" * key_bytes, array), parts, protocol)
+    opcode = pickle.BINUNICODE + struct.pack("<I", key_bytes)
+    if protocol >= 4:
+        opcode = pickle.SHORT_BINUNICODE + bytes([key_bytes])
+    begin = (2 if protocol < 4 else 11) + len(opcode)  # behind PROTO, and FRAME from 4 on
+    key = opcode + bytes(key_bytes)
+    if not parts.found or parts.head[begin - len(opcode) : begin + key_bytes] != key:
+        return None
+    return _Around(parts.head[:begin], parts.head[begin + key_bytes :], parts.tail)
+
+
 def _find_payload(record: bytes, array: Array, protocol: int) -> int | None:
     """Where an array's bytes stand in its pickle: behind the opcode that gives their length."""
     size = array.nbytes
@@ -77,16 +120,44 @@ def _find_payload(record: bytes, array: Array, protocol: int) -> int | None:
 class _PickleWriter(ShardWriter):
     """Writes one pickle a sample."""
 
-    def __init__(self, file: OutputFile, protocol: int, dump: _Pickler, codec: Codec | None) -> None:
+    def __init__(
+        self, file: OutputFile, protocol: int, dump: _Pickler, codec: Codec | None, *, splices: bool
+    ) -> None:
         self._file = file
         self._protocol = protocol
         self._dump = dump
         self._codec = codec
         self._position = 0
         self._placements: list[Placement] = []
+        self._splices = splices and protocol >= 3 and codec is None
+        self._around: dict[tuple[Any, ...], _Around | None] = {}
 
     def add(self, key: str, array: Array) -> None:
+        if self._splices and array.nbytes >= _LONE_WRITE:
+            name = key.encode("utf-8")
+            around = self._known_around(array, len(name)) if len(name) < _SHORT else None
+            if around is not None:
+                self._splice(name, array, around)
+                return
         self.put((key, array), array)
+
+    def _known_around(self, array: Array, key_bytes: int) -> _Around | None:
+        # Protocol 5 spells a writable buffer in another way than one that is not.
+        kind = (array.dtype, array.shape, array.flags.writeable, key_bytes)
+        if kind not in self._around:
+            if len(self._around) >= _MAX_KINDS:
+                self._around.clear()
+            self._around[kind] = _learn_around(array, key_bytes, self._protocol)
+        return self._around[kind]
+
+    def _splice(self, name: bytes, array: Array, around: _Around) -> None:
+        head = b"".join((around.before, name, around.between))
+        self._file.write(head)
+        self._file.write(pixels(array))
+        self._file.write(around.after)
+        start, length = self._position, len(head) + array.nbytes + len(around.after)
+        self._position += length
+        self._placements.append(Placement(start, length, start + len(head)))
 
     def put(self, value: object, array: Array) -> Placement:
         """Write a value that holds the array, and say where."""
@@ -143,6 +214,7 @@ class PickleSerializer(FramedSerializer):
 
     suffix = ".pkl"
     version: ClassVar[int]
+    _splices: ClassVar[bool] = True
 
     def _dump(self, value: Any, file: Any, protocol: int) -> None:
         _dump_c(value, file, protocol)
@@ -151,7 +223,7 @@ class PickleSerializer(FramedSerializer):
         return pickle.load(stream)
 
     def _writer(self, file: OutputFile) -> _PickleWriter:
-        return _PickleWriter(file, self.version, self._dump, self.codec)
+        return _PickleWriter(file, self.version, self._dump, self.codec, splices=self._splices)
 
     def writer(self, file: OutputFile) -> ShardWriter:
         """Start a shard of one pickle a sample."""
@@ -184,6 +256,8 @@ class PickleSerializer(FramedSerializer):
 
 class PyPickleSerializer(PickleSerializer):
     """The same files by the pickler and unpickler in pure Python that the standard library holds."""
+
+    _splices = False  # each record costs what that pickler takes
 
     def _dump(self, value: Any, file: Any, protocol: int) -> None:
         _dump_python(value, file, protocol)

@@ -79,6 +79,39 @@ def test_a_pickles_payload_is_found_at_every_size(tmp_path, name, size):
         assert data[placement.payload : placement.payload + size] == array.tobytes()
 
 
+KEYS = ["a", "", "b", "ü图", "x" * 255, "x" * 256, "y" * 255, "é" * 128, "z" * 70_000, "\0", "a\0", "a"]
+
+
+@pytest.mark.parametrize("version", range(6))
+@pytest.mark.parametrize("kind", ["u1", "u2", "f8", "c8", "?"])
+def test_a_shard_of_pickles_is_what_the_pickler_writes(tmp_path, version, kind):
+    arrays = [
+        make_array(shape, "u1", seed) for seed in range(2) for shape in [(300, 250, 3), (225_000,), (1, 9)]
+    ]
+    arrays = [array > 99 if kind == "?" else array.astype(kind) for array in arrays]
+    arrays[0].flags.writeable = False
+    samples = [(key, arrays[n % len(arrays)]) for n, key in enumerate(KEYS * (1 if version < 3 else 3))]
+    path = tmp_path / "shard"
+    placements = write_shard(get_serializer(f"pickle-{version}"), path, samples)
+    data = path.read_bytes()
+    assert data == b"".join(pickle.dumps(sample, version) for sample in samples)
+    if version >= 3:
+        for (_, array), place in zip(samples, placements, strict=True):
+            assert data[place.payload : place.payload + array.nbytes] == array.tobytes()
+
+
+@pytest.mark.parametrize("version", [3, 4, 5])
+@pytest.mark.parametrize("first", ["C", "numpy._core.numeric", "u1", "a"])
+def test_a_key_that_the_pickle_of_an_array_holds_too_is_no_other(tmp_path, version, first):
+    array = make_array((300, 400), "u2")
+    samples = [(key, array) for key in [first, "b" * len(first), first]]
+    path = tmp_path / "shard"
+    write_shard(get_serializer(f"pickle-{version}"), path, samples)
+    loaded = list(get_serializer(f"pickle-{version}").load_shard(path))
+    assert [key for key, _ in loaded] == [key for key, _ in samples]
+    assert all(same(found, array) for _, found in loaded)
+
+
 def test_npy_stacks_follow_each_other(tmp_path):
     path = tmp_path / "shard.npy"
     write_shard(get_serializer("npy"), path, [*SAMPLES, ("d", ARRAY)])
