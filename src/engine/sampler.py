@@ -89,7 +89,6 @@ class Sampler:
         self._peak_pss: int | None = None
         self._interval_ns = _INTERVAL_NS
         self._processes: dict[int, tuple[psutil.Process, str]] = {}
-        self._helpers: dict[int, Reading] = {}  # they do next to nothing: read with the shares only
         self._wake = threading.Event()
         self._stopping = self._hurried = False
         self._reading = threading.Lock()
@@ -168,8 +167,7 @@ class Sampler:
     def _find(self) -> None:
         """Look for new workers: joblib starts them from this process."""
         for pid in _children(self._parent):
-            known = self._processes.get(pid)
-            if known is not None and known[0].is_running():
+            if pid in self._processes:
                 continue
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
@@ -179,17 +177,12 @@ class Sampler:
     def _tick(self, now: int, shares: bool) -> None:
         tick = []
         for pid, (process, role) in list(self._processes.items()):
-            if role == _HELPER and not shares and pid in self._helpers:
-                tick.append(self._helpers[pid])
-                continue
+            read = _read_helper if role == _HELPER else _read
             try:
-                tick.append(_read(process, role, now, shares))
+                tick.append(read(process, role, now, shares))
             except psutil.Error:
                 del self._processes[pid]
-                self._helpers.pop(pid, None)
-                continue
-            if role == _HELPER:
-                self._helpers[pid] = tick[-1]
+                _helpers.pop(process, None)
         self._peak_rss = max(self._peak_rss, sum(reading.rss_bytes for reading in tick))
         known = [reading.pss_bytes for reading in tick if reading.pss_bytes is not None]
         if known and shares:
@@ -207,6 +200,16 @@ def _children(parent: psutil.Process) -> list[int]:
         return [int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()]
     except OSError:
         return [child.pid for child in parent.children()]
+
+
+_helpers: dict[psutil.Process, Reading] = {}  # they do next to nothing: once is enough for all runs
+
+
+def _read_helper(process: psutil.Process, role: str, now: int, shares: bool) -> Reading:
+    known = _helpers.get(process)
+    if known is None or (shares and known.pss_bytes is None):
+        known = _helpers[process] = _read(process, role, now, shares)
+    return known
 
 
 def _read(process: psutil.Process, role: str, now: int, shares: bool) -> Reading:
