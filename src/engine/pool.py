@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from joblib.executor import get_memmapping_executor
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import get_reusable_executor, reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import BACKENDS, Parallel, delayed
 
@@ -191,20 +191,14 @@ class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
         self.started = False
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
-        if n_jobs > 1 or multiprocessing.current_process().daemon:
-            workers: int = super().configure(n_jobs, parallel, **options)
-            self.started = True
+        if multiprocessing.current_process().daemon:
+            workers: int = super().configure(n_jobs, parallel, **options)  # it runs in the caller
             return workers
-        self._workers = get_memmapping_executor(
-            1,
-            timeout=_IDLE_SECONDS,
-            env=self._prepare_worker_env(n_jobs=1),
-            context_id=parallel._id,  # noqa: SLF001 - what joblib's own backend passes
-            **{**self.backend_kwargs, **options},
-        )
+        env = self._prepare_worker_env(n_jobs=n_jobs)
+        self._workers = _executor(n_jobs, env, {**self.backend_kwargs, **options})
         self.parallel = parallel
         self.started = True
-        return 2  # joblib runs in the caller whenever a backend reports one job
+        return max(n_jobs, 2)  # joblib runs in the caller whenever a backend reports one job
 
     def submit(self, func: Any, callback: Any = None) -> Any:
         def registered(future: Any) -> None:
@@ -214,6 +208,23 @@ class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
                 self.finished.put(None)
 
         return super().submit(func, registered)
+
+
+_kept: list[Any] = []  # the last executor and what it was asked for
+_keeping = threading.Lock()
+
+
+def _executor(workers: int, env: dict[str, str], options: dict[str, Any]) -> Any:
+    """Return warm processes, or new ones; joblib would leave two folders behind whenever it is asked."""
+    with _keeping:
+        if _kept:
+            executor, *asked = _kept
+            ended = executor._flags.broken or executor._flags.shutdown  # noqa: SLF001 - no public name
+            if asked == [workers, env, options] and executor is reusable_executor._executor and not ended:  # noqa: SLF001
+                return executor
+        executor = get_memmapping_executor(workers, timeout=_IDLE_SECONDS, env=env, **options)
+        _kept[:] = [executor, workers, env, options]
+        return executor
 
 
 def _processes() -> _Loky:
