@@ -34,9 +34,18 @@ def die(number):
     return number
 
 
+def all_started(workers, backend="loky"):
+    """The processes of a pool; one may do all tasks before another has started."""
+    pids = set()
+    while len(pids) < (workers if backend == "loky" else 1):
+        pids |= {pid for _, pid, _ in pool.run(slow_square, range(8), workers=workers, backend=backend)}
+    return pids
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_is_done_once(backend, workers):
+    all_started(workers, backend)
     results = list(pool.run(slow_square, range(12), workers=workers, backend=backend))
     assert sorted(result for result, _, _ in results) == [n * n for n in range(12)]
     assert len({(pid, thread) for _, pid, thread in results}) == workers
@@ -56,9 +65,7 @@ def test_a_worker_decodes_avif_with_one_thread():
 
 
 def test_workers_stay_warm_for_the_next_call():
-    first = set()
-    while len(first) < 2:  # one may have done all before the other had started
-        first |= {pid for _, pid, _ in pool.run(slow_square, range(8), workers=2)}
+    first = all_started(2)
     second = {pid for _, pid, _ in pool.run(slow_square, range(8), workers=2)}
     assert first == second
 
