@@ -13,7 +13,7 @@ __all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_folders"]
 PARTIAL_FOLDER = ".partial"
 _SMALL = 64 * 1024
 _BUFFER = 1024 * 1024
-_EARLY = 4 * 1024 * 1024  # bytes on which the device may begin while more are being made
+_EARLY = 1024 * 1024  # bytes on which the device may begin while more are being made
 _SYNC_FILE_RANGE_WRITE = 2  # sync_file_range(2)
 
 
