@@ -1,11 +1,14 @@
 """The package as it is installed and imported."""
 
+import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import simplejpeg
 
 from brinery.cli import _COMMANDS
 
@@ -35,6 +38,21 @@ def test_importing_brinery_imports_nothing_heavy():
     assert code == 0, err
     heavy = {"joblib", "h5py", "hickle", "scipy", "numpy", "PIL", "psutil", "rich", "click"}
     assert heavy & set(out.split()) == set()
+
+
+def test_converting_jpegs_imports_no_pillow(tmp_path):
+    data = simplejpeg.encode_jpeg(np.zeros((9, 9, 3), np.uint8))
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(data)
+    code, listed, err = python(
+        "import sys, brinery\n"
+        f"brinery.convert({os.fspath(photos)!r}, {os.fspath(out)!r}, backend='threading')\n"
+        "print(*sorted(sys.modules))"
+    )
+    assert code == 0, err
+    assert "simplejpeg" in listed.split()
+    assert {"PIL", "h5py", "hickle", "importlib.metadata"} & set(listed.split()) == set()
 
 
 @pytest.mark.parametrize("command", ["", *_COMMANDS])

@@ -8,9 +8,9 @@ from typing import Any, Final, cast
 
 from PIL import ImageFile
 
-from ..errors import DecodeError
+from .pixels import check_pixels
 
-__all__ = ["ANIMATED", "check_pixels", "open_image"]
+__all__ = ["ANIMATED", "open_image"]
 
 _READERS: Final = {
     "AVIF": ("AvifImagePlugin", "AvifImageFile"),
@@ -54,16 +54,6 @@ def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
     image = cast("ImageFile.ImageFile", _reader(kind)(io.BytesIO(data)))
     check_pixels(*image.size, max_pixels)
     return image
-
-
-def check_pixels(width: int, height: int, max_pixels: int) -> None:
-    """Refuse an image of more pixels than the budget, before anything is allocated for them.
-
-    Raises:
-        DecodeError: with the sizes.
-    """
-    if width * height > max_pixels:
-        raise DecodeError(f"{width} x {height} are {width * height:,} pixels; the budget is {max_pixels:,}")
 
 
 @cache

@@ -5,16 +5,19 @@ Others come through the entry-point group `brinery.protocols`: the entry's name 
 a `Serializer` subclass, or a callable that takes a `Compression` or None and returns a `Serializer`.
 """
 
-import difflib
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import MissingLibraryError, UnknownProtocolError, UsageError
 from .base import Abilities, Compression, Serializer
 from .optional import installed, missing
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "ProtocolInfo", "get_serializer", "known_protocols"]
 
@@ -123,6 +126,8 @@ def _load_built_in(name: str) -> type[Serializer]:
 
 def _third_parties() -> dict[str, EntryPoint]:
     """Entry points by protocol name; the first of a name wins, and none can take a built-in name."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - most runs need no third party's protocol
+
     found: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, _origin(entry))):
         if entry.name not in _BUILT_IN:
@@ -175,6 +180,8 @@ def _compression(label: str, protocol: str, text: str, takes: tuple[str, ...]) -
 
 
 def _suggestion(name: str, known: list[str] | tuple[str, ...]) -> str:
+    import difflib  # noqa: PLC0415 - for an error's message only
+
     close = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

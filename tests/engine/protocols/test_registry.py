@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import metadata
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -23,7 +24,7 @@ def third_parties(monkeypatch):
 
     def install(**values):
         entries = [EntryPoint(name, value, registry.GROUP) for name, value in values.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda **_: entries)
+        monkeypatch.setattr(metadata, "entry_points", lambda **_: entries)
 
     return install
 

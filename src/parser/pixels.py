@@ -1,0 +1,41 @@
+"""What decoding gives, and how much of it there may be."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import DecodeError
+
+__all__ = ["Decoded", "check_pixels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One decoded frame.
+
+    Attributes:
+        array: (H, W) or (H, W, C); C-contiguous, in native byte order, writable.
+        frame: its number, from 0.
+        frames: how many the image has.
+        orientation: what EXIF says, 1 to 8; 1 where it says nothing or Pillow has applied it (TIFF).
+        salvaged: the image is damaged, and this is what could be decoded of it.
+        colours: what the channels are where their number does not say it: "CMYK", "LAB" or "HSV".
+    """
+
+    array: NDArray[Any]
+    frame: int = 0
+    frames: int = 1
+    orientation: int = 1
+    salvaged: bool = False
+    colours: str | None = None
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Refuse an image of more pixels than the budget, before anything is allocated for them.
+
+    Raises:
+        DecodeError: with the sizes.
+    """
+    if width * height > max_pixels:
+        raise DecodeError(f"{width} x {height} are {width * height:,} pixels; the budget is {max_pixels:,}")
