@@ -96,13 +96,13 @@ def test_the_device_may_begin_before_the_end(tmp_path, monkeypatch, early):
     begun = []
     monkeypatch.setattr(output, "_begin_writing", lambda _, start, length: begun.append((start, length)))
     file = NewFile(tmp_path / "new", early=early)
-    for _ in range(11):
-        file.write(bytes(1 << 20))
+    mib = 1 << 20
+    for _ in range(7):
+        file.write(bytes(mib // 2))
     file.seek(0)
     file.write(b"a header, written again")
     file.commit(tmp_path / "done", fsync=True)
-    mib = 1 << 20
-    assert begun == ([(0, 4 * mib), (4 * mib, 4 * mib)] if early else [])
+    assert begun == ([(0, mib), (mib, mib), (2 * mib, mib)] if early else [])
 
 
 def test_telling_the_device_to_begin_changes_no_byte(tmp_path):
