@@ -113,10 +113,14 @@ simplejpeg.decode_jpeg = decode_jpeg
 """
 
 
-def left_behind(pid):
+def temporary_files():
+    return {name for folder in ("/tmp", "/dev/shm") for name in os.listdir(folder)}
+
+
+def left_behind(pid, before):
     """What a process put into the folders for temporary files, by its number in the name."""
     number = re.compile(rf"(?<![0-9a-z]){pid}(?![0-9a-z])")  # other runs' random names may hold its digits
-    return [name for folder in ("/tmp", "/dev/shm") for name in os.listdir(folder) if number.search(name)]
+    return [name for name in temporary_files() - before if number.search(name)]
 
 
 @pytest.mark.parametrize("workers", ["at work", "in native code"])
@@ -126,6 +130,7 @@ def test_a_run_that_ends_leaves_no_workers_and_no_files(archive, tmp_path, numbe
     (tmp_path / "tmp").mkdir()
     if workers == "in native code":
         (tmp_path / "sitecustomize.py").write_text(GIL_HOLDER)
+    before = temporary_files()  # an earlier process may have had the same number
     process = start(archive[0], tmp_path / "out", env=environment)
     wait_for_samples(process, tmp_path / "out")
     if workers == "in native code":
@@ -137,7 +142,7 @@ def test_a_run_that_ends_leaves_no_workers_and_no_files(archive, tmp_path, numbe
     _, alive = psutil.wait_procs(children, timeout=2)
     assert alive == []
     assert os.listdir(tmp_path / "tmp") == []
-    assert left_behind(process.pid) == []
+    assert left_behind(process.pid, before) == []
     assert_resumes(archive, tmp_path / "out")
 
 
