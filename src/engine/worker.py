@@ -8,7 +8,8 @@ from time import process_time_ns
 from typing import Any
 
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
-from ..parser.decode import Decoded, decode
+from ..parser.decode import decode
+from ..parser.pixels import Decoded
 from ..parser.reading import MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage

@@ -16,7 +16,7 @@ from .pixels import Decoded, check_pixels
 from .scratch import Scratch
 from .signature import HEAD, KNOWN_WITHOUT_DECODER, describe, sniff
 
-__all__ = ["Decoded", "decode"]
+__all__ = ["decode"]
 
 _COMPONENTS: Final = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 

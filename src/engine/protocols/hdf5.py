@@ -28,9 +28,10 @@ from .base import (
     ShardWriter,
     Spec,
 )
+from .checks import CheckedFile, array_from
 from .optional import library
 from .safe_hdf5 import SafeHdf5
-from .stacks import Stacks, StreamedStack, group_name
+from .stacks import Stack, Stacks, StreamedStack, group_name
 
 __all__ = ["Hdf5Serializer", "StackedWriter", "chunk_options", "open_hdf5", "payload_of"]
 
@@ -137,15 +138,21 @@ class StackedWriter(ShardWriter):
         properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
         properties.set_obj_track_times(False)
-        shape = (len(stack), *stack.shape)
+        shape = (len(stack.keys), *stack.shape)
         kind, space = h5py.h5t.py_create(stack.dtype, logical=True), h5py.h5s.create_simple(shape)
         dataset = h5py.Dataset(h5py.h5d.create(container.id, None, kind, space, properties))
         if dataset.id.get_offset() != _STREAM_AT:  # another HDF5 than those that are known
-            images = np.empty(shape, stack.dtype)
-            self._file.seek(_STREAM_AT)
-            self._file.readinto(images.reshape(-1).view(np.uint8).data)
-            dataset[...] = images
+            data = CheckedFile(cast("BinaryIO", self._file)).bytes(_STREAM_AT, shape[0] * stack.sample_bytes)
+            dataset[...] = array_from(data, stack.dtype, shape)
         return dataset
+
+    def _place(self, parent: Any, name: str, stack: Stack, streamed: Any) -> Any:
+        """Put a stack's dataset, made now or the streamed one, under a name, and return it."""
+        if stack is self._stacks.streamed:
+            parent[name] = streamed
+            return streamed
+        options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
+        return parent.create_dataset(name, data=stack.images(), track_times=False, **options)
 
     @abstractmethod
     def _write(self, container: Any, streamed: Any) -> dict[str, int | None]:
@@ -159,11 +166,7 @@ class _Hdf5Writer(StackedWriter):
         payloads: dict[str, int | None] = {}
         for stack in self._stacks:
             group = container.create_group(stack.name)
-            if stack is self._stacks.streamed:
-                images = group["images"] = streamed
-            else:
-                options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
-                images = group.create_dataset("images", data=stack.images(), track_times=False, **options)
+            images = self._place(group, "images", stack, streamed)
             group.create_dataset("keys", data=stack.key_array(), track_times=False)
             payloads[stack.name] = payload_of(images)
         return payloads

@@ -6,7 +6,8 @@ holds `"240x320x3-uint8"`, with the quotes, and that `"images"` and `"keys"`. A 
 `hickle.dump(array, file)`. hickle.load unpickles types: it is for files that one has written oneself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -37,16 +38,12 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _replace(parent: Any, name: str, images: Any, options: dict[str, Any]) -> Any:
-    """Put a stack, an array or a dataset, where hickle dumped an empty one: it would chunk all alike."""
+def _replace(parent: Any, name: str, place: Callable[[], object]) -> None:
+    """Put another dataset where hickle dumped an empty one: it would copy all, and chunk all alike."""
     attributes = dict(parent[name].attrs)
     del parent[name]
-    if isinstance(images, np.ndarray):
-        new = parent.create_dataset(name, data=images, track_times=False, **options)
-    else:
-        new = parent[name] = images
-    new.attrs.update(attributes)
-    return new
+    place()
+    parent[name].attrs.update(attributes)
 
 
 class _HickleWriter(StackedWriter):
@@ -65,12 +62,10 @@ class _HickleWriter(StackedWriter):
         library("hickle").dump(tree, container)
         for stack in self._stacks:
             group = container["data"][_quoted(stack.name)]
-            images = group[_quoted("images")]
+            name = _quoted("images")
             if stack.name in later:
-                options = chunk_options(self._compression, (1, *stack.shape), stack.dtype.itemsize)
-                whole = streamed if stack is self._stacks.streamed else stack.images()
-                images = _replace(group, _quoted("images"), whole, options)
-            payloads[stack.name] = payload_of(images)
+                _replace(group, name, partial(self._place, group, name, stack, streamed))
+            payloads[stack.name] = payload_of(group[name])
         return payloads
 
 
@@ -90,8 +85,10 @@ class HickleSerializer(Serializer):
         options = chunk_options(self.compression, array.shape, array.dtype.itemsize)
         with open_hdf5(file) as container:
             library("hickle").dump(array[:0] if options else array, container)
-            dataset = _replace(container, "data", array, options) if options else container["data"]
-            return Placement(0, 0, payload_of(dataset))
+            if options:
+                create = container.create_dataset
+                _replace(container, "data", partial(create, "data", data=array, track_times=False, **options))
+            return Placement(0, 0, payload_of(container["data"]))
 
     def load(self, path: str | PathLike[str]) -> Array:
         """Load the array with `hickle.load`, which can run code: only files of one's own."""

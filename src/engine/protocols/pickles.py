@@ -67,36 +67,20 @@ class _Around(NamedTuple):
     after: bytes
 
 
-class _Parts:
-    """Takes a pickle apart at the write that is as long as the array; after the last such one."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self.head = b""
-        self.tail = b""
-        self.found = False
-
-    def write(self, data: Any) -> int:
-        length = memoryview(data).nbytes
-        if length == self._size:
-            self.head, self.tail, self.found = self.head + self.tail, b"", True
-        else:
-            self.tail += data
-        return length
-
-
 def _learn_around(array: Array, key_bytes: int, protocol: int) -> _Around | None:
     """Pickle an array with a key of that length and take the result apart; None where it is not as known."""
-    parts = _Parts(array.nbytes)
-    _dump_c(("\0" * key_bytes, array), parts, protocol)
+    memory = io.BytesIO()
+    sink = _Sink(memory, 0, array.nbytes)
+    _dump_c(("\0" * key_bytes, array), sink, protocol)
+    record, payload = memory.getvalue(), sink.payload
     opcode = pickle.BINUNICODE + struct.pack("<I", key_bytes)
     if protocol >= 4:
         opcode = pickle.SHORT_BINUNICODE + bytes([key_bytes])
     begin = (2 if protocol < 4 else 11) + len(opcode)  # behind PROTO, and FRAME from 4 on
     key = opcode + bytes(key_bytes)
-    if not parts.found or parts.head[begin - len(opcode) : begin + key_bytes] != key:
+    if payload is None or record[begin - len(opcode) : begin + key_bytes] != key:
         return None
-    return _Around(parts.head[:begin], parts.head[begin + key_bytes :], parts.tail)
+    return _Around(record[:begin], record[begin + key_bytes : payload], record[payload + array.nbytes :])
 
 
 def _find_payload(record: bytes, array: Array, protocol: int) -> int | None:

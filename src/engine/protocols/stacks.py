@@ -40,9 +40,6 @@ class Stack:
         self._buffer: mmap.mmap | None = None
         self._used = 0
 
-    def __len__(self) -> int:
-        return len(self.keys)
-
     @property
     def sample_bytes(self) -> int:
         """Size of one sample in bytes."""
