@@ -38,6 +38,7 @@ LIMITS: dict[Limit, str] = {
 _ON_CPU = 0.85
 _PARENT = 0.9
 _FOLLOWS = 0.85
+_HELD_BACK = 0.95  # of a spin loop's speed-up: what comes as near to it is held back by nothing
 _RUN_WAIT = 0.1
 _TAKEN = 0.05  # time taken by a quota or the hypervisor; from 1 % on the run warns
 _GROWTH = 1.15
@@ -250,6 +251,7 @@ def _memory(facts: Facts) -> list[_Condition]:
         _at_least("CPU time an image, times that of one worker", facts.cpu_growth, _GROWTH, _factor),
         _below("CPU time of a spin loop, times that of one worker", facts.spin_growth, _GROWTH),
         _at_least("bytes moved, of memcpy", facts.memcpy_share, _MEMCPY),
+        _below("speed-up, of that of spinning", _speedup(facts), _HELD_BACK),
     ]
 
 
@@ -267,9 +269,15 @@ def _lock(facts: Facts) -> list[_Condition]:
 
 def _cpu(facts: Facts) -> list[_Condition]:
     on_cpu = _at_least("on a CPU", facts.on_cpu, _ON_CPU)
-    if facts.workers == 1 or facts.gain is None or not facts.spin_gain:
+    speedup = _speedup(facts)
+    if facts.workers == 1 or speedup is None:
         return [on_cpu]
-    return [on_cpu, _at_least("speed-up, of that of spinning", facts.gain / facts.spin_gain, _FOLLOWS)]
+    return [on_cpu, _at_least("speed-up, of that of spinning", speedup, _FOLLOWS)]
+
+
+def _speedup(facts: Facts) -> float | None:
+    """Return how many times one worker's throughput that of all is, over the same of a spin loop."""
+    return facts.gain / facts.spin_gain if facts.gain is not None and facts.spin_gain else None
 
 
 _RULES: dict[Limit, Callable[[Facts], list[_Condition]]] = {  # the first that holds is named

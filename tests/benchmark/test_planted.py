@@ -28,6 +28,7 @@ DISTURBED = ("oversubscribed", "throttled")
 PATIENCE_S = 90  # of all tests together
 BUSY = 0.15
 GROWTH = 1.15  # of CPU time with two: of a copy, memory is full; of a loop, others are at work
+NEARLY = 0.95  # of a loop's speed-up: nobody holds back what comes as near
 TIMES = 10 if os.environ.get("BRINERY_SOAK") else 1
 
 
@@ -74,13 +75,14 @@ def gets(session, work, expected, **options):
         assert came[-1][0].limit == expected, came
 
 
-def disturbed(verdict, facts):
-    """Whether other programs kept two workers from being as fast as two."""
-    return verdict.limit in DISTURBED or facts.spin_growth >= GROWTH
-
-
 def test_a_spinner_is_limited_by_the_cpu(session):
     gets(session, "spin", "cpu")
+
+
+def held_back(verdict, facts):
+    """Whether memory, not other programs, kept two workers from being as fast as two."""
+    alone = verdict.limit in DISTURBED or facts.spin_growth >= GROWTH
+    return facts.cpu_growth >= GROWTH and facts.gain < NEARLY * facts.spin_gain and not alone
 
 
 def test_a_copier_by_memory_unless_two_copy_twice_as_fast_as_one(session):
@@ -88,11 +90,8 @@ def test_a_copier_by_memory_unless_two_copy_twice_as_fast_as_one(session):
         pytest.skip("two copiers need two CPUs")
     for _ in range(TIMES):
         came = verdicts(session, "copy", "memory-bandwidth", workers=2)
-        verdict, facts = came[-1]
-        if verdict.limit != "memory-bandwidth":
-            assert all(facts.cpu_growth < GROWTH or disturbed(one, facts) for one, facts in came), came
-        else:
-            assert facts.gain < 1.9, (verdict, facts)
+        expected = came[-1][0].limit == "memory-bandwidth"
+        assert expected == any(held_back(*one) for one in came), came
 
 
 def test_an_fsync_loop_by_the_disk(session):

@@ -31,6 +31,7 @@ def test_memory_bandwidth_from_recorded_counters():
         (replace(SPINNING, gain=1.2), "undetermined"),
         (replace(COPYING, spin_growth=1.4), "undetermined"),
         (replace(COPYING, memcpy_share=0.3), "undetermined"),
+        (replace(COPYING, gain=1.93), "cpu"),  # two are as fast as two: memory holds nobody back
         (replace(SPINNING, user=0.5, run_wait=0.48), "oversubscribed"),
         (replace(SPINNING, throttled=0.3), "throttled"),
         (replace(SPINNING, steal=0.2), "throttled"),
