@@ -42,7 +42,7 @@ def enclosing_groups(
         if controllers == "":
             mounts = [root, root / "unified"]
         elif controller in controllers.split(","):
-            mounts = [root / controllers, root / controller]
+            mounts = list(dict.fromkeys((root / controllers, root / controller)))
         else:
             continue
         for mount in mounts:

@@ -44,7 +44,7 @@ _ONE_THREAD = dict.fromkeys(
     "1",
 )
 _PARENT_CHECK_SECONDS = 0.5
-_SENDING_SECONDS = 0.001
+_SENDING_SECONDS = 0.003
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
