@@ -10,7 +10,7 @@ from ..engine import pool
 from ..engine.output import PARTIAL_FOLDER
 from ..engine.protocols.registry import get_serializer
 from ..engine.records import Job, Numbered, Unit, UnitResult, Usage, shard_id
-from ..engine.shards import SHARDS_FOLDER
+from ..engine.shards import SHARDS_FOLDER, publish_shards
 from ..engine.worker import convert_unit
 from ..parser.archives import list_archives
 from ..parser.members import Member
@@ -61,7 +61,10 @@ class ConvertRegion:
             around = read_machine(str(session.scratch))
             parent_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
             convert = partial(convert_unit, self._job(folder, cell.protocol))
-            results = list(pool.run(convert, self._units(work), workers=workers))
+            results = []
+            for result in pool.run(convert, self._units(work), workers=workers):
+                publish_shards(folder, [one.name for one in result.shards if one.name], fsync=False)
+                results.append(result)
             parent_wall = time.perf_counter_ns() - begin
             parent_cpu = time.process_time_ns() - parent_cpu
             machine = use_between(around, read_machine(str(session.scratch)))

@@ -78,7 +78,7 @@ def convert(
         limit: look at this many entries of the listing only.
         overwrite: delete the dataset that is there and start afresh.
         fsync: flush every shard and the manifest to storage before a unit counts as done.
-        progress: called after every recorded unit.
+        progress: called whenever units were recorded.
         warn: called with messages for people.
 
     Raises:

@@ -1,6 +1,7 @@
 """Files that come into being whole: written aside, flushed, renamed, their folder flushed."""
 
 import ctypes
+import errno
 import os
 import time
 from collections.abc import Iterable
@@ -8,13 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_folders"]
+__all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_paths", "wait_for_writing"]
 
 PARTIAL_FOLDER = ".partial"
 _SMALL = 64 * 1024
 _BUFFER = 1024 * 1024
 _EARLY = 1024 * 1024  # bytes on which the device may begin while more are being made
-_SYNC_FILE_RANGE_WRITE = 2  # sync_file_range(2)
+_SYNC_FILE_RANGE_WRITE, _SYNC_FILE_RANGE_WAIT = 2, 1 | 2 | 4  # sync_file_range(2)
+_CANNOT_WAIT = {0, errno.ENOSYS, errno.EINVAL, errno.ESPIPE}  # done, or not to be had of this file system
 
 
 class NewFile:
@@ -135,12 +137,9 @@ class NewFile:
     def commit(self, target: str | os.PathLike[str], *, fsync: bool) -> int:
         """Flush, check the size, close, and rename to the target; return the time fsync took, in ns.
 
-        The target's folder is not flushed: `fsync_folders` does that once for many files.
+        The target's folder is not flushed: `fsync_paths` does that once for many files.
         """
-        self.flush()
-        actual = os.fstat(self._descriptor).st_size
-        if actual != self.size:
-            raise OSError(f"{self.path}: {actual} bytes arrived of {self.size} written")
+        self._complete()
         begin = time.perf_counter_ns()
         if fsync:
             os.fsync(self._descriptor)
@@ -149,10 +148,21 @@ class NewFile:
         Path(self.path).replace(target)
         return elapsed
 
+    def close(self) -> None:
+        """Flush, check the size and close; the file stays where it is, and no fsync was made."""
+        self._complete()
+        self._close()
+
     def discard(self) -> None:
         """Close and delete the file."""
         self._close()
         Path(self.path).unlink(missing_ok=True)
+
+    def _complete(self) -> None:
+        self.flush()
+        actual = os.fstat(self._descriptor).st_size
+        if actual != self.size:
+            raise OSError(f"{self.path}: {actual} bytes arrived of {self.size} written")
 
     def _close(self) -> None:
         if self._descriptor >= 0:
@@ -163,7 +173,7 @@ class NewFile:
 @cache
 def _sync_file_range() -> Any:
     """Return the system call, None where there is none."""
-    function = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    function = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
     if function is not None:
         function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
     return function
@@ -176,11 +186,32 @@ def _begin_writing(descriptor: int, start: int, length: int) -> None:
         function(descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
 
 
-def fsync_folders(folders: Iterable[str | os.PathLike[str]]) -> int:
-    """Make the entries of each folder durable; return the time it took, in ns."""
+def wait_for_writing(path: str | os.PathLike[str]) -> int:
+    """Wait until the device has taken a file's bytes, if the system can tell; return the time, in ns.
+
+    They are not durable by that: the device may hold them in its cache.
+    """
     begin = time.perf_counter_ns()
-    for folder in folders:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    function = _sync_file_range()
+    if function is not None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            failed = ctypes.get_errno() if function(descriptor, 0, 0, _SYNC_FILE_RANGE_WAIT) else 0
+            if failed not in _CANNOT_WAIT:
+                raise OSError(failed, os.strerror(failed), os.fspath(path))
+        finally:
+            os.close(descriptor)
+    return time.perf_counter_ns() - begin
+
+
+def fsync_paths(paths: Iterable[str | os.PathLike[str]]) -> int:
+    """Make each file's bytes, or each folder's entries, durable; return the time it took, in ns.
+
+    A file opened anew tells of an error in writing it back that nobody has seen yet.
+    """
+    begin = time.perf_counter_ns()
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:

@@ -25,7 +25,7 @@ from joblib.parallel import BACKENDS, Parallel, delayed
 from ..errors import UsageError, WorkerError
 from .literals import BACKEND_NAMES, Backend
 
-__all__ = ["check_workers", "run", "shutdown"]
+__all__ = ["check_workers", "run", "run_batches", "shutdown"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -82,6 +82,23 @@ def run(
     Raises:
         WorkerError: a worker process died.
     """
+    batches = run_batches(function, tasks, workers=workers, backend=backend, ahead=ahead)
+    try:
+        for batch in batches:
+            yield from batch
+    finally:
+        batches.close()
+
+
+def run_batches(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    workers: int,
+    backend: Backend = "loky",
+    ahead: int = 2,
+) -> Generator[list[Result], None, None]:
+    """Do as `run` does, and yield all results together that came while the consumer was busy."""
     check_workers(workers, backend)
     source = _Drawn(tasks, pause_after=workers if backend == "loky" else None)
     processes = _processes() if backend == "loky" else None
@@ -98,16 +115,33 @@ def run(
     else:
         results = parallel(delayed(function)(task) for task in source)
     received = 0
+
+    def take() -> Any:
+        nonlocal received
+        if processes is not None and processes.started and not source.all_given(received):
+            processes.finished.get()
+        result = next(results)
+        received += 1
+        return pickle.loads(result) if processes is not None else result
+
+    def more() -> bool:
+        return processes is not None and not processes.finished.empty() and not source.all_given(received)
+
     try:
         while True:
-            if processes is not None and processes.started and not source.all_given(received):
-                processes.finished.get()
             try:
-                result = next(results)
+                batch = [take()]
             except StopIteration:
                 break
-            received += 1
-            yield pickle.loads(result) if processes is not None else result
+            failed: Exception | None = None
+            try:
+                while more():
+                    batch.append(take())
+            except Exception as error:  # noqa: BLE001 - raised below, behind the results that came before it
+                failed = error
+            yield batch
+            if failed is not None:
+                raise failed
     except TerminatedWorkerError as error:
         raise WorkerError(
             "a worker process died (killed, out of memory, or crashed in a native library); "

@@ -26,7 +26,7 @@ from .planner import Note, Planner, PlanState
 from .protocols.registry import get_serializer
 from .records import Job, UnitResult
 from .sampler import Sampler
-from .shards import FILES_FOLDER, single_path
+from .shards import FILES_FOLDER, publish_shards, single_path
 from .sizes import format_size
 from .summary import RunSummary, Tally
 from .supervisor import Supervisor
@@ -135,9 +135,9 @@ class Run:
         )
         redone: set[int] = set()
         try:
-            for result in self._results(planner):
-                redone.add(result.number)
-                self._record(result)
+            for results in self._results(planner):
+                redone.update(result.number for result in results)
+                self._record(results)
         finally:
             seen.close()
         self._commit([])
@@ -156,7 +156,7 @@ class Run:
         """Whether the listing can hold no key twice: in one folder every file has its own name."""
         return len(self._sources) == 1 and self._sources[0].is_dir()
 
-    def _results(self, planner: Planner) -> Iterator[UnitResult]:
+    def _results(self, planner: Planner) -> Iterator[list[UnitResult]]:
         options = self._options
         processes = options.backend == "loky"
         job = Job(
@@ -175,15 +175,15 @@ class Run:
         supervisor = Supervisor(
             job, workers=options.worker_count, backend=options.backend, timeout=options.timeout
         )
-        results = supervisor.results(planner.units(self._entries(job.budget)))
+        batches = supervisor.results(planner.units(self._entries(job.budget)))
         try:
-            for result in results:
+            for results in batches:
                 if supervisor.ending:
                     self._sampler.before_the_end()
-                yield result
+                yield results
         finally:
             worker.stop(self._token)
-            results.close()
+            batches.close()
 
     def _entries(self, budget: ReadBudget) -> Iterator[Entry]:
         """List the sources, up to the limit; more than the budget of members are an error, at the end."""
@@ -198,20 +198,39 @@ class Run:
                 " what was committed stays: raise --max-members if that is right"
             )
 
-    def _record(self, result: UnitResult) -> None:
-        if result.changed is not None:
-            raise ArchiveError(
-                f"{result.changed}; what was committed stays: run the same again when nothing writes to it"
-            )
-        if result.fatal is not None:
-            raise StorageError(
-                f"{result.fatal}; what was committed stays: make room or mend it and run the same again"
-            )
-        if result.stopped:
-            return
-        self._commit([result])
-        self._tally.add(result)
+    def _record(self, results: Sequence[UnitResult]) -> None:
+        """Publish and record what is done, and end the run where a result says that it cannot go on."""
+        done = [one for one in results if one.changed is None and one.fatal is None and not one.stopped]
+        if done:
+            self._publish(done)
+            self._commit(done)
+            self._count(done)
+        for result in results:
+            if result.changed is not None:
+                raise ArchiveError(
+                    f"{result.changed}; what was committed stays:"
+                    " run the same again when nothing writes to it"
+                )
+            if result.fatal is not None:
+                raise self._cannot_go_on(result.fatal)
+
+    def _publish(self, done: Sequence[UnitResult]) -> None:
+        names = [shard.name for result in done for shard in result.shards if shard.name is not None]
+        folder = self._destination.folder
+        try:
+            publish_shards(folder, names, fsync=self._options.fsync)
+        except OSError as error:
+            raise self._cannot_go_on(f"cannot write into {folder}: {error.strerror or error}") from error
+
+    def _cannot_go_on(self, reason: str) -> StorageError:
+        return StorageError(
+            f"{reason}; what was committed stays: make room or mend it and run the same again"
+        )
+
+    def _count(self, done: Sequence[UnitResult]) -> None:
         tally = self._tally
+        for result in done:
+            tally.add(result)
         self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
         self._check_space()
         self._check_limit(final=False)

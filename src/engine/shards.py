@@ -2,15 +2,25 @@
 
 import errno
 import os
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import MemberError
-from .output import PARTIAL_FOLDER, NewFile, fsync_folders
+from .output import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
 from .protocols.base import Array, Serializer, ShardWriter
 from .records import Job, Placed, Shard
 
-__all__ = ["FILES_FOLDER", "SHARDS_FOLDER", "UnitFiles", "open_unit_files", "refusal", "single_path"]
+__all__ = [
+    "FILES_FOLDER",
+    "SHARDS_FOLDER",
+    "UnitFiles",
+    "open_unit_files",
+    "publish_shards",
+    "refusal",
+    "single_path",
+]
 
 SHARDS_FOLDER = "shards"
 FILES_FOLDER = "files"
@@ -32,13 +42,13 @@ def single_path(key: str, suffix: str) -> PurePosixPath:
 
 
 class UnitFiles(ABC):
-    """Takes a unit's samples in order and leaves complete, durable files.
+    """Takes a unit's samples in order and leaves complete files.
 
     Attributes:
         placed: where each sample went, complete after `close`.
         shards: the finished files.
         write_ns: time in system calls that write, in ns.
-        fsync_ns: time in fsync, in ns.
+        fsync_ns: time in which the device was waited for, in ns.
     """
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
@@ -62,7 +72,7 @@ class UnitFiles(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finish and rename the files still open and flush their folders."""
+        """Finish the files still open."""
 
     @abstractmethod
     def discard(self) -> None:
@@ -71,13 +81,12 @@ class UnitFiles(ABC):
     def _partial(self, name: str) -> NewFile:
         return NewFile(self._root / PARTIAL_FOLDER / name, early=self._job.fsync)
 
-    def _publish(self, file: NewFile, target: Path) -> None:
-        self.fsync_ns += file.commit(target, fsync=self._job.fsync)
-        self.write_ns += file.write_ns
-
 
 class _ShardFiles(UnitFiles):
-    """Layout shards: a new shard begins where the pixels would pass the shard size."""
+    """Layout shards: a new shard begins where the pixels would pass the shard size.
+
+    Finished ones stay in the folder of partial files until `publish_shards` is told of them.
+    """
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
@@ -104,8 +113,6 @@ class _ShardFiles(UnitFiles):
         if self._samples:
             self._finish()
         self.discard()
-        if self.shards and self._job.fsync:
-            self.fsync_ns += fsync_folders([self._root / SHARDS_FOLDER])
 
     def discard(self) -> None:
         if self._file is not None:
@@ -125,7 +132,10 @@ class _ShardFiles(UnitFiles):
         except Exception as error:
             self._file.raise_own(error)
             raise
-        self._publish(self._file, self._root / SHARDS_FOLDER / name)
+        self._file.close()
+        self.write_ns += self._file.write_ns
+        if self._job.fsync:
+            self.fsync_ns += _wait_for_the_one_before(Path(self._file.path))
         self.placed += [Placed(part, record, placement) for record, placement in enumerate(placements)]
         self.shards.append(Shard(part, name, self._file.size, self._pixel_bytes, self._samples))
         self._file = self._writer = None
@@ -133,7 +143,7 @@ class _ShardFiles(UnitFiles):
 
 
 class _SingleFiles(UnitFiles):
-    """Layout mirror: one file an image, the array alone, in folders like the archive's."""
+    """Layout mirror: one durable file an image, the array alone, in folders like the archive's."""
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
@@ -150,7 +160,8 @@ class _SingleFiles(UnitFiles):
         file = self._partial(f"{self._name}-{len(self.placed)}{self._serializer.file_suffix}")
         try:
             placement = self._serializer.dump(array, file)
-            self._publish(file, target)
+            self.fsync_ns += file.commit(target, fsync=self._job.fsync)
+            self.write_ns += file.write_ns
         except OSError as error:
             file.discard()
             raise refusal(error) from error
@@ -166,7 +177,7 @@ class _SingleFiles(UnitFiles):
         if self.placed:
             self.shards.append(Shard(0, None, self._file_bytes, self._pixel_bytes, len(self.placed)))
         if self._job.fsync:
-            self.fsync_ns += fsync_folders(self._folders)
+            self.fsync_ns += fsync_paths(self._folders)
 
     def discard(self) -> None:
         """Nothing is left open: finished files are written over when the unit is done again."""
@@ -193,3 +204,40 @@ def open_unit_files(job: Job, number: int, serializer: Serializer) -> UnitFiles:
     """Return the writer of a unit's files in the job's layout."""
     kind = _ShardFiles if job.layout == "shards" else _SingleFiles
     return kind(job, number, serializer)
+
+
+def publish_shards(root: Path, names: Sequence[str], *, fsync: bool) -> None:
+    """Make finished shards durable and give them their names.
+
+    Args:
+        root: the dataset's folder.
+        names: of the shards, in the folder of partial files.
+        fsync: flush the files before and their folder after.
+    """
+    if fsync:
+        fsync_paths(root / PARTIAL_FOLDER / name for name in names)
+    for name in names:
+        (root / PARTIAL_FOLDER / name).replace(root / SHARDS_FOLDER / name)
+    if fsync and names:
+        fsync_paths([root / SHARDS_FOLDER])
+
+
+_before = threading.local()  # `path`, of the shard that this thread finished last
+
+
+def _wait_for_the_one_before(path: Path) -> int:
+    """Keep a worker from running more than a shard ahead of the device; return the time it took, in ns.
+
+    An error in writing back is told once. Where it is told here, the file goes, so that nobody publishes it.
+    """
+    before: Path | None = getattr(_before, "path", None)
+    _before.path = path
+    if before is None:
+        return 0
+    try:
+        return wait_for_writing(before)
+    except FileNotFoundError:  # it is published
+        return 0
+    except OSError:
+        before.unlink(missing_ok=True)
+        raise

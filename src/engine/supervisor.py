@@ -58,8 +58,8 @@ class Supervisor:
         """Whether all units have been given out."""
         return self._feed is not None and self._feed.exhausted
 
-    def results(self, units: Iterator[Unit]) -> Generator[UnitResult, None, None]:
-        """Yield the result of every unit, in the order they finish.
+    def results(self, units: Iterator[Unit]) -> Generator[list[UnitResult], None, None]:
+        """Yield the result of every unit, in the order they finish; together what came meanwhile.
 
         Raises:
             WorkerError: workers die without a member that could be the reason.
@@ -75,20 +75,23 @@ class Supervisor:
             else:
                 return
 
-    def _run(self, units: Iterator[Unit], feed: "_Feed", *, workers: int, ahead: int) -> Iterator[UnitResult]:
+    def _run(
+        self, units: Iterator[Unit], feed: "_Feed", *, workers: int, ahead: int
+    ) -> Iterator[list[UnitResult]]:
         """Yield results until the units end or a worker dies."""
         self._forget_claims()
         task = partial(convert_unit, self._job)
         with _Watchdog(self._job.claims, self._timeout) as self._watchdog:
-            results = pool.run(task, units, workers=workers, backend=self._backend, ahead=ahead)
+            batches = pool.run_batches(task, units, workers=workers, backend=self._backend, ahead=ahead)
             try:
-                for result in results:
-                    feed.done(result.number)
-                    yield result
+                for results in batches:
+                    for result in results:
+                        feed.done(result.number)
+                    yield results
             finally:
-                results.close()
+                batches.close()
 
-    def _recover(self, feed: "_Feed") -> Iterator[UnitResult]:
+    def _recover(self, feed: "_Feed") -> Iterator[list[UnitResult]]:
         """Find who did it, and bring the units that were under way back to the feed."""
         under_way = feed.take_back()
         tried = [self._try_alone(suspect.numbered) for suspect in self._suspects(under_way)]
@@ -101,7 +104,7 @@ class Supervisor:
             yield from self._isolate(feed)
             self._fruitless = 0
 
-    def _isolate(self, feed: "_Feed") -> Iterator[UnitResult]:
+    def _isolate(self, feed: "_Feed") -> Iterator[list[UnitResult]]:
         """Do what came back one unit at a time; a member at which a worker dies twice is left out."""
         while True:
             try:

@@ -112,6 +112,15 @@ def test_an_error_in_the_listing_comes_after_the_results_before_it(backend, good
     assert len(results) in (0, good)
 
 
+def test_results_that_came_while_the_consumer_was_busy_come_together():
+    sizes = []
+    for batch in pool.run_batches(square, range(40), workers=2):
+        sizes.append(len(batch))
+        time.sleep(0.05)
+    assert sum(sizes) == 40
+    assert max(sizes) > 1
+
+
 def test_closing_kills_the_workers():
     results = pool.run(slow_square, range(1000), workers=2)
     _, pid, _ = next(results)

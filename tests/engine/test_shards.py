@@ -1,0 +1,91 @@
+"""Shards are finished by workers and published by the parent, durable before they have their names."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from brinery.engine import shards
+from brinery.engine.output import wait_for_writing
+from brinery.engine.protocols.registry import get_serializer
+from brinery.engine.records import Job
+from brinery.engine.shards import open_unit_files, publish_shards
+from brinery.parser.options import DecodeOptions
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("shards", ".partial"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def finish(root, number, fsync=True):
+    """Write a unit of three samples, and return the names of its shards."""
+    job = Job(str(root), "npy", "shards", 600, fsync, DecodeOptions(), "token")
+    files = open_unit_files(job, number, get_serializer("npy"))
+    for sample in range(3):
+        files.add(f"{sample}.jpg", np.full(300, sample, np.uint8))
+    files.close()
+    return [shard.name for shard in files.shards]
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_a_finished_shard_has_its_name_when_it_is_published(root):
+    made = finish(root, 7)
+    assert made == ["000007.npy", "000007-1.npy"]
+    assert names(root / "shards") == []
+    publish_shards(root, made, fsync=True)
+    assert names(root / ".partial") == []
+    assert np.load(root / "shards" / "000007.npy")[:, 0].tolist() == [0, 1]
+    assert np.load(root / "shards" / "000007-1.npy")[:, 0].tolist() == [2]
+
+
+def test_its_bytes_are_durable_before_its_name_and_its_name_before_the_end(root, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        shards, "fsync_paths", lambda paths: seen.append((list(paths), names(root / "shards")))
+    )
+    made = finish(root, 0)
+    publish_shards(root, made, fsync=True)
+    assert seen == [
+        ([root / ".partial" / name for name in made], []),
+        ([root / "shards"], sorted(made)),
+    ]
+    publish_shards(root, finish(root, 1, fsync=False), fsync=False)
+    assert len(seen) == 2
+
+
+def test_a_worker_waits_for_the_shard_before_the_last(root, monkeypatch):
+    waited = []
+
+    def wait(path):
+        waited.append(path.name)
+        return wait_for_writing(path)
+
+    monkeypatch.setattr(shards, "wait_for_writing", wait)
+    monkeypatch.setattr(shards, "_before", type("Before", (), {})())
+    publish_shards(root, finish(root, 0), fsync=True)
+    assert waited == ["000000.npy"]
+    finish(root, 1)
+    assert waited == ["000000.npy", "000000-1.npy", "000001.npy"]  # of what is published there is none
+    finish(root, 2, fsync=False)
+    assert len(waited) == 3
+
+
+def test_what_the_device_did_not_take_is_not_there_to_be_published(root, monkeypatch):
+    made = finish(root, 0)
+
+    def fail(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), os.fspath(path))
+
+    monkeypatch.setattr(shards, "wait_for_writing", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        finish(root, 1)
+    assert made[1] not in names(root / ".partial")
+    with pytest.raises(FileNotFoundError):
+        publish_shards(root, made, fsync=True)
