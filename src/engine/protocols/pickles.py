@@ -67,20 +67,35 @@ class _Around(NamedTuple):
     after: bytes
 
 
+class _Pieces:
+    """Keeps what a pickler writes, without the array's bytes, which may be many, and come in one write."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.kept = [bytearray()]
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        if view.nbytes == self._size:
+            self.kept.append(bytearray())
+        else:
+            self.kept[-1] += view
+        return view.nbytes
+
+
 def _learn_around(array: Array, key_bytes: int, protocol: int) -> _Around | None:
     """Pickle an array with a key of that length and take the result apart; None where it is not as known."""
-    memory = io.BytesIO()
-    sink = _Sink(memory, 0, array.nbytes)
-    _dump_c(("\0" * key_bytes, array), sink, protocol)
-    record, payload = memory.getvalue(), sink.payload
+    pieces = _Pieces(array.nbytes)
+    _dump_c(("\0" * key_bytes, array), pieces, protocol)
     opcode = pickle.BINUNICODE + struct.pack("<I", key_bytes)
     if protocol >= 4:
         opcode = pickle.SHORT_BINUNICODE + bytes([key_bytes])
     begin = (2 if protocol < 4 else 11) + len(opcode)  # behind PROTO, and FRAME from 4 on
     key = opcode + bytes(key_bytes)
-    if payload is None or record[begin - len(opcode) : begin + key_bytes] != key:
+    head, *tails = map(bytes, pieces.kept)
+    if len(tails) != 1 or head[begin - len(opcode) : begin + key_bytes] != key:
         return None
-    return _Around(record[:begin], record[begin + key_bytes : payload], record[payload + array.nbytes :])
+    return _Around(head[:begin], head[begin + key_bytes :], tails[0])
 
 
 def _find_payload(record: bytes, array: Array, protocol: int) -> int | None:
