@@ -35,8 +35,8 @@ def advice(run: RunUse, protocol: str) -> list[Advice]:
             Advice(
                 "Leave out flushing with --no-fsync",
                 (
-                    f"flushing shards to storage took {percent(share['fsync'])} of the workers' time; "
-                    "without it a power cut may cost shards that were already recorded"
+                    f"waiting until storage had taken files took {percent(share['fsync'])} of the workers' "
+                    "time; without flushing a power cut may cost shards that were already recorded"
                 ),
                 share["fsync"],
             )

@@ -21,8 +21,8 @@ _COMMON = {
         "it. These add up; resident sizes (RSS) count shared pages many times."
     ),
     "phase": (
-        "A part of a worker's work: read, decode, hash, dump, write, fsync when converting; encode and "
-        "write when dumping; parse and materialise when loading."
+        "A part of a worker's work: read, decode, hash, dump, write, fsync (waiting for storage) when "
+        "converting; encode and write when dumping; parse and materialise when loading."
     ),
 }
 
