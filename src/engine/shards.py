@@ -232,7 +232,7 @@ def _wait_for_the_one_before(path: Path) -> int:
     """
     before: Path | None = getattr(_before, "path", None)
     _before.path = path
-    if before is None:
+    if before is None or before.parent != path.parent:  # none, or of another dataset
         return 0
     try:
         return wait_for_writing(before)

@@ -16,9 +16,14 @@ from brinery.parser.options import DecodeOptions
 
 @pytest.fixture
 def root(tmp_path):
+    return folder_at(tmp_path / "one")
+
+
+def folder_at(path):
+    """Make the folder of a dataset without shards."""
     for name in ("shards", ".partial"):
-        (tmp_path / name).mkdir()
-    return tmp_path
+        (path / name).mkdir(parents=True)
+    return path
 
 
 def finish(root, number, fsync=True):
@@ -75,6 +80,16 @@ def test_a_worker_waits_for_the_shard_before_the_last(root, monkeypatch):
     assert waited == ["000000.npy", "000000-1.npy", "000001.npy"]  # of what is published there is none
     finish(root, 2, fsync=False)
     assert len(waited) == 3
+
+
+def test_a_worker_waits_for_no_shard_of_another_dataset(root, tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(shards, "wait_for_writing", lambda path: waited.append(path) or 0)
+    finish(root, 0)
+    other = folder_at(tmp_path / "other")
+    finish(other, 0)
+    assert waited[-1] == other / ".partial" / "000000.npy"
+    assert root / ".partial" / "000000-1.npy" not in waited
 
 
 def test_what_the_device_did_not_take_is_not_there_to_be_published(root, monkeypatch):
