@@ -21,9 +21,7 @@ from brinery.parser.signature import NotAnImage
 
 from .samples import JPEG_LIKE, contents, encoded, listed, members, smooth, unreadable
 
-SETTINGS = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 part = st.text(
     st.characters(exclude_characters="/\0\\", exclude_categories=["Cs"]), min_size=1, max_size=40
