@@ -31,7 +31,7 @@ from brinery.engine import pool
 from brinery.engine.corpus import make_corpus
 
 _FILE, _BLOCK = 16 << 20, 1 << 20
-_PIECE = 64  # images a task
+_PIECE = 64  # images a task, where that leaves every worker at least 8 tasks
 
 
 def decode_files(paths: list[Path]) -> int:
@@ -59,7 +59,8 @@ def timed(action: Callable[[], object]) -> float:
 def measure(given: argparse.Namespace, photos: Path, workers: int) -> dict[str, float]:
     """One round: seconds by name; the protocols in a new random order."""
     paths, out, raw = sorted(photos.iterdir()), given.folder / "out", given.folder / "raw"
-    pieces = [paths[first : first + _PIECE] for first in range(0, len(paths), _PIECE)]
+    piece = max(1, min(_PIECE, len(paths) // (8 * workers)))
+    pieces = [paths[first : first + piece] for first in range(0, len(paths), piece)]
     seconds = {"decode": timed(lambda: list(pool.run(decode_files, pieces, workers=workers)))}
     size = simplejpeg.decode_jpeg(paths[0].read_bytes()).nbytes * len(paths)
     files = [(raw / str(at), min(_FILE, size - at)) for at in range(0, size, _FILE)]
