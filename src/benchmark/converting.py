@@ -63,7 +63,7 @@ class ConvertRegion:
             convert = partial(convert_unit, self._job(folder, cell.protocol))
             results = []
             for result in pool.run(convert, self._units(work), workers=workers):
-                publish_shards(folder, [one.name for one in result.shards if one.name], fsync=False)
+                publish_shards(folder, result.shard_names, fsync=False)
                 results.append(result)
             parent_wall = time.perf_counter_ns() - begin
             parent_cpu = time.process_time_ns() - parent_cpu

@@ -16,7 +16,7 @@ _SMALL = 64 * 1024
 _BUFFER = 1024 * 1024
 _EARLY = 1024 * 1024  # bytes on which the device may begin while more are being made
 _SYNC_FILE_RANGE_WRITE, _SYNC_FILE_RANGE_WAIT = 2, 1 | 2 | 4  # sync_file_range(2)
-_CANNOT_WAIT = {0, errno.ENOSYS, errno.EINVAL, errno.ESPIPE}  # done, or not to be had of this file system
+_CANNOT_WAIT = {errno.ENOSYS, errno.EINVAL, errno.ESPIPE}  # not to be had of this system or file system
 
 
 class NewFile:
@@ -196,9 +196,10 @@ def wait_for_writing(path: str | os.PathLike[str]) -> int:
     if function is not None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            failed = ctypes.get_errno() if function(descriptor, 0, 0, _SYNC_FILE_RANGE_WAIT) else 0
-            if failed not in _CANNOT_WAIT:
-                raise OSError(failed, os.strerror(failed), os.fspath(path))
+            if function(descriptor, 0, 0, _SYNC_FILE_RANGE_WAIT):
+                error = ctypes.get_errno()
+                if error not in _CANNOT_WAIT:
+                    raise OSError(error, os.strerror(error), os.fspath(path))
         finally:
             os.close(descriptor)
     return time.perf_counter_ns() - begin

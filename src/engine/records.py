@@ -259,3 +259,8 @@ class UnitResult(Travelling):
     def samples(self) -> tuple[Sample, ...]:
         """The rows with their columns' names."""
         return tuple(map(Sample._make, self.rows))
+
+    @property
+    def shard_names(self) -> tuple[str, ...]:
+        """The files of the shards; none in the mirror layout."""
+        return tuple(shard.name for shard in self.shards if shard.name is not None)

@@ -215,7 +215,7 @@ class Run:
                 raise self._cannot_go_on(result.fatal)
 
     def _publish(self, done: Sequence[UnitResult]) -> None:
-        names = [shard.name for result in done for shard in result.shards if shard.name is not None]
+        names = [name for result in done for name in result.shard_names]
         folder = self._destination.folder
         try:
             publish_shards(folder, names, fsync=self._options.fsync)
