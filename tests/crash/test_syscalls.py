@@ -184,8 +184,9 @@ def test_worker_processes_killed_at_a_system_call_cost_nothing(archive, tmp_path
 
 
 def test_a_run_killed_beside_its_worker_process_goes_on(archive, tmp_path):
+    # The parent renames each shard; how often it writes the manifest depends on how many units come together.
     tar, whole, found = archive
-    for point in spread(found["pwrite64"], 1):
+    for point in spread(found["rename"], 1):
         done = inject(point, "signal=KILL", tmp_path / "log", tar=tar, out=tmp_path / "out", backend="loky")
         assert done.returncode == -signal.SIGKILL
         assert resume(tar, tmp_path / "out") == whole
