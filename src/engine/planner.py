@@ -3,7 +3,8 @@
 Pure: it looks things up through the functions it is given and reads nothing itself.
 
 Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
-and fills the gaps with the same bytes. The last few are cut finer: workers then end at about the same time.
+and fills the gaps with the same bytes. The first few are smaller, so that workers begin early, and the last
+ones grow smaller and smaller, so that they end at about the same time.
 The entries that one complete pass adds are a generation. While a generation is unfinished its recorded
 entries keep their places in the cut; where the archive changed in between, so that places no longer agree,
 the planner begins a new generation for what is still missing.
@@ -23,8 +24,10 @@ from .records import Failure, Numbered, Skipped, Source, Unit
 __all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
 
 MAX_UNIT_MEMBERS = 4096
-_HELD_UNITS = 2  # cut and kept back, in case the listing ends
-_FINER = 4  # into so many parts is a unit cut at the listing's end
+_HELD_UNITS = 1  # kept back, in case the listing ends
+_FINEST = 4  # so many times smaller than others are the smallest units on purpose
+_QUICK = 2  # so many of these come first
+_SHARE = 3  # of what is left at the end, one in so many goes into the next unit
 
 Note = Failure | Skipped
 
@@ -92,8 +95,8 @@ class Planner:
 
     Args:
         state: where the dataset stands.
-        unit_bytes: a unit ends with the member that brings its source bytes to this; near the end of the
-            listing to a quarter of this.
+        unit_bytes: a unit ends with the member that brings its source bytes to this, or to a quarter of
+            this at the beginning of a generation and of what is left at its end.
         lookup: what a worker made of a key, as the manifest holds it.
         first_time: whether a key occurs for the first time in this listing.
         keep: told the ordinal of every recorded entry that the archive still has.
@@ -117,7 +120,8 @@ class Planner:
         retry_failed: bool = False,
     ) -> None:
         self._state = state
-        self._unit_bytes = unit_bytes
+        self._unit_weight = unit_bytes
+        self._least_weight = max(1, unit_bytes // MAX_UNIT_MEMBERS)
         self._lookup = lookup
         self._first_time = first_time
         self._keep = keep
@@ -127,10 +131,10 @@ class Planner:
         self._retry_failed = retry_failed
         self._done_spans = sorted(state.done_units.values())
         self._resuming = bool(state.done_units) or state.open_ordinal < state.next_ordinal
-        self._unit = state.open_unit
+        self._unit = self._first_unit = state.open_unit
         self._ordinal = state.open_ordinal
         self._places: list[_Place] = []
-        self._bytes = 0
+        self._weight = 0
         self._held: deque[list[_Place]] = deque()
         self._lost: dict[int, list[Numbered]] = {}
         self.counts = PlanCounts()
@@ -144,25 +148,27 @@ class Planner:
             else:
                 self._other(entry)
         while self._places or self._held:
-            yield from self._cut_finer()
+            yield from self._cut_the_end()
         for number, members in sorted(self._lost.items()):
             yield self._planned(Unit(number, tuple(members)))
 
-    def _member(self, member: Member) -> Iterator[Unit]:
+    def _member(self, member: Member) -> Iterable[Unit]:
+        """Give a member its place and return the units that are ready by that."""
         known = self._lookup(member.key)
         if known is None or self._is_stale(known, member):
-            yield from self._place(member, None)
-            return
+            return self._place(member, None)
         self._keep(known.ordinal)
+        units: list[Unit] = []
         if known.unit in self._state.lost_units:
             lost = self._lost.setdefault(known.unit, [])
             lost.append(Numbered(known.ordinal, member))
             if len(lost) == self._state.lost_units[known.unit]:
-                yield self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit))))
+                units.append(self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit)))))
         else:
             self.counts.unchanged += 1
         if self._resuming and known.ordinal >= self._state.open_ordinal:
-            yield from self._place(member, known)
+            units += self._place(member, known)
+        return units
 
     def _is_stale(self, known: Known, member: Member) -> bool:
         if (known.size, known.mtime_ns) != (member.size, member.mtime_ns):
@@ -171,52 +177,55 @@ class Planner:
             return self._retry_failed
         return known.kind == "sample" and self._usable is not None and not self._usable(member.key)
 
-    def _place(self, member: Member, known: Known | None) -> Iterator[Unit]:
+    def _place(self, member: Member, known: Known | None) -> Iterable[Unit]:
         """Give a member the next place in the cut; one that is done must have it already."""
         if known is not None and known.ordinal != self._ordinal:
-            yield from self._begin_again(self._take_held())
-            return
+            return self._begin_again(self._take_held())
         self._places.append(_Place(self._ordinal, member, None if known is None else known.unit))
         self._ordinal += 1
-        self._bytes += member.size
-        if self._bytes < self._unit_bytes and len(self._places) < MAX_UNIT_MEMBERS:
-            return
+        self._weight += max(member.size, self._least_weight)
+        quick = self._unit - self._first_unit < _QUICK
+        if self._weight * (_FINEST if quick else 1) < self._unit_weight:
+            return ()
         self._held.append(self._places)
-        self._places, self._bytes = [], 0
-        if len(self._held) > _HELD_UNITS:
-            oldest = self._held.popleft()
-            if self._agrees(oldest):
-                yield from self._cut(oldest)
-            else:
-                yield from self._begin_again([*oldest, *self._take_held()])
+        self._places, self._weight = [], 0
+        if not quick and len(self._held) <= _HELD_UNITS:
+            return ()
+        oldest = self._held.popleft()
+        if self._agrees(oldest):
+            return self._cut(oldest)
+        return self._begin_again([*oldest, *self._take_held()])
 
     def _take_held(self) -> list[_Place]:
         """Return all places that are in no unit yet, and forget them."""
         places = [*chain.from_iterable(self._held), *self._places]
         self._held.clear()
-        self._places, self._bytes = [], 0
+        self._places, self._weight = [], 0
         return places
 
-    def _cut_finer(self) -> Iterator[Unit]:
-        """Cut the listing's end."""
+    def _cut_the_end(self) -> Iterator[Unit]:
+        """Cut what is left of the listing into units that grow smaller."""
         ahead = deque(self._take_held())
+        left = sum(max(place.member.size, self._least_weight) for place in ahead)
         while ahead:
+            enough = max(left / _SHARE, self._unit_weight / _FINEST)
             unit: list[_Place] = []
-            size = 0
-            while ahead and size * _FINER < self._unit_bytes and len(unit) * _FINER < MAX_UNIT_MEMBERS:
+            weight = 0
+            while ahead and weight < enough:
                 unit.append(ahead.popleft())
-                size += unit[-1].member.size
+                weight += max(unit[-1].member.size, self._least_weight)
+            left -= weight
             if not self._agrees(unit):
                 yield from self._begin_again([*unit, *ahead])
                 return
             yield from self._cut(unit)
 
-    def _cut(self, places: list[_Place]) -> Iterator[Unit]:
-        """Make a unit of these places and yield what is to be done of it."""
-        pending = tuple(Numbered(place.ordinal, place.member) for place in places if place.done is None)
-        if pending:
-            yield self._planned(Unit(self._unit, pending))
+    def _cut(self, places: list[_Place]) -> list[Unit]:
+        """Make a unit of these places and return what is to be done of it, if anything."""
+        pending = tuple([Numbered(place.ordinal, place.member) for place in places if place.done is None])
+        number = self._unit
         self._unit += 1
+        return [self._planned(Unit(number, pending))] if pending else []
 
     def _agrees(self, places: list[_Place]) -> bool:
         """Whether the next unit, cut here, is recorded whole or not at all."""
@@ -236,7 +245,7 @@ class Planner:
     def _begin_again(self, places: list[_Place]) -> Iterator[Unit]:
         """Begin a new generation: the archive changed since the unfinished one was cut."""
         self._resuming = False
-        self._unit = max(self._unit, self._state.next_unit)
+        self._unit = self._first_unit = max(self._unit, self._state.next_unit)
         self._ordinal = max(self._ordinal, self._state.next_ordinal)
         self._reopen(self._unit, self._ordinal)
         for place in places:

@@ -34,7 +34,6 @@ from .verify import verify
 
 __all__ = ["Run"]
 
-_UNITS_PER_SHARD_SIZE = 16
 _PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
 _MIN_DONE_FOR_PERCENT = 100
 _ESTIMATE_AFTER_SECONDS = 0.5
@@ -124,7 +123,7 @@ class Run:
         seen = SeenKeys()
         planner = Planner(
             state,
-            unit_bytes=max(1, options.shard_bytes // _UNITS_PER_SHARD_SIZE),
+            unit_bytes=max(1, options.shard_bytes // _PIXELS_PER_SOURCE_BYTE),  # it fills a shard
             lookup=manifest.known,
             first_time=_always if self._keys_differ() else seen.first_time,
             keep=self._kept.add,

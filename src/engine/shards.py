@@ -214,12 +214,13 @@ def publish_shards(root: Path, names: Sequence[str], *, fsync: bool) -> None:
         names: of the shards, in the folder of partial files.
         fsync: flush the files before and their folder after.
     """
+    partial, shards = root / PARTIAL_FOLDER, root / SHARDS_FOLDER
     if fsync:
-        fsync_paths(root / PARTIAL_FOLDER / name for name in names)
+        fsync_paths(os.path.join(partial, name) for name in names)  # noqa: PTH118 - many short names
     for name in names:
-        (root / PARTIAL_FOLDER / name).replace(root / SHARDS_FOLDER / name)
+        os.replace(os.path.join(partial, name), os.path.join(shards, name))  # noqa: PTH105, PTH118 - as above
     if fsync and names:
-        fsync_paths([root / SHARDS_FOLDER])
+        fsync_paths([shards])
 
 
 _before = threading.local()  # `path`, of the shard that this thread finished last

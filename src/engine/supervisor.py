@@ -55,8 +55,9 @@ class Supervisor:
 
     @property
     def ending(self) -> bool:
-        """Whether all units have been given out."""
-        return self._feed is not None and self._feed.exhausted
+        """Whether all units are given out and a worker has no more to do, or the only one its last."""
+        feed = self._feed
+        return feed is not None and feed.exhausted and feed.under_way <= max(1, self._workers - 1)
 
     def results(self, units: Iterator[Unit]) -> Generator[list[UnitResult], None, None]:
         """Yield the result of every unit, in the order they finish; together what came meanwhile.
@@ -188,6 +189,11 @@ class _Feed:
         self._under_way: dict[int, Unit] = {}
         self._drawing = 0
         self.exhausted = False
+
+    @property
+    def under_way(self) -> int:
+        """How many units were drawn and are not done."""
+        return len(self._under_way)
 
     def drawing(self, *, only_returned: bool = False) -> Iterator[Unit]:
         """Yield units to a pool; a later call ends this one, whose pool is dead."""

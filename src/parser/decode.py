@@ -33,22 +33,30 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
         options: what to do with it.
         scratch: where the pixels may lie; they are valid until the next image is decoded with it.
 
-    Yields:
-        One Decoded, or one for each frame; when a later frame is damaged, those before it came already.
+    Returns:
+        One Decoded, or one for each frame; when a later frame is damaged, those before it come all the same.
 
     Raises:
-        DecodeError: and nothing else, with one line that says why.
+        DecodeError: and nothing else, here or from the iterator, with one line that says why.
     """
     kind = sniff(data[:HEAD])
+    if kind == "JPEG":
+        try:
+            return iter((_jpeg(data, options, scratch),))
+        except DecodeError:
+            raise
+        except Exception as error:
+            raise DecodeError(_one_line(error)) from error
     if kind is None:
         raise DecodeError(f"no image: {describe(data[:HEAD])}")
     if kind in KNOWN_WITHOUT_DECODER:
         raise DecodeError(f"{kind} images have no decoder here: convert them to PNG or JPEG first")
+    return _checked_frames(data, kind, options)
+
+
+def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]:
     try:
-        if kind == "JPEG":
-            yield _jpeg(data, options, scratch)
-        else:
-            yield from _frames(data, kind, options)
+        yield from _frames(data, kind, options)
     except DecodeError:
         raise
     except Exception as error:  # Pillow raises at least nine classes

@@ -14,6 +14,7 @@ _APP1: Final = 0xFFE1
 _FRAMES: Final = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}
 _PIXELS_FOLLOW: Final = frozenset({0xFFDA, 0xFFD9})
 _WITHOUT_LENGTH: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD9)})
+_LONGEST_KEPT: Final = 1 << 16
 _XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 
@@ -33,8 +34,18 @@ class JpegHeader(NamedTuple):
     components: int = 0
 
 
+_last: tuple[bytes, JpegHeader] = (b"\0", JpegHeader(1))  # what the last walk saw, and what it found
+
+
 def read_header(data: bytes) -> JpegHeader:
-    """Read a JPEG's orientation and its size; never raises, damaged ones are the decoder's to refuse."""
+    """Read a JPEG's orientation and its size; never raises, damaged ones are the decoder's to refuse.
+
+    Images of one encoder, size and quality often begin alike: the same bytes are not walked over again.
+    """
+    global _last  # noqa: PLW0603 - one tuple in one store, which threads may do at the same time
+    seen, header = _last
+    if data.startswith(seen):
+        return header
     position, last = 2, len(data) - 10
     by_exif, by_xmp = 0, 1
     height = width = components = 0
@@ -50,7 +61,10 @@ def read_header(data: bytes) -> JpegHeader:
                 elif match := _XMP.search(segment):
                     by_xmp = int(match[1])
         elif marker in _PIXELS_FOLLOW:
-            break
+            header = JpegHeader(by_exif or by_xmp, width, height, components)
+            if position < _LONGEST_KEPT:
+                _last = (data[: position + 10], header)
+            return header
         elif marker == 0xFFFF:
             position += 1  # fill bytes
             continue

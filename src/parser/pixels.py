@@ -1,7 +1,6 @@
 """What decoding gives, and how much of it there may be."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -10,9 +9,8 @@ from ..errors import DecodeError
 __all__ = ["Decoded", "check_pixels"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """One decoded frame.
+class Decoded(NamedTuple):
+    """One decoded frame; a tuple, since there is one for every image.
 
     Attributes:
         array: (H, W) or (H, W, C); C-contiguous, in native byte order, writable.

@@ -223,9 +223,10 @@ def test_a_shard_that_is_a_link_or_a_pipe_is_refused(copy):
 
 
 def test_verify_names_every_damaged_sample(copy):
-    with brinery.open(copy) as dataset:
-        offset = dataset._catalog.find(ORDER[3]).placement.payload
-    with (copy / "shards" / "000000.npy").open("r+b") as file:
+    with sqlite3.connect(copy / "manifest.sqlite") as db:
+        of_key = "SELECT name, payload FROM samples JOIN shards ON shards.id = shard WHERE key = ?"
+        ((name, offset),) = db.execute(of_key, (ORDER[3],)).fetchall()
+    with (copy / "shards" / name).open("r+b") as file:
         file.seek(offset + 5)
         byte = file.read(1)[0]
         file.seek(offset + 5)

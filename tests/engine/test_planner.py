@@ -75,25 +75,25 @@ def shapes(units):
     return [(unit.number, [numbered.member.key for numbered in unit.members]) for unit in units]
 
 
-def followed(files):
-    """The same listing with a tail long enough for the units of `files` to be cut whole."""
-    return [*files, *(member(f"tail{i}", 30) for i in range(2))]
+def amid(files):
+    """The same listing between members that are a unit each, so that the units of `files` are cut whole."""
+    return [*(member(f"head{i}", 30) for i in range(2)), *files, *(member(f"tail{i}", 30) for i in range(2))]
 
 
 def test_a_unit_ends_with_the_member_that_fills_it():
-    units = Ledger().run(followed([member("a", 10), member("b", 25), member("c", 40)]))
-    assert shapes(units)[:2] == [(0, ["a", "b"]), (1, ["c"])]
+    units = Ledger().run(amid([member("a", 10), member("b", 25), member("c", 40)]))
+    assert shapes(units)[2:4] == [(2, ["a", "b"]), (3, ["c"])]
 
 
 def test_a_unit_holds_4096_members_at_most():
-    units = Ledger().run(member(str(i), 0) for i in range(3 * MAX_UNIT_MEMBERS))
-    assert [len(unit.members) for unit in units] == [MAX_UNIT_MEMBERS, *[MAX_UNIT_MEMBERS // 4] * 8]
+    units = Ledger().run((member(str(i), 0) for i in range(5 * MAX_UNIT_MEMBERS)), unit_bytes=1 << 20)
+    assert max(len(unit.members) for unit in units) == MAX_UNIT_MEMBERS
 
 
-def test_the_last_units_are_cut_finer():
-    units = Ledger().run((member(f"{i:02}", 1) for i in range(24)), unit_bytes=8)
-    assert [len(unit.members) for unit in units] == [8, 2, 2, 2, 2, 2, 2, 2, 2]
-    assert [unit.number for unit in units] == list(range(9))
+def test_the_first_units_are_small_and_the_last_ones_grow_smaller():
+    units = Ledger().run((member(f"{i:02}", 1) for i in range(41)), unit_bytes=8)
+    assert [len(unit.members) for unit in units] == [2, 2, 8, 8, 8, 5, 3, 2, 2, 1]
+    assert [unit.number for unit in units] == list(range(10))
 
 
 def test_units_are_planned_while_the_listing_goes_on():
@@ -105,8 +105,8 @@ def test_units_are_planned_while_the_listing_goes_on():
             yield member(str(i))
 
     units = Ledger().plan(listing())
-    next(units)
-    assert len(listed) == 9
+    assert [len(next(units).members) for _ in range(3)] == [1, 1, 3]
+    assert len(listed) == 8
 
 
 def test_a_second_run_plans_only_what_is_new_or_changed():
@@ -145,17 +145,17 @@ def test_where_the_archive_changed_meanwhile_only_the_rest_is_planned():
 
 def test_a_lost_unit_is_done_again_under_its_own_number():
     ledger = Ledger()
-    files = followed([member(f"{i:02}") for i in range(9)])
+    files = amid([member(f"{i:02}") for i in range(9)])
     ledger.run(files)
-    assert shapes(ledger.run(files, lost=[1])) == [(1, ["03", "04", "05"])]
+    assert shapes(ledger.run(files, lost=[3])) == [(3, ["03", "04", "05"])]
 
 
 def test_a_lost_unit_without_all_its_members_comes_at_the_end():
     ledger = Ledger()
-    files = followed([member(f"{i:02}") for i in range(9)])
+    files = amid([member(f"{i:02}") for i in range(9)])
     last = ledger.run(files)[-1].number
-    del files[4]
-    assert shapes(ledger.run([*files, member("99")], lost=[1])) == [(last + 1, ["99"]), (1, ["03", "05"])]
+    files = [file for file in files if file.key != "04"]
+    assert shapes(ledger.run([*files, member("99")], lost=[3])) == [(last + 1, ["99"]), (3, ["03", "05"])]
 
 
 def test_failures_are_tried_again_only_when_asked():

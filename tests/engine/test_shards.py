@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_finished_shard_has_its_name_when_it_is_published(root):
 def test_its_bytes_are_durable_before_its_name_and_its_name_before_the_end(root, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        shards, "fsync_paths", lambda paths: seen.append((list(paths), names(root / "shards")))
+        shards, "fsync_paths", lambda paths: seen.append(([*map(Path, paths)], names(root / "shards")))
     )
     made = finish(root, 0)
     publish_shards(root, made, fsync=True)

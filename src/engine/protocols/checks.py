@@ -19,7 +19,8 @@ _DENSEST = 4  # bytes of an array that a byte of a record can stand for: json's 
 
 def pixels(array: Array) -> memoryview:
     """The raw bytes of a C-contiguous array of any shape and dtype, without a copy."""
-    return array.reshape(-1).view(np.uint8).data
+    flat = array.reshape(-1)
+    return (flat if flat.dtype == np.uint8 else flat.view(np.uint8)).data
 
 
 def array_from(buffer: bytes | memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
