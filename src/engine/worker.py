@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ..parser.decode import decode
+from ..parser.members import Member
 from ..parser.pixels import Decoded
 from ..parser.reading import MemberReader
 from ..parser.scratch import Scratch
@@ -23,6 +24,7 @@ from .records import (
     Job,
     Numbered,
     Phases,
+    Placed,
     Skipped,
     Source,
     Stage,
@@ -121,7 +123,7 @@ class _Attempt:
         self._refused = refused
         self._scratch = Scratch()
         self._spent = _Spent(_now())
-        self._told: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = []  # a row's columns around its place
+        self._written: list[tuple[Numbered, tuple[Any, ...], tuple[str, str], str, str]] = []
         self._spec: tuple[Any, Any] | None = None
         self._spec_text = ("", "")
         self._failures: list[Failure] = []
@@ -150,10 +152,6 @@ class _Attempt:
             spent.dump += _now() - spent.mark
         finally:
             files.discard()
-        rows = tuple(
-            (shard_id(unit.number, part), record, *where, *place, *what)
-            for (part, record, place), (where, what) in zip(files.placed, self._told, strict=True)
-        )
         phases = Phases(
             read_ns=spent.read,
             decode_ns=spent.decode,
@@ -176,7 +174,7 @@ class _Attempt:
             unit.number,
             len(unit.members),
             tuple(files.shards),
-            rows,
+            self._rows(files.placed),
             tuple(self._failures),
             tuple(self._skipped),
             usage,
@@ -184,7 +182,7 @@ class _Attempt:
 
     def _convert(self, numbered: Numbered, reader: MemberReader, files: UnitFiles) -> None:
         """Read, decode and write a member. The time around it counts as reading."""
-        ordinal, member = numbered.ordinal, numbered.member
+        ordinal, member = numbered
         if ordinal in self._refused:
             self._failures.append(self._refused[ordinal])
             return
@@ -214,42 +212,63 @@ class _Attempt:
                 self._write(numbered, image, xxh3, files)
 
     def _write(self, numbered: Numbered, image: Decoded, source_xxh3: str, files: UnitFiles) -> None:
-        """Write an image and note what the manifest is to say of it."""
-        member, array, frame = numbered.member, image.array, image.frame
-        key = f"{member.key}#{frame}" if frame else member.key
+        """Write an image and keep what `_rows` needs to tell of it."""
+        array, frame = image.array, image.frame
         xxh3 = array_checksum(array)
         hashed = _now()
         try:
-            files.add(key, array)
+            files.add(_key(numbered.member, frame), array)
         except OSError:
             raise
         except Exception as error:
             stage: Stage = "write" if isinstance(error, MemberError) else "dump"
+            member = numbered.member
             source = Source(member.size, member.mtime_ns, source_xxh3)
             raise _RefusedSampleError(numbered.ordinal, _failure(numbered, stage, error, source)) from error
         self._pixel_bytes += array.nbytes
-        dtype, shape = array.dtype, array.shape
-        if (dtype, shape) != self._spec:
-            self._spec, self._spec_text = (dtype, shape), (dtype.str, str(list(shape)))
-        self._told.append(
-            (
-                (numbered.ordinal, key, member.key if frame else None, frame, image.frames),
-                (
-                    *self._spec_text,
-                    xxh3,
-                    image.orientation,
-                    image.salvaged,
-                    member.size,
-                    member.mtime_ns,
-                    source_xxh3,
-                    image.colours,
-                ),
-            )
-        )
+        spec = array.dtype, array.shape
+        if spec != self._spec:
+            self._spec, self._spec_text = spec, (array.dtype.str, str([*array.shape]))
+        self._written.append((numbered, image[1:], self._spec_text, xxh3, source_xxh3))
         spent = self._spent
         spent.hash += hashed - spent.mark
         spent.mark = _now()
         spent.dump += spent.mark - hashed
+
+    def _rows(self, placed: list[Placed]) -> tuple[tuple[Any, ...], ...]:
+        """What the manifest is to say of each sample."""
+        rows = []
+        for (part, record, place), (numbered, about, spec, xxh3, source_xxh3) in zip(
+            placed, self._written, strict=True
+        ):
+            ordinal, member = numbered
+            frame, frames, orientation, salvaged, colours = about
+            rows.append(
+                (
+                    shard_id(self._unit.number, part),
+                    record,
+                    ordinal,
+                    _key(member, frame),
+                    member.key if frame else None,
+                    frame,
+                    frames,
+                    *place,
+                    *spec,
+                    xxh3,
+                    orientation,
+                    salvaged,
+                    member.size,
+                    member.mtime_ns,
+                    source_xxh3,
+                    colours,
+                )
+            )
+        return tuple(rows)
+
+
+def _key(member: Member, frame: int) -> str:
+    """The key of a member's frame."""
+    return f"{member.key}#{frame}" if frame else member.key
 
 
 def _failure(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:

@@ -85,7 +85,7 @@ def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decod
         array = to_mode(array, options.mode)
     if options.orient:
         array = oriented(array, header.orientation)
-    return Decoded(array, orientation=header.orientation, salvaged=salvaged)
+    return Decoded(array, 0, 1, header.orientation, salvaged)
 
 
 def _turbo(

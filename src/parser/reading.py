@@ -112,9 +112,15 @@ class MemberReader:
         try:
             if size != member.size:
                 raise ReadError(f"changed while reading: {member.size:,} bytes when listed, {size:,} now")
-            return self._read(descriptor, member)
+            if size > self._look_first:
+                return self._read(descriptor, member)
+            data = os.pread(descriptor, size, 0)
+            if len(data) < size:  # a signal, or the file became shorter
+                data = _pread(descriptor, size, 0)
         finally:
             os.close(descriptor)
+        require_image(data[:HEAD], member.key)
+        return data
 
     def _read(self, descriptor: int, member: Member) -> bytes:
         offset, size, stored, method = member.offset, member.size, member.stored, member.method

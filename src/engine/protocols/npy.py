@@ -79,6 +79,7 @@ class _StackWriter(ShardWriter):
         self._run: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         self._header_at = 0
         self._header_size = 0
+        self._nbytes = 0
         self._count = 0
         self._placements: list[Placement] = []
 
@@ -86,20 +87,19 @@ class _StackWriter(ShardWriter):
         run = (array.shape, array.dtype)
         if run != self._run:
             self._end_run()
-            self._start_run(run)
+            self._start_run(run, array.nbytes)
         self._file.write(pixels(array))
-        self._placements.append(Placement(self._position, array.nbytes, self._position))
-        self._position += array.nbytes
         self._count += 1
 
     def finish(self) -> list[Placement]:
         self._end_run()
         return self._placements
 
-    def _start_run(self, run: tuple[tuple[int, ...], np.dtype[Any]]) -> None:
+    def _start_run(self, run: tuple[tuple[int, ...], np.dtype[Any]], nbytes: int) -> None:
         shape, dtype = run
         longest = len(_MAGIC) + 2 + len(self._text((10**19, *shape), dtype)) + 1
         self._run = run
+        self._nbytes = nbytes
         self._count = 0
         self._header_at = self._position
         self._header_size = -(-longest // _ALIGN) * _ALIGN
@@ -111,6 +111,10 @@ class _StackWriter(ShardWriter):
             return
         self._file.seek(self._header_at)
         self._file.write(self._header())
+        nbytes, first = self._nbytes, self._position
+        self._position = first + self._count * nbytes
+        starts = [first + at * nbytes for at in range(self._count)]
+        self._placements += [Placement(start, nbytes, start) for start in starts]
         self._file.seek(self._position)
         self._run = None
 
