@@ -1,6 +1,7 @@
 """How much memory a worker may take."""
 
 import resource
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -13,8 +14,9 @@ _AT_LEAST = 4 << 30  # the largest image within the budgets fits
 _AT_MOST = 0.9  # of all memory
 
 
+@cache
 def usable_memory() -> int:
-    """Return the smaller of the machine's memory and every enclosing cgroup's limit, in bytes."""
+    """Return the machine's memory or the smallest limit of an enclosing cgroup, in bytes, as first seen."""
     limits = [_limit(group) for group in enclosing_groups("memory")]
     return min([psutil.virtual_memory().total, *(limit for limit in limits if limit is not None)])
 

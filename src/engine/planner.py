@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TypeAlias
 
 from ..parser.members import Entry, Member, NotImage, Unreadable
 from .records import Failure, Numbered, Skipped, Source, Unit
@@ -82,12 +82,8 @@ class PlanCounts:
     noted: int = 0
 
 
-class _Place(NamedTuple):
-    """A place in the cut: a member to convert, or one that is done and the unit it is recorded under."""
-
-    ordinal: int
-    member: Member
-    done: int | None
+_Place: TypeAlias = tuple[Numbered, int | None]
+"""A place in the cut: a member, and the unit it is recorded under if it is done."""
 
 
 class Planner:
@@ -181,7 +177,7 @@ class Planner:
         """Give a member the next place in the cut; one that is done must have it already."""
         if known is not None and known.ordinal != self._ordinal:
             return self._begin_again(self._take_held())
-        self._places.append(_Place(self._ordinal, member, None if known is None else known.unit))
+        self._places.append((Numbered(self._ordinal, member), None if known is None else known.unit))
         self._ordinal += 1
         self._weight += max(member.size, self._least_weight)
         quick = self._unit - self._first_unit < _QUICK
@@ -206,14 +202,14 @@ class Planner:
     def _cut_the_end(self) -> Iterator[Unit]:
         """Cut what is left of the listing into units that grow smaller."""
         ahead = deque(self._take_held())
-        left = sum(max(place.member.size, self._least_weight) for place in ahead)
+        left = sum(max(numbered.member.size, self._least_weight) for numbered, _ in ahead)
         while ahead:
             enough = max(left / _SHARE, self._unit_weight / _FINEST)
             unit: list[_Place] = []
             weight = 0
             while ahead and weight < enough:
                 unit.append(ahead.popleft())
-                weight += max(unit[-1].member.size, self._least_weight)
+                weight += max(unit[-1][0].member.size, self._least_weight)
             left -= weight
             if not self._agrees(unit):
                 yield from self._begin_again([*unit, *ahead])
@@ -222,7 +218,7 @@ class Planner:
 
     def _cut(self, places: list[_Place]) -> list[Unit]:
         """Make a unit of these places and return what is to be done of it, if anything."""
-        pending = tuple([Numbered(place.ordinal, place.member) for place in places if place.done is None])
+        pending = tuple([numbered for numbered, done in places if done is None])
         number = self._unit
         self._unit += 1
         return [self._planned(Unit(number, pending))] if pending else []
@@ -231,14 +227,14 @@ class Planner:
         """Whether the next unit, cut here, is recorded whole or not at all."""
         if not self._resuming:
             return True
-        done = {place.done for place in places}
+        done = {unit for _, unit in places}
         return done == {self._unit} or (done == {None} and not self._is_taken(places))
 
     def _is_taken(self, places: list[_Place]) -> bool:
         """Whether another unit is recorded under the next number or at one of these places."""
         if self._unit in self._state.done_units:
             return True
-        first, last = places[0].ordinal, places[-1].ordinal
+        first, last = places[0][0].ordinal, places[-1][0].ordinal
         nearest = bisect_left(self._done_spans, first, key=itemgetter(1))
         return nearest < len(self._done_spans) and self._done_spans[nearest][0] <= last
 
@@ -248,9 +244,9 @@ class Planner:
         self._unit = self._first_unit = max(self._unit, self._state.next_unit)
         self._ordinal = max(self._ordinal, self._state.next_ordinal)
         self._reopen(self._unit, self._ordinal)
-        for place in places:
-            if place.done is None:
-                yield from self._place(place.member, None)
+        for numbered, done in places:
+            if done is None:
+                yield from self._place(numbered.member, None)
 
     def _planned(self, unit: Unit) -> Unit:
         self.counts.planned += len(unit.members)

@@ -13,8 +13,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from joblib.executor import get_memmapping_executor
@@ -97,8 +98,12 @@ def run_batches(
     workers: int,
     backend: Backend = "loky",
     ahead: int = 2,
+    gather: float = 0,
 ) -> Generator[list[Result], None, None]:
-    """Do as `run` does, and yield all results together that came while the consumer was busy."""
+    """Do as `run` does, and yield all results together that came while the consumer was busy.
+
+    Processes' results also wait for each other, `gather` seconds behind the first, while more are to come.
+    """
     check_workers(workers, backend)
     source = _Drawn(tasks, pause_after=workers if backend == "loky" else None)
     processes = _processes() if backend == "loky" else None
@@ -116,26 +121,32 @@ def run_batches(
         results = parallel(delayed(function)(task) for task in source)
     received = 0
 
+    def come(seconds: float | None) -> bool:
+        """Wait for a result, for ever or so long; whether there is one."""
+        if processes is None or not processes.started or source.all_given(received):
+            return seconds is None
+        with suppress(Empty):
+            processes.finished.get(timeout=seconds)
+            return True
+        return False
+
     def take() -> Any:
         nonlocal received
-        if processes is not None and processes.started and not source.all_given(received):
-            processes.finished.get()
         result = next(results)
         received += 1
         return pickle.loads(result) if processes is not None else result
 
-    def more() -> bool:
-        return processes is not None and not processes.finished.empty() and not source.all_given(received)
-
     try:
         while True:
+            come(None)
             try:
                 batch = [take()]
             except StopIteration:
                 break
+            until = time.monotonic() + gather
             failed: Exception | None = None
             try:
-                while more():
+                while come(max(0, until - time.monotonic())):
                     batch.append(take())
             except Exception as error:  # noqa: BLE001 - raised below, behind the results that came before it
                 failed = error

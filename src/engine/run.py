@@ -139,6 +139,7 @@ class Run:
                 self._record(results)
         finally:
             seen.close()
+        self._sampler.finish()
         self._commit([])
         gone = pruned = 0
         if options.limit is None:

@@ -109,9 +109,13 @@ class Sampler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.finish()
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Take the last reading while the caller goes on; leaving waits for it."""
         self._stopping = True
         self._wake.set()
-        self._thread.join()
 
     def before_the_end(self) -> None:
         """Say that the last work is under way: a short run's shares of memory are measured now."""

@@ -14,7 +14,7 @@ from .jpeg import JpegHeader, read_header
 from .options import DecodeOptions
 from .pixels import Decoded, check_pixels
 from .scratch import Scratch
-from .signature import HEAD, KNOWN_WITHOUT_DECODER, describe, sniff
+from .signature import HEAD, JPEG, KNOWN_WITHOUT_DECODER, describe, sniff
 
 __all__ = ["decode"]
 
@@ -39,14 +39,14 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
     Raises:
         DecodeError: and nothing else, here or from the iterator, with one line that says why.
     """
-    kind = sniff(data[:HEAD])
-    if kind == "JPEG":
+    if data.startswith(JPEG):
         try:
             return iter((_jpeg(data, options, scratch),))
         except DecodeError:
             raise
         except Exception as error:
             raise DecodeError(_one_line(error)) from error
+    kind = sniff(data[:HEAD])
     if kind is None:
         raise DecodeError(f"no image: {describe(data[:HEAD])}")
     if kind in KNOWN_WITHOUT_DECODER:
@@ -83,7 +83,7 @@ def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decod
         from .modes import to_mode  # noqa: PLC0415 - as `_frames` does
 
         array = to_mode(array, options.mode)
-    if options.orient:
+    if options.orient and header.orientation != 1:
         array = oriented(array, header.orientation)
     return Decoded(array, 0, 1, header.orientation, salvaged)
 

@@ -11,7 +11,7 @@ from ..errors import ArchiveError, ReadError
 from .members import Member
 from .names import shown_path
 from .options import RATIO_FROM, ReadBudget
-from .signature import HEAD, require_image
+from .signature import HEAD, JPEG, require_image
 from .unpacking import unpack, unpack_head
 
 __all__ = ["ArchiveState", "MemberReader", "archive_state"]
@@ -119,7 +119,8 @@ class MemberReader:
                 data = _pread(descriptor, size, 0)
         finally:
             os.close(descriptor)
-        require_image(data[:HEAD], member.key)
+        if not data.startswith(JPEG):
+            require_image(data[:HEAD], member.key)
         return data
 
     def _read(self, descriptor: int, member: Member) -> bytes:

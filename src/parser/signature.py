@@ -8,6 +8,7 @@ from ..errors import DecodeError
 
 __all__ = [
     "HEAD",
+    "JPEG",
     "KNOWN_WITHOUT_DECODER",
     "NotAnImage",
     "describe",
@@ -17,6 +18,9 @@ __all__ = [
 
 HEAD: Final = 512
 """Bytes that `sniff` and `describe` want to see: a tar's magic stands at 257."""
+
+JPEG: Final = b"\xff\xd8\xff"
+"""How a JPEG begins."""
 
 KNOWN_WITHOUT_DECODER: Final = frozenset({"HEIF", "JPEG XL", "JPEG XR"})
 """Image formats that are recognised so that they fail with their name, instead of passing for no image."""
@@ -93,7 +97,7 @@ def require_image(head: bytes, key: str) -> str:
 
 
 _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"\xff\xd8\xff", "JPEG"),
+    (JPEG, "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
