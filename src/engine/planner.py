@@ -27,7 +27,6 @@ MAX_UNIT_MEMBERS = 4096
 _HELD_UNITS = 1  # kept back, in case the listing ends
 _FINEST = 4  # so many times smaller than others are the smallest units on purpose
 _QUICK = 2  # so many of these come first
-_SHARE = 3  # of what is left at the end, one in so many goes into the next unit
 
 Note = Failure | Skipped
 
@@ -91,8 +90,8 @@ class Planner:
 
     Args:
         state: where the dataset stands.
-        unit_bytes: a unit ends with the member that brings its source bytes to this, or to a quarter of
-            this at the beginning of a generation and of what is left at its end.
+        unit_bytes: a unit ends with the member that brings its source bytes to this; the first ones of a
+            generation at a quarter of it, the last ones at half of what is left, or at that quarter.
         lookup: what a worker made of a key, as the manifest holds it.
         first_time: whether a key occurs for the first time in this listing.
         keep: told the ordinal of every recorded entry that the archive still has.
@@ -200,11 +199,11 @@ class Planner:
         return places
 
     def _cut_the_end(self) -> Iterator[Unit]:
-        """Cut what is left of the listing into units that grow smaller."""
+        """Cut what is left of the listing, half of the rest at a time."""
         ahead = deque(self._take_held())
         left = sum(max(numbered.member.size, self._least_weight) for numbered, _ in ahead)
         while ahead:
-            enough = max(left / _SHARE, self._unit_weight / _FINEST)
+            enough = max(left / 2, self._unit_weight / _FINEST)
             unit: list[_Place] = []
             weight = 0
             while ahead and weight < enough:

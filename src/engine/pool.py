@@ -102,7 +102,7 @@ def run_batches(
 ) -> Generator[list[Result], None, None]:
     """Do as `run` does, and yield all results together that came while the consumer was busy.
 
-    Processes' results also wait for each other, `gather` seconds behind the first, while more are to come.
+    Results of processes wait for each other too, `gather` seconds behind the first, while tasks are left.
     """
     check_workers(workers, backend)
     source = _Drawn(tasks, pause_after=workers if backend == "loky" else None)
@@ -146,7 +146,7 @@ def run_batches(
             until = time.monotonic() + gather
             failed: Exception | None = None
             try:
-                while come(max(0, until - time.monotonic())):
+                while come(0 if source.exhausted else max(0, until - time.monotonic())):
                     batch.append(take())
             except Exception as error:  # noqa: BLE001 - raised below, behind the results that came before it
                 failed = error
@@ -194,31 +194,31 @@ class _Drawn(Iterator[Any]):
         self._tasks = iter(tasks)
         self._pause_after = pause_after
         self._count = 0
-        self._exhausted = False
+        self.exhausted = False
         self.error: BaseException | None = None
 
     def __next__(self) -> Any:
-        if self._exhausted:
+        if self.exhausted:
             raise StopIteration
         if self._count == self._pause_after:
             time.sleep(_SENDING_SECONDS)
         try:
             task = next(self._tasks)
         except StopIteration:
-            self._exhausted = True
+            self.exhausted = True
             raise
         except BaseException as error:
             if threading.current_thread() is threading.main_thread() and not isinstance(error, Exception):
                 raise
             self.error = error
-            self._exhausted = True
+            self.exhausted = True
             raise StopIteration from None
         self._count += 1
         return task
 
     def all_given(self, results: int) -> bool:
         """Whether no task is left and so many results are all there will be."""
-        return self._exhausted and results >= self._count
+        return self.exhausted and results >= self._count
 
 
 _LokyBackend: Any = BACKENDS["loky"]

@@ -56,9 +56,9 @@ class Supervisor:
 
     @property
     def ending(self) -> bool:
-        """Whether all units are given out and a worker has no more to do, or the only one its last."""
+        """Whether all units are given out and each worker is at its last."""
         feed = self._feed
-        return feed is not None and feed.exhausted and feed.under_way <= max(1, self._workers - 1)
+        return feed is not None and feed.exhausted and feed.under_way <= self._workers
 
     def results(self, units: Iterator[Unit]) -> Generator[list[UnitResult], None, None]:
         """Yield the result of every unit, in the order they finish; together what came meanwhile.

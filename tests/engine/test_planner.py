@@ -92,8 +92,8 @@ def test_a_unit_holds_4096_members_at_most():
 
 def test_the_first_units_are_small_and_the_last_ones_grow_smaller():
     units = Ledger().run((member(f"{i:02}", 1) for i in range(41)), unit_bytes=8)
-    assert [len(unit.members) for unit in units] == [2, 2, 8, 8, 8, 5, 3, 2, 2, 1]
-    assert [unit.number for unit in units] == list(range(10))
+    assert [len(unit.members) for unit in units] == [2, 2, 8, 8, 8, 7, 3, 2, 1]
+    assert [unit.number for unit in units] == list(range(9))
 
 
 def test_units_are_planned_while_the_listing_goes_on():
