@@ -118,6 +118,16 @@ class Unit(Travelling):
     members: tuple[Numbered, ...]
     quarantined: tuple[Failure, ...] = ()
 
+    def __reduce__(self) -> tuple[Any, Any]:
+        """Members travel as plain tuples, at a quarter of what named ones cost."""
+        rows = [(ordinal, *member) for ordinal, member in self.members]
+        return _unit_of, (self.number, rows, self.quarantined)
+
+
+def _unit_of(number: int, rows: list[tuple[Any, ...]], quarantined: tuple[Failure, ...]) -> Unit:
+    members = tuple([Numbered(ordinal, Member(*member)) for ordinal, *member in rows])
+    return Unit(number, members, quarantined)
+
 
 class Placed(NamedTuple):
     """Where a sample went: which of the unit's shards, which record in it, which bytes."""

@@ -37,26 +37,26 @@ def list_folder(root: str, prefix: str = "") -> Iterator[Entry]:
         A Member for each regular file; NotImage for links, pipes and devices; Unreadable for what the
         file system refuses.
     """
-    top = root.rstrip("/") + "/"
-    start = len(top)
-    levels = [(top, _names(root))]
+    levels = [(root.rstrip("/") + "/", prefix, _names(root))]
     while levels:
-        folder, names = levels[-1]
+        folder, before, names = levels[-1]
         for name in names:
             path = folder + name
+            key = before + name if name.isascii() else key_of_name(name, before)
             try:
                 status = os.lstat(path)
-                if stat.S_ISDIR(status.st_mode):
-                    levels.append((path + "/", _names(path)))
+                kind = stat.S_IFMT(status.st_mode)
+                if kind == stat.S_IFDIR:
+                    levels.append((path + "/", key + "/", _names(path)))
                     break
             except OSError as error:
-                yield Unreadable(key_of_name(path[start:], prefix), "ReadError", error.strerror or str(error))
+                yield Unreadable(key, "ReadError", error.strerror or str(error))
                 continue
-            key = key_of_name(path[start:], prefix)
-            if stat.S_ISREG(status.st_mode):
-                yield Member(key, path, 0, status.st_size, status.st_size, storable_time(status.st_mtime_ns))
+            if kind == stat.S_IFREG:
+                size = status.st_size
+                yield Member(key, path, 0, size, size, storable_time(status.st_mtime_ns))
             else:
-                yield NotImage(key, _SPECIAL.get(stat.S_IFMT(status.st_mode), "special file"))
+                yield NotImage(key, _SPECIAL.get(kind, "special file"))
         else:
             levels.pop()
 
