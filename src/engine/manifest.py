@@ -63,21 +63,24 @@ class Manifest:
             )
             self._db.execute("PRAGMA trusted_schema = OFF")
             self._db.execute(f"PRAGMA synchronous = {'EXTRA' if fsync else 'OFF'}")
-            if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            created = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if created:
                 with self._transaction():
                     for statement in SCHEMA.split(";"):
                         self._db.execute(statement)
                     first = {"format": FORMAT, **settings}
                     self._db.executemany("INSERT INTO dataset VALUES (?, ?)", first.items())
-            check_schema(self._db, self._path)
-            if not has_colours(self._db):
-                self._db.execute("ALTER TABLE samples ADD COLUMN colours TEXT")
+            else:
+                check_schema(self._db, self._path)
+                if not has_colours(self._db):
+                    self._db.execute("ALTER TABLE samples ADD COLUMN colours TEXT")
         except sqlite3.DatabaseError as error:
             raise _storage_error(self._path, error) from error
         self.run = 0
         self._known = KnownKeys(self._db, self._lock)
         self._lost: frozenset[int] = frozenset()
-        self._fresh = not self._any("shards", "failures", "skipped")
+        self._empty = created
+        self._fresh = created or not self._any("shards", "failures", "skipped")
 
     @property
     def fresh(self) -> bool:
@@ -142,6 +145,8 @@ class Manifest:
         Args:
             present: gives the size in bytes of a shard's file by its name, None where there is none.
         """
+        if self._empty:
+            return PlanState()
         units = "SELECT unit FROM shards UNION SELECT unit FROM failures UNION SELECT unit FROM skipped"
         ordinals = "SELECT MAX(ordinal) FROM {}"
         highest = self._rows(f"SELECT MAX(unit) FROM ({units})")[0][0]  # noqa: S608
@@ -200,6 +205,7 @@ class Manifest:
         vanished: list[str] = []
         with self._transaction():
             self._known.forget()
+            self._empty = False
             for result in results:
                 vanished += self._replace(result)
             for note in notes:

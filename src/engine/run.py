@@ -120,12 +120,12 @@ class Run:
         state = manifest.plan_state(sizes.get)
         manifest.put_settings({"open_unit": state.open_unit, "open_ordinal": state.open_ordinal})
         damaged = self._find_damaged(state) if options.repair else frozenset()
-        seen = SeenKeys()
+        seen = None if self._keys_differ() else SeenKeys()
         planner = Planner(
             state,
             unit_bytes=max(1, options.shard_bytes // _PIXELS_PER_SOURCE_BYTE),  # it fills a shard
             lookup=manifest.known,
-            first_time=_always if self._keys_differ() else seen.first_time,
+            first_time=_always if seen is None else seen.first_time,
             keep=self._kept.add,
             note=self._notes.append,
             reopen=lambda unit, ordinal: manifest.put_settings({"open_unit": unit, "open_ordinal": ordinal}),
@@ -138,7 +138,8 @@ class Run:
                 redone.update(result.number for result in results)
                 self._record(results)
         finally:
-            seen.close()
+            if seen is not None:
+                seen.close()
         self._sampler.finish()
         self._commit([])
         gone = pruned = 0
