@@ -15,6 +15,7 @@ PARTIAL_FOLDER = ".partial"
 _SMALL = 64 * 1024
 _BUFFER = 1024 * 1024
 _EARLY = 1024 * 1024  # bytes on which the device may begin while more are being made
+_MEMORY = {"tmpfs", "ramfs"}
 _SYNC_FILE_RANGE_WRITE, _SYNC_FILE_RANGE_WAIT = 2, 1 | 2 | 4  # sync_file_range(2)
 _CANNOT_WAIT = {errno.ENOSYS, errno.EINVAL, errno.ESPIPE}  # not to be had of this system or file system
 
@@ -41,6 +42,7 @@ class NewFile:
         self._pending = bytearray()
         self._pending_at = 0
         self._position = 0
+        early = early and not _in_memory(os.fstat(self._descriptor).st_dev)
         self._begun = 0 if early else None  # up to where the device was told to begin
         self.size = 0
         self.write_ns = 0
@@ -52,14 +54,12 @@ class NewFile:
         length = view.nbytes
         if length == 0:
             return 0
-        if view.ndim != 1 or view.format != "B":
-            view = view.cast("B")
         pending = self._pending
         if self._pending_at + len(pending) != self._position:
             self.flush()
             pending, self._pending_at = self._pending, self._position
         if length < _SMALL:
-            pending += view
+            pending.extend(view)
             if len(pending) >= _BUFFER:
                 self.flush()
         elif pending:
@@ -168,6 +168,17 @@ class NewFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+@cache
+def _in_memory(device: int) -> bool:
+    """Whether a file system is memory and has no device behind it, by proc_pid_mountinfo(5)."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    except OSError:
+        return False
+    return any(mount[2] == number and mount[mount.index("-") + 1] in _MEMORY for mount in mounts)
 
 
 @cache

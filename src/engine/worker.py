@@ -14,7 +14,7 @@ from ..parser.pixels import Decoded
 from ..parser.reading import MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
-from .checksums import array_checksum, bytes_checksum
+from .checksums import bytes_checksum
 from .claims import claim_writer
 from .counters import read_counters
 from .limits import limit_memory
@@ -214,10 +214,10 @@ class _Attempt:
     def _write(self, numbered: Numbered, image: Decoded, source_xxh3: str, files: UnitFiles) -> None:
         """Write an image and keep what `_rows` needs to tell of it."""
         array, frame = image.array, image.frame
-        xxh3 = array_checksum(array)
+        xxh3 = bytes_checksum(array.data)
         hashed = _now()
         try:
-            files.add(_key(numbered.member, frame), array)
+            files.add(numbered.member.key if frame == 0 else _key(numbered.member, frame), array)
         except OSError:
             raise
         except Exception as error:

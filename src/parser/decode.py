@@ -41,7 +41,11 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
     """
     if data.startswith(JPEG):
         try:
-            return iter((_jpeg(data, options, scratch),))
+            header = read_header(data)
+            array = _turbo(data, header, options, scratch)
+            if array is None:
+                return iter((_second_try(data, header, options),))
+            return iter((_finished(array, header, options),))
         except DecodeError:
             raise
         except Exception as error:
@@ -63,22 +67,22 @@ def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[
         raise DecodeError(_one_line(error)) from error
 
 
-def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decoded:
-    header = read_header(data)
-    array = _turbo(data, header, options, scratch)
-    salvaged = False
-    if array is None:
-        try:
-            decoded = next(_frames(data, "JPEG", options))
-        except DecodeError:
+def _second_try(data: bytes, header: JpegHeader, options: DecodeOptions) -> Decoded:
+    """Decode by Pillow, and salvage what Pillow refuses."""
+    try:
+        return next(_frames(data, "JPEG", options))
+    except DecodeError:
+        raise
+    except Exception:
+        array = _turbo(data, header, options, strict=False) if options.salvage else None
+        if array is None:
             raise
-        except Exception:
-            array = _turbo(data, header, options, strict=False) if options.salvage else None
-            if array is None:
-                raise
-            salvaged = True
-        else:
-            return decoded
+    return _finished(array, header, options, salvaged=True)
+
+
+def _finished(
+    array: NDArray[np.uint8], header: JpegHeader, options: DecodeOptions, *, salvaged: bool = False
+) -> Decoded:
     if options.mode != "native":
         from .modes import to_mode  # noqa: PLC0415 - as `_frames` does
 
@@ -102,7 +106,8 @@ def _turbo(
         if not (width and height):
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
             components = _COMPONENTS.get(colours, 0)
-        check_pixels(width, height, options.max_pixels)
+        if width * height > options.max_pixels:
+            check_pixels(width, height, options.max_pixels)
         buffer = None if scratch is None else scratch.room(width * height * components)
         if components == 3:
             rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer, strict=strict)

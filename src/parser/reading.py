@@ -90,13 +90,27 @@ class MemberReader:
         try:
             if member.offset or member.local_header:
                 return self._read(self._archive(member.path), member)
-            return self._read_file(member)
+            size = member.size
+            descriptor, found = _open(member.path)
+            try:
+                if found != size:
+                    raise ReadError(f"changed while reading: {size:,} bytes when listed, {found:,} now")
+                if size > self._look_first:
+                    return self._read(descriptor, member)
+                data = os.pread(descriptor, size, 0)
+                if len(data) < size:  # a signal, or the file became shorter
+                    data = _pread(descriptor, size, 0)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise ReadError(f"cannot be read: {error.strerror or error}") from error
         except MemoryError as error:
             raise ReadError(f"{member.size:,} bytes do not fit into memory") from error
         except (ValueError, OverflowError) as error:  # a NUL in a path, an offset past what files can have
             raise ReadError(f"cannot be read: {error}") from error
+        if not data.startswith(JPEG):
+            require_image(data[:HEAD], member.key)
+        return data
 
     def _archive(self, path: str) -> int:
         if path != self._path or self._descriptor < 0:
@@ -106,22 +120,6 @@ class MemberReader:
             self._path = path
             self.check()
         return self._descriptor
-
-    def _read_file(self, member: Member) -> bytes:
-        descriptor, size = _open(member.path)
-        try:
-            if size != member.size:
-                raise ReadError(f"changed while reading: {member.size:,} bytes when listed, {size:,} now")
-            if size > self._look_first:
-                return self._read(descriptor, member)
-            data = os.pread(descriptor, size, 0)
-            if len(data) < size:  # a signal, or the file became shorter
-                data = _pread(descriptor, size, 0)
-        finally:
-            os.close(descriptor)
-        if not data.startswith(JPEG):
-            require_image(data[:HEAD], member.key)
-        return data
 
     def _read(self, descriptor: int, member: Member) -> bytes:
         offset, size, stored, method = member.offset, member.size, member.stored, member.method
