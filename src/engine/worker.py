@@ -10,7 +10,6 @@ from typing import Any
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ..parser.decode import decode
 from ..parser.members import Member
-from ..parser.pixels import Decoded
 from ..parser.reading import MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
@@ -186,7 +185,6 @@ class _Attempt:
         if ordinal in self._refused:
             self._failures.append(self._refused[ordinal])
             return
-        spent = self._spent
         xxh3 = None
         try:
             data = reader.read(member)
@@ -199,41 +197,36 @@ class _Attempt:
         except NotAnImage as reason:
             source = Source(member.size, member.mtime_ns, xxh3)
             self._skipped.append(Skipped(member.key, ordinal, str(reason), source))
+            return
         except (ReadError, DecodeError) as error:
             stage: Stage = "read" if isinstance(error, ReadError) else "decode"
             source = Source(member.size, member.mtime_ns, xxh3)
             self._failures.append(_failure(numbered, stage, error, source))
-        else:
-            spent.read += read - spent.mark
-            spent.hash += hashed - read
-            spent.decode += decoded - hashed
-            spent.mark = decoded
-            for image in images:
-                self._write(numbered, image, xxh3, files)
-
-    def _write(self, numbered: Numbered, image: Decoded, source_xxh3: str, files: UnitFiles) -> None:
-        """Write an image and keep what `_rows` needs to tell of it."""
-        array, frame = image.array, image.frame
-        xxh3 = bytes_checksum(array.data)
-        hashed = _now()
-        try:
-            files.add(numbered.member.key if frame == 0 else _key(numbered.member, frame), array)
-        except OSError:
-            raise
-        except Exception as error:
-            stage: Stage = "write" if isinstance(error, MemberError) else "dump"
-            member = numbered.member
-            source = Source(member.size, member.mtime_ns, source_xxh3)
-            raise _RefusedSampleError(numbered.ordinal, _failure(numbered, stage, error, source)) from error
-        self._pixel_bytes += array.nbytes
-        spec = array.dtype, array.shape
-        if spec != self._spec:
-            self._spec, self._spec_text = spec, (array.dtype.str, str([*array.shape]))
-        self._written.append((numbered, image[1:], self._spec_text, xxh3, source_xxh3))
+            return
         spent = self._spent
-        spent.hash += hashed - spent.mark
-        spent.mark = _now()
-        spent.dump += spent.mark - hashed
+        spent.read += read - spent.mark
+        spent.decode += decoded - hashed
+        hashing = hashed - read
+        for image in images:
+            array = image.array
+            checksum = bytes_checksum(array.data)
+            hashed = _now()
+            hashing += hashed - decoded
+            try:
+                files.add(_key(member, image.frame) if image.frame else member.key, array)
+            except OSError:
+                raise
+            except Exception as error:
+                raise _refused_sample(numbered, error, xxh3) from error
+            spec = array.dtype, array.shape
+            if spec != self._spec:
+                self._spec, self._spec_text = spec, (array.dtype.str, str([*array.shape]))
+            self._written.append((numbered, image[1:], self._spec_text, checksum, xxh3))
+            self._pixel_bytes += array.nbytes
+            decoded = _now()
+            spent.dump += decoded - hashed
+        spent.hash += hashing
+        spent.mark = decoded
 
     def _rows(self, placed: list[Placed]) -> tuple[tuple[Any, ...], ...]:
         """What the manifest is to say of each sample."""
@@ -269,6 +262,12 @@ class _Attempt:
 def _key(member: Member, frame: int) -> str:
     """The key of a member's frame."""
     return f"{member.key}#{frame}" if frame else member.key
+
+
+def _refused_sample(numbered: Numbered, error: Exception, xxh3: str) -> _RefusedSampleError:
+    stage: Stage = "write" if isinstance(error, MemberError) else "dump"
+    source = Source(numbered.member.size, numbered.member.mtime_ns, xxh3)
+    return _RefusedSampleError(numbered.ordinal, _failure(numbered, stage, error, source))
 
 
 def _failure(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:
