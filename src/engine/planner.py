@@ -116,7 +116,7 @@ class Planner:
     ) -> None:
         self._state = state
         self._unit_weight = unit_bytes
-        self._least_weight = max(1, unit_bytes // MAX_UNIT_MEMBERS)
+        self._least_weight = -(-unit_bytes // MAX_UNIT_MEMBERS)  # of so many members a unit is full
         self._lookup = lookup
         self._first_time = first_time
         self._keep = keep

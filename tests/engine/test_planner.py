@@ -86,8 +86,11 @@ def test_a_unit_ends_with_the_member_that_fills_it():
 
 
 def test_a_unit_holds_4096_members_at_most():
-    units = Ledger().run((member(str(i), 0) for i in range(5 * MAX_UNIT_MEMBERS)), unit_bytes=1 << 20)
-    assert max(len(unit.members) for unit in units) == MAX_UNIT_MEMBERS
+    for unit_bytes in (1 << 20, (1 << 20) - 1, 5000):
+        units = Ledger().run((member(str(i), 0) for i in range(5 * MAX_UNIT_MEMBERS)), unit_bytes=unit_bytes)
+        most = max(len(unit.members) for unit in units)
+        assert most <= MAX_UNIT_MEMBERS
+        assert most == MAX_UNIT_MEMBERS or unit_bytes == 5000
 
 
 def test_the_first_units_are_small_and_the_last_ones_grow_smaller():
