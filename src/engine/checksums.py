@@ -13,4 +13,4 @@ def array_checksum(array: Array) -> str:
     return xxh3_64_hexdigest(np.ascontiguousarray(array).data if array.nbytes else b"")
 
 
-bytes_checksum = xxh3_64_hexdigest  # of encoded bytes, likewise
+bytes_checksum = xxh3_64_hexdigest  # of any bytes in one piece, likewise

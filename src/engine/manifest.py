@@ -79,7 +79,6 @@ class Manifest:
         self.run = 0
         self._known = KnownKeys(self._db, self._lock)
         self._lost: frozenset[int] = frozenset()
-        self._empty = created
         self._fresh = created or not self._any("shards", "failures", "skipped")
 
     @property
@@ -145,8 +144,6 @@ class Manifest:
         Args:
             present: gives the size in bytes of a shard's file by its name, None where there is none.
         """
-        if self._empty:
-            return PlanState()
         units = "SELECT unit FROM shards UNION SELECT unit FROM failures UNION SELECT unit FROM skipped"
         ordinals = "SELECT MAX(ordinal) FROM {}"
         highest = self._rows(f"SELECT MAX(unit) FROM ({units})")[0][0]  # noqa: S608
@@ -205,7 +202,6 @@ class Manifest:
         vanished: list[str] = []
         with self._transaction():
             self._known.forget()
-            self._empty = False
             for result in results:
                 vanished += self._replace(result)
             for note in notes:

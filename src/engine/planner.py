@@ -178,7 +178,7 @@ class Planner:
             return self._begin_again(self._take_held())
         self._places.append((Numbered(self._ordinal, member), None if known is None else known.unit))
         self._ordinal += 1
-        self._weight += max(member.size, self._least_weight)
+        self._weight += self._weigh(member)
         quick = self._unit - self._first_unit < _QUICK
         if self._weight * (_FINEST if quick else 1) < self._unit_weight:
             return ()
@@ -191,6 +191,10 @@ class Planner:
             return self._cut(oldest)
         return self._begin_again([*oldest, *self._take_held()])
 
+    def _weigh(self, member: Member) -> int:
+        """What a member adds to its unit: its bytes, or its share in the most members that one may hold."""
+        return max(member.size, self._least_weight)
+
     def _take_held(self) -> list[_Place]:
         """Return all places that are in no unit yet, and forget them."""
         places = [*chain.from_iterable(self._held), *self._places]
@@ -201,14 +205,14 @@ class Planner:
     def _cut_the_end(self) -> Iterator[Unit]:
         """Cut what is left of the listing, half of the rest at a time."""
         ahead = deque(self._take_held())
-        left = sum(max(numbered.member.size, self._least_weight) for numbered, _ in ahead)
+        left = sum(self._weigh(numbered.member) for numbered, _ in ahead)
         while ahead:
             enough = max(left / 2, self._unit_weight / _FINEST)
             unit: list[_Place] = []
             weight = 0
             while ahead and weight < enough:
                 unit.append(ahead.popleft())
-                weight += max(unit[-1][0].member.size, self._least_weight)
+                weight += self._weigh(unit[-1][0].member)
             left -= weight
             if not self._agrees(unit):
                 yield from self._begin_again([*unit, *ahead])

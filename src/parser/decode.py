@@ -106,8 +106,7 @@ def _turbo(
         if not (width and height):
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
             components = _COMPONENTS.get(colours, 0)
-        if width * height > options.max_pixels:
-            check_pixels(width, height, options.max_pixels)
+        check_pixels(width, height, options.max_pixels)
         buffer = None if scratch is None else scratch.room(width * height * components)
         if components == 3:
             rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer, strict=strict)

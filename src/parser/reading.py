@@ -97,9 +97,7 @@ class MemberReader:
                     raise ReadError(f"changed while reading: {size:,} bytes when listed, {found:,} now")
                 if size > self._look_first:
                     return self._read(descriptor, member)
-                data = os.pread(descriptor, size, 0)
-                if len(data) < size:  # a signal, or the file became shorter
-                    data = _pread(descriptor, size, 0)
+                data = _pread(descriptor, size, 0)
             finally:
                 os.close(descriptor)
         except OSError as error:
