@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -118,9 +118,11 @@ def run_batches(
     )
     if processes is not None:
         packed = bytes(loky_dumps(function))
-        results = parallel(delayed(_call_packed)(packed, pickle.dumps(task)) for task in source)
+        calls = (delayed(_call_packed)(packed, pickle.dumps(task)) for task in source)
     else:
-        results = parallel(delayed(function)(task) for task in source)
+        calls = (delayed(function)(task) for task in source)
+    with _deaths_are_errors():
+        results = parallel(calls)  # hands out the first tasks
     received = 0
 
     def come(seconds: float | None) -> bool:
@@ -134,7 +136,8 @@ def run_batches(
 
     def take() -> Any:
         nonlocal received
-        result = next(results)
+        with _deaths_are_errors():
+            result = next(results)
         received += 1
         return pickle.loads(result) if processes is not None else result
 
@@ -155,17 +158,24 @@ def run_batches(
             yield batch
             if failed is not None:
                 raise failed
-    except TerminatedWorkerError as error:
-        raise WorkerError(
-            "a worker process died (killed, out of memory, or crashed in a native library); "
-            "run the same command again to go on from what is committed"
-        ) from error
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib counts what an early end leaves undone
             results.close()
     if source.error is not None:
         raise source.error
+
+
+@contextmanager
+def _deaths_are_errors() -> Iterator[None]:
+    """Say what the death of a worker means."""
+    try:
+        yield
+    except TerminatedWorkerError as error:
+        raise WorkerError(
+            "a worker process died (killed, out of memory, or crashed in a native library); "
+            "run the same command again to go on from what is committed"
+        ) from error
 
 
 def shutdown() -> None:

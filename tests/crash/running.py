@@ -32,7 +32,7 @@ def finish(process, code, within=60):
     begin = time.monotonic()
     out, err = process.communicate(timeout=within)
     assert process.returncode == code, err
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
     return time.monotonic() - begin, out, err
 
 

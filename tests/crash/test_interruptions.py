@@ -198,7 +198,7 @@ def test_killed_again_and_again_at_any_time(archive, tmp_path, attempt):
             except subprocess.TimeoutExpired:
                 process.kill()
         _, err = process.communicate()
-        assert "Traceback" not in err
+        assert "Traceback" not in err, err
         assert process.returncode in (0, -signal.SIGKILL), err
     finish(start(archive[0], tmp_path / "out"), 0)
     assert contents(tmp_path / "out") == archive[1]

@@ -132,6 +132,20 @@ def test_closing_kills_the_workers():
     assert len(list(pool.run(square, range(4), workers=2))) == 4
 
 
+def tasks_that_outlast_a_worker():
+    """The third task is drawn when the pool has seen that the first two were their workers' last."""
+    yield from (3, 3)
+    time.sleep(0.5)
+    yield from (5, 6)
+
+
+def test_a_worker_that_dies_while_the_first_tasks_are_handed_out_is_the_same_error():
+    all_started(2)
+    with pytest.raises(WorkerError, match="same command again"):
+        list(pool.run(die, tasks_that_outlast_a_worker(), workers=2))
+    assert len(list(pool.run(square, range(4), workers=2))) == 4
+
+
 def test_a_worker_that_dies_is_an_error_with_a_remedy():
     with pytest.raises(WorkerError, match="same command again"):
         list(pool.run(die, range(6), workers=2))
