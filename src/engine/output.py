@@ -3,10 +3,10 @@
 import ctypes
 import errno
 import os
-import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from time import perf_counter_ns as _now
 from typing import Any
 
 __all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_paths", "wait_for_writing"]
@@ -30,6 +30,7 @@ class NewFile:
         early: let the device begin with what is written, since `commit` will wait for all of it.
 
     Attributes:
+        early: likewise, where there is a device: not in memory.
         write_ns: time spent in system calls that write, in ns.
         error: the first error of such a call; libraries that call back may hide it behind their own.
         size: bytes from the start to the last byte written.
@@ -39,60 +40,59 @@ class NewFile:
         self.path = os.fspath(path)
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self.path, flags, 0o666)
-        self._pending = bytearray()
-        self._pending_at = 0
+        self._pending = bytearray()  # they end at the position
         self._position = 0
-        early = early and not _in_memory(os.fstat(self._descriptor).st_dev)
-        self._begun = 0 if early else None  # up to where the device was told to begin
+        self.early = early and not _in_memory(os.fstat(self._descriptor).st_dev)
+        self._begun = 0 if self.early else None  # up to where the device was told to begin
         self.size = 0
         self.write_ns = 0
         self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
-        """Write all bytes of any C-contiguous buffer at the current position; return how many."""
+        """Write all bytes of any C-contiguous buffer at the current position; return how many.
+
+        Where it is empty, gathered bytes leave.
+        """
         view = memoryview(data)
         length = view.nbytes
-        if length == 0:
+        pending, begun = self._pending, self._begun
+        end = self._position + length
+        if not length and not pending:
             return 0
-        pending = self._pending
-        if self._pending_at + len(pending) != self._position:
-            self.flush()
-            pending, self._pending_at = self._pending, self._position
-        if length < _SMALL:
+        if 0 < length < _SMALL:
             pending.extend(view)
+            self._position = end
             if len(pending) >= _BUFFER:
                 self.flush()
-        elif pending:
-            self._put([pending, view], len(pending) + length)
-            self._pending = bytearray()
         else:
-            self._put([view], length)
-        self._position += length
-        self.size = max(self.size, self._position)
+            begin = _now()
+            start = self._position - len(pending)
+            try:
+                done = os.pwritev(self._descriptor, (pending, view) if pending else (view,), start)
+                if start + done < end:
+                    self._put_rest(b"".join((pending, view)), start, done)
+            except OSError as error:
+                self.error = self.error or error
+                raise
+            self._position = end
+            if pending:
+                self._pending = bytearray()
+            if begun is not None and end - begun >= _EARLY:
+                _begin_writing(self._descriptor, begun, end - begun)
+                self._begun = end
+            self.write_ns += _now() - begin
+        self.size = max(self.size, end)
         return length
 
     def flush(self) -> None:
         """Hand gathered bytes to the operating system."""
         if self._pending:
-            self._put([self._pending], len(self._pending))
-            self._pending = bytearray()
+            self.write(b"")
 
-    def _put(self, buffers: list[Any], length: int) -> None:
-        """Write buffers of that length together, as often as it takes, where the pending bytes belong."""
-        begin = time.perf_counter_ns()
-        end = self._pending_at + length
-        try:
-            self._pending_at += os.pwritev(self._descriptor, buffers, self._pending_at)
-            while self._pending_at < end:
-                rest = b"".join(buffers)[self._pending_at - end :]
-                self._pending_at += os.pwritev(self._descriptor, [rest], self._pending_at)
-        except OSError as error:
-            self.error = self.error or error
-            raise
-        if self._begun is not None and end - self._begun >= _EARLY:
-            _begin_writing(self._descriptor, self._begun, end - self._begun)
-            self._begun = end
-        self.write_ns += time.perf_counter_ns() - begin
+    def _put_rest(self, data: bytes, start: int, done: int) -> None:
+        """Write what one call did not take, as often as it takes."""
+        while done < len(data):
+            done += os.pwrite(self._descriptor, memoryview(data)[done:], start + done)
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill the buffer from the current position; return how many bytes there were."""
@@ -111,7 +111,9 @@ class NewFile:
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move the position and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
-        self._position = base + offset
+        if self._position != base + offset:
+            self.flush()
+            self._position = base + offset
         return self._position
 
     def tell(self) -> int:
@@ -140,10 +142,10 @@ class NewFile:
         The target's folder is not flushed: `fsync_paths` does that once for many files.
         """
         self._complete()
-        begin = time.perf_counter_ns()
+        begin = _now()
         if fsync:
             os.fsync(self._descriptor)
-        elapsed = time.perf_counter_ns() - begin
+        elapsed = _now() - begin
         self._close()
         Path(self.path).replace(target)
         return elapsed
@@ -202,7 +204,7 @@ def wait_for_writing(path: str | os.PathLike[str]) -> int:
 
     They are not durable by that: the device may hold them in its cache.
     """
-    begin = time.perf_counter_ns()
+    begin = _now()
     function = _sync_file_range()
     if function is not None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -213,7 +215,7 @@ def wait_for_writing(path: str | os.PathLike[str]) -> int:
                     raise OSError(error, os.strerror(error), os.fspath(path))
         finally:
             os.close(descriptor)
-    return time.perf_counter_ns() - begin
+    return _now() - begin
 
 
 def fsync_paths(paths: Iterable[str | os.PathLike[str]]) -> int:
@@ -221,11 +223,11 @@ def fsync_paths(paths: Iterable[str | os.PathLike[str]]) -> int:
 
     A file opened anew tells of an error in writing it back that nobody has seen yet.
     """
-    begin = time.perf_counter_ns()
+    begin = _now()
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    return time.perf_counter_ns() - begin
+    return _now() - begin

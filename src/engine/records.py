@@ -8,7 +8,6 @@ from ..parser.options import DecodeOptions, ReadBudget
 from ..parser.reading import ArchiveState
 from .counters import Counters
 from .literals import Layout
-from .protocols.base import Placement
 from .travelling import Travelling
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "Job",
     "Numbered",
     "Phases",
-    "Placed",
     "Sample",
     "Shard",
     "Skipped",
@@ -127,14 +125,6 @@ class Unit(Travelling):
 def _unit_of(number: int, rows: list[tuple[Any, ...]], quarantined: tuple[Failure, ...]) -> Unit:
     members = tuple([Numbered(ordinal, Member(*member)) for ordinal, *member in rows])
     return Unit(number, members, quarantined)
-
-
-class Placed(NamedTuple):
-    """Where a sample went: which of the unit's shards, which record in it, which bytes."""
-
-    part: int
-    record: int
-    placement: Placement
 
 
 class Sample(NamedTuple):

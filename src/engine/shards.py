@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import MemberError
 from .output import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
-from .protocols.base import Array, Serializer, ShardWriter
-from .records import Job, Placed, Shard
+from .protocols.base import Array, Placement, Serializer, ShardWriter
+from .records import Job, Shard
 
 __all__ = [
     "FILES_FOLDER",
@@ -45,7 +45,7 @@ class UnitFiles(ABC):
     """Takes a unit's samples in order and leaves complete files.
 
     Attributes:
-        placed: where each sample went, complete after `close`.
+        placed: the part of each shard and where its samples went, in order; complete after `close`.
         shards: the finished files.
         write_ns: time in system calls that write, in ns.
         fsync_ns: time in which the device was waited for, in ns.
@@ -55,8 +55,7 @@ class UnitFiles(ABC):
         self._job = job
         self._serializer = serializer
         self._name = f"{number:06d}"
-        self._root = Path(job.destination)
-        self.placed: list[Placed] = []
+        self.placed: list[tuple[int, list[Placement]]] = []
         self.shards: list[Shard] = []
         self.write_ns = 0
         self.fsync_ns = 0
@@ -79,7 +78,7 @@ class UnitFiles(ABC):
         """Delete what is unfinished."""
 
     def _partial(self, name: str) -> NewFile:
-        return NewFile(self._root / PARTIAL_FOLDER / name, early=self._job.fsync)
+        return NewFile(f"{self._job.destination}/{PARTIAL_FOLDER}/{name}", early=self._job.fsync)
 
 
 class _ShardFiles(UnitFiles):
@@ -134,9 +133,9 @@ class _ShardFiles(UnitFiles):
             raise
         self._file.close()
         self.write_ns += self._file.write_ns
-        if self._job.fsync:
-            self.fsync_ns += _wait_for_the_one_before(Path(self._file.path))
-        self.placed += [Placed(part, record, placement) for record, placement in enumerate(placements)]
+        if self._file.early:
+            self.fsync_ns += _wait_for_the_one_before(self._file.path)
+        self.placed.append((part, placements))
         self.shards.append(Shard(part, name, self._file.size, self._pixel_bytes, self._samples))
         self._file = self._writer = None
         self._pixel_bytes = self._samples = 0
@@ -147,17 +146,19 @@ class _SingleFiles(UnitFiles):
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
+        self._root = Path(job.destination) / FILES_FOLDER
         self._folders: dict[Path, None] = {}
+        self._placements: list[Placement] = []
         self._file_bytes = 0
         self._pixel_bytes = 0
 
     def add(self, key: str, array: Array) -> None:
-        target = self._root / FILES_FOLDER / single_path(key, self._serializer.file_suffix)
+        target = self._root / single_path(key, self._serializer.file_suffix)
         try:
             self._make_folders(target.parent)
         except OSError as error:
             raise refusal(error) from error
-        file = self._partial(f"{self._name}-{len(self.placed)}{self._serializer.file_suffix}")
+        file = self._partial(f"{self._name}-{len(self._placements)}{self._serializer.file_suffix}")
         try:
             placement = self._serializer.dump(array, file)
             self.fsync_ns += file.commit(target, fsync=self._job.fsync)
@@ -169,13 +170,14 @@ class _SingleFiles(UnitFiles):
             file.discard()
             file.raise_own(error)
             raise
-        self.placed.append(Placed(0, len(self.placed), placement))
+        self._placements.append(placement)
         self._file_bytes += file.size
         self._pixel_bytes += array.nbytes
 
     def close(self) -> None:
-        if self.placed:
-            self.shards.append(Shard(0, None, self._file_bytes, self._pixel_bytes, len(self.placed)))
+        if self._placements:
+            self.placed.append((0, self._placements))
+            self.shards.append(Shard(0, None, self._file_bytes, self._pixel_bytes, len(self._placements)))
         if self._job.fsync:
             self.fsync_ns += fsync_paths(self._folders)
 
@@ -186,8 +188,7 @@ class _SingleFiles(UnitFiles):
         """Make the folder; it and each new one's parent will be flushed."""
         if folder in self._folders:
             return
-        top = self._root / FILES_FOLDER
-        if folder != top and not folder.is_dir():
+        if folder != self._root and not folder.is_dir():
             self._make_folders(folder.parent)
             folder.mkdir(exist_ok=True)
         self._folders[folder] = None
@@ -226,19 +227,19 @@ def publish_shards(root: Path, names: Sequence[str], *, fsync: bool) -> None:
 _before = threading.local()  # `path`, of the shard that this thread finished last
 
 
-def _wait_for_the_one_before(path: Path) -> int:
+def _wait_for_the_one_before(path: str) -> int:
     """Keep a worker from running more than a shard ahead of the device; return the time it took, in ns.
 
     An error in writing back is told once. Where it is told here, the file goes, so that nobody publishes it.
     """
-    before: Path | None = getattr(_before, "path", None)
+    before: str | None = getattr(_before, "path", None)
     _before.path = path
-    if before is None or before.parent != path.parent:  # none, or of another dataset
+    if before is None or os.path.dirname(before) != os.path.dirname(path):  # noqa: PTH120 - none, or of another dataset
         return 0
     try:
         return wait_for_writing(before)
     except FileNotFoundError:  # it is published
         return 0
     except OSError:
-        before.unlink(missing_ok=True)
+        Path(before).unlink(missing_ok=True)
         raise

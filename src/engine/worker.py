@@ -14,16 +14,16 @@ from ..parser.reading import MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
 from .checksums import bytes_checksum
-from .claims import claim_writer
+from .claims import ClaimWriter, claim_writer
 from .counters import read_counters
 from .limits import limit_memory
+from .protocols.base import Placement
 from .protocols.registry import get_serializer
 from .records import (
     Failure,
     Job,
     Numbered,
     Phases,
-    Placed,
     Skipped,
     Source,
     Stage,
@@ -104,13 +104,13 @@ class _RefusedSampleError(Exception):
 
 @dataclass(slots=True)
 class _Spent:
-    """A worker's time by phase, in ns; `mark` is when the phase under way began."""
+    """Where a worker's time went, in ns by phase, and the bytes that it read."""
 
-    mark: int
-    read: int = 0
-    decode: int = 0
-    hash: int = 0
-    dump: int = 0
+    read: int
+    decode: int
+    hash: int
+    dump: int
+    source_bytes: int
 
 
 class _Attempt:
@@ -120,15 +120,9 @@ class _Attempt:
         self._job = job
         self._unit = unit
         self._refused = refused
-        self._scratch = Scratch()
-        self._spent = _Spent(_now())
         self._written: list[tuple[Numbered, tuple[Any, ...], tuple[str, str], str, str]] = []
-        self._spec: tuple[Any, Any] | None = None
-        self._spec_text = ("", "")
         self._failures: list[Failure] = []
         self._skipped: list[Skipped] = []
-        self._source_bytes = 0
-        self._pixel_bytes = 0
 
     def run(self) -> UnitResult:
         unit, job = self._unit, self._job
@@ -137,18 +131,15 @@ class _Attempt:
         try:
             claims = claim_writer(job.claims) if job.claims is not None else None
             with MemberReader(job.budget, job.archives) as reader:
-                for numbered in unit.members:
-                    if job.token in _stopped:
-                        return UnitResult(unit.number, len(unit.members), stopped=True)
-                    if claims is not None:
-                        claims.claim(unit.number, numbered.ordinal)
-                    self._convert(numbered, reader, files)
+                spent = self._convert(reader, files, claims)
+                if spent is None:
+                    return UnitResult(unit.number, len(unit.members), stopped=True)
                 reader.check()
+            begin = _now()
             files.close()
             if claims is not None:
                 claims.release()
-            spent = self._spent
-            spent.dump += _now() - spent.mark
+            spent.dump += _now() - begin
         finally:
             files.discard()
         phases = Phases(
@@ -163,8 +154,8 @@ class _Attempt:
             pid=os.getpid(),
             begin_ns=before.time_ns,
             spent=read_counters() - before,
-            source_bytes=self._source_bytes,
-            pixel_bytes=self._pixel_bytes,
+            source_bytes=spent.source_bytes,
+            pixel_bytes=sum(shard.pixel_bytes for shard in files.shards),
             file_bytes=sum(shard.file_bytes for shard in files.shards),
             phases=phases,
             lifetime_cpu_ns=process_time_ns(),
@@ -179,74 +170,95 @@ class _Attempt:
             usage,
         )
 
-    def _convert(self, numbered: Numbered, reader: MemberReader, files: UnitFiles) -> None:
-        """Read, decode and write a member. The time around it counts as reading."""
-        ordinal, member = numbered
-        if ordinal in self._refused:
-            self._failures.append(self._refused[ordinal])
-            return
-        xxh3 = None
-        try:
-            data = reader.read(member)
-            read = _now()
-            self._source_bytes += len(data)
-            xxh3 = bytes_checksum(data)
-            hashed = _now()
-            images = list(decode(data, self._job.decode, self._scratch))
-            decoded = _now()
-        except NotAnImage as reason:
-            source = Source(member.size, member.mtime_ns, xxh3)
-            self._skipped.append(Skipped(member.key, ordinal, str(reason), source))
-            return
-        except (ReadError, DecodeError) as error:
-            stage: Stage = "read" if isinstance(error, ReadError) else "decode"
-            source = Source(member.size, member.mtime_ns, xxh3)
-            self._failures.append(_failure(numbered, stage, error, source))
-            return
-        spent = self._spent
-        spent.read += read - spent.mark
-        spent.decode += decoded - hashed
-        hashing = hashed - read
-        for image in images:
-            array = image.array
-            checksum = bytes_checksum(array.data)
-            hashed = _now()
-            hashing += hashed - decoded
-            try:
-                files.add(_key(member, image.frame) if image.frame else member.key, array)
-            except OSError:
-                raise
-            except Exception as error:
-                raise _refused_sample(numbered, error, xxh3) from error
-            spec = array.dtype, array.shape
-            if spec != self._spec:
-                self._spec, self._spec_text = spec, (array.dtype.str, str([*array.shape]))
-            self._written.append((numbered, image[1:], self._spec_text, checksum, xxh3))
-            self._pixel_bytes += array.nbytes
-            decoded = _now()
-            spent.dump += decoded - hashed
-        spent.hash += hashing
-        spent.mark = decoded
+    def _convert(self, reader: MemberReader, files: UnitFiles, claims: ClaimWriter | None) -> _Spent | None:
+        """Read, decode and write every member; None where the run was stopped.
 
-    def _rows(self, placed: list[Placed]) -> tuple[tuple[Any, ...], ...]:
+        One loop on purpose: code that has left the caches since the last image costs 5 us a call.
+        """
+        job, number, refused = self._job, self._unit.number, self._refused
+        read, add, scratch, written = reader.read, files.add, Scratch(), self._written
+        reading = decoding = hashing = dumping = source_bytes = 0
+        last_spec, spec_text = None, ("", "")
+        done = _now()  # the time around a member counts as reading
+        for numbered in self._unit.members:
+            ordinal, member = numbered
+            if job.token in _stopped:
+                return None
+            if claims is not None:
+                claims.claim(number, ordinal)
+            if ordinal in refused:
+                self._failures.append(refused[ordinal])
+                continue
+            xxh3 = None
+            try:
+                data = read(member)
+                have = _now()
+                source_bytes += len(data)
+                xxh3 = bytes_checksum(data)
+                hashed = _now()
+                images = list(decode(data, job.decode, scratch))
+                decoded = _now()
+            except NotAnImage as reason:
+                source = Source(member.size, member.mtime_ns, xxh3)
+                self._skipped.append(Skipped(member.key, ordinal, str(reason), source))
+                continue
+            except (ReadError, DecodeError) as error:
+                stage: Stage = "read" if isinstance(error, ReadError) else "decode"
+                source = Source(member.size, member.mtime_ns, xxh3)
+                self._failures.append(_failure(numbered, stage, error, source))
+                continue
+            reading += have - done
+            hashing += hashed - have
+            decoding += decoded - hashed
+            done = decoded
+            for image in images:
+                array = image.array
+                checksum = bytes_checksum(array.data)
+                hashed = _now()
+                hashing += hashed - done
+                try:
+                    add(_key(member, image.frame) if image.frame else member.key, array)
+                except OSError:
+                    raise
+                except Exception as error:
+                    raise _refused_sample(numbered, error, xxh3) from error
+                spec = array.dtype, array.shape
+                if spec != last_spec:
+                    last_spec, spec_text = spec, (array.dtype.str, str([*array.shape]))
+                written.append((numbered, image[1:], spec_text, checksum, xxh3))
+                done = _now()
+                dumping += done - hashed
+        return _Spent(reading, decoding, hashing, dumping, source_bytes)
+
+    def _rows(self, placed: list[tuple[int, list[Placement]]]) -> tuple[tuple[Any, ...], ...]:
         """What the manifest is to say of each sample."""
+        places = [
+            (shard_id(self._unit.number, part), record, placement)
+            for part, placements in placed
+            for record, placement in enumerate(placements)
+        ]
         rows = []
-        for (part, record, place), (numbered, about, spec, xxh3, source_xxh3) in zip(
-            placed, self._written, strict=True
+        for (shard, record, place), (numbered, about, spec, xxh3, source_xxh3) in zip(
+            places, self._written, strict=True
         ):
             ordinal, member = numbered
+            start, length, payload = place
             frame, frames, orientation, salvaged, colours = about
+            dtype, shape = spec
             rows.append(
                 (
-                    shard_id(self._unit.number, part),
+                    shard,
                     record,
                     ordinal,
                     _key(member, frame),
                     member.key if frame else None,
                     frame,
                     frames,
-                    *place,
-                    *spec,
+                    start,
+                    length,
+                    payload,
+                    dtype,
+                    shape,
                     xxh3,
                     orientation,
                     salvaged,

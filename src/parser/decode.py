@@ -1,7 +1,7 @@
 """Encoded images to arrays, faithfully or not at all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import DecodeError
 from .exif import oriented
 from .jpeg import JpegHeader, read_header
 from .options import DecodeOptions
-from .pixels import Decoded, check_pixels
+from .pixels import Decoded, too_many_pixels
 from .scratch import Scratch
 from .signature import HEAD, JPEG, KNOWN_WITHOUT_DECODER, describe, sniff
 
@@ -21,7 +21,7 @@ __all__ = ["decode"]
 _COMPONENTS: Final = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 
 
-def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) -> Iterator[Decoded]:
+def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) -> Iterable[Decoded]:
     """Decode an image: its first frame, or all of them one after the other.
 
     JPEG goes through libjpeg-turbo and gives exactly Pillow's pixels at twice its speed; everything else,
@@ -44,8 +44,10 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
             header = read_header(data)
             array = _turbo(data, header, options, scratch)
             if array is None:
-                return iter((_second_try(data, header, options),))
-            return iter((_finished(array, header, options),))
+                return (_second_try(data, header, options),)
+            if header.orientation == 1 and options.mode == "native":
+                return (Decoded(array),)
+            return (_finished(array, header, options),)
         except DecodeError:
             raise
         except Exception as error:
@@ -106,7 +108,8 @@ def _turbo(
         if not (width and height):
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
             components = _COMPONENTS.get(colours, 0)
-        check_pixels(width, height, options.max_pixels)
+        if width * height > options.max_pixels:
+            raise too_many_pixels(width, height, options.max_pixels)
         buffer = None if scratch is None else scratch.room(width * height * components)
         if components == 3:
             rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer, strict=strict)

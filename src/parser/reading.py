@@ -1,5 +1,6 @@
 """The bytes of members, read by position in a worker."""
 
+import errno
 import os
 import stat
 import zlib
@@ -23,6 +24,8 @@ _LOOK_FIRST: Final = 1 << 20
 _BUDGET: Final = ReadBudget()
 _NO_ARCHIVES: Final[Mapping[str, ArchiveState]] = {}
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+_NOT_REGULAR: Final = {errno.ESPIPE, errno.EISDIR}  # how pread(2) refuses pipes and folders
+_NO_FILE: Final = "changed while reading: no regular file any more"
 
 
 class MemberReader:
@@ -91,16 +94,16 @@ class MemberReader:
             if member.offset or member.local_header:
                 return self._read(self._archive(member.path), member)
             size = member.size
-            descriptor, found = _open(member.path)
+            descriptor = os.open(member.path, _FLAGS)
             try:
-                if found != size:
-                    raise ReadError(f"changed while reading: {size:,} bytes when listed, {found:,} now")
-                if size > self._look_first:
-                    return self._read(descriptor, member)
-                data = _pread(descriptor, size, 0)
+                # One byte more than was listed would show that the file has grown: no call asks for its size.
+                if size > self._look_first or len(data := os.pread(descriptor, size + 1, 0)) != size:
+                    return self._read_file(descriptor, member)
             finally:
                 os.close(descriptor)
         except OSError as error:
+            if error.errno in _NOT_REGULAR:
+                raise ReadError(_NO_FILE) from error
             raise ReadError(f"cannot be read: {error.strerror or error}") from error
         except MemoryError as error:
             raise ReadError(f"{member.size:,} bytes do not fit into memory") from error
@@ -110,11 +113,19 @@ class MemberReader:
             require_image(data[:HEAD], member.key)
         return data
 
+    def _read_file(self, descriptor: int, member: Member) -> bytes:
+        """Read a file that is large, or is not as it was listed."""
+        found = _regular(descriptor)
+        if found != member.size:
+            raise ReadError(f"changed while reading: {member.size:,} bytes when listed, {found:,} now")
+        return self._read(descriptor, member)
+
     def _archive(self, path: str) -> int:
         if path != self._path or self._descriptor < 0:
             self.check()
             self.close()
-            self._descriptor, _ = _open(path)
+            self._descriptor = os.open(path, _FLAGS)
+            _regular(self._descriptor)
             self._path = path
             self.check()
         return self._descriptor
@@ -158,14 +169,12 @@ def archive_state(status: os.stat_result) -> ArchiveState:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _open(path: str) -> tuple[int, int]:
-    """Open a regular file, and tell its size; nothing else is opened, waited for or followed."""
-    descriptor = os.open(path, _FLAGS)
+def _regular(descriptor: int) -> int:
+    """Tell the size of a regular file; nothing else is read or waited for."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise ReadError("changed while reading: no regular file any more")
-    return descriptor, status.st_size
+        raise ReadError(_NO_FILE)
+    return status.st_size
 
 
 def _pread(descriptor: int, size: int, offset: int) -> bytes:

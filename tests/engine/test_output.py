@@ -95,6 +95,7 @@ def test_a_file_shorter_than_written_is_never_published(tmp_path):
 def test_the_device_may_begin_before_the_end(tmp_path, monkeypatch, early):
     begun = []
     monkeypatch.setattr(output, "_begin_writing", lambda _, start, length: begun.append((start, length)))
+    monkeypatch.setattr(output, "_in_memory", lambda _device: False)
     file = NewFile(tmp_path / "new", early=early)
     mib = 1 << 20
     for _ in range(7):

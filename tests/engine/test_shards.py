@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brinery.engine import shards
+from brinery.engine import output, shards
 from brinery.engine.output import wait_for_writing
 from brinery.engine.protocols.registry import get_serializer
 from brinery.engine.records import Job
 from brinery.engine.shards import open_unit_files, publish_shards
 from brinery.parser.options import DecodeOptions
+
+
+@pytest.fixture(autouse=True)
+def device(monkeypatch):
+    """There is one, wherever the tests run."""
+    monkeypatch.setattr(output, "_in_memory", lambda _device: False)
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def test_a_worker_waits_for_the_shard_before_the_last(root, monkeypatch):
     waited = []
 
     def wait(path):
-        waited.append(path.name)
+        waited.append(Path(path).name)
         return wait_for_writing(path)
 
     monkeypatch.setattr(shards, "wait_for_writing", wait)
@@ -83,14 +89,21 @@ def test_a_worker_waits_for_the_shard_before_the_last(root, monkeypatch):
     assert len(waited) == 3
 
 
+def test_in_memory_there_is_nothing_to_wait_for(root, monkeypatch):
+    monkeypatch.setattr(output, "_in_memory", lambda _device: True)
+    monkeypatch.setattr(shards, "wait_for_writing", pytest.fail)
+    finish(root, 0)
+    finish(root, 1)
+
+
 def test_a_worker_waits_for_no_shard_of_another_dataset(root, tmp_path, monkeypatch):
     waited = []
     monkeypatch.setattr(shards, "wait_for_writing", lambda path: waited.append(path) or 0)
     finish(root, 0)
     other = folder_at(tmp_path / "other")
     finish(other, 0)
-    assert waited[-1] == other / ".partial" / "000000.npy"
-    assert root / ".partial" / "000000-1.npy" not in waited
+    assert waited[-1] == str(other / ".partial" / "000000.npy")
+    assert str(root / ".partial" / "000000-1.npy") not in waited
 
 
 def test_what_the_device_did_not_take_is_not_there_to_be_published(root, monkeypatch):

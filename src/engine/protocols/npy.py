@@ -88,7 +88,7 @@ class _StackWriter(ShardWriter):
         if run != self._run:
             self._end_run()
             self._start_run(run, array.nbytes)
-        self._file.write(pixels(array))
+        self._file.write(array)
         self._count += 1
 
     def finish(self) -> list[Placement]:
