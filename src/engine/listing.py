@@ -65,33 +65,36 @@ class SourceSize:
 
     Args:
         sources: folders and files.
-        delay: seconds to wait first: a run that ends sooner needs no estimate.
 
     Attributes:
         total: bytes, None until they are known.
     """
 
-    def __init__(self, sources: Sequence[Path], delay: float = 0.0) -> None:
+    def __init__(self, sources: Sequence[Path]) -> None:
         self._sources = sources
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
         self.total: int | None = None
-        self._delay = delay
-        self._thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin to count, unless that was said before."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Stop counting."""
         self._ended.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def wait(self, seconds: float) -> int | None:
         """Return the total once it is known, None if that takes longer."""
-        self._thread.join(seconds)
+        if self._thread is not None:
+            self._thread.join(seconds)
         return self.total
 
     def _measure(self) -> None:
-        if self._ended.wait(self._delay):
-            return
         total = 0
         for source in self._sources:
             if not source.is_dir():

@@ -328,6 +328,8 @@ class Manifest:
 
     def forget_old_notes(self) -> None:
         """Delete what earlier listings noted and this complete one did not."""
+        if self._fresh:
+            return
         with self._transaction():
             for table in ("failures", "skipped"):
                 self._db.execute(f"DELETE FROM {table} WHERE unit IS NULL AND run <> ?", (self.run,))  # noqa: S608
@@ -335,8 +337,9 @@ class Manifest:
     def drop_empty_shards(self) -> list[str]:
         """Delete shards without samples; return the names of their files."""
         empty = self._rows("SELECT id, name FROM shards WHERE samples = 0")
-        with self._transaction():
-            self._db.executemany("DELETE FROM shards WHERE id = ?", [(row,) for row, _ in empty])
+        if empty:
+            with self._transaction():
+                self._db.executemany("DELETE FROM shards WHERE id = ?", [(row,) for row, _ in empty])
         return [name for _, name in empty if name is not None]
 
     def shard_names(self) -> set[str]:

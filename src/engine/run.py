@@ -66,7 +66,8 @@ class Run:
         self._notes: deque[Note] = deque()
         self._kept = KeptOrdinals()
         self._token = uuid.uuid4().hex
-        self._size = SourceSize(sources, _ESTIMATE_AFTER_SECONDS)
+        self._size = SourceSize(sources)
+        self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
         self._warned_of_space = False
         self._sampler = Sampler()
 
@@ -141,7 +142,8 @@ class Run:
             if seen is not None:
                 seen.close()
         self._sampler.finish()
-        self._commit([])
+        if self._notes:
+            self._commit([])
         gone = pruned = 0
         if options.limit is None:
             for unit in state.lost_units.keys() - redone:
@@ -232,6 +234,8 @@ class Run:
         tally = self._tally
         for result in done:
             tally.add(result)
+        if time.monotonic() > self._estimate_at:  # a run that ends sooner needs none
+            self._size.start()
         self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
         self._check_space()
         self._check_limit(final=False)

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 
 from .members import Entry, Member, NotImage, Unreadable, storable_time
 from .names import key_of_name
@@ -13,6 +14,8 @@ __all__ = ["list_folder"]
 
 _NAMES_SORTED = 1 << 15
 """Names of one directory that are held as strings; more are packed, run by run, and merged."""
+
+_name = attrgetter("name")
 
 _SPECIAL = {
     stat.S_IFLNK: "symbolic link",
@@ -64,7 +67,7 @@ def list_folder(root: str, prefix: str = "") -> Iterator[Entry]:
 def _names(folder: str) -> Iterator[str]:
     """The names in a directory, which is read to its end at once, in the order of their bytes."""
     with os.scandir(folder) as entries:
-        names = (entry.name for entry in entries)
+        names = map(_name, entries)
         run = _sorted(list(islice(names, _NAMES_SORTED)))
         packed = []
         while len(run) == _NAMES_SORTED:

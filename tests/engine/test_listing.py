@@ -40,5 +40,8 @@ def test_all_sources_add_up(tmp_path):
     (tmp_path / "in" / "deep" / "b").write_bytes(bytes(20))
     (tmp_path / "c.tar").write_bytes(bytes(5))
     size = SourceSize([tmp_path / "in", tmp_path / "c.tar"])
+    assert size.wait(0.1) is None  # nobody has asked yet
+    size.start()
+    size.start()
     assert size.wait(10) == 35
     size.close()

@@ -6,7 +6,7 @@ from pickle import PickleBuffer
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from brinery.engine import output
@@ -25,6 +25,7 @@ from brinery.engine.output import NewFile
         max_size=12,
     )
 )
+@example([("seek", 1), ("write", b"")])
 def test_it_is_like_an_ordinary_file(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("files")
     new = NewFile(folder / "new")
