@@ -171,10 +171,7 @@ class _Attempt:
         )
 
     def _convert(self, reader: MemberReader, files: UnitFiles, claims: ClaimWriter | None) -> _Spent | None:
-        """Read, decode and write every member; None where the run was stopped.
-
-        One loop on purpose: code that has left the caches since the last image costs 5 us a call.
-        """
+        """Read, decode and write every member; None where the run was stopped."""
         job, number, refused = self._job, self._unit.number, self._refused
         read, add, scratch, written = reader.read, files.add, Scratch(), self._written
         reading = decoding = hashing = dumping = source_bytes = 0
@@ -217,7 +214,7 @@ class _Attempt:
                 hashed = _now()
                 hashing += hashed - done
                 try:
-                    add(_key(member, image.frame) if image.frame else member.key, array)
+                    add(_key(member, image.frame), array)
                 except OSError:
                     raise
                 except Exception as error:
@@ -242,9 +239,7 @@ class _Attempt:
             places, self._written, strict=True
         ):
             ordinal, member = numbered
-            start, length, payload = place
             frame, frames, orientation, salvaged, colours = about
-            dtype, shape = spec
             rows.append(
                 (
                     shard,
@@ -254,11 +249,8 @@ class _Attempt:
                     member.key if frame else None,
                     frame,
                     frames,
-                    start,
-                    length,
-                    payload,
-                    dtype,
-                    shape,
+                    *place,
+                    *spec,
                     xxh3,
                     orientation,
                     salvaged,

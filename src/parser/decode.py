@@ -12,7 +12,7 @@ from ..errors import DecodeError
 from .exif import oriented
 from .jpeg import JpegHeader, read_header
 from .options import DecodeOptions
-from .pixels import Decoded, too_many_pixels
+from .pixels import Decoded, check_pixels
 from .scratch import Scratch
 from .signature import HEAD, JPEG, KNOWN_WITHOUT_DECODER, describe, sniff
 
@@ -45,8 +45,6 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
             array = _turbo(data, header, options, scratch)
             if array is None:
                 return (_second_try(data, header, options),)
-            if header.orientation == 1 and options.mode == "native":
-                return (Decoded(array),)
             return (_finished(array, header, options),)
         except DecodeError:
             raise
@@ -108,8 +106,7 @@ def _turbo(
         if not (width and height):
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
             components = _COMPONENTS.get(colours, 0)
-        if width * height > options.max_pixels:
-            raise too_many_pixels(width, height, options.max_pixels)
+        check_pixels(width, height, options.max_pixels)
         buffer = None if scratch is None else scratch.room(width * height * components)
         if components == 3:
             rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer, strict=strict)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from ..errors import DecodeError
 
-__all__ = ["Decoded", "check_pixels", "too_many_pixels"]
+__all__ = ["Decoded", "check_pixels"]
 
 
 class Decoded(NamedTuple):
@@ -36,9 +36,4 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
         DecodeError: with the sizes.
     """
     if width * height > max_pixels:
-        raise too_many_pixels(width, height, max_pixels)
-
-
-def too_many_pixels(width: int, height: int, max_pixels: int) -> DecodeError:
-    """The error that says so."""
-    return DecodeError(f"{width} x {height} are {width * height:,} pixels; the budget is {max_pixels:,}")
+        raise DecodeError(f"{width} x {height} are {width * height:,} pixels; the budget is {max_pixels:,}")
