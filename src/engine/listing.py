@@ -88,12 +88,6 @@ class SourceSize:
         if self._thread is not None:
             self._thread.join()
 
-    def wait(self, seconds: float) -> int | None:
-        """Return the total once it is known, None if that takes longer."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return self.total
-
     def _measure(self) -> None:
         total = 0
         for source in self._sources:

@@ -328,8 +328,6 @@ class Manifest:
 
     def forget_old_notes(self) -> None:
         """Delete what earlier listings noted and this complete one did not."""
-        if self._fresh:
-            return
         with self._transaction():
             for table in ("failures", "skipped"):
                 self._db.execute(f"DELETE FROM {table} WHERE unit IS NULL AND run <> ?", (self.run,))  # noqa: S608

@@ -149,7 +149,6 @@ class Run:
             for unit in state.lost_units.keys() - redone:
                 self._commit([UnitResult(unit, 0)])
             gone, pruned = self._settle(state.next_ordinal)
-            manifest.forget_old_notes()
         self._destination.remove_shards(manifest.drop_empty_shards())
         self._check_limit(final=True)
         manifest.put_settings({"open_unit": None, "open_ordinal": None})
@@ -245,9 +244,10 @@ class Run:
         self._remove_files(self._manifest.commit(results, notes))
 
     def _settle(self, below: int) -> tuple[int, int]:
-        """Find what the archive no longer holds, and drop it if asked to."""
+        """Find what the archive no longer holds, and drop it if asked to; notes of old listings go always."""
         if self._manifest.fresh:
             return 0, 0
+        self._manifest.forget_old_notes()
         gone = self._manifest.gone(self._kept.__contains__, below)
         if not self._options.prune:
             return len(gone), 0

@@ -1,5 +1,7 @@
 """What a run remembers about a listing."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,8 +42,17 @@ def test_all_sources_add_up(tmp_path):
     (tmp_path / "in" / "deep" / "b").write_bytes(bytes(20))
     (tmp_path / "c.tar").write_bytes(bytes(5))
     size = SourceSize([tmp_path / "in", tmp_path / "c.tar"])
-    assert size.wait(0.1) is None  # nobody has asked yet
+    assert size.total is None
     size.start()
     size.start()
-    assert size.wait(10) == 35
+    deadline = time.monotonic() + 10
+    while size.total is None and time.monotonic() < deadline:
+        time.sleep(0.001)
     size.close()
+    assert size.total == 35
+
+
+def test_a_size_that_nobody_asked_for_is_not_measured(tmp_path):
+    size = SourceSize([tmp_path])
+    size.close()
+    assert size.total is None
