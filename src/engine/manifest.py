@@ -128,13 +128,10 @@ class Manifest:
         return dict(self._rows("SELECT name, value FROM dataset"))
 
     def put_settings(self, values: Mapping[str, Any]) -> None:
-        """Store values in the table `dataset`; None removes a name."""
+        """Store values in the table `dataset`."""
         with self._transaction():
-            for name, value in values.items():
-                if value is None:
-                    self._db.execute("DELETE FROM dataset WHERE name = ?", (name,))
-                else:
-                    self._db.execute("INSERT OR REPLACE INTO dataset VALUES (?, ?)", (name, str(value)))
+            rows = [(name, str(value)) for name, value in values.items()]
+            self._db.executemany("INSERT OR REPLACE INTO dataset VALUES (?, ?)", rows)
 
     # Planning
 
@@ -144,6 +141,8 @@ class Manifest:
         Args:
             present: gives the size in bytes of a shard's file by its name, None where there is none.
         """
+        if self._fresh:
+            return PlanState()
         units = "SELECT unit FROM shards UNION SELECT unit FROM failures UNION SELECT unit FROM skipped"
         ordinals = "SELECT MAX(ordinal) FROM {}"
         highest = self._rows(f"SELECT MAX(unit) FROM ({units})")[0][0]  # noqa: S608
@@ -190,6 +189,10 @@ class Manifest:
         )
         member, unit = self._rows(statement, key)[0]
         return member, unit
+
+    def begin_generation(self, unit: int, ordinal: int) -> None:
+        """Remember where the units and ordinals of this pass begin, until a run ends it."""
+        self.put_settings({"open_unit": unit, "open_ordinal": ordinal})
 
     # Recording
 
@@ -370,8 +373,10 @@ class Manifest:
     def end_run(
         self, outcome: str, wall_ns: int, summary: Mapping[str, Any], timeline: Iterable[Sequence[Any]]
     ) -> None:
-        """Record how the run ended, what it used, and its timeline."""
+        """Record how the run ended, what it used, and its timeline; a finished one ends its generation."""
         with self._transaction():
+            if outcome == "finished":
+                self._db.execute("DELETE FROM dataset WHERE name IN ('open_unit', 'open_ordinal')")
             self._db.execute(
                 "UPDATE runs SET outcome = ?, wall_ns = ?, summary = ? WHERE id = ?",
                 (outcome, wall_ns, json.dumps(summary, sort_keys=True), self.run),

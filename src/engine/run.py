@@ -119,7 +119,7 @@ class Run:
         self._destination.sweep()
         sizes = self._destination.shard_sizes()
         state = manifest.plan_state(sizes.get)
-        manifest.put_settings({"open_unit": state.open_unit, "open_ordinal": state.open_ordinal})
+        manifest.begin_generation(state.open_unit, state.open_ordinal)
         damaged = self._find_damaged(state) if options.repair else frozenset()
         seen = None if self._keys_differ() else SeenKeys()
         planner = Planner(
@@ -129,7 +129,7 @@ class Run:
             first_time=_always if seen is None else seen.first_time,
             keep=self._kept.add,
             note=self._notes.append,
-            reopen=lambda unit, ordinal: manifest.put_settings({"open_unit": unit, "open_ordinal": ordinal}),
+            reopen=manifest.begin_generation,
             usable=lambda key: key not in damaged and self._file_is_there(key),
             retry_failed=options.retry_failed,
         )
@@ -151,7 +151,6 @@ class Run:
             gone, pruned = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
         self._check_limit(final=True)
-        manifest.put_settings({"open_unit": None, "open_ordinal": None})
         return planner.counts.unchanged, gone, pruned
 
     def _keys_differ(self) -> bool:
