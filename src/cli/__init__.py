@@ -24,6 +24,7 @@ _COMMANDS = {
     "protocols": "list the protocols and what they can do",
     "sample": "make a corpus of photo-like JPEG images",
 }
+_TRACKER = "ignore:resource_tracker"  # what it cleans up behind killed workers is no news to the user
 
 
 class Terminated(KeyboardInterrupt):
@@ -81,6 +82,7 @@ _cli.help = _with_examples(_cli.help)
 def main() -> None:
     """Run a command and leave with its exit code."""
     _open_standard_streams()
+    os.environ.setdefault("PYTHONWARNINGS", _TRACKER)
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

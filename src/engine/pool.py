@@ -1,4 +1,4 @@
-"""The worker pool: runs tasks on joblib's backends and hands back results as they come.
+"""The worker pool: runs tasks in joblib's processes or in threads, and hands back results as they come.
 
 joblib is imported here and nowhere else.
 """
@@ -11,18 +11,17 @@ import pickle
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from joblib.executor import get_memmapping_executor
 from joblib.externals.loky import get_reusable_executor, reusable_executor
 from joblib.externals.loky.backend.reduction import dumps as loky_dumps
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from joblib.parallel import BACKENDS, Parallel, delayed
 
 from ..errors import UsageError, WorkerError
 from .literals import BACKEND_NAMES, Backend
@@ -33,13 +32,19 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _IDLE_SECONDS = 300
-# Thread pools that joblib does not hold to `inner_max_num_threads`: Blosc, Rayon, Arrow, OpenCV, Polars.
 _ONE_THREAD = dict.fromkeys(
     (
+        "OMP_NUM_THREADS",
+        "OMP_THREAD_LIMIT",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
         "BLOSC_NTHREADS",
         "RAYON_NUM_THREADS",
         "ARROW_IO_THREADS",
-        "OMP_THREAD_LIMIT",
         "OPENCV_FOR_THREADS_NUM",
         "POLARS_MAX_THREADS",
     ),
@@ -47,6 +52,8 @@ _ONE_THREAD = dict.fromkeys(
 )
 _PARENT_CHECK_SECONDS = 0.5
 _SENDING_SECONDS = 0.003
+_QUEUEING_SECONDS = 0.1
+_TOGETHER_BYTES = 1 << 20  # of packed results; unpacked they take eight times as much
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -69,9 +76,9 @@ def run(
     """Call the function on every task in the workers and yield results in the order they finish.
 
     Tasks are drawn lazily, at most `ahead` a worker before they are needed, from whichever thread has
-    a free worker to feed. Processes stay warm for the next call with as many workers. Closing the
-    generator, or any exception in the consumer, kills the processes at once; threads end with their
-    current task.
+    a free worker to feed, and no faster than results are taken. Processes stay warm for the next call with
+    as many workers. Closing the generator, or any exception in the consumer, kills the processes at once;
+    threads end with their current task.
 
     Args:
         function: importable by name; with loky, tasks and results travel as pickles.
@@ -101,69 +108,214 @@ def run_batches(
     ahead: int = 2,
     gather: float = 0,
 ) -> Generator[list[Result], None, None]:
-    """Do as `run` does, and yield all results together that came while the consumer was busy.
+    """Do as `run` does, and yield results together that came while the consumer was busy.
 
     Results of processes wait for each other too, `gather` seconds behind the first, while tasks are left.
     """
     check_workers(workers, backend)
-    source = _Drawn(tasks, pause_after=workers if backend == "loky" else None)
-    processes = _processes() if backend == "loky" else None
-    parallel = Parallel(
-        n_jobs=workers,
-        backend=processes or backend,
-        return_as="generator_unordered",
-        pre_dispatch=max(ahead * workers, 1),
-        batch_size=1,
-        max_nbytes=None,
-    )
-    if processes is not None:
-        packed = bytes(loky_dumps(function))
-        calls = (delayed(_call_packed)(packed, pickle.dumps(task)) for task in source)
-    else:
-        calls = (delayed(function)(task) for task in source)
-    with _deaths_are_errors():
-        results = parallel(calls)  # hands out the first tasks
-    received = 0
-
-    def come(seconds: float | None) -> bool:
-        """Wait for a result, for ever or so long; whether there is one."""
-        if processes is None or not processes.started or source.all_given(received):
-            return seconds is None
-        with suppress(Empty):
-            processes.finished.get(timeout=seconds)
-            return True
-        return False
-
-    def take() -> Any:
-        nonlocal received
-        with _deaths_are_errors():
-            result = next(results)
-        received += 1
-        return pickle.loads(result) if processes is not None else result
-
+    in_processes = backend == "loky" and not multiprocessing.current_process().daemon
+    crew: _Crew = _Processes(function, workers) if in_processes else _Threads(function, workers)
+    calls: _Calls[Result] = _Calls(crew, tasks)
+    finished = False
     try:
-        while True:
-            come(None)
+        calls.feed(workers)
+        if in_processes:
+            time.sleep(_SENDING_SECONDS)  # the thread that sends them needs the interpreter too
+        calls.feed(max(ahead, 1) * workers)
+        yield from calls.batches(gather if in_processes else 0)
+        finished = True
+    finally:
+        calls.stop()
+        crew.close(kill=not finished)
+    if calls.error is not None:
+        raise calls.error
+
+
+class _Calls(Generic[Result]):
+    """Gives a crew its tasks, so many at a time, and holds what comes back until it is taken.
+
+    The thread that brings a result draws the next task. While as many results wait as tasks may be under
+    way, none is drawn: then taking a result does it.
+
+    Attributes:
+        exhausted: no task is left to draw.
+        error: what drawing a task raised, which ends the tasks.
+    """
+
+    def __init__(self, crew: "_Crew", tasks: Iterable[Any]) -> None:
+        self._crew = crew
+        self._tasks = iter(tasks)
+        self._owner = threading.get_ident()
+        self._drawing = threading.Lock()
+        self._counting = threading.Lock()
+        self._under_way = self._drawn = self._come = self._taken = 0
+        self._results: SimpleQueue[Future[Any] | None] = SimpleQueue()  # None: the tasks have ended
+        self.exhausted = False
+        self.error: BaseException | None = None
+
+    def feed(self, under_way: int | None = None) -> None:
+        """Draw what the crew needs, unless another thread is at it; from now on so many, if given."""
+        if under_way is not None:
+            self._under_way = under_way
+        while self._wants() and self._drawing.acquire(blocking=False):
             try:
-                batch = [take()]
-            except StopIteration:
-                break
+                while self._wants():
+                    self._draw()
+            finally:
+                self._drawing.release()
+
+    def stop(self) -> None:
+        """Draw no more, and wait for the task that is being drawn."""
+        self.exhausted = True
+        with self._drawing:
+            pass
+
+    def batches(self, gather: float) -> Generator[list[Result], None, None]:
+        """Yield results until there are no more; a failed one raises behind those that came before it."""
+        while (future := self._take(None)) is not None:
             until = time.monotonic() + gather
+            batch: list[Result] = []
+            size = 0
             failed: Exception | None = None
             try:
-                while come(0 if source.exhausted else max(0, until - time.monotonic())):
-                    batch.append(take())
+                while future is not None:
+                    with _deaths_are_errors():
+                        result = future.result()
+                    size += self._crew.packed_bytes(result)
+                    batch.append(self._crew.unpack(result))
+                    wait = 0 if self.exhausted else max(0, until - time.monotonic())
+                    future = self._take(wait) if size < _TOGETHER_BYTES else None
             except Exception as error:  # noqa: BLE001 - raised below, behind the results that came before it
                 failed = error
-            yield batch
+            if batch:
+                yield batch
+            del batch
             if failed is not None:
                 raise failed
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib counts what an early end leaves undone
-            results.close()
-    if source.error is not None:
-        raise source.error
+
+    def _wants(self) -> bool:
+        free = self._drawn - self._come < self._under_way
+        return free and not self.exhausted and self._drawn - self._taken < 2 * self._under_way
+
+    def _draw(self) -> None:
+        """Give the crew one task."""
+        try:
+            task = self._crew.pack(next(self._tasks))
+        except StopIteration:
+            self._end()
+            return
+        except BaseException as error:
+            if threading.get_ident() == self._owner and not isinstance(error, Exception):
+                raise  # Ctrl-C
+            self.error = error
+            self._end()
+            return
+        self._drawn += 1
+        try:
+            future = self._crew.submit(task)
+        except Exception as error:  # noqa: BLE001 - a worker died: raised where its result is taken
+            future = Future()
+            future.set_exception(error)
+        future.add_done_callback(self._has_come)
+
+    def _end(self) -> None:
+        self.exhausted = True
+        self._results.put(None)
+
+    def _has_come(self, future: Future[Any]) -> None:
+        with self._counting:
+            self._come += 1
+        self._results.put(future)
+        self.feed()
+
+    def _take(self, seconds: float | None) -> Future[Any] | None:
+        """Return what has come, waiting so long or for ever; None where nothing came or nothing will."""
+        while not (self.exhausted and self._taken == self._drawn):
+            try:
+                future = self._results.get(timeout=seconds)
+            except Empty:
+                return None
+            if future is not None:
+                self._taken += 1
+                self.feed()
+                return future
+        return None
+
+
+class _Crew(Protocol):
+    """Workers for one function."""
+
+    def pack(self, task: Any, /) -> Any:
+        """Make of a task what travels to a worker."""
+
+    def submit(self, packed: Any, /) -> Future[Any]:
+        """Have a packed task done."""
+
+    def packed_bytes(self, result: Any, /) -> int:
+        """The size of a result as it travelled, 0 where it did not."""
+
+    def unpack(self, result: Any, /) -> Any:
+        """Make a result of what a worker sent."""
+
+    def close(self, *, kill: bool) -> None:
+        """Let the workers go; with `kill` whatever they are at."""
+
+
+class _Threads:
+    """Threads of this process, which end with their current task."""
+
+    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+        self._function = function
+        self._executor = ThreadPoolExecutor(workers)
+
+    def pack(self, task: Any, /) -> Any:
+        return task
+
+    def submit(self, packed: Any, /) -> Future[Any]:
+        return self._executor.submit(self._function, packed)
+
+    def packed_bytes(self, _: Any, /) -> int:
+        return 0
+
+    def unpack(self, result: Any, /) -> Any:
+        return result
+
+    def close(self, *, kill: bool) -> None:
+        self._executor.shutdown(cancel_futures=kill)
+
+
+class _Processes:
+    """joblib's warm processes; packed here, objects cost a third of what its own pickler takes."""
+
+    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+        self._executor = _executor(workers)
+        self._function = bytes(loky_dumps(function))
+        self._last: Future[Any] | None = None
+
+    def pack(self, task: Any, /) -> bytes:
+        return pickle.dumps(task)
+
+    def submit(self, packed: Any, /) -> Future[Any]:
+        self._last = self._executor.submit(_call_packed, self._function, packed)
+        return self._last
+
+    def packed_bytes(self, result: Any, /) -> int:
+        return len(result)
+
+    def unpack(self, result: Any, /) -> Any:
+        return pickle.loads(result)
+
+    def close(self, *, kill: bool) -> None:
+        if kill:
+            self._wait_for_the_last()
+            self._executor.terminate(kill_workers=True)
+
+    def _wait_for_the_last(self) -> None:
+        """Let loky's thread queue what was submitted: killed in between, it would print a KeyError."""
+        until = time.monotonic() + _QUEUEING_SECONDS
+        last = self._last
+        while last is not None and not (last.running() or last.done()) and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 @contextmanager
@@ -184,7 +336,7 @@ def shutdown() -> None:
 
 
 def _call_packed(function: bytes, task: bytes) -> bytes:
-    """Call a function in a worker; packed here, objects cost a third of what loky's own pickler takes."""
+    """Call a function in a worker."""
     result = pickle.dumps(_unpacked(function)(pickle.loads(task)))
     _freeze_once()
     return result
@@ -202,106 +354,38 @@ def _freeze_once() -> None:
     gc.freeze()
 
 
-class _Drawn(Iterator[Any]):
-    """Keeps a task iterator's exception for the consumer: joblib draws tasks in threads that lose it.
-
-    Once every worker has a task, drawing pauses: the thread that sends them needs the interpreter too.
-    """
-
-    def __init__(self, tasks: Iterable[Any], pause_after: int | None) -> None:
-        self._tasks = iter(tasks)
-        self._pause_after = pause_after
-        self._count = 0
-        self.exhausted = False
-        self.error: BaseException | None = None
-
-    def __next__(self) -> Any:
-        if self.exhausted:
-            raise StopIteration
-        if self._count == self._pause_after:
-            time.sleep(_SENDING_SECONDS)
-        try:
-            task = next(self._tasks)
-        except StopIteration:
-            self.exhausted = True
-            raise
-        except BaseException as error:
-            if threading.current_thread() is threading.main_thread() and not isinstance(error, Exception):
-                raise
-            self.error = error
-            self.exhausted = True
-            raise StopIteration from None
-        self._count += 1
-        return task
-
-    def all_given(self, results: int) -> bool:
-        """Whether no task is left and so many results are all there will be."""
-        return self.exhausted and results >= self._count
-
-
-_LokyBackend: Any = BACKENDS["loky"]
-
-
-class _Loky(_LokyBackend):  # type: ignore[misc]  # joblib has no types
-    """joblib's loky with a real process also for one worker, and a signal for every result.
-
-    joblib itself looks for results every 10 ms.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.finished: SimpleQueue[None] = SimpleQueue()
-        self.started = False
-
-    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
-        if multiprocessing.current_process().daemon:
-            workers: int = super().configure(n_jobs, parallel, **options)  # it runs in the caller
-            return workers
-        env = self._prepare_worker_env(n_jobs=n_jobs)
-        self._workers = _executor(n_jobs, env, {**self.backend_kwargs, **options})
-        self.parallel = parallel
-        self.started = True
-        return max(n_jobs, 2)  # joblib runs in the caller whenever a backend reports one job
-
-    def submit(self, func: Any, callback: Any = None) -> Any:
-        def registered(future: Any) -> None:
-            try:
-                callback(future)
-            finally:
-                self.finished.put(None)
-
-        return super().submit(func, registered)
-
-
 _kept: list[Any] = []  # the last executor and what it was asked for
 _keeping = threading.Lock()
 
 
-def _executor(workers: int, env: dict[str, str], options: dict[str, Any]) -> Any:
+def _executor(workers: int) -> Any:
     """Return warm processes, or new ones; joblib would leave two folders behind whenever it is asked."""
+    in_main = threading.current_thread() is threading.main_thread()
+    initargs = (os.getpid(), in_main)
     with _keeping:
         if _kept:
             executor, *asked = _kept
             ended = executor._flags.broken or executor._flags.shutdown  # noqa: SLF001 - no public name
-            if asked == [workers, env, options] and executor is reusable_executor._executor and not ended:  # noqa: SLF001
+            if asked == [workers, initargs] and executor is reusable_executor._executor and not ended:  # noqa: SLF001
                 return executor
-        executor = get_memmapping_executor(workers, timeout=_IDLE_SECONDS, env=env, **options)
-        _kept[:] = [executor, workers, env, options]
+        executor = get_memmapping_executor(
+            workers,
+            timeout=_IDLE_SECONDS,
+            initializer=_start_worker,
+            initargs=initargs,
+            env=_ONE_THREAD,
+            max_nbytes=None,
+        )
+        _kept[:] = [executor, workers, initargs]
         return executor
 
 
-def _processes() -> _Loky:
-    in_main = threading.current_thread() is threading.main_thread()
-    return _Loky(inner_max_num_threads=1, initializer=_start_worker, initargs=(os.getpid(), in_main))
-
-
 def _start_worker(parent: int, from_main: bool) -> None:
-    """Prepare a worker process: one thread in its libraries, the parent answers Ctrl-C, none outlives it.
+    """Prepare a worker process: the parent answers Ctrl-C, and none outlives it.
 
     The kernel's own signal also ends a worker that is in native code and never gives its thread a turn. It
     comes when the thread ends that started the worker, so only the main thread's workers can ask for it.
     """
-    os.environ.update(_ONE_THREAD)
     if from_main:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,6 +1,7 @@
 """The commands as a user meets them: what they print, where, and how they end."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from ..images import images, jpeg, make_folder, make_tar, make_zip
 def brinery_command(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["brinery", *map(str, arguments)])
+        monkeypatch.setenv("PYTHONWARNINGS", "")
         with pytest.raises(SystemExit) as ended:
             brinery.cli.main()
         output = capsys.readouterr()
@@ -138,3 +140,20 @@ def test_help_lists_every_command(brinery_command):
     _, text, _ = brinery_command("--help")
     for command in ("convert", "info", "verify", "restore", "bench", "compare", "protocols", "sample"):
         assert f"\n  {command} " in text
+
+
+LEAK = """
+import sys
+from brinery import cli
+sys.argv = ["brinery", "--version"]
+try:
+    cli.main()
+finally:
+    from joblib.externals.loky.backend.resource_tracker import register
+    register("/nothing", "semlock")
+"""
+
+
+def test_what_is_cleaned_up_behind_killed_workers_is_not_told():
+    done = subprocess.run([sys.executable, "-c", LEAK], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -100,6 +100,44 @@ def test_tasks_are_drawn_as_workers_need_them():
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_a_consumer_slower_than_its_workers_holds_them_back(backend):
+    all_started(2, backend)
+    drawn, taken, ahead = [], 0, []
+
+    def tasks():
+        for number in range(200):
+            drawn.append(number)
+            yield number
+
+    for batch in pool.run_batches(square, tasks(), workers=2, backend=backend, ahead=2):
+        time.sleep(0.01)
+        taken += len(batch)
+        ahead.append(len(drawn) - taken)
+    assert taken == 200
+    assert max(ahead) <= 8  # 4 under way, and as many that wait
+
+
+def megabyte(number):
+    return bytes(1 << 20)
+
+
+def test_large_results_do_not_pile_up_in_one_batch():
+    all_started(2)
+    for batch in pool.run_batches(megabyte, range(12), workers=2):
+        assert len(batch) == 1
+        time.sleep(0.05)
+
+
+def test_tasks_that_end_late_end_the_run():
+    def tasks():
+        yield from range(3)
+        time.sleep(0.3)  # all results have come
+
+    assert len(list(pool.run(square, tasks(), workers=1, ahead=4))) == 3
+    assert list(pool.run(square, (), workers=1)) == []
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
 @pytest.mark.parametrize("good", [0, 1, 20])
 def test_an_error_in_the_listing_comes_after_the_results_before_it(backend, good):
     def tasks():
