@@ -53,6 +53,7 @@ _ONE_THREAD = dict.fromkeys(
 _PARENT_CHECK_SECONDS = 0.5
 _SENDING_SECONDS = 0.003
 _QUEUEING_SECONDS = 0.1
+_DRAWING_SECONDS = 1.0
 _TOGETHER_BYTES = 1 << 20  # of packed results; unpacked they take eight times as much
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -119,7 +120,7 @@ def run_batches(
     finished = False
     try:
         calls.feed(workers)
-        if in_processes:
+        if in_processes and not calls.exhausted:
             time.sleep(_SENDING_SECONDS)  # the thread that sends them needs the interpreter too
         calls.feed(max(ahead, 1) * workers)
         yield from calls.batches(gather if in_processes else 0)
@@ -165,10 +166,9 @@ class _Calls(Generic[Result]):
                 self._drawing.release()
 
     def stop(self) -> None:
-        """Draw no more, and wait for the task that is being drawn."""
+        """Draw no more, and wait a while for the task that is being drawn."""
         self.exhausted = True
-        with self._drawing:
-            pass
+        self._drawing.acquire(timeout=_DRAWING_SECONDS)  # for good; Ctrl-C may have kept it locked
 
     def batches(self, gather: float) -> Generator[list[Result], None, None]:
         """Yield results until there are no more; a failed one raises behind those that came before it."""
