@@ -109,9 +109,10 @@ def run_batches(
     ahead: int = 2,
     gather: float = 0,
 ) -> Generator[list[Result], None, None]:
-    """Do as `run` does, and yield results together that came while the consumer was busy.
+    """Do as `run` does, and yield results of processes together that came while the consumer was busy.
 
-    Results of processes wait for each other too, `gather` seconds behind the first, while tasks are left.
+    They wait for each other too, `gather` seconds behind the first, while tasks are left. Those of threads
+    come one by one.
     """
     check_workers(workers, backend)
     in_processes = backend == "loky" and not multiprocessing.current_process().daemon
@@ -123,7 +124,7 @@ def run_batches(
         if in_processes and not calls.exhausted:
             time.sleep(_SENDING_SECONDS)  # the thread that sends them needs the interpreter too
         calls.feed(max(ahead, 1) * workers)
-        yield from calls.batches(gather if in_processes else 0)
+        yield from calls.batches(gather if in_processes else None)
         finished = True
     finally:
         calls.stop()
@@ -170,10 +171,13 @@ class _Calls(Generic[Result]):
         self.exhausted = True
         self._drawing.acquire(timeout=_DRAWING_SECONDS)  # for good; Ctrl-C may have kept it locked
 
-    def batches(self, gather: float) -> Generator[list[Result], None, None]:
-        """Yield results until there are no more; a failed one raises behind those that came before it."""
+    def batches(self, gather: float | None) -> Generator[list[Result], None, None]:
+        """Yield results until there are no more, each alone where `gather` is None.
+
+        A failed one raises behind those that came before it.
+        """
         while (future := self._take(None)) is not None:
-            until = time.monotonic() + gather
+            until = time.monotonic() + (gather or 0)
             batch: list[Result] = []
             size = 0
             failed: Exception | None = None
@@ -184,7 +188,8 @@ class _Calls(Generic[Result]):
                     size += self._crew.packed_bytes(result)
                     batch.append(self._crew.unpack(result))
                     wait = 0 if self.exhausted else max(0, until - time.monotonic())
-                    future = self._take(wait) if size < _TOGETHER_BYTES else None
+                    more = gather is not None and size < _TOGETHER_BYTES
+                    future = self._take(wait) if more else None
             except Exception as error:  # noqa: BLE001 - raised below, behind the results that came before it
                 failed = error
             if batch:
