@@ -11,12 +11,10 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache, lru_cache
-from queue import Empty, SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from joblib.executor import get_memmapping_executor
 from joblib.externals.loky import get_reusable_executor, reusable_executor
@@ -24,6 +22,7 @@ from joblib.externals.loky.backend.reduction import dumps as loky_dumps
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ..errors import UsageError, WorkerError
+from .dispatch import Calls, Crew
 from .literals import BACKEND_NAMES, Backend
 
 __all__ = ["check_workers", "run", "run_batches", "shutdown"]
@@ -53,8 +52,6 @@ _ONE_THREAD = dict.fromkeys(
 _PARENT_CHECK_SECONDS = 0.5
 _SENDING_SECONDS = 0.003
 _QUEUEING_SECONDS = 0.1
-_DRAWING_SECONDS = 1.0
-_TOGETHER_BYTES = 1 << 20  # of packed results; unpacked they take eight times as much
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -116,8 +113,8 @@ def run_batches(
     """
     check_workers(workers, backend)
     in_processes = backend == "loky" and not multiprocessing.current_process().daemon
-    crew: _Crew = _Processes(function, workers) if in_processes else _Threads(function, workers)
-    calls: _Calls[Result] = _Calls(crew, tasks)
+    crew: Crew = _Processes(function, workers) if in_processes else _Threads(function, workers)
+    calls: Calls[Result] = Calls(crew, tasks)
     finished = False
     try:
         calls.feed(workers)
@@ -133,139 +130,6 @@ def run_batches(
         raise calls.error
 
 
-class _Calls(Generic[Result]):
-    """Gives a crew its tasks, so many at a time, and holds what comes back until it is taken.
-
-    The thread that brings a result draws the next task. While as many results wait as tasks may be under
-    way, none is drawn: then taking a result does it.
-
-    Attributes:
-        exhausted: no task is left to draw.
-        error: what drawing a task raised, which ends the tasks.
-    """
-
-    def __init__(self, crew: "_Crew", tasks: Iterable[Any]) -> None:
-        self._crew = crew
-        self._tasks = iter(tasks)
-        self._owner = threading.get_ident()
-        self._drawing = threading.Lock()
-        self._counting = threading.Lock()
-        self._under_way = self._drawn = self._come = self._taken = 0
-        self._results: SimpleQueue[Future[Any] | None] = SimpleQueue()  # None: the tasks have ended
-        self.exhausted = False
-        self.error: BaseException | None = None
-
-    def feed(self, under_way: int | None = None) -> None:
-        """Draw what the crew needs, unless another thread is at it; from now on so many, if given."""
-        if under_way is not None:
-            self._under_way = under_way
-        while self._wants() and self._drawing.acquire(blocking=False):
-            try:
-                while self._wants():
-                    self._draw()
-            finally:
-                self._drawing.release()
-
-    def stop(self) -> None:
-        """Draw no more, and wait a while for the task that is being drawn."""
-        self.exhausted = True
-        self._drawing.acquire(timeout=_DRAWING_SECONDS)  # for good; Ctrl-C may have kept it locked
-
-    def batches(self, gather: float | None) -> Generator[list[Result], None, None]:
-        """Yield results until there are no more, each alone where `gather` is None.
-
-        A failed one raises behind those that came before it.
-        """
-        while (future := self._take(None)) is not None:
-            until = time.monotonic() + (gather or 0)
-            batch: list[Result] = []
-            size = 0
-            failed: Exception | None = None
-            try:
-                while future is not None:
-                    with _deaths_are_errors():
-                        result = future.result()
-                    size += self._crew.packed_bytes(result)
-                    batch.append(self._crew.unpack(result))
-                    wait = 0 if self.exhausted else max(0, until - time.monotonic())
-                    more = gather is not None and size < _TOGETHER_BYTES
-                    future = self._take(wait) if more else None
-            except Exception as error:  # noqa: BLE001 - raised below, behind the results that came before it
-                failed = error
-            if batch:
-                yield batch
-            del batch
-            if failed is not None:
-                raise failed
-
-    def _wants(self) -> bool:
-        free = self._drawn - self._come < self._under_way
-        return free and not self.exhausted and self._drawn - self._taken < 2 * self._under_way
-
-    def _draw(self) -> None:
-        """Give the crew one task."""
-        try:
-            task = self._crew.pack(next(self._tasks))
-        except StopIteration:
-            self._end()
-            return
-        except BaseException as error:
-            if threading.get_ident() == self._owner and not isinstance(error, Exception):
-                raise  # Ctrl-C
-            self.error = error
-            self._end()
-            return
-        self._drawn += 1
-        try:
-            future = self._crew.submit(task)
-        except Exception as error:  # noqa: BLE001 - a worker died: raised where its result is taken
-            future = Future()
-            future.set_exception(error)
-        future.add_done_callback(self._has_come)
-
-    def _end(self) -> None:
-        self.exhausted = True
-        self._results.put(None)
-
-    def _has_come(self, future: Future[Any]) -> None:
-        with self._counting:
-            self._come += 1
-        self._results.put(future)
-        self.feed()
-
-    def _take(self, seconds: float | None) -> Future[Any] | None:
-        """Return what has come, waiting so long or for ever; None where nothing came or nothing will."""
-        while not (self.exhausted and self._taken == self._drawn):
-            try:
-                future = self._results.get(timeout=seconds)
-            except Empty:
-                return None
-            if future is not None:
-                self._taken += 1
-                self.feed()
-                return future
-        return None
-
-
-class _Crew(Protocol):
-    """Workers for one function."""
-
-    def pack(self, task: Any, /) -> Any:
-        """Make of a task what travels to a worker."""
-
-    def submit(self, packed: Any, /) -> Future[Any]:
-        """Have a packed task done."""
-
-    def packed_bytes(self, result: Any, /) -> int:
-        """The size of a result as it travelled, 0 where it did not."""
-
-    def unpack(self, result: Any, /) -> Any:
-        """Make a result of what a worker sent."""
-
-    def close(self, *, kill: bool) -> None:
-        """Let the workers go; with `kill` whatever they are at."""
-
-
 class _Threads:
     """Threads of this process, which end with their current task."""
 
@@ -279,11 +143,8 @@ class _Threads:
     def submit(self, packed: Any, /) -> Future[Any]:
         return self._executor.submit(self._function, packed)
 
-    def packed_bytes(self, _: Any, /) -> int:
-        return 0
-
-    def unpack(self, result: Any, /) -> Any:
-        return result
+    def received(self, future: Future[Any], /) -> tuple[Any, int]:
+        return future.result(), 0
 
     def close(self, *, kill: bool) -> None:
         self._executor.shutdown(cancel_futures=kill)
@@ -304,11 +165,15 @@ class _Processes:
         self._last = self._executor.submit(_call_packed, self._function, packed)
         return self._last
 
-    def packed_bytes(self, result: Any, /) -> int:
-        return len(result)
-
-    def unpack(self, result: Any, /) -> Any:
-        return pickle.loads(result)
+    def received(self, future: Future[Any], /) -> tuple[Any, int]:
+        try:
+            packed = future.result()
+        except TerminatedWorkerError as error:
+            raise WorkerError(
+                "a worker process died (killed, out of memory, or crashed in a native library); "
+                "run the same command again to go on from what is committed"
+            ) from error
+        return pickle.loads(packed), len(packed)
 
     def close(self, *, kill: bool) -> None:
         if kill:
@@ -321,18 +186,6 @@ class _Processes:
         last = self._last
         while last is not None and not (last.running() or last.done()) and time.monotonic() < until:
             time.sleep(0.001)
-
-
-@contextmanager
-def _deaths_are_errors() -> Iterator[None]:
-    """Say what the death of a worker means."""
-    try:
-        yield
-    except TerminatedWorkerError as error:
-        raise WorkerError(
-            "a worker process died (killed, out of memory, or crashed in a native library); "
-            "run the same command again to go on from what is committed"
-        ) from error
 
 
 def shutdown() -> None:
