@@ -14,12 +14,15 @@ from ..errors import DatasetError, StorageError
 from .known import KnownKeys
 from .planner import Known, Note, PlanState
 from .records import PARTS_PER_UNIT, Failure, Sample, Skipped, Source, UnitResult, shard_id
-from .schema import FORMAT, MANIFEST_NAME, SCHEMA, check_files, check_schema, has_colours
+from .schema import FORMAT, MANIFEST_NAME, SCHEMA, add_what_is_missing, check_files, check_schema
 
 __all__ = ["Manifest", "Totals"]
 
 _READERS_SECONDS = 60  # that others may be reading the manifest while it is to be written
-_INSERT_SAMPLE = f"INSERT OR IGNORE INTO samples VALUES ({', '.join('?' * len(Sample._fields))})"  # noqa: S608
+_INSERT_SAMPLE = (
+    f"INSERT OR IGNORE INTO samples ({', '.join(Sample._fields)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(Sample._fields))})"
+)
 _INSERT_FAILURE = "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SKIPPED = "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DONE_UNITS = f"""
@@ -72,8 +75,7 @@ class Manifest:
                     self._db.executemany("INSERT INTO dataset VALUES (?, ?)", first.items())
             else:
                 check_schema(self._db, self._path)
-                if not has_colours(self._db):
-                    self._db.execute("ALTER TABLE samples ADD COLUMN colours TEXT")
+                add_what_is_missing(self._db)
         except sqlite3.DatabaseError as error:
             raise _storage_error(self._path, error) from error
         self.run = 0

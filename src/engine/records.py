@@ -150,6 +150,7 @@ class Sample(NamedTuple):
         source_mtime_ns: its time of change, in ns since the epoch.
         source_xxh3: xxh3-64 of the encoded bytes.
         colours: what the channels are, where their number does not say it, such as "CMYK"; else None.
+        source_crc32: CRC-32 of the encoded bytes where the archive gives one: a zip.
     """
 
     shard: int
@@ -171,6 +172,7 @@ class Sample(NamedTuple):
     source_mtime_ns: int
     source_xxh3: str | None
     colours: str | None = None
+    source_crc32: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ __all__ = [
     "JOURNAL_NAME",
     "MANIFEST_NAME",
     "SCHEMA",
+    "add_what_is_missing",
     "check_files",
     "check_schema",
     "connect_read_only",
-    "has_colours",
 ]
 
 FORMAT = "brinery.dataset/1"
@@ -66,6 +66,7 @@ CREATE TABLE samples (
     source_mtime_ns INTEGER NOT NULL,
     source_xxh3     TEXT,
     colours         TEXT,
+    source_crc32    INTEGER,
     PRIMARY KEY (shard, record)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX samples_key ON samples (key);
@@ -99,6 +100,19 @@ CREATE TABLE skipped (
 CREATE INDEX skipped_key ON skipped (key);
 CREATE INDEX skipped_unit ON skipped (unit);
 
+CREATE TABLE sources (
+    id        INTEGER PRIMARY KEY,
+    path      TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    prefix    TEXT NOT NULL,
+    encoding  TEXT,
+    size      INTEGER,
+    mtime_ns  INTEGER,
+    ctime_ns  INTEGER,
+    inode     INTEGER,
+    listed_ns INTEGER NOT NULL
+);
+
 CREATE TABLE runs (
     id       INTEGER PRIMARY KEY,
     command  TEXT NOT NULL,
@@ -131,6 +145,8 @@ CREATE TABLE timeline (
 ) WITHOUT ROWID;
 """
 
+_SOURCES = SCHEMA[SCHEMA.index("CREATE TABLE sources") : SCHEMA.index("CREATE TABLE runs")]
+_ADDED_COLUMNS = {"colours": "TEXT", "source_crc32": "INTEGER"}
 _TABLES = {"dataset", "shards", "samples", "failures", "skipped", "runs", "timeline"}
 
 
@@ -194,9 +210,14 @@ def _recover(path: Path) -> None:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
-def has_colours(connection: sqlite3.Connection) -> bool:
-    """Whether samples have the column `colours`, which datasets of early versions lack."""
-    return connection.execute(HAS_COLOURS).fetchone() is not None
+def add_what_is_missing(connection: sqlite3.Connection) -> None:
+    """Add the columns of samples and the table that datasets of early versions lack."""
+    have = {name for _, name, *_ in connection.execute("PRAGMA table_info(samples)")}
+    for name, kind in _ADDED_COLUMNS.items():
+        if name not in have:
+            connection.execute(f"ALTER TABLE samples ADD COLUMN {name} {kind}")
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sources'").fetchone():
+        connection.execute(_SOURCES)
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:

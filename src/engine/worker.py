@@ -258,6 +258,7 @@ class _Attempt:
                     member.mtime_ns,
                     source_xxh3,
                     colours,
+                    member.crc,
                 )
             )
         return tuple(rows)

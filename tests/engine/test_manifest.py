@@ -75,3 +75,16 @@ def test_a_reader_that_does_not_end_stops_the_run(tmp_path, folder, files, monke
     reader.join()
     brinery.convert(folder, tmp_path / "out", **SMALL)
     assert_holds(tmp_path / "out", files)
+
+
+def test_what_early_datasets_lack_is_added_by_the_next_run(tmp_path, folder, files):
+    brinery.convert(folder, tmp_path / "out", limit=10, **SMALL)
+    with closing(sqlite3.connect(tmp_path / "out" / "manifest.sqlite")) as db:
+        for column in ("colours", "source_crc32"):
+            db.execute(f"ALTER TABLE samples DROP COLUMN {column}")
+        db.execute("DROP TABLE sources")
+        db.commit()
+    with brinery.open(tmp_path / "out") as dataset:
+        assert len(dataset) == 10
+    assert brinery.convert(folder, tmp_path / "out", **SMALL).converted == 30
+    assert_holds(tmp_path / "out", files)
