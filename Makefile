@@ -48,7 +48,7 @@ test: $(STAMP)
 
 soak: $(STAMP)
 	@BRINERY_SOAK=1 $(BIN)/python -m pytest -n auto --dist loadgroup tests/crash tests/hostile \
-		tests/benchmark/test_scaling.py tests/benchmark/test_planted.py $(ARGS)
+		tests/benchmark/analysis/test_scaling.py tests/benchmark/analysis/test_planted.py $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

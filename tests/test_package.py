@@ -67,7 +67,7 @@ def test_help_imports_nothing_heavy(command):
 
 def test_a_bench_is_a_call_whatever_was_imported_before():
     code, out, err = python(
-        "import brinery, brinery.benchmark.matrix\n"
+        "import brinery, brinery.benchmark.cells\n"
         "try: brinery.benchmark(cores='0')\nexcept brinery.errors.UsageError as error: print(error)"
     )
     assert (code, out != "") == (0, True), err

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..engine.protocols.registry import get_serializer
-from .actions import Part, shard_name, single_name, write_shard, write_single
-from .corpus import Corpus, digest
-from .matrix import BASELINES, Cost, Slice
-from .singles import make_action
+from .cells import BASELINES, Cost, Slice
+from .worker.corpus import Corpus, digest
+from .worker.shards import Part, shard_name, single_name, write_shard, write_single
+from .worker.single_files import make_action
 
 __all__ = ["Costs", "calibrate", "share_costs"]
 

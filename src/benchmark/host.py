@@ -10,7 +10,7 @@ import psutil
 
 from ..engine.cpus import usable_cpus
 from ..engine.limits import usable_memory
-from .result import Host, Software, Storage, Timer
+from .result.result import Host, Software, Storage, Timer
 
 __all__ = ["CpuUse", "commit", "host", "software", "storage", "timer"]
 

@@ -21,22 +21,22 @@ from ..engine.sampler import Sampler
 from ..errors import BrineryError, StorageError
 from ..parser.archives import check_sources
 from . import host as machine
+from .analysis.conclude import conclude, with_bounds
+from .analysis.ledger import Ledger
+from .analysis.warnings import run_warnings, steal_share, throttled_share
 from .calibrate import calibrate, share_costs
-from .choices import BenchOptions, make_bench_options
-from .cold import why_not_cold
-from .conclusions import conclude, with_bounds
-from .corpus import make_corpus
-from .ledger import Ledger
-from .markdown import report_markdown
-from .matrix import rounds_that_fit
-from .noise import Sentinel, noise_of
-from .remedies import run_warnings, steal_share, throttled_share
-from .result import BenchResult, CorpusInfo, Noise, Run, Settings
-from .result_file import write_result
+from .cells import rounds_that_fit
+from .options import BenchOptions, make_bench_options
+from .regions.article import SeedTable
+from .regions.scaling import Sweep
+from .regions.sentinel import Sentinel, noise_of
+from .regions.session import BenchProgress, Session
+from .result.file import write_result
+from .result.result import BenchResult, CorpusInfo, Noise, Run, Settings
 from .sampled import sampled
-from .seed import SeedTable
-from .session import BenchProgress, Session
-from .sweep import Sweep
+from .text.report import report_markdown
+from .worker.corpus import make_corpus
+from .worker.page_cache import why_not_cold
 
 __all__ = ["BenchInterrupted", "run_benchmark"]
 

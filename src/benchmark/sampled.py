@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..engine.sampler import Reading, Sampler
-from .measured import CellResult
-from .result import SamplerInfo
+from .result.measured import CellResult
+from .result.result import SamplerInfo
 
 __all__ = ["cpu_seen", "sampled"]
 

@@ -110,9 +110,9 @@ def command(
         _compare_versions(ab, src, options, markdown=markdown, as_json=as_json)
     if markdown:
         raise click.UsageError("--markdown goes with --ab")
+    from ..benchmark.compare.turns import Turns  # noqa: PLC0415
+    from ..benchmark.regions.session import BenchProgress  # noqa: PLC0415
     from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
-    from ..benchmark.session import BenchProgress  # noqa: PLC0415
-    from ..benchmark.turns import Turns  # noqa: PLC0415
 
     code = 0
     turns = Turns.given()
@@ -155,7 +155,7 @@ def _compare_versions(
     versions: tuple[str, str], src: str | None, options: dict[str, Any], *, markdown: bool, as_json: bool
 ) -> NoReturn:
     """Measure two versions in turns, show how they compare, and leave with the answer's exit code."""
-    from ..benchmark.ab import run_ab  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.compare.ab import run_ab  # noqa: PLC0415 - start-up stays cheap
 
     check_formats(markdown=markdown, as_json=as_json)
     try:
@@ -181,7 +181,7 @@ def _write_page(result: Any, path: Path) -> None:
 
 
 def _show(result: Any) -> None:
-    from ..benchmark.tables import all_tables, text_table  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.text.tables import all_tables, text_table  # noqa: PLC0415 - start-up stays cheap
 
     for table in all_tables(result):
         click.echo(text_table(table) + "\n")

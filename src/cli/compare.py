@@ -58,7 +58,7 @@ def check_formats(*, markdown: bool, as_json: bool) -> None:
 
 def show_comparison(comparison: Any, *, markdown: bool, as_json: bool) -> NoReturn:
     """Print a comparison and leave with its exit code."""
-    from ..benchmark.compare_tables import comparison_markdown, comparison_text  # noqa: PLC0415 - start-up
+    from ..benchmark.text.comparison import comparison_markdown, comparison_text  # noqa: PLC0415 - start-up
 
     if as_json:
         emit_json(comparison.as_dict())
@@ -74,8 +74,8 @@ def _compare(a: str, b: str) -> Any:
     Raises:
         DatasetError: one of them cannot be read, is no result, or holds values that make no sense.
     """
-    from ..benchmark.compare import compare_results  # noqa: PLC0415 - start-up stays cheap
-    from ..benchmark.result_file import read_result  # noqa: PLC0415
+    from ..benchmark.compare.compare import compare_results  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.result.file import read_result  # noqa: PLC0415
 
     try:
         return compare_results(read_result(Path(a)), read_result(Path(b)), names=(a, b))

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..benchmark.compare import SCHEMA as COMPARE_SCHEMA
-from ..benchmark.compare import Comparison, compare_results
-from ..benchmark.result import BenchResult
-from ..benchmark.result_file import read_result
+from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
+from ..benchmark.compare.compare import Comparison, compare_results
+from ..benchmark.result.file import read_result
+from ..benchmark.result.result import BenchResult
 from ..engine.options import PathLike
 from ..engine.schema import MANIFEST_NAME
 from ..errors import DatasetError, UsageError
-from .comparison import read_comparison
-from .conversion import Conversion, read_conversion
+from .comparison.read import read_comparison
+from .conversion.read import Conversion, read_conversion
 
 __all__ = ["Source", "read_source"]
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from ..benchmark.compare import Comparison
-from ..benchmark.compare_tables import comparison_markdown
-from ..benchmark.markdown import report_markdown
-from ..benchmark.result import BenchResult
+from ..benchmark.compare.compare import Comparison
+from ..benchmark.result.result import BenchResult
+from ..benchmark.text.comparison import comparison_markdown
+from ..benchmark.text.report import report_markdown
 from ..engine.options import PathLike
 from ..errors import MissingLibraryError, StorageError, UsageError
-from .conversion_markdown import conversion_markdown
+from .conversion.markdown import conversion_markdown
 from .source import Source, read_source
 
 if TYPE_CHECKING:
-    from .page import Page
+    from .html.page import Page
 
 __all__ = ["FORMATS", "Format", "Written", "write_report"]
 
@@ -82,8 +82,8 @@ def write_report(
         raise MissingLibraryError(
             "a report needs more libraries: pip install 'brinery[report]'; --format md works without"
         ) from error
-    from .chart import Chart, png, standalone_svg  # noqa: PLC0415 - an extra
-    from .page import page_html  # noqa: PLC0415
+    from .html.chart import Chart, png, standalone_svg  # noqa: PLC0415 - an extra
+    from .html.page import page_html  # noqa: PLC0415
 
     charts = {
         item.name: item for section in page.sections for item in section.body if isinstance(item, Chart)
@@ -109,9 +109,9 @@ def _format(output: PathLike | None, given: str | None) -> Format:
 
 def _page(found: Source) -> "Page":
     """Return the page; markdown needs none of the libraries that this imports."""
-    from .bench import bench_page  # noqa: PLC0415 - an extra
-    from .comparison_page import comparison_page  # noqa: PLC0415
-    from .conversion_page import conversion_page  # noqa: PLC0415
+    from .bench.page import bench_page  # noqa: PLC0415 - an extra
+    from .comparison.page import comparison_page  # noqa: PLC0415
+    from .conversion.page import conversion_page  # noqa: PLC0415
 
     if isinstance(found, BenchResult):
         return bench_page(found)

@@ -1,8 +1,8 @@
 """A small result made by hand."""
 
-from brinery.benchmark.ledger import Ledger
-from brinery.benchmark.matrix import Cell
-from brinery.benchmark.result import (
+from brinery.benchmark.analysis.ledger import Ledger
+from brinery.benchmark.cells import Cell
+from brinery.benchmark.result.result import (
     BenchResult,
     CorpusInfo,
     Host,

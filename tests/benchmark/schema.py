@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
-from brinery.benchmark.result import SCHEMA, BenchResult
+from brinery.benchmark.result.result import SCHEMA, BenchResult
 
 PATH = Path(__file__).parents[2] / "docs" / "bench-result.schema.json"
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}

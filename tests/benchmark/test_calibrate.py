@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from brinery.benchmark.calibrate import Costs, _whole, share_costs
-from brinery.benchmark.matrix import Cost
+from brinery.benchmark.cells import Cost
 
 
 def test_two_versions_plan_with_the_costs_of_the_first(tmp_path):

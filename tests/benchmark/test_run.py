@@ -8,14 +8,15 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from brinery.benchmark import calibrate, singles
-from brinery.benchmark.ceilings import CEILINGS
-from brinery.benchmark.compare import compare_results
-from brinery.benchmark.conclusions import conclude
-from brinery.benchmark.markdown import report_markdown
-from brinery.benchmark.objectives import Weights
-from brinery.benchmark.result_file import read_result
+from brinery.benchmark import calibrate
+from brinery.benchmark.analysis.conclude import conclude
+from brinery.benchmark.compare.compare import compare_results
+from brinery.benchmark.result.file import read_result
+from brinery.benchmark.result.recommendations import Weights
 from brinery.benchmark.runner import BenchInterrupted, run_benchmark
+from brinery.benchmark.text.report import report_markdown
+from brinery.benchmark.worker import single_files as singles
+from brinery.benchmark.worker.ceilings import CEILINGS
 from brinery.engine import pool
 from brinery.engine.protocols.npy import NpySerializer
 from brinery.errors import ArchiveError, DatasetError, UsageError

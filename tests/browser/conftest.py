@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from brinery.benchmark.compare import compare_results
+from brinery.benchmark.compare.compare import compare_results
 from brinery.report.write import write_report
 
 from ..report.made import bench, dataset, hostile

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from brinery.benchmark import ab
-from brinery.benchmark.compare import compare_results
+from brinery.benchmark.compare import ab
+from brinery.benchmark.compare.compare import compare_results
 from brinery.errors import BrineryError, UsageError
 
 from ..benchmark.made import pooled, result

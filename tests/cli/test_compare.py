@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from brinery.benchmark.result_file import write_result
+from brinery.benchmark.result.file import write_result
 
 from ..benchmark.made import pooled, result
 from .test_commands import brinery_command  # noqa: F401 - the fixture

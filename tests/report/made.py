@@ -6,9 +6,9 @@ import sqlite3
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from brinery.benchmark.conclusions import conclude
-from brinery.benchmark.findings import SentinelSample
-from brinery.benchmark.result import Host, SamplerInfo
+from brinery.benchmark.analysis.conclude import conclude
+from brinery.benchmark.result.findings import SentinelSample
+from brinery.benchmark.result.result import Host, SamplerInfo
 from brinery.engine.convert import convert
 
 from ..benchmark.made import pooled, result, single

@@ -8,8 +8,8 @@ import pytest
 
 import brinery
 import brinery.report
-from brinery.benchmark.compare import compare_results
-from brinery.benchmark.result_file import write_result
+from brinery.benchmark.compare.compare import compare_results
+from brinery.benchmark.result.file import write_result
 from brinery.errors import DatasetError, MissingLibraryError, StorageError, UsageError
 
 from ..cli.test_commands import brinery_command  # noqa: F401 - the fixture

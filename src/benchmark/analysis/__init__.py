@@ -1,0 +1,1 @@
+"""What samples say: intervals, curves, bottlenecks, warnings, recommendations. Pure: measures nothing."""

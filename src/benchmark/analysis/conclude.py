@@ -1,0 +1,84 @@
+"""What follows from all cells and ceilings together: bounds, curves, limits, recommendations. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...errors import MissingLibraryError
+from ..compare.compare import round_times
+from ..result.findings import Ceiling, Scaling
+from ..result.measured import CellResult
+from ..result.result import BenchResult
+from .bottleneck import find_limit
+from .ceilings import Ceilings, bound_of, facts_of
+from .recommend import recommend
+from .scaling import ScalingFit, fit_scaling
+
+__all__ = ["WITHOUT_SCIPY", "conclude", "scaling_of", "with_bounds"]
+
+WITHOUT_SCIPY = (
+    "scipy is not installed, so drift, noise floor, the sampler's effect, early stops, curves and "
+    "recommendations are left out: pip install 'brinery[bench]'"
+)
+
+
+def conclude(result: BenchResult) -> BenchResult:
+    """Return the result with its curves, limits and recommendations."""
+    concluded = replace(result, scaling=scaling_of(result.cells, result.ceilings, result.host.usable_cpus))
+    try:
+        return replace(
+            concluded, recommendations=recommend(concluded, result.settings.weights, seed=result.run.seed)
+        )
+    except MissingLibraryError:
+        return replace(concluded, warnings=(*result.warnings, WITHOUT_SCIPY))
+
+
+def with_bounds(cells: Sequence[CellResult], ceilings: Sequence[Ceiling]) -> tuple[CellResult, ...]:
+    """Return the cells, each with the ceiling nearest to it."""
+    known = Ceilings(ceilings)
+    return tuple(replace(cell, bound=bound_of(cell, known)) for cell in cells)
+
+
+def scaling_of(
+    cells: Sequence[CellResult], ceilings: Sequence[Ceiling], usable_cpus: float
+) -> tuple[Scaling, ...]:
+    """Return the curve and the limits of every protocol and operation over worker processes."""
+    known = Ceilings(ceilings)
+    groups: dict[tuple[str, ...], dict[int, CellResult]] = {}
+    for cell in cells:
+        if cell.pool == "loky":
+            key = (cell.op, cell.protocol, cell.cache, cell.durability, cell.dispatch)
+            groups.setdefault(key, {})[cell.workers] = cell
+    found = []
+    for own in groups.values():
+        first = next(iter(own.values()))
+        facts = [facts_of(own[n], own.get(1), known, usable_cpus) for n in sorted(own)]
+        found.append(
+            Scaling(
+                protocol=first.protocol,
+                op=first.op,
+                cache=first.cache,
+                durability=first.durability,
+                dispatch=first.dispatch,
+                fit=_fit(own, usable_cpus),
+                verdicts=tuple(find_limit(one) for one in facts if one is not None),
+            )
+        )
+    return tuple(found)
+
+
+def _fit(cells: dict[int, CellResult], usable_cpus: float) -> ScalingFit | None:
+    """Return the curve of images/s; None without scipy, or where nothing is valid."""
+    times = {workers: round_times(cell) for workers, cell in cells.items() if cell.valid}
+    rounds = max((max(found, default=-1) for found in times.values()), default=-1) + 1
+    throughput = {
+        workers: [1e9 / found[number] if number in found else math.nan for number in range(rounds)]
+        for workers, found in times.items()
+        if found
+    }
+    if not throughput:
+        return None
+    try:
+        return fit_scaling(throughput, usable_cpus)
+    except MissingLibraryError:
+        return None

@@ -1,0 +1,255 @@
+"""Which protocol suits an objective, by how much, how surely, and which others are as good. Measures nothing.
+
+A candidate is a protocol with its best number of workers, no more than the usable CPUs. The probability of
+being the best comes from resampling rounds: the same rounds for all candidates, since a round's weather falls
+on all, and the best number of workers chosen anew in each resample, so that a lucky one does not count.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine.protocols.base import Abilities
+from ...engine.protocols.registry import known_protocols
+from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Unit, Weights
+from ..result.result import BenchResult
+from .candidates import Candidate, Condition, Field, Option
+from .statistics import FEWEST_ROUNDS, Ratio, judge, paired_ratio
+
+__all__ = ["describe", "recommend"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_DRAWS = 4000
+_RUNNER_UP = 0.05  # a protocol that is the best with at least this probability ties with the winner
+_SAME_SIZE = 1.01  # sizes are exact, but nobody chooses by less
+
+
+def recommend(
+    result: BenchResult,
+    weights: Weights | None = None,
+    *,
+    seed: int = 0,
+    abilities: Mapping[str, Abilities] | None = None,
+) -> tuple[Recommendation, ...]:
+    """Return one recommendation for each objective.
+
+    Args:
+        result: the article's loops and the source files in it are no candidates.
+        weights: of the cost; by default ten reads a write, no link, no bound on memory.
+        seed: of the resampling.
+        abilities: of each protocol, by name without compression; by default those registered.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    weights = weights or Weights()
+    known = {one.name: one.abilities for one in known_protocols()} if abilities is None else abilities
+    field = Field(result)
+    loads = field.candidates("load")
+    safe = [one for one in loads if (able := _of(known, one.protocol)) and able.safe_load]
+    portable = [one for one in loads if (able := _of(known, one.protocol)) and able.portable]
+    judge_with = _Judge(result.noise.floor, seed)
+    return (
+        judge_with.timed("fastest-load", field.condition("load"), loads, "load was not measured"),
+        judge_with.timed(
+            "fastest-dump", field.condition("dump"), field.candidates("dump"), "dump was not measured"
+        ),
+        judge_with.sized(field.size_condition(), field.sizes()),
+        judge_with.timed("safe", field.condition("load"), safe, "no protocol measured is safe to load"),
+        judge_with.timed(
+            "portable", field.condition("load"), portable, "no protocol measured is readable elsewhere"
+        ),
+        judge_with.timed("cost", field.condition("dump", "load"), field.costs(weights), _no_cost(weights)),
+    )
+
+
+def describe(found: Recommendation) -> str:
+    """Return a recommendation in a sentence, such as "fastest load: npy with 2 workers, ..."."""
+    title = OBJECTIVES[found.objective]
+    if found.winner is None:
+        return f"{title}: none, {found.reason}."
+    workers = ""
+    if found.workers is not None and found.layout != "single":
+        workers = f" with {found.workers} {'worker' if found.workers == 1 else 'workers'}"
+    parts = [f"{title}: {found.winner}{workers}"]
+    if found.margin is not None:
+        parts.append(f"{found.margin:.1%} ahead of {found.choices[1].protocol}")
+    if found.probability is not None:
+        share = ">99%" if 0.995 <= found.probability < 1 else f"{found.probability:.0%}"
+        parts.append(f"the best in {share} of resamples")
+    text = ", ".join(parts)
+    return f"{text}; {found.reason}." if found.reason else f"{text}."
+
+
+def _of(known: Mapping[str, Abilities], label: str) -> Abilities | None:
+    return known.get(label.partition("+")[0])
+
+
+def _no_cost(weights: Weights) -> str:
+    if weights.memory_bytes is None:
+        return "dump and load were not both measured"
+    return f"no protocol measured stays within {weights.memory_bytes / (1 << 20):.0f} MiB in dump and load"
+
+
+class _Judge:
+    """Ranks candidates and tells which are as good as the first."""
+
+    def __init__(self, floor: float | None, seed: int) -> None:
+        self._floor = floor
+        self._seed = seed
+
+    def timed(
+        self, objective: Objective, condition: Condition, candidates: Sequence[Candidate], missing: str
+    ) -> Recommendation:
+        """Recommend by times."""
+        if not candidates:
+            return _none(objective, "ns_per_image", condition, missing)
+        order = sorted(candidates, key=lambda candidate: candidate.value)
+        rounds = [candidate.by_round() for candidate in order]
+        enough = len(rounds[0]) >= FEWEST_ROUNDS
+        odds = self._probabilities(order) if enough else [None] * len(order)
+        ratios = [_paired(rounds[0], times) for times in rounds[1:]]
+        ties = [
+            one.protocol
+            for one, slower, chance in zip(order[1:], self._slower(rounds, ratios), odds[1:], strict=True)
+            if not slower or (chance or 0.0) > _RUNNER_UP
+        ]
+        choices = [_choice(order[0], order[0], None, odds[0])]
+        choices += [
+            _choice(one, order[0], ratio, chance)
+            for one, ratio, chance in zip(order[1:], ratios, odds[1:], strict=True)
+        ]
+        reason = f"not told from {', '.join(ties)}" if ties else None
+        if not enough:
+            reason = f"fewer than {FEWEST_ROUNDS} rounds" + (f", {reason}" if reason else "")
+        return _recommendation(objective, "ns_per_image", condition, choices, ties, reason)
+
+    def sized(self, condition: Condition, sizes: Mapping[str, float]) -> Recommendation:
+        """Recommend by stored bytes, which do not vary."""
+        if not sizes:
+            return _none("smallest", "bytes_per_image", condition, "no size was measured")
+        order = sorted(sizes, key=lambda label: sizes[label])
+        least = sizes[order[0]]
+        choices = [
+            Choice(label, None, None, sizes[label], sizes[label] / least, None, None, None) for label in order
+        ]
+        ties = [choice.protocol for choice in choices[1:] if choice.ratio <= _SAME_SIZE]
+        reason = f"within 1 % of {', '.join(ties)}" if ties else None
+        return _recommendation("smallest", "bytes_per_image", condition, choices, ties, reason)
+
+    def _slower(self, rounds: Sequence[Mapping[int, float]], ratios: Sequence[Ratio | None]) -> list[bool]:
+        """Tell for each candidate but the first whether it is surely slower than the first.
+
+        The same rounds chose the first, so p values are corrected for all pairs of candidates, step by step:
+        one that is told from it leaves the family (Holm, "A simple sequentially rejective multiple test
+        procedure", Scandinavian Journal of Statistics 1979). With few rounds in common all must be slower.
+        """
+        best = rounds[0]
+        slower = [bool(best and other) and min(other.values()) > max(best.values()) for other in rounds[1:]]
+        tested = {place: ratio for place, ratio in enumerate(ratios) if ratio and ratio.p_value is not None}
+        family, corrected = len(tested) + 1, 0.0
+        for place, ratio in sorted(tested.items(), key=lambda item: item[1].p_value or 0.0):
+            corrected = max(corrected, min(1.0, (ratio.p_value or 0.0) * family * (family - 1) / 2))
+            slower[place] = judge(ratio, corrected, self._floor, worse="slower") == "slower"
+            family -= 1
+        return slower
+
+    def _probabilities(self, candidates: Sequence[Candidate]) -> list[float | None]:
+        """Return how often each candidate is the best when rounds are drawn with replacement."""
+        terms = [term for candidate in candidates for term in candidate.terms]
+        numbers = sorted({number for term in terms for option in term.options for number in option.times})
+        generator = np.random.default_rng(self._seed)
+        picks = generator.integers(len(numbers), size=(_DRAWS, len(numbers)))
+        values = np.empty((len(candidates), _DRAWS))
+        for place, candidate in enumerate(candidates):
+            total = np.full(_DRAWS, candidate.constant)
+            for term in candidate.terms:
+                total += term.weight * np.min(
+                    [_drawn_medians(option, numbers, picks) for option in term.options], axis=0
+                )
+            values[place] = total
+        wins = np.bincount(np.argmin(values, axis=0), minlength=len(candidates))
+        return [float(count) / _DRAWS for count in wins]
+
+
+def _drawn_medians(option: Option, numbers: Sequence[int], picks: NDArray[np.int64]) -> Floats:
+    """Return the median of each draw of rounds; of all rounds where a draw has none of this option's."""
+    times = np.array([option.times.get(number, np.nan) for number in numbers])
+    drawn = np.sort(times[picks], axis=1)  # NaN comes last
+    counts = np.count_nonzero(~np.isnan(drawn), axis=1)
+    rows = np.arange(len(drawn))
+    middle = (
+        drawn[rows, np.maximum(counts - 1, 0) // 2] + drawn[rows, np.minimum(counts // 2, counts - 1)]
+    ) / 2
+    return np.where(counts > 0, middle, option.middle)
+
+
+def _paired(best: Mapping[int, float], other: Mapping[int, float]) -> Ratio | None:
+    common = sorted(best.keys() & other.keys())
+    return (
+        paired_ratio([best[number] for number in common], [other[number] for number in common])
+        if common
+        else None
+    )
+
+
+def _choice(one: Candidate, best: Candidate, ratio: Ratio | None, chance: float | None) -> Choice:
+    by_op = {term.op: term.best.workers for term in one.terms}
+    both = len(by_op) > 1
+    return Choice(
+        protocol=one.protocol,
+        workers=by_op["load"] if both else next(iter(by_op.values())),
+        dump_workers=by_op["dump"] if both else None,
+        value=one.value,
+        ratio=one.value / best.value,
+        ratio_low=ratio.low if ratio else None,
+        ratio_high=ratio.high if ratio else None,
+        probability=chance,
+    )
+
+
+def _recommendation(
+    objective: Objective,
+    unit: Unit,
+    condition: Condition,
+    choices: Sequence[Choice],
+    ties: Sequence[str],
+    reason: str | None,
+) -> Recommendation:
+    best = choices[0]
+    return Recommendation(
+        objective=objective,
+        unit=unit,
+        layout=condition.layout,
+        cache=condition.cache,
+        durability=condition.durability,
+        winner=best.protocol,
+        workers=best.workers,
+        margin=choices[1].ratio - 1 if len(choices) > 1 else None,
+        probability=best.probability,
+        ties=tuple(ties),
+        decided=reason is None,
+        reason=reason,
+        choices=tuple(choices),
+    )
+
+
+def _none(objective: Objective, unit: Unit, condition: Condition, reason: str) -> Recommendation:
+    return Recommendation(
+        objective=objective,
+        unit=unit,
+        layout=condition.layout,
+        cache=condition.cache,
+        durability=condition.durability,
+        winner=None,
+        workers=None,
+        margin=None,
+        probability=None,
+        ties=(),
+        decided=False,
+        reason=reason,
+        choices=(),
+    )

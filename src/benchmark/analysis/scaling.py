@@ -1,0 +1,379 @@
+"""How throughput grows with workers: which curve, how sure, and where it ends.
+
+The round is the unit. To first order a fitted parameter is the mean of one contribution from each round, so
+its interval is Student's t over these. It covers the truth with seven rounds, whatever ties the cells of a
+round together; percentiles of resampled rounds are too narrow. `models` has the curves and their sources.
+Further:
+
+- the choice: AICc, Hurvich & Tsai, "Regression and time series model selection in small samples",
+  Biometrika 1989
+- the serial fraction: Karp & Flatt, "Measuring parallel processor performance", Communications of the ACM
+  1990
+- the interval of the peak, a ratio of two estimates: Fieller, "Some problems in interval estimation",
+  Journal of the Royal Statistical Society B 1954
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .curves import FREE, Blocks, Floats, Model, Rounds, fit, fit_within_bounds, log_curve
+from .statistics import FEWEST_ROUNDS, Estimate, log_mean, student_quantile
+
+__all__ = [
+    "BandPoint",
+    "Candidate",
+    "Parameter",
+    "Peak",
+    "ScalingFit",
+    "ScalingPoint",
+    "fit_scaling",
+    "karp_flatt",
+]
+
+_FAR = 1.5  # a curve is followed to this many times the largest N measured
+_FAMILY: tuple[Model, ...] = ("linear", "amdahl", "usl")
+_CLOCK = 1e-6  # residuals in ln throughput below this are the clock's, not the model's
+_GRID = 48
+_MOST = 700.0  # exp of more overflows
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPoint:
+    """What was measured at one number of workers.
+
+    Attributes:
+        workers: N.
+        rounds: how many rounds have it.
+        throughput: geometric mean over the rounds, in the unit given.
+        speedup: throughput over that of one worker, paired within rounds; None without N = 1.
+        efficiency: speed-up over N.
+        karp_flatt: serial fraction; None at N = 1 and where oversubscribed.
+        oversubscribed: more workers than usable CPUs, so not fitted.
+    """
+
+    workers: int
+    rounds: int
+    throughput: Estimate
+    speedup: Estimate | None
+    efficiency: Estimate | None
+    karp_flatt: Estimate | None
+    oversubscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A curve that was tried.
+
+    Attributes:
+        model: which.
+        aicc: lower is better, only differences mean anything.
+        weight: Akaike weight among the candidates.
+        misfit: largest relative distance of a point from the curve.
+    """
+
+    model: Model
+    aicc: float
+    weight: float
+    misfit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the chosen curve.
+
+    Attributes:
+        name: "gamma" (throughput of one worker), "alpha", "beta", or "saturation" (in workers).
+        estimate: alpha and beta are 0 in a curve without them, and the interval tells how large they may be.
+    """
+
+    name: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Where more workers stop helping.
+
+    Attributes:
+        workers: N of the highest throughput, or of the corner of a saturating curve; no upper end means that
+            the end is beyond the data.
+        throughput: the ceiling: at that N, or of the plateau.
+        beyond_data: it is past 1.5 x the largest N measured, and both are None.
+    """
+
+    workers: Estimate | None
+    throughput: Estimate | None
+    beyond_data: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BandPoint:
+    """The chosen curve at one N, with its pointwise 95 % band."""
+
+    workers: float
+    throughput: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingFit:
+    """The scaling of one cell over its numbers of workers.
+
+    Attributes:
+        points: everything measured, ascending.
+        distinct: how many N the usable CPUs allow to fit.
+        rounds: how many rounds have a value at a fitted N.
+        model: the curve chosen; None where there are too few N or rounds.
+        low_confidence: a USL on 4 or 5 distinct N.
+        candidates: the curves tried, best first.
+        parameters: of the chosen curve. Their intervals are those of the widest curve of its family that the
+            number of N allows, so that having chosen makes them no narrower.
+        peak: None without a model.
+        band: from the smallest N to 1.5 x the largest fitted.
+        superlinear: throughput grows faster than N: alpha is below 0, beyond noise.
+    """
+
+    points: tuple[ScalingPoint, ...]
+    distinct: int
+    rounds: int
+    model: Model | None = None
+    low_confidence: bool = False
+    candidates: tuple[Candidate, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    peak: Peak | None = None
+    band: tuple[BandPoint, ...] = ()
+    superlinear: bool = False
+
+
+def karp_flatt(speedup: float, workers: int) -> float:
+    """Return the serial fraction (1/S - 1/N) / (1 - 1/N) that a speed-up S by N > 1 workers shows."""
+    return (1 / speedup - 1 / workers) / (1 - 1 / workers)
+
+
+def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -> ScalingFit:
+    """Choose and fit the curve of throughput over workers.
+
+    What is tried depends on the number of distinct N within the usable CPUs: up to 2 nothing (the points
+    carry ratios and Karp-Flatt), 3 linear and Amdahl, 4 or 5 also the USL, 6 and more also the saturating
+    curve. Intervals take five rounds or more.
+
+    Args:
+        throughput: for each number of workers its round medians in the order of rounds, in any unit of work
+            per time; NaN where a round has none, and a shorter sequence lacks the last ones.
+        usable_cpus: N above it are passed through and not fitted.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+        ValueError: a throughput is not positive.
+    """
+    table = Rounds.of(throughput)
+    points = _points(table, usable_cpus)
+    table = table.within(usable_cpus)
+    rounds, distinct = table.logs.shape
+    models = _FAMILY[: 0 if distinct < 3 else 2 if distinct == 3 else 3]
+    if not models:
+        return ScalingFit(points, distinct, rounds)
+    blocks = Blocks.of(table)
+    tried = _tried(blocks, models if distinct < 6 else (*models, "saturating"))
+    if not tried:
+        return ScalingFit(points, distinct, rounds)
+    (best, theta), *_ = tried
+    model = best.model
+    curve = _Curve.of(blocks, model, theta, "saturating" if model == "saturating" else models[-1])
+    return ScalingFit(
+        points,
+        distinct,
+        rounds,
+        model=model,
+        low_confidence=distinct < 6 and model == "usl",
+        candidates=tuple(candidate for candidate, _ in tried),
+        parameters=curve.parameters(),
+        peak=curve.peak(),
+        band=curve.band(),
+        superlinear=curve.superlinear,
+    )
+
+
+def _points(table: Rounds, usable_cpus: float) -> tuple[ScalingPoint, ...]:
+    """Return what was measured; columns without a value are left out."""
+    single = table.logs[:, table.workers == 1]
+    found = []
+    for workers, logs in zip(table.workers.astype(int).tolist(), table.logs.T, strict=True):
+        if np.isnan(logs).all():
+            continue
+        over = workers > usable_cpus
+        gains = logs - single[:, 0] if single.size else np.empty(0)
+        gains = gains[~np.isnan(gains)]
+        speedup = efficiency = serial = None
+        if gains.size:
+            speedup = log_mean(gains) if workers > 1 else Estimate(1.0)
+            efficiency = _mapped(_efficiency, speedup, workers)
+        if speedup is not None and workers > 1 and not over:
+            serial = _mapped(karp_flatt, speedup, workers, falling=True)
+        there = logs[~np.isnan(logs)]
+        found.append(ScalingPoint(workers, there.size, log_mean(there), speedup, efficiency, serial, over))
+    return tuple(found)
+
+
+def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[Candidate, Floats]]:
+    """Return the curves that fit, the lowest AICc first; on a tie the simpler."""
+    count = blocks.freedom
+    found = []
+    for model in models:
+        size = len(FREE[model]) + 2  # with ln gamma and the noise
+        theta = fit_within_bounds(model, blocks.points) if count > size + 1 else None
+        if theta is None:
+            continue
+        mean_square = blocks.squares(model, theta) / count + _CLOCK**2
+        aicc = count * math.log(mean_square) + 2 * size + 2 * size * (size + 1) / (count - size - 1)
+        distance = np.abs(blocks.points.logs - log_curve(model, theta, blocks.points.workers)[0]).max()
+        found.append((model, aicc, math.expm1(distance), theta))
+    least = min((aicc for _, aicc, _, _ in found), default=0.0)
+    total = sum(math.exp((least - aicc) / 2) for _, aicc, _, _ in found)
+    found.sort(key=lambda one: one[1])
+    return [
+        (Candidate(model, aicc, math.exp((least - aicc) / 2) / total, misfit), theta)
+        for model, aicc, misfit, theta in found
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Curve:
+    """The chosen curve, and the free fit that its intervals come from.
+
+    Attributes:
+        blocks: the data.
+        model: the chosen curve.
+        theta: its parameters, alpha and beta not negative.
+        columns: which parameters the widest curve of its family has.
+        free: these fitted, bounds set aside.
+        covariance: of `free`.
+        reach: Student's quantile; None for too few rounds.
+    """
+
+    blocks: Blocks
+    model: Model
+    theta: Floats
+    columns: list[int]
+    free: Floats
+    covariance: Floats
+    reach: float | None
+
+    @classmethod
+    def of(cls, blocks: Blocks, model: Model, theta: Floats, widest: Model) -> "_Curve":
+        """Take the chosen curve; `widest` is the widest of its family that may be fitted."""
+        columns = [0, *FREE[widest]]
+        wider = fit(widest, blocks.points)
+        free = theta if wider is None else wider
+        covariance = np.zeros((theta.size, theta.size))
+        rounds = blocks.effects.size
+        if rounds < FEWEST_ROUNDS:
+            return cls(blocks, model, theta, columns, free, covariance, None)
+        covariance[np.ix_(columns, columns)] = blocks.covariance(widest, free, columns)
+        return cls(blocks, model, theta, columns, free, covariance, student_quantile(rounds - 1))
+
+    @property
+    def farthest(self) -> float:
+        return _FAR * float(self.blocks.points.workers[-1])
+
+    @property
+    def superlinear(self) -> bool:
+        return (
+            self.model != "saturating"
+            and self.reach is not None
+            and bool(self.free[1] + self.reach * math.sqrt(self.covariance[1, 1]) < 0)
+        )
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        found = [Parameter("gamma", self._log_estimate(0))]
+        if self.model == "saturating":
+            return (*found, Parameter("saturation", self._log_estimate(1)))
+        for name, index in (("alpha", 1), ("beta", 2)):
+            value, error = float(self.theta[index]), math.sqrt(self.covariance[index, index])
+            if self.reach is None or error == 0:
+                estimate = Estimate(value)
+            else:
+                low, high = self.free[index] - self.reach * error, self.free[index] + self.reach * error
+                estimate = Estimate(value, max(0.0, min(low, value)), max(high, value))
+            found.append(Parameter(name, estimate))
+        return tuple(found)
+
+    def peak(self) -> Peak:
+        """Return where the curve ends: N* = sqrt((1 - alpha) / beta), at least 1, or the saturation."""
+        if self.model == "saturating":
+            corner, ceiling = self._log_estimate(1), self._log_estimate(0, 1)
+        elif self.theta[2] > 0:
+            corner = self._optimum()
+            ceiling = self._at(np.array([corner.value]))[0]
+        else:
+            return Peak(None, None, beyond_data=True)
+        if corner.value > self.farthest:
+            return Peak(None, None, beyond_data=True)
+        if corner.high is not None and corner.high > self.farthest:
+            corner = Estimate(corner.value, corner.low)
+        return Peak(corner, ceiling, beyond_data=False)
+
+    def band(self) -> tuple[BandPoint, ...]:
+        """Return the curve with its band, dense enough to draw."""
+        least, most = float(self.blocks.points.workers[0]), self.farthest
+        grid = np.union1d(np.geomspace(least, most, _GRID), self.blocks.points.workers)
+        return tuple(BandPoint(*pair) for pair in zip(grid.tolist(), self._at(grid), strict=True))
+
+    def _at(self, workers: Floats) -> list[Estimate]:
+        """Return the curve with its pointwise interval, to first order in its parameters."""
+        logs, slopes = log_curve(self.model, self.theta, workers)
+        if self.reach is None:
+            return [Estimate(math.exp(log)) for log in logs.tolist()]
+        slopes = slopes[:, self.columns]
+        covariance = self.blocks.covariance(self.model, self.theta, self.columns)
+        errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes))
+        pairs = zip(logs.tolist(), (self.reach * errors).tolist(), strict=True)
+        return [_exponential(log, log - reach, log + reach) for log, reach in pairs]
+
+    def _log_estimate(self, *indices: int) -> Estimate:
+        """Return exp of a sum of parameters."""
+        chosen = list(indices)
+        value, centre = float(self.theta[chosen].sum()), float(self.free[chosen].sum())
+        if self.reach is None:
+            return Estimate(math.exp(value))
+        reach = self.reach * math.sqrt(self.covariance[np.ix_(chosen, chosen)].sum())
+        return _exponential(value, min(centre - reach, value), max(centre + reach, value))
+
+    def _optimum(self) -> Estimate:
+        """Return N* with Fieller's interval: every N whose N^2 beta - (1 - alpha) may be 0."""
+        value = math.sqrt(max((1 - self.theta[1]) / self.theta[2], 1.0))
+        if self.reach is None:
+            return Estimate(value)
+        top, bottom, square = 1 - self.free[1], self.free[2], self.reach**2
+        (top_top, mixed), (_, bottom_bottom) = self.covariance[1:, 1:]
+        # r = N^2 is in when (top - r bottom)^2 <= t^2 var(top - r bottom): a quadratic a r^2 - 2 b r + c <= 0
+        a, c = bottom**2 - square * bottom_bottom, top**2 - square * top_top
+        b = top * bottom + square * mixed  # cov(1 - alpha, beta) = -mixed
+        root = b + math.sqrt(max(b * b - a * c, 0.0))
+        low = c / root if root > 0 else 0.0
+        high = math.sqrt(max(root / a, 1.0)) if a > 0 else None
+        return Estimate(
+            value, min(math.sqrt(max(low, 1.0)), value), high if high is None else max(high, value)
+        )
+
+
+def _exponential(value: float, low: float, high: float) -> Estimate:
+    """Return exp of a value and its ends; an upper end past all numbers is not known."""
+    return Estimate(math.exp(value), math.exp(low), math.exp(high) if high < _MOST else None)
+
+
+def _efficiency(speedup: float, workers: int) -> float:
+    return speedup / workers
+
+
+def _mapped(
+    change: Callable[[float, int], float], estimate: Estimate, workers: int, *, falling: bool = False
+) -> Estimate:
+    """Return a monotone function of an estimate, its ends swapped where it falls."""
+    value, *ends = (
+        None if end is None else change(end, workers) for end in (estimate.value, estimate.low, estimate.high)
+    )
+    assert value is not None
+    return Estimate(value, *(reversed(ends) if falling else ends))

@@ -1,0 +1,200 @@
+"""What disturbs a measurement, and what to do about it."""
+
+from collections.abc import Sequence
+
+from ..cells import Cell
+from ..result.measured import MachineUse, Sample
+from ..result.result import BenchResult, Noise
+from ..result.stats import median
+from ..worker.machine import BACKLOG_BYTES, DISTURBED, disturbed_share
+from .statistics import Drift, Ratio
+
+__all__ = ["REMEDIES", "cell_warnings", "disturbances", "run_warnings", "steal_share", "throttled_share"]
+
+REMEDIES = {
+    "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
+    "void-samples": "some regions did not count, see `problem` in result.json; measure again",
+    "worker-restarted": "a worker was replaced: give more memory, or fewer workers with --cores",
+    "worker-died": "a worker was killed, perhaps for memory: give more, or fewer workers with --cores",
+    "swapped": "memory ran out: give more, or fewer workers with --cores, or a smaller --limit",
+    "not-cold": "files came from memory: stop what reads them, or choose another --scratch",
+    "not-warm": "files did not stay in memory: give more, or a smaller --limit",
+    "oversubscribed": "more workers than usable CPUs: behaviour under load, not scaling",
+    "short-region": "a region below 100 ms: give more images with --limit, or leave out --quick",
+    "disturbed": "other programs held the CPUs in its regions: close them and measure again",
+    "few-rounds": "fewer than five rounds: raise --budget, or set --rounds 7",
+    "spread": "slowest and fastest round differ by more than 10 %: stop other programs, raise --rounds",
+    "start-skew": "workers began more than 5 % of the region apart: other programs hold the CPUs",
+    "tail": "the last worker ended more than 25 % of the region after the first: uneven images or busy CPUs",
+    "hidden-threads": "the protocol's library ran threads of its own: one worker is more than one CPU here",
+    "dirty-backlog": "files waited to be written as it began: stop what writes, or choose a faster --scratch",
+    "throttled": "a cgroup's quota held the workers back: raise it, or use fewer workers",
+    "steal": "the hypervisor took more than 1 % of the CPU time: use a dedicated machine",
+}
+
+FOREIGN = 0.05
+_SHORT_NS = 100_000_000
+_FEW_ROUNDS = 5
+_SPREAD = 0.10
+_SKEW = 0.05
+_TAIL = 0.25
+_TAKEN = 0.01
+_LEAST_STEAL_NS = 30_000_000  # it is counted in ticks of 10 ms
+_SAMPLER = 0.01
+_GAP_NS = 2_000_000_000
+_MEMORY_FILESYSTEMS = ("tmpfs", "ramfs")
+_HIDDEN = 0.05
+_PROBLEMS = {
+    "restarted": "worker-restarted",
+    "worker process died": "worker-died",
+    "swapped": "swapped",
+    "cold was not cold": "not-cold",
+    "warm was not warm": "not-warm",
+}
+_DISAGREEMENT = 0.05
+_LEAST_CPU_NS = 2_000_000_000  # less says little: the sampler sees ticks of 10 ms
+
+
+def cell_warnings(
+    cell: Cell, samples: Sequence[Sample], good: Sequence[Sample], *, wrong: int, usable: float
+) -> tuple[str, ...]:
+    """Return the codes of a cell's warnings.
+
+    Args:
+        cell: which.
+        samples: all of its samples.
+        good: those that count.
+        wrong: how many arrays were not the same.
+        usable: CPUs that the process may use.
+    """
+    found = ["wrong-arrays"] if wrong else []
+    void = [one for one in samples if not one.valid and "disturbed: " not in (one.problem or "")]
+    if void:
+        found.append("void-samples")
+    texts = " ".join(sample.problem or "" for sample in void)
+    found += [code for text, code in _PROBLEMS.items() if text in texts]
+    crowded = cell.pool == "loky" and cell.workers > usable
+    if crowded:
+        found.append("oversubscribed")
+    if not good:
+        return tuple(found)
+    if min(sample.wall_ns for sample in good) < _SHORT_NS:
+        found.append("short-region")
+    if median([disturbed_share(sample, usable) for sample in good]) > DISTURBED:
+        found.append("disturbed")
+    if len({sample.round for sample in good}) < _FEW_ROUNDS:
+        found.append("few-rounds")
+    times = [sample.wall_ns / sample.images for sample in good]
+    if (max(times) - min(times)) / median(times) > _SPREAD:
+        found.append("spread")
+    if cell.pool == "loky" and not crowded:
+        if median([sample.skew_ns / sample.wall_ns for sample in good]) > _SKEW:
+            found.append("start-skew")
+        if median([sample.tail_ns / sample.wall_ns for sample in good]) > _TAIL:
+            found.append("tail")
+    if median([_hidden_share(sample) for sample in good]) > _HIDDEN:
+        found.append("hidden-threads")
+    uses = [sample.machine for sample in good if sample.machine is not None]
+    if cell.op != "load" or cell.cache == "cold":
+        waiting = [use.dirty_bytes for use in uses if use.dirty_bytes is not None]
+        if waiting and median(waiting) > BACKLOG_BYTES:
+            found.append("dirty-backlog")
+    if (throttled_share(uses) or 0.0) > _TAKEN:
+        found.append("throttled")
+    if (steal_share(uses, usable) or 0.0) > _TAKEN:
+        found.append("steal")
+    return tuple(found)
+
+
+def _hidden_share(sample: Sample) -> float:
+    """Return the CPU time of threads that the libraries ran beside the worker's own, over its wall time."""
+    known = [
+        (worker.process_cpu_ns - worker.user_ns - worker.system_ns, worker.wall_ns)
+        for worker in sample.workers
+        if worker.process_cpu_ns is not None
+    ]
+    wall = sum(one for _, one in known)
+    return sum(hidden for hidden, _ in known) / wall if wall else 0.0
+
+
+def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
+    """Return the CPU time that the hypervisor took over what there was; None where it is not told.
+
+    Fewer than three ticks are 0: one tick of 10 ms is more than 1 % of a short region.
+    """
+    known = [(use.steal_ns, use.wall_ns) for use in uses if use.steal_ns is not None]
+    steal, wall = sum(one for one, _ in known), sum(one for _, one in known)
+    if not wall:
+        return None
+    return steal / (wall * usable) if steal >= _LEAST_STEAL_NS else 0.0
+
+
+def throttled_share(uses: Sequence[MachineUse]) -> float | None:
+    """Return the time that a quota held threads back over wall time; None where it is not told."""
+    known = [(use.throttled_ns, use.wall_ns) for use in uses if use.throttled_ns is not None]
+    wall = sum(one for _, one in known)
+    return sum(one for one, _ in known) / wall if wall else None
+
+
+def disturbances(noise: Noise) -> list[str]:
+    """Return what else was at work on the machine, or how it changed, each with its remedy."""
+    found = []
+    if noise.foreign_cpu is not None and noise.foreign_cpu > FOREIGN:
+        found.append(f"other programs took {noise.foreign_cpu:.0%} of the CPUs: close them and measure again")
+    if (noise.steal or 0.0) > _TAKEN:
+        found.append(f"the hypervisor took {noise.steal:.1%} of the CPU time: use a dedicated machine")
+    if (noise.throttled or 0.0) > _TAKEN:
+        found.append(
+            f"a cgroup's quota held threads back for {noise.throttled:.1%} of the time: "
+            "raise it, or use fewer workers"
+        )
+    return found + _drifted(noise.drift)
+
+
+def run_warnings(result: BenchResult) -> list[str]:
+    """Return what speaks against the run as a whole, each with its remedy."""
+    noise, found = result.noise, disturbances(result.noise)
+    if result.storage.filesystem in _MEMORY_FILESYSTEMS:
+        found.append(
+            f"the scratch files lie in memory ({result.storage.filesystem}): choose a --scratch on a disk"
+        )
+    found += _sampler(result, noise.sampler_effect)
+    if result.run.quick:
+        found.append("quick: short regions and few rounds, good for a first look only")
+    return found
+
+
+def _drifted(drift: Drift | None) -> list[str]:
+    if drift is None or not drift.significant:
+        return []
+    change = drift.over_run
+    span = "" if change.low is None or change.high is None else f" ({change.low:+.1%} to {change.high:+.1%})"
+    text = f"drift: the same work took {change.value:+.1%}{span} longer at the end than at the start"
+    return [f"{text}: let the machine settle, then measure again"]
+
+
+def _sampler(result: BenchResult, effect: Ratio | None) -> list[str]:
+    sampler, found = result.sampler, []
+    if sampler.cpu_ns is not None and sampler.wall_ns and sampler.cpu_ns > _SAMPLER * sampler.wall_ns:
+        found.append(
+            f"the sampler took {sampler.cpu_ns / sampler.wall_ns:.1%} of one CPU: "
+            "use fewer workers, or read its effect beside the noise floor"
+        )
+    if effect is not None and effect.low is not None and effect.low > 1 + _SAMPLER:
+        found.append(
+            f"the sampler slows the work by {effect.value - 1:.1%}: read small differences with care"
+        )
+    own, seen = sampler.workers_cpu_ns, sampler.workers_seen_cpu_ns
+    if own is not None and seen is not None and own > _LEAST_CPU_NS:
+        off = seen / own - 1
+        if abs(off) > _DISAGREEMENT:
+            found.append(
+                f"the sampler saw {off:+.1%} of the CPU time that the workers counted themselves: "
+                "trust the tables, not the timeline"
+            )
+    if (sampler.longest_gap_ns or 0) > _GAP_NS:
+        found.append(
+            f"the timeline has a gap of {(sampler.longest_gap_ns or 0) / 1e9:.1f} s, when the CPUs were busy "
+            "or many processes ran: use fewer workers; the tables are not touched"
+        )
+    return found

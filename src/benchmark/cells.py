@@ -1,0 +1,236 @@
+"""Plans a bench: which cells there are, how large their work is, how many rounds fit. Nothing is measured."""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from .result.measured import Cache, Dispatch, Durability, Layout, PoolKind
+
+__all__ = [
+    "BASELINES",
+    "CEILING",
+    "Cell",
+    "Convert",
+    "Cost",
+    "Slice",
+    "Work",
+    "ceiling_cells",
+    "chunk_images",
+    "convert_work",
+    "expected_ns",
+    "in_blocks",
+    "rounds_that_fit",
+    "scaling_cells",
+    "seed_cells",
+    "shuffled",
+    "single_work",
+    "slices_of",
+    "work_of",
+]
+
+CEILING = "ceiling"
+BASELINES = ("article-pickle-0", "article-pickle-2", "source-files")
+CHUNK_BYTES = (
+    16 << 20
+)  # pixels of one shard: a worker going round eight of them stays below loky's leak limit
+SINGLE_BYTES = 64 << 20  # pixels of the files of one image each
+_ROTATION = 8  # shards a lone worker goes round, so that no cache holds them all
+_UNITS_PER_WORKER = 4
+_MOST_CROWDED = 4.0
+_MOST_PASSES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is measured: each cell once a round. Of a ceiling, `protocol` is its name."""
+
+    protocol: str
+    op: str
+    workers: int
+    layout: Layout
+    pool: PoolKind
+    cache: Cache = "warm"
+    durability: Durability = "buffered"
+    dispatch: Dispatch = "partitioned"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an image costs one process, in ns, from a short calibration.
+
+    Attributes:
+        dump_single: into a file of its own.
+        load_single: from a file of its own.
+        dump: into a shard.
+        load: from a shard.
+    """
+
+    dump_single: float
+    load_single: float
+    dump: float
+    load: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some consecutive images of the corpus, which begins again at its end."""
+
+    start: int
+    count: int
+
+    def indices(self, images: int) -> list[int]:
+        """Return the images' numbers in a corpus of so many."""
+        return [(self.start + place) % images for place in range(self.count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A cell's work: every worker handles `images` images in each of `passes` passes."""
+
+    images: int
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Convert:
+    """A convert cell's work: so many units of so many images each."""
+
+    units: int
+    unit_images: int
+
+
+def seed_cells(protocols: Iterable[str], *, baselines: bool = True) -> list[Cell]:
+    """Return the cells of the seed's table: one process, one file an image."""
+    names = [*BASELINES[:2], *protocols] if baselines else [*protocols]
+    cells = [Cell(name, op, 1, "single", "none") for name in names for op in ("dump", "load")]
+    return [Cell(BASELINES[2], "load", 1, "single", "none"), *cells] if baselines else cells
+
+
+def scaling_cells(
+    maps: Mapping[str, bool],
+    cores: Sequence[int],
+    ops: Sequence[str],
+    *,
+    caches: Sequence[Cache] = ("warm",),
+    durabilities: Sequence[Durability] = ("buffered",),
+    dispatches: Sequence[Dispatch] = ("partitioned",),
+) -> list[Cell]:
+    """Return the cells of the scaling table.
+
+    Args:
+        maps: for each protocol, whether its arrays can be mapped.
+        cores: numbers of workers.
+        ops: what is timed.
+        caches: of loads; the other operations are warm.
+        durabilities: of dumps; the other operations are not flushed.
+        dispatches: how work is handed out; convert always by the engine, cold loads always partitioned.
+    """
+    cells = []
+    for op in ops:
+        for protocol, mappable in maps.items():
+            if op == "map" and not mappable:
+                continue
+            for cache, durability, dispatch in product(
+                caches if op == "load" else ("warm",),
+                durabilities if op == "dump" else ("buffered",),
+                ("engine",) if op == "convert" else dispatches,
+            ):
+                if cache == "cold" and dispatch == "engine":
+                    continue
+                if dispatch == "partitioned" and 1 in cores:
+                    cells.append(Cell(protocol, op, 1, "shards", "none", cache, durability))
+                cells += [Cell(protocol, op, n, "shards", "loky", cache, durability, dispatch) for n in cores]
+    return cells
+
+
+def ceiling_cells(names: Iterable[str], cores: Sequence[int]) -> list[Cell]:
+    """Return one cell for each ceiling and number of workers."""
+    return [Cell(name, CEILING, workers, "shards", "loky") for name in names for workers in cores]
+
+
+def shuffled(cells: Sequence[Cell], seed: int, round_number: int) -> list[Cell]:
+    """Return a round's cells in its own random order, the same for the same seed."""
+    order = list(cells)
+    random.Random(f"{seed}/{round_number}").shuffle(order)  # noqa: S311 - order, not secrecy
+    return order
+
+
+def in_blocks(cells: Sequence[Cell], seed: int, round_number: int) -> list[list[Cell]]:
+    """Return a round's cells as one block for each number of workers, in random order within and among.
+
+    A block shares its pool: starting processes for every cell would take most of the run.
+    """
+    blocks: dict[int, list[Cell]] = {}
+    for cell in shuffled(cells, seed, round_number):
+        blocks.setdefault(cell.workers, []).append(cell)
+    return list(blocks.values())
+
+
+def chunk_images(
+    cost: Cost, region_ns: float, images: int, pixel_bytes: float, slices: int, crowd: float
+) -> int:
+    """Return how many images a shard holds: at least one, what a region can do, what memory allows.
+
+    Args:
+        cost: of an image.
+        region_ns: how long a region should last.
+        images: of the corpus.
+        pixel_bytes: of an image.
+        slices: into how many parts the corpus is cut.
+        crowd: most workers over usable CPUs; a crowded region should not last much longer than others.
+    """
+    slowest = max(cost.dump, cost.load)
+    by_time = round(region_ns / (slowest * min(max(crowd, 1.0), _MOST_CROWDED)))
+    by_memory = int(CHUNK_BYTES // max(pixel_bytes, 1))
+    return max(1, min(by_time, by_memory, max(1, images // slices), images))
+
+
+def single_work(cost_ns: float, region_ns: float, images: int, pixel_bytes: float) -> Work:
+    """Return the shortest prefix that lasts a region, looped where the corpus or memory ends it before."""
+    most = max(1, min(images, int(SINGLE_BYTES // max(pixel_bytes, 1))))
+    count = max(1, min(most, math.ceil(region_ns / cost_ns)))
+    return Work(count, _passes(region_ns, count * cost_ns))
+
+
+def work_of(cell: Cell, chunk: int, cost_ns: float, region_ns: float, usable: float) -> Work:
+    """Return the work of a cell over shards; more workers than CPUs get fewer passes each, at least one."""
+    crowd = max(1.0, cell.workers / usable)
+    return Work(chunk, _passes(region_ns, chunk * cost_ns * crowd))
+
+
+def convert_work(cost_ns: float, region_ns: float, workers: int, usable: float, images: int) -> Convert:
+    """Return the units of a convert cell: up to four a worker, so that dispatch is part of it."""
+    crowd = max(1.0, workers / usable)
+    each = max(1, round(region_ns / (cost_ns * crowd)))
+    units = min(_UNITS_PER_WORKER, each)
+    return Convert(units * workers, max(1, min(each // units, images)))
+
+
+def slices_of(work: Work, worker: int, workers: int, slices: int) -> list[int]:
+    """Return which slices a worker goes round, one a pass.
+
+    Together the workers visit the same slices whatever their number, so that one worker does not find
+    its few in a CPU's cache.
+    """
+    turns = max(1, min(_ROTATION, slices) // workers)
+    return [(worker + turn * workers) % slices for turn in range(min(turns, work.passes))]
+
+
+def expected_ns(work_ns: float, workers: int, usable: float) -> float:
+    """Return how long workers take that each have so much to do."""
+    return work_ns * max(1.0, workers / usable)
+
+
+def rounds_that_fit(left_s: float, round_s: Callable[[int], float], fewest: int, most: int) -> int:
+    """Return how many rounds the time left allows, within the limits; `round_s` tells how long each takes."""
+    count, taken = 0, 0.0
+    while count < most and taken + round_s(count) <= left_s:
+        taken += round_s(count)
+        count += 1
+    return max(fewest, count)
+
+
+def _passes(region_ns: float, pass_ns: float) -> int:
+    return max(1, min(_MOST_PASSES, math.ceil(region_ns / max(pass_ns, 1.0) - 0.2)))

@@ -1,0 +1,1 @@
+"""Two results, cell by cell, and two versions of brinery measured in turns."""

@@ -1,0 +1,253 @@
+"""Measures two versions of brinery in one session, region by region in turns, and compares them in pairs.
+
+A pair are two benches in processes of their own, each of which imports one of the two trees. Both do the same
+work in the same order, and while the one measures a region, the other waits: what the machine does within
+seconds falls on both. The order alternates (A B, B A, A B ...), so that a steady drift favours neither. All
+read the same images, with one seed, and what an image costs is found once. A process has its own luck, with
+where its memory lies for one: the median over a pair's rounds counts once, and there are several pairs.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from inspect import signature
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ...engine import pool
+from ...engine.corpus import make_corpus
+from ...engine.options import PathLike
+from ...errors import BrineryError, StorageError, UsageError
+from ..analysis.ledger import Ledger
+from ..cells import Cell
+from ..options import BenchOptions, make_bench_options
+from ..result.file import read_result, write_result
+from ..result.result import BenchResult
+from .compare import Comparison, compare_results, ratio_in_turns
+from .turns import Player
+from .versions import Tree, check_tree, make_tree
+
+__all__ = ["merge_pairs", "run_ab"]
+
+_PAIRS = 6
+_MOST_ROUNDS = 12  # of each pair
+_FEWEST_ROUNDS = 3
+_REGIONS = 200  # that a pair measures of each version, where that leaves it enough rounds
+_SIDES = ("base", "head")
+_BENCH = ("-P", "-m", "brinery", "bench")
+
+
+def run_ab(
+    base: str,
+    head: str,
+    *,
+    source: PathLike | None = None,
+    rounds: int | None = None,
+    output: PathLike = "bench-out",
+    repository: PathLike | None = None,
+    say: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Measure two versions in turns and compare them, B being the head.
+
+    Writes base.json and head.json, all rounds of each, into the output folder after every pair; where a bench
+    fails, what it said into failed.log.
+
+    Args:
+        base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
+        head: likewise.
+        source: an archive of images; by default photo-like images are generated, once.
+        rounds: how many pairs of processes; 6 by default. Each measures every cell 3 to 12 times: the fewer
+            cells, the more often.
+        output: folder for the results, and meanwhile for the trees.
+        repository: where the revisions are looked up; by default the current folder.
+        say: called with lines of text for people.
+        **options: those of `make_bench_options`, for every bench.
+
+    Raises:
+        UsageError: a version that is none, or options that make no sense.
+        BrineryError: a bench failed; the message names its log.
+        StorageError: the output folder cannot be written.
+    """
+    say = say or _ignore
+    count = _PAIRS if rounds is None else rounds
+    if count < 1:
+        raise UsageError(f"rounds must be 1 or more, not {count}")
+    checked = {name: value for name, value in options.items() if name != "protocols"}  # those of another tree
+    planned = make_bench_options(source, **checked)
+    rounds_each = _rounds_each(planned, options.get("protocols"))
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".brinery-ab-", dir=folder.resolve()))
+    except OSError as error:
+        raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
+    try:
+        trees = [
+            make_tree(name, work / side, Path(repository or "."))
+            for side, name in zip(_SIDES, (base, head), strict=True)
+        ]
+        for tree in trees:
+            check_tree(tree)
+        if source is None:
+            source = work / "images"
+            make_corpus(source, count=planned.images, seed=options.get("seed", 0))
+            pool.shutdown()
+        arguments = [str(Path(source).absolute()), *_arguments(options), "--rounds", str(rounds_each)]
+        done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
+        merged: list[BenchResult] = []
+        for number in range(count):
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            say(f"pair {number + 1} of {count}: {' and '.join(trees[place].name for place in order)}")
+            results = _measure(trees, order, arguments, work, folder / "failed.log")
+            for side, result in zip(done, results, strict=True):
+                side.append(result)
+            merged = _with_floor([merge_pairs(side) for side in done], rounds_each)
+            for name, result in zip(_SIDES, merged, strict=True):
+                write_result(result, folder / f"{name}.json")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return compare_results(merged[0], merged[1], names=(base, head), in_turns=rounds_each, software=False)
+
+
+def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
+    """Return one result of several benches of one version, whose rounds follow one another.
+
+    Machine, software, settings, dataset, ceilings and the sampler's timeline are the first's.
+    """
+    first = results[0]
+    ledger = Ledger(first.run.seed, first.host.usable_cpus)
+    seen: set[Cell] = set()
+    *begins, rounds = accumulate((result.run.rounds_planned for result in results), initial=0)
+    for begin, result in zip(begins, results, strict=True):
+        for cell in result.cells:
+            name = Cell(**{field.name: getattr(cell, field.name) for field in fields(Cell)})
+            if name not in seen:
+                seen.add(name)
+                ledger.expect(name, cell.size.images)
+            checks = (cell.verify.checked, cell.verify.wrong)
+            for sample in cell.samples:
+                ledger.add(name, replace(sample, round=begin + sample.round), *checks)
+                checks = (0, 0)
+    sentinel = tuple(
+        replace(one, round=begin + one.round)
+        for begin, result in zip(begins, results, strict=True)
+        for one in result.noise.sentinel
+    )
+    run = replace(
+        first.run,
+        seconds=round(sum(result.run.seconds for result in results), 3),
+        finished=all(result.run.finished for result in results),
+        rounds_planned=rounds,
+        rounds_done={
+            part: sum(result.run.rounds_done[part] for result in results) for part in first.run.rounds_done
+        },
+    )
+    warnings = dict.fromkeys(warning for result in results for warning in result.warnings)
+    return replace(
+        first,
+        run=run,
+        noise=replace(first.noise, sentinel=sentinel, floor=None, drift=None, sampler_effect=None),
+        warnings=tuple(warnings),
+        cells=ledger.results(),
+        scaling=(),
+        recommendations=(),
+    )
+
+
+def _with_floor(sides: Sequence[BenchResult], rounds_each: int) -> list[BenchResult]:
+    """Return both results with their noise floor: how sure a ratio of the sentinels, in turns as well, is.
+
+    The sentinel is brinery's own code and may have changed, so the ratio itself tells nothing.
+    """
+    floors = []
+    for part in {one.part for one in sides[0].noise.sentinel}:
+        base, head = (
+            {one.round: float(one.wall_ns) for one in side.noise.sentinel if one.part == part}
+            for side in sides
+        )
+        ratio = ratio_in_turns(base, head, rounds_each)
+        if ratio is not None and ratio.high is not None:
+            floors.append(ratio.high / ratio.value - 1)
+    floor = max(floors, default=None)
+    return [replace(side, noise=replace(side.noise, floor=floor)) for side in sides]
+
+
+def _rounds_each(planned: BenchOptions, protocols: Sequence[str] | str | None) -> int:
+    """Return how many rounds each pair has."""
+    given = protocols.split(",") if isinstance(protocols, str) else protocols or planned.protocols
+    cells = len(given) * 2
+    if planned.preset != "seed":
+        cells += len(given) * len(planned.ops) * (len(planned.cores) + 1)
+    return max(_FEWEST_ROUNDS, min(_MOST_ROUNDS, _REGIONS // cells))
+
+
+def _ignore(_: str) -> None:
+    """Say nothing."""
+
+
+def _arguments(options: dict[str, Any]) -> list[str]:
+    """Return command-line options of their values, without defaults: an older version may lack the option."""
+    defaults = {name: _text(one.default) for name, one in signature(make_bench_options).parameters.items()}
+    found = []
+    for name, value in options.items():
+        if value is None or value is False or _text(value) == defaults[name]:
+            continue
+        found.append("--" + name.replace("_", "-"))
+        if value is not True:
+            found.append(_text(value))
+    return found
+
+
+def _text(value: Any) -> str:
+    listed = not isinstance(value, str) and isinstance(value, Sequence)
+    return ",".join(map(str, value)) if listed else str(value)
+
+
+def _measure(
+    trees: Sequence[Tree], order: tuple[int, int], arguments: Sequence[str], work: Path, failed: Path
+) -> list[BenchResult]:
+    """Run one bench of each tree, in turns, and return their results.
+
+    Raises:
+        BrineryError: one failed.
+        UsageError: one found the options wrong.
+    """
+    outputs = [Path(tempfile.mkdtemp(prefix=f"{side}-", dir=work)) for side in _SIDES]
+    players = [
+        Player(
+            [tree.python, *_BENCH, *arguments, "--output", str(output)],
+            tree.environment(),
+            output / "log.txt",
+            work / "costs.json",
+        )
+        for tree, output in zip(trees, outputs, strict=True)
+    ]
+    try:
+        left = [*order, *reversed(order)]
+        while left:
+            place = left.pop(0)
+            if players[place].play():
+                left.append(place)
+                continue
+            left = [other for other in left if other != place]
+            if players[place].end():
+                _fail(trees[place], players[place], failed)
+    finally:
+        for player in players:
+            player.stop()
+    results = [read_result(output / "result.json") for output in outputs]
+    return [
+        replace(result, run=replace(result.run, commit=tree.commit or result.run.commit))
+        for result, tree in zip(results, trees, strict=True)
+    ]
+
+
+def _fail(tree: Tree, player: Player, failed: Path) -> NoReturn:
+    lines = player.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = lines[-1].removeprefix("brinery: ").removeprefix("Error: ") if lines else "it said nothing"
+    shutil.copyfile(player.log, failed)
+    kind = UsageError if player.end() == UsageError.exit_code else BrineryError
+    raise kind(f"the bench of {tree.name} failed: {last}; see {failed}")

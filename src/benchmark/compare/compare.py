@@ -1,0 +1,376 @@
+"""Compares two bench results cell by cell: faster, regressed, same or inconclusive. Measures nothing.
+
+The unit is the round: each gives one time an image, the median of its samples. Of two versions in turns
+it is the pair of processes, each with several rounds. All cells are judged together (Benjamini-Hochberg),
+against the larger of both runs' noise floors and of what the machine itself changed.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..analysis.statistics import (
+    FEWEST_ROUNDS,
+    Judgement,
+    Ratio,
+    benjamini_hochberg,
+    judge,
+    paired_ratio,
+    unpaired_ratio,
+)
+from ..result.result import BenchResult, CellResult
+from ..result.stats import median
+from .comparable import Difference, differences
+from .machine_change import MachineChange
+
+__all__ = [
+    "SCHEMA",
+    "CellChange",
+    "CellName",
+    "Comparison",
+    "Excluded",
+    "Group",
+    "Side",
+    "cell_name",
+    "compare_results",
+    "ratio_in_turns",
+    "round_times",
+]
+
+SCHEMA = "brinery.compare/1"
+
+_OTHER_WORK = 1.2  # two prefixes of the corpus whose lengths differ by more are not quite the same work
+
+
+@dataclass(frozen=True, slots=True)
+class CellName:
+    """What makes a cell the same cell in another result."""
+
+    protocol: str
+    op: str
+    workers: int
+    layout: str
+    pool: str
+    cache: str
+    durability: str
+    dispatch: str
+
+    def __str__(self) -> str:
+        how = f"{self.workers} {'worker' if self.workers == 1 else 'workers'}"
+        if self.pool == "none":
+            how = "one file an image" if self.layout == "single" else "inline"
+        marks = [mark for mark in (self.cache, self.durability) if mark in ("cold", "fsync")]
+        marks += ["dispatched"] if self.dispatch == "engine" and self.op != "convert" else []
+        return ", ".join([f"{self.op} {self.protocol}", how, *marks])
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two results.
+
+    Attributes:
+        name: as the user gave it.
+        brinery: its version.
+        commit: of the checkout that it ran from, if any.
+        started_at: ISO 8601.
+        floor: its noise floor, such as 0.02; None if not known.
+    """
+
+    name: str
+    brinery: str
+    commit: str | None
+    started_at: str
+    floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellChange:
+    """One cell in both results.
+
+    Attributes:
+        name: which.
+        verdict: "faster", "regressed", "same" or "inconclusive".
+        reason: why it is inconclusive.
+        ratio: time an image of B over that of A.
+        q_value: of the ratio among all cells; None below five rounds.
+        a_ns: time an image in A, median of rounds.
+        b_ns: in B.
+        a_rounds: rounds with a valid sample in A.
+        b_rounds: in B.
+        a_images: how many distinct images a worker's pass had in A.
+        b_images: in B.
+        machine: relative change that the machine itself may have had; None if not known, or in pairs.
+    """
+
+    name: CellName
+    verdict: Judgement
+    reason: str | None
+    ratio: Ratio
+    q_value: float | None
+    a_ns: float
+    b_ns: float
+    a_rounds: int
+    b_rounds: int
+    a_images: int
+    b_images: int
+    machine: float | None
+
+    @property
+    def other_work(self) -> bool:
+        """The runs measured prefixes of the corpus that differ by more than a fifth in length."""
+        less, more = sorted((self.a_images, self.b_images))
+        return more > less * _OTHER_WORK
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A cell that both results have and that cannot be compared, and why."""
+
+    name: CellName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cells of one protocol and operation: geometric mean, least and largest of B over A."""
+
+    protocol: str
+    op: str
+    cells: int
+    ratio: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        a: the older, or the base.
+        b: the newer.
+        differences: what makes them not comparable; then there are no cells.
+        floor: the larger noise floor of both.
+        paired: A and B were measured in turns, in one session.
+        cells: those that both have, in the order of A.
+        groups: the same by protocol and operation.
+        only_a: cells that B lacks.
+        only_b: cells that A lacks.
+        excluded: cells that are void in one of them.
+    """
+
+    a: Side
+    b: Side
+    differences: tuple[Difference, ...]
+    floor: float | None
+    paired: bool
+    cells: tuple[CellChange, ...] = ()
+    groups: tuple[Group, ...] = ()
+    only_a: tuple[CellName, ...] = ()
+    only_b: tuple[CellName, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """3 not comparable, 1 something regressed, 2 nothing could be decided, else 0."""
+        if self.differences:
+            return 3
+        verdicts = self.counts
+        if verdicts["regressed"]:
+            return 1
+        return 0 if verdicts["same"] or verdicts["faster"] else 2
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cells got each verdict."""
+        counted = Counter(change.verdict for change in self.cells)
+        return {verdict: counted[verdict] for verdict in ("regressed", "faster", "same", "inconclusive")}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON document, schema `brinery.compare/1`."""
+        head = {"schema": SCHEMA, "exit_code": self.exit_code, "comparable": not self.differences}
+        body = asdict(self)
+        for key in ("cells", "excluded"):
+            body[key] = [{**item.pop("name"), **item} for item in body[key]]
+        return {**head, "counts": self.counts, **body}
+
+
+def compare_results(
+    a: BenchResult,
+    b: BenchResult,
+    *,
+    names: tuple[str, str] = ("A", "B"),
+    in_turns: int = 0,
+    software: bool = True,
+) -> Comparison:
+    """Compare two results.
+
+    Args:
+        a: the older, or the base.
+        b: the newer.
+        names: what to call them.
+        in_turns: so many rounds after each other were measured in turns, by one process of A and one of B:
+            ratios are taken within rounds, and their median over the processes' rounds counts once. 0 for
+            two runs of their own.
+        software: results with other versions of Python and libraries are not comparable.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    sides = [_side(result, name) for result, name in zip((a, b), names, strict=True)]
+    floor = max((side.floor for side in sides if side.floor is not None), default=None)
+    differ = differences(a, b, software=software)
+    if differ:
+        return Comparison(sides[0], sides[1], differ, floor, in_turns > 0)
+    cells_a, cells_b = _by_name(a), _by_name(b)
+    pairs = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
+    void = {name: reason for name, pair in pairs.items() if (reason := _void(pair, names)) is not None}
+    machine = None if in_turns else MachineChange(a, b)
+    kept = {name: pair for name, pair in pairs.items() if name not in void}
+    changes = _judged(kept, floor, machine, in_turns)
+    return Comparison(
+        a=sides[0],
+        b=sides[1],
+        differences=(),
+        floor=floor,
+        paired=in_turns > 0,
+        cells=changes,
+        groups=_groups(changes),
+        only_a=tuple(name for name in cells_a if name not in cells_b),
+        only_b=tuple(name for name in cells_b if name not in cells_a),
+        excluded=tuple(Excluded(name, reason) for name, reason in void.items()),
+    )
+
+
+def cell_name(cell: CellResult) -> CellName:
+    """Return a cell's identity."""
+    return CellName(
+        protocol=cell.protocol,
+        op=cell.op,
+        workers=cell.workers,
+        layout=cell.layout,
+        pool=cell.pool,
+        cache=cell.cache,
+        durability=cell.durability,
+        dispatch=cell.dispatch,
+    )
+
+
+def round_times(cell: CellResult) -> dict[int, float]:
+    """Return the time an image in ns, by round: the median of the round's valid samples."""
+    rounds: dict[int, list[float]] = {}
+    for sample in cell.samples:
+        if sample.valid and sample.images > 0 and sample.wall_ns > 0:
+            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
+    return {number: median(times) for number, times in sorted(rounds.items())}
+
+
+def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
+    """Return b / a of two versions in turns; None where they have no round in common.
+
+    Args:
+        a: one positive value by round.
+        b: likewise.
+        rounds_each: so many rounds after each other are of one pair of processes: the median of their ratios
+            counts once.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    pairs: dict[int, list[float]] = {}
+    for number in sorted(a.keys() & b.keys()):
+        pairs.setdefault(number // rounds_each, []).append(b[number] / a[number])
+    if not pairs:
+        return None
+    return paired_ratio([1.0] * len(pairs), [median(ratios) for ratios in pairs.values()])
+
+
+def _side(result: BenchResult, name: str) -> Side:
+    run = result.run
+    return Side(name, run.brinery, run.commit, run.started_at, result.noise.floor)
+
+
+def _by_name(result: BenchResult) -> dict[CellName, CellResult]:
+    return {cell_name(cell): cell for cell in result.cells}
+
+
+def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str | None:
+    """Return why a pair cannot be compared."""
+    reasons = [
+        f"void in {name}: {cell.problem or 'no valid sample'}"
+        for cell, name in zip(pair, names, strict=True)
+        if not cell.valid or not round_times(cell)
+    ]
+    return "; ".join(reasons) or None
+
+
+def _judged(
+    pairs: Mapping[CellName, tuple[CellResult, CellResult]],
+    floor: float | None,
+    machine: MachineChange | None,
+    in_turns: int,
+) -> tuple[CellChange, ...]:
+    """Judge all cells together."""
+    times = {name: (round_times(a), round_times(b)) for name, (a, b) in pairs.items()}
+    ratios = {name: _ratio(*both, in_turns) for name, both in times.items()}
+    q_values = benjamini_hochberg([ratio.p_value for ratio in ratios.values()])
+    changes = []
+    for (name, ratio), q_value in zip(ratios.items(), q_values, strict=True):
+        own = machine.of(name.op, name.cache, name.durability, name.workers) if machine else None
+        verdict = judge(ratio, q_value, floor, machine=own)
+        (in_a, in_b), (cell_a, cell_b) = times[name], pairs[name]
+        counted = f"pairs ({ratio.rounds})" if ratio.paired else f"rounds ({len(in_a)} and {len(in_b)})"
+        reason = _reason(ratio, counted, own) if verdict == "inconclusive" else None
+        changes.append(
+            CellChange(
+                name=name,
+                verdict=verdict,
+                reason=reason,
+                ratio=ratio,
+                q_value=q_value,
+                a_ns=median(list(in_a.values())),
+                b_ns=median(list(in_b.values())),
+                a_rounds=len(in_a),
+                b_rounds=len(in_b),
+                a_images=cell_a.size.images,
+                b_images=cell_b.size.images,
+                machine=own,
+            )
+        )
+    return tuple(changes)
+
+
+def _ratio(a: Mapping[int, float], b: Mapping[int, float], in_turns: int) -> Ratio:
+    ratio = ratio_in_turns(a, b, in_turns) if in_turns else None
+    if ratio is not None:
+        return ratio
+    return unpaired_ratio(list(a.values()), list(b.values()))
+
+
+def _reason(ratio: Ratio, counted: str, machine: float | None) -> str:
+    if ratio.rounds < FEWEST_ROUNDS:
+        return f"fewer than {FEWEST_ROUNDS} {counted}"
+    excludes = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
+    if excludes and machine is not None and max(ratio.value, 1 / ratio.value) <= 1 + machine:
+        return "the machine itself may have changed as much between the runs: measure both with bench --ab"
+    return "the interval is too wide, or the change too near the noise: measure more rounds"
+
+
+def _groups(changes: Sequence[CellChange]) -> tuple[Group, ...]:
+    logs: dict[tuple[str, str], list[float]] = {}
+    for change in changes:
+        key = (change.name.protocol, change.name.op)
+        logs.setdefault(key, []).append(math.log(change.ratio.value))
+    return tuple(
+        Group(
+            protocol=protocol,
+            op=op,
+            cells=len(values),
+            ratio=math.exp(sum(values) / len(values)),
+            lowest=math.exp(min(values)),
+            highest=math.exp(max(values)),
+        )
+        for (protocol, op), values in logs.items()
+    )

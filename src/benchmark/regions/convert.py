@@ -1,0 +1,165 @@
+"""The convert cells: the engine's own worker through the engine's pool, from image files to shards."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ...engine import pool
+from ...engine.output import PARTIAL_FOLDER
+from ...engine.protocols.registry import get_serializer
+from ...engine.records import Job, Numbered, Unit, UnitResult, Usage, shard_id
+from ...engine.shards import SHARDS_FOLDER, publish_shards
+from ...engine.worker import convert_unit
+from ...parser.archives import list_archives
+from ...parser.members import Member
+from ...parser.options import DecodeOptions
+from ..cells import Cell, Convert
+from ..result.measured import Sample, WorkerSample
+from ..worker.corpus import digest, load_corpus
+from ..worker.leftovers import empty
+from ..worker.machine import read_machine, use_between
+from ..worker.tasks import Report, reset_peak, worker_sample
+from .samples import memory_of, sample_of
+from .session import Session
+
+__all__ = ["ConvertRegion"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A shard to compare: the keys of its images in order."""
+
+    protocol: str
+    corpus: str
+    path: str
+    keys: tuple[str, ...]
+
+
+class ConvertRegion:
+    """Runs convert regions: units of the corpus folder, a shard each, without fsync."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        entries = list_archives([session.corpus.folder])
+        self._members = tuple(entry for entry in entries if isinstance(entry, Member))
+
+    def run(
+        self, cell: Cell, work: Convert, pids: frozenset[int], *, round_number: int, order: int
+    ) -> tuple[Sample, list[Report]]:
+        """Run one region, and compare its shards in the first round.
+
+        Raises:
+            WorkerError: a worker died.
+        """
+        session, workers = self._session, cell.workers
+        folder = session.new_folder("converted")
+        for name in (SHARDS_FOLDER, PARTIAL_FOLDER):
+            (folder / name).mkdir(exist_ok=True)
+        try:
+            around = read_machine(str(session.scratch))
+            parent_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
+            convert = partial(convert_unit, self._job(folder, cell.protocol))
+            results = []
+            for result in pool.run(convert, self._units(work), workers=workers):
+                publish_shards(folder, result.shard_names, fsync=False)
+                results.append(result)
+            parent_wall = time.perf_counter_ns() - begin
+            parent_cpu = time.process_time_ns() - parent_cpu
+            machine = use_between(around, read_machine(str(session.scratch)))
+            memory = memory_of(session, workers)
+            checks = self._compare(cell, folder, results) if round_number == 0 else []
+        finally:
+            empty(folder)
+        usages = [result.usage for result in results if result.usage is not None]
+        sample = sample_of(
+            [_piece(usage) for usage in usages],
+            memory,
+            pids,
+            round_number=round_number,
+            order=order,
+            passes=1,
+            images=sum(len(result.rows) for result in results),
+            pixel_bytes=sum(usage.pixel_bytes for usage in usages),
+            file_bytes=sum(usage.file_bytes for usage in usages),
+            parent_wall_ns=parent_wall,
+            parent_cpu_ns=parent_cpu,
+            machine=machine,
+            problem=_problem(results) or next((one.problem for one in checks if one.problem), None),
+        )
+        return sample, checks
+
+    def _job(self, folder: Path, protocol: str) -> Job:
+        return Job(
+            destination=str(folder.absolute()),
+            protocol=protocol,
+            layout="shards",
+            shard_size=1 << 40,
+            fsync=False,
+            decode=DecodeOptions(),
+            token="bench",  # noqa: S106 - names the run, no secret
+        )
+
+    def _units(self, work: Convert) -> list[Unit]:
+        members = self._members
+        units = []
+        for number in range(work.units):
+            places = range(number * work.unit_images, (number + 1) * work.unit_images)
+            numbered = tuple(Numbered(place, members[place % len(members)]) for place in places)
+            units.append(Unit(number, numbered))
+        return units
+
+    def _compare(self, cell: Cell, folder: Path, results: Sequence[UnitResult]) -> list[Report]:
+        shards = [
+            _Shard(
+                cell.protocol,
+                self._session.corpus.index,
+                str(folder / SHARDS_FOLDER / shard.name),
+                tuple(one.key for one in result.samples if one.shard == shard_id(result.number, shard.part)),
+            )
+            for result in results
+            for shard in result.shards
+            if shard.name is not None
+        ]
+        return list(pool.run(_compare_shard, shards, workers=cell.workers))
+
+
+def _compare_shard(shard: _Shard) -> Report:
+    """Load a shard and compare every array with the corpus."""
+    images = {image.key: image for image in load_corpus(shard.corpus).images}
+    wrong = count = 0
+    problem = None
+    try:
+        for key, array in get_serializer(shard.protocol).load_shard(shard.path):
+            image = images[shard.keys[count] if key is None else key]
+            count += 1
+            if (array.dtype.str, array.shape, digest(array)) != (image.dtype, image.shape, image.xxh3):
+                wrong += 1
+                problem = problem or f"image {image.key}: what was loaded is not what was stored"
+    except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
+        wrong += 1
+        problem = f"what was stored does not load: {type(error).__name__}: {error}"
+    if count != len(shard.keys) and problem is None:
+        wrong += 1
+        problem = f"{count} of {len(shard.keys)} images came back"
+    reset_peak()
+    return Report(
+        WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {}), checked=count, wrong=wrong, problem=problem
+    )
+
+
+def _problem(results: Sequence[UnitResult]) -> str | None:
+    for result in results:
+        if result.fatal is not None:
+            return result.fatal
+        if result.failures:
+            failure = result.failures[0]
+            return f"{failure.key}: {failure.error}: {failure.message}"
+    return None
+
+
+def _piece(usage: Usage) -> WorkerSample:
+    """Return a unit as a piece of its worker's part."""
+    phases = {name.removesuffix("_ns"): spent for name, spent in asdict(usage.phases).items()}
+    return replace(worker_sample(usage.begin_ns, usage.spent, phases), pid=usage.pid)

@@ -1,0 +1,133 @@
+"""The sentinel: the same small work from the first round to the last, to see what the machine itself does.
+
+It opens and closes every round in a worker process, under two names and once without the sampler. Its trend
+is the drift, what the two names differ by is the noise floor, and with and without the sampler tells what the
+sampler costs.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from ...engine import pool
+from ...engine.sampler import Sampler
+from ...errors import MissingLibraryError, WorkerError
+from ..analysis.statistics import Drift, Ratio, drift, noise_floor, paired_ratio
+from ..cells import CHUNK_BYTES, Slice
+from ..result.findings import SentinelName, SentinelSample
+from ..result.stats import median
+from ..worker.shards import Part
+from ..worker.tasks import Task, run_action, run_stage
+from .session import Session
+
+__all__ = ["NoiseFound", "Sentinel", "noise_of"]
+
+_PROTOCOL = "npy"  # stores every array, and loads by reading and copying
+_REGION_NS = 80_000_000
+_QUICK_NS = 40_000_000
+_NAMES: tuple[SentinelName, ...] = get_args(SentinelName)
+_OVERHEAD_NS = 40_000_000
+_PER_NS = 2.0  # bytes that are loaded, roughly
+_IMAGE_BYTES = 20_000  # what else an image costs, in bytes of the same time
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFound:
+    """What the sentinel shows; None for fewer than five rounds, or without scipy."""
+
+    drift: Drift | None = None
+    floor: float | None = None
+    sampler_effect: Ratio | None = None
+
+
+class Sentinel:
+    """Loads one shard of npy arrays again and again.
+
+    Attributes:
+        samples: every run, in order of time.
+        visit_ns: how long a visit is expected to take.
+    """
+
+    def __init__(self, session: Session, sampler: Sampler) -> None:
+        self._session = session
+        self._sampler = sampler
+        self._region_ns = _QUICK_NS if session.options.quick else _REGION_NS
+        self._part: Part | None = None
+        self.samples: list[SentinelSample] = []
+        self.visit_ns = len(_NAMES) * float(self._region_ns + _OVERHEAD_NS)
+
+    def stage(self) -> None:
+        """Write its shard. How often it is loaded depends on the images alone: other runs do the same."""
+        session, corpus = self._session, self._session.corpus
+        count = max(1, min(len(corpus.images), int(CHUNK_BYTES // max(corpus.pixel_bytes, 1))))
+        folder = str(session.folder("sentinel"))
+        piece = Slice(0, count)
+        part = Part(_PROTOCOL, "load", "shards", (piece,), 1, corpus.index, folder, folder, check=False)
+        run_stage(part)
+        each = count * (corpus.pixel_bytes + _IMAGE_BYTES)
+        self._part = replace(part, passes=max(1, round(self._region_ns * _PER_NS / each)))
+
+    def visit(self, part: str, round_number: int, place: Literal["open", "close"], workers: int) -> None:
+        """Run it under each name, in random order, in one worker of the pool that is there.
+
+        One of two versions in turns runs it once a round: the noise floor is then what both differ by.
+        """
+        assert self._part is not None
+        order = list(_NAMES)
+        if self._session.options.one_of_two:
+            order = order[:1] if place == "open" else []
+        random.Random(f"{self._session.options.seed}/{part}/{round_number}/{place}").shuffle(order)  # noqa: S311
+        for name in order:
+            if name == "unsampled":
+                with self._sampler.paused():
+                    self._run(part, round_number, place, name, workers)
+            else:
+                self._run(part, round_number, place, name, workers)
+
+    def _run(
+        self,
+        part: str,
+        round_number: int,
+        place: Literal["open", "close"],
+        name: SentinelName,
+        workers: int,
+    ) -> None:
+        try:
+            (report,) = pool.run(run_action, [Task(0, None, self._part)], workers=workers)
+        except WorkerError:
+            return
+        if report.problem is None and report.void is None:
+            self.samples.append(
+                SentinelSample(part, round_number, place, name, report.sample.begin_ns, report.sample.wall_ns)
+            )
+
+
+def noise_of(samples: Sequence[SentinelSample]) -> NoiseFound:
+    """Return drift, noise floor and the sampler's effect; as much as the rounds allow."""
+    watched = [sample for sample in samples if sample.name != "unsampled"]
+    rounds: dict[tuple[str, int], dict[str, list[float]]] = {}
+    visits: dict[tuple[str, int, str], dict[bool, list[float]]] = {}
+    for sample in samples:
+        if sample.name != "unsampled":
+            rounds.setdefault((sample.part, sample.round), {}).setdefault(sample.name, []).append(
+                sample.wall_ns
+            )
+        visit = visits.setdefault((sample.part, sample.round, sample.place), {})
+        visit.setdefault(sample.name != "unsampled", []).append(sample.wall_ns)
+    both = [names for names in rounds.values() if len(names) == 2]
+    pairs = [visit for visit in visits.values() if len(visit) == 2]
+    try:
+        return NoiseFound(
+            drift=drift([one.begin_ns for one in watched], [one.wall_ns for one in watched]),
+            floor=noise_floor([median(names["a"]) for names in both], [median(names["b"]) for names in both])
+            if both
+            else None,
+            sampler_effect=paired_ratio(
+                [median(pair[False]) for pair in pairs], [median(pair[True]) for pair in pairs]
+            )
+            if pairs
+            else None,
+        )
+    except MissingLibraryError:
+        return NoiseFound()

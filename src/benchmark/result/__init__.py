@@ -1,0 +1,1 @@
+"""What a bench found, as plain data, and the file that holds it."""

@@ -1,0 +1,258 @@
+"""The result of a bench as plain data, and its JSON form, schema `brinery.bench/1`.
+
+docs/bench-result.schema.json describes the document. Units stand in the names; what the system did not
+tell is None, never 0.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..analysis.statistics import Drift, Ratio
+from .findings import Ceiling, Scaling, SentinelSample, Startup
+from .measured import (
+    CellResult,
+    Layout,
+    Memory,
+    PoolKind,
+    Sample,
+    Size,
+    Stats,
+    Verify,
+    WorkerSample,
+)
+from .recommendations import Recommendation, Weights
+
+__all__ = [
+    "SCHEMA",
+    "BenchResult",
+    "CellResult",
+    "CorpusInfo",
+    "Host",
+    "Layout",
+    "Memory",
+    "Noise",
+    "PoolKind",
+    "Run",
+    "Sample",
+    "SamplerInfo",
+    "Settings",
+    "Size",
+    "Software",
+    "Stats",
+    "Storage",
+    "Timer",
+    "Verify",
+    "WorkerSample",
+]
+
+SCHEMA = "brinery.bench/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run itself; times in seconds and ISO 8601."""
+
+    argv: tuple[str, ...]
+    preset: str
+    seed: int
+    quick: bool
+    brinery: str
+    commit: str | None
+    started_at: str
+    seconds: float
+    finished: bool
+    rounds_planned: int
+    rounds_done: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine.
+
+    `usable_cpus` is the smallest of affinity and cgroup quotas, fraction kept; `cgroups` the lines of
+    /proc/self/cgroup; `usable_memory_bytes` the smaller of the machine's memory and the cgroups' limits.
+    """
+
+    cpu: str | None
+    architecture: str
+    cpus_online: int | None
+    usable_cpus: float
+    memory_bytes: int
+    kernel: str
+    governor: str | None
+    cgroups: tuple[str, ...] = ()
+    usable_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the scratch files lay."""
+
+    path: str
+    filesystem: str | None
+    device: str | None
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Versions: of Python, and of each library by its distribution's name."""
+
+    python: str
+    libraries: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """The clock of all times."""
+
+    name: str
+    resolution_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusInfo:
+    """The images.
+
+    Attributes:
+        source: the archive, or "generated".
+        xxh3: over the checksums of all arrays in order.
+        images: how many there are.
+        unusable: members that gave no image.
+        cut: the limit of pixels ended the corpus before `limit` images.
+        source_bytes: encoded bytes.
+        pixel_bytes: bytes of the arrays.
+        shapes: how many images there are of each shape and dtype, such as "240x320x3 uint8".
+    """
+
+    source: str
+    xxh3: str
+    images: int
+    unusable: int
+    cut: bool
+    source_bytes: int
+    pixel_bytes: int
+    shapes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked for and what the plan made of it.
+
+    `cache`, `durability` and `dispatch` are lists with commas; `weights` are those of the recommendation by
+    cost.
+    """
+
+    cores: tuple[int, ...]
+    protocols: tuple[str, ...]
+    ops: tuple[str, ...]
+    rounds: int | None
+    budget_s: float
+    limit: int
+    region_ns: int
+    cache: str
+    durability: str
+    memory_method: str
+    dispatch: str = "partitioned"
+    weights: Weights = field(default_factory=Weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What else the machine did meanwhile.
+
+    Attributes:
+        load_average_before: over one minute, before the first region.
+        load_average_after: the same after the last.
+        foreign_cpu: CPU time of others over the time that this process may use; None if not known.
+        steal: CPU time that the hypervisor took over the time that this process may use, in the regions.
+        throttled: time that a quota held threads back over wall time, in the regions.
+        sentinel: every run of the sentinel.
+        drift: how its time changed from the first to the last; None for fewer than five rounds.
+        floor: the relative change that it shows under two names, such as 0.02; None likewise.
+        sampler_effect: its time with the sampler over that without; None likewise.
+    """
+
+    load_average_before: float
+    load_average_after: float
+    foreign_cpu: float | None
+    steal: float | None = None
+    throttled: float | None = None
+    sentinel: tuple[SentinelSample, ...] = ()
+    drift: Drift | None = None
+    floor: float | None = None
+    sampler_effect: Ratio | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerInfo:
+    """What the sampler saw over the measured rounds: one row a process and second.
+
+    Attributes:
+        wall_ns: how long it watched.
+        cpu_ns: its own CPU time; None while it is still watching.
+        peak_rss_bytes: highest sum of resident memory over the tree.
+        peak_pss_bytes: the same with shared pages counted once.
+        columns: what the values of a row are.
+        rows: the timeline.
+        workers_cpu_ns: CPU time of the workers between their first and last region, as they counted it.
+        workers_seen_cpu_ns: the same as the sampler saw it; None where it saw none.
+        longest_gap_ns: between two readings; usually a tenth of a second, more where many processes run.
+        begin_ns: when it began, on the clock that all processes share; `t_ns` of a row counts from it.
+    """
+
+    wall_ns: int
+    cpu_ns: int | None
+    peak_rss_bytes: int
+    peak_pss_bytes: int | None
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int | str | None, ...], ...]
+    longest_gap_ns: int | None = None
+    begin_ns: int | None = None
+    workers_cpu_ns: int | None = None
+    workers_seen_cpu_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """Everything a bench found.
+
+    Attributes:
+        run: the run itself.
+        host: the machine.
+        storage: where the scratch files lay.
+        software: versions.
+        timer: the clock.
+        dataset: the images.
+        settings: what was asked for.
+        noise: what else the machine did.
+        sampler: what it saw.
+        warnings: sentences for people.
+        cells: protocols by operation and number of workers.
+        schema: of this document.
+        ceilings: what the machine can do at most, by number of workers.
+        scaling: curves and limits, by protocol and operation.
+        recommendations: one for each objective; none without scipy.
+        startups: how long worker processes took to start, each time.
+    """
+
+    run: Run
+    host: Host
+    storage: Storage
+    software: Software
+    timer: Timer
+    dataset: CorpusInfo
+    settings: Settings
+    noise: Noise
+    sampler: SamplerInfo
+    warnings: tuple[str, ...]
+    cells: tuple[CellResult, ...]
+    schema: str = SCHEMA
+    ceilings: tuple[Ceiling, ...] = ()
+    scaling: tuple[Scaling, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    startups: tuple[Startup, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        return asdict(self)

@@ -1,0 +1,239 @@
+"""The images of a bench: generated or the user's, as encoded files and as raw pixels in scratch files."""
+
+import pickle
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_64, xxh3_64_intdigest
+
+from ...engine import pool
+from ...engine.cpus import default_workers
+from ...engine.protocols.base import Array
+from ...errors import ArchiveError, MemberError
+from ...parser.archives import list_archives
+from ...parser.corpus import write_photos
+from ...parser.decode import decode
+from ...parser.members import Member
+from ...parser.options import DecodeOptions
+from ...parser.reading import MemberReader
+from ...parser.signature import NotAnImage
+from ..result.result import CorpusInfo
+
+__all__ = ["Corpus", "Image", "digest", "load_corpus", "make_corpus"]
+
+MOST_PIXEL_BYTES = 256 << 20
+_BATCH = 16
+_EMPTY = xxh3_64_intdigest(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of the corpus.
+
+    Attributes:
+        key: its file's name in the corpus folder.
+        source_bytes: size of the encoded image.
+        dtype: numpy's short name.
+        shape: in elements.
+        xxh3: of the array's raw C-order bytes.
+        pixels: the file that holds them.
+        offset: where in that file, in bytes.
+    """
+
+    key: str
+    source_bytes: int
+    dtype: str
+    shape: tuple[int, ...]
+    xxh3: int
+    pixels: str
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the array in bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+    def array(self) -> Array:
+        """Read the array into memory of its own, shape and dtype as decoded."""
+        raw = np.fromfile(self.pixels, np.uint8, self.nbytes, offset=self.offset)
+        return raw.view(self.dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All images, and where their files are.
+
+    Attributes:
+        folder: one encoded image a file, named by key.
+        images: in the order of their keys.
+        index: file from which `load_corpus` reads this.
+        info: what the result says about it.
+    """
+
+    folder: str
+    images: tuple[Image, ...]
+    index: str
+    info: CorpusInfo
+
+    @property
+    def pixel_bytes(self) -> float:
+        """Mean size of an array in bytes."""
+        return self.info.pixel_bytes / len(self.images)
+
+
+def digest(array: Array) -> int:
+    """Return xxh3-64 of an array's raw C-order bytes: reads every one of them."""
+    return xxh3_64_intdigest(np.ascontiguousarray(array).data) if array.nbytes else _EMPTY
+
+
+def make_corpus(
+    source: Path | None, scratch: Path, *, limit: int, seed: int, size: tuple[int, int] = (320, 240)
+) -> Corpus:
+    """Make or copy the images and decode them, on all CPUs.
+
+    Args:
+        source: the user's archive, or None for generated JPEG files.
+        scratch: folder for the files.
+        limit: at most this many images; fewer where their pixels pass 256 MiB.
+        seed: of the generated images.
+        size: width and height of the generated images.
+
+    Raises:
+        ArchiveError: the source cannot be listed, or holds no image.
+        UsageError: it does not exist.
+        StorageError: the scratch folder cannot be written.
+    """
+    folder, raw = scratch / "images", scratch / "pixels"
+    folder.mkdir()
+    raw.mkdir()
+    workers = default_workers()
+    given = source
+    if source is None:
+        ranges = [range(start, min(start + _BATCH, limit)) for start in range(0, limit, _BATCH)]
+        given = scratch / "generated"
+        given.mkdir()
+        write = partial(write_photos, given, width=size[0], height=size[1], seed=seed)
+        for _ in pool.run(write, ranges, workers=workers):
+            pass
+    assert given is not None
+    batches: dict[int, _Batch] = {}
+    feed = _Feed(given, limit, batches)
+    for batch in pool.run(partial(_take, str(folder), str(raw)), feed, workers=workers):
+        batches[batch.number] = batch
+    images: list[Image] = []
+    pixels = unusable = 0
+    cut = False
+    for number in sorted(batches):
+        unusable += batches[number].unusable
+        for image in batches[number].images:
+            cut = cut or len(images) >= limit or (bool(images) and pixels + image.nbytes > MOST_PIXEL_BYTES)
+            if cut:
+                (folder / image.key).unlink()
+            else:
+                images.append(image)
+                pixels += image.nbytes
+    if not images:
+        raise ArchiveError(f"no image found in {source}")
+    info = _info(source, images, unusable=unusable, cut=len(images) < limit and (cut or feed.stopped))
+    corpus = Corpus(str(folder), tuple(images), str(scratch / "corpus.pickle"), info)
+    Path(corpus.index).write_bytes(pickle.dumps(corpus))
+    return corpus
+
+
+@lru_cache(maxsize=1)
+def load_corpus(index: str) -> Corpus:
+    """Return the corpus that this run made; worker processes keep the last one."""
+    corpus: Corpus = pickle.loads(Path(index).read_bytes())
+    return corpus
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What became of some consecutive members."""
+
+    number: int
+    images: tuple[Image, ...]
+    unusable: int
+
+
+class _Feed:
+    """Batches of members, until there are enough images or pixels."""
+
+    def __init__(self, source: Path, limit: int, done: dict[int, _Batch]) -> None:
+        self._source = source
+        self._limit = limit
+        self._done = done
+        self.stopped = False
+
+    def __iter__(self) -> Iterator[tuple[int, tuple[Member, ...]]]:
+        members = (entry for entry in list_archives([self._source]) if isinstance(entry, Member))
+        number = 0
+        while batch := tuple(islice(members, _BATCH)):
+            yield number, batch
+            number += 1
+            done = list(self._done.values())
+            found = sum(len(one.images) for one in done)
+            if sum(image.nbytes for one in done for image in one.images) >= MOST_PIXEL_BYTES:
+                self.stopped = True
+                return
+            if found >= self._limit:
+                return
+
+
+def _take(folder: str, raw: str, numbered: tuple[int, tuple[Member, ...]]) -> _Batch:
+    """Copy and decode a batch in a worker."""
+    number, members = numbered
+    images: list[Image] = []
+    pixels = Path(raw) / f"{number:06}.raw"
+    unusable = 0
+    with MemberReader() as reader, pixels.open("wb") as file:
+        for place, member in enumerate(members):
+            try:
+                data = reader.read(member)
+                array = next(iter(decode(data, DecodeOptions()))).array
+            except (MemberError, NotAnImage):
+                unusable += 1
+                continue
+            key = f"{number * _BATCH + place:06}.img"
+            (Path(folder) / key).write_bytes(data)
+            images.append(
+                Image(
+                    key,
+                    len(data),
+                    array.dtype.str,
+                    array.shape,
+                    digest(array),
+                    str(pixels),
+                    file.tell(),
+                )
+            )
+            file.write(array.data if array.nbytes else b"")
+    return _Batch(number, tuple(images), unusable)
+
+
+def _info(source: Path | None, images: list[Image], *, unusable: int, cut: bool) -> CorpusInfo:
+    total = xxh3_64()
+    for image in images:
+        total.update(f"{image.dtype} {image.shape} {image.xxh3:016x}\n".encode())
+    shapes: Counter[str] = Counter(_shape(image) for image in images)
+    return CorpusInfo(
+        source="generated" if source is None else str(source),
+        xxh3=total.hexdigest(),
+        images=len(images),
+        unusable=unusable,
+        cut=cut,
+        source_bytes=sum(image.source_bytes for image in images),
+        pixel_bytes=sum(image.nbytes for image in images),
+        shapes=dict(shapes.most_common(20)),
+    )
+
+
+def _shape(image: Image) -> str:
+    dtype: np.dtype[Any] = np.dtype(image.dtype)
+    return f"{'x'.join(map(str, image.shape))} {dtype.name}"

@@ -1,0 +1,338 @@
+"""The timed operations over shards: each prepared before the region, compared after it."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ...engine.dataset import open_dataset
+from ...engine.output import NewFile
+from ...engine.protocols.base import Array
+from ...engine.protocols.registry import get_serializer
+from ...engine.shards import SHARDS_FOLDER
+from ..cells import Slice
+from ..result.measured import Cache, Durability
+from .corpus import Corpus, Image, digest, load_corpus
+from .leftovers import empty
+
+__all__ = [
+    "Action",
+    "Part",
+    "arrays_of",
+    "shard_action",
+    "shard_name",
+    "single_name",
+    "write_shard",
+    "write_single",
+]
+
+_clock = time.perf_counter_ns
+_Seen: TypeAlias = tuple[int, str | None, str, tuple[int, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one worker does in a region.
+
+    Attributes:
+        protocol: a label, or the name of a baseline.
+        op: which operation.
+        layout: "single" or "shards".
+        slices: images of the passes, which go round them.
+        passes: how many.
+        corpus: index file of the corpus.
+        files: folder of the files to load (its own for the protocol), or the dataset to map.
+        scratch: folder for new files, this worker's own.
+        check: compare what dump wrote, too.
+        cache: whether what is loaded is in memory.
+        durability: whether what is dumped is flushed to storage.
+        region_ns: how long to work, for what has no passes.
+        first: number of the first pass, where a task is one of many.
+    """
+
+    protocol: str
+    op: str
+    layout: str
+    slices: tuple[Slice, ...]
+    passes: int
+    corpus: str
+    files: str
+    scratch: str
+    check: bool
+    cache: Cache = "warm"
+    durability: Durability = "buffered"
+    region_ns: int = 0
+    first: int = 0
+
+
+def single_name(index: int, suffix: str) -> str:
+    """The name of an image's own file."""
+    return f"{index:06}{suffix}"
+
+
+def shard_name(part: Slice, suffix: str) -> str:
+    """The name of a slice's shard."""
+    return f"{part.start:06}+{part.count}{suffix}"
+
+
+def write_single(serializer: Any, array: Array, path: Path) -> tuple[int, int]:
+    """Dump one array into a plain new file; return its size and the time in system calls, in ns."""
+    file = NewFile(path)
+    try:
+        serializer.dump(array, file)
+    except BaseException:
+        file.discard()
+        raise
+    file.commit(path, fsync=False)
+    return file.size, file.write_ns
+
+
+def write_shard(
+    serializer: Any, keys: list[str], arrays: list[Array], path: Path, *, fsync: bool = False
+) -> tuple[int, int, int]:
+    """Write arrays into one new shard; return its size, and the time in writes and in fsync, in ns."""
+    file = NewFile(path, early=fsync)
+    try:
+        writer = serializer.writer(file)
+        for key, array in zip(keys, arrays, strict=True):
+            writer.add(key, array)
+        writer.finish()
+    except BaseException:
+        file.discard()
+        raise
+    fsync_ns = file.commit(path, fsync=fsync)
+    return file.size, file.write_ns, fsync_ns
+
+
+# Arrays that this process keeps for the next dump, by index file and number.
+_kept: dict[tuple[str, int], Array] = {}
+
+
+def arrays_of(corpus: Corpus, wanted: set[int]) -> dict[int, Array]:
+    """Return these images' arrays in memory; those that were kept for the last dump are read no more."""
+    keys = {(corpus.index, number) for number in wanted}
+    for key in _kept.keys() - keys:
+        del _kept[key]
+    for key in keys - _kept.keys():
+        _kept[key] = corpus.images[key[1]].array()
+    return {number: _kept[corpus.index, number] for number in wanted}
+
+
+class Action(ABC):
+    """One operation of one worker.
+
+    Attributes:
+        phases: time by phase, in ns.
+        turn: the pass at work.
+        images: handled so far.
+        pixel_bytes: of their arrays.
+        file_bytes: of the files written or read.
+        checked: arrays compared.
+        problems: what was not the same.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.corpus = load_corpus(part.corpus)
+        count = len(self.corpus.images)
+        self.numbers = [piece.indices(count) for piece in part.slices]
+        self.phases: dict[str, int] = {}
+        self.turn = 0
+        self.file_bytes = 0
+        self.checked = 0
+        self.problems: list[str] = []
+        self._seen: list[_Seen] = []
+
+    @property
+    def turns(self) -> range:
+        """The numbers of the passes."""
+        return range(self.part.first, self.part.first + self.part.passes)
+
+    @property
+    def images(self) -> int:
+        """Images of all passes."""
+        return sum(len(self.numbers[turn % len(self.numbers)]) for turn in self.turns)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of their arrays."""
+        sizes = [sum(self.corpus.images[number].nbytes for number in piece) for piece in self.numbers]
+        return sum(sizes[turn % len(sizes)] for turn in self.turns)
+
+    def run(self) -> None:
+        """Do all passes: the timed region."""
+        for turn in self.turns:
+            self.turn = turn
+            self.one_pass(turn % len(self.numbers))
+
+    def warm(self) -> None:
+        """Do one pass that does not count: the allocator and the libraries get their buffers."""
+        self.turn = -1
+        self.one_pass(0)
+        self.phases, self.file_bytes = {}, 0
+        self._seen.clear()
+
+    @abstractmethod
+    def one_pass(self, place: int) -> None:
+        """Handle the images of the slice at this place."""
+
+    def check(self) -> None:
+        """Compare what was loaded, or written, with the source."""
+        for number, key, dtype, shape, xxh3 in self._seen:
+            self.compare(number, key, dtype, shape, xxh3)
+
+    def clean(self) -> None:  # noqa: B027 - most write nothing
+        """Free the room that what the region wrote takes."""
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files that the region reads: in memory before a warm one, dropped from it before a cold one."""
+        return []
+
+    def expected(self, number: int) -> Image:
+        """Return what an image must be."""
+        return self.corpus.images[number]
+
+    def compare(self, number: int, key: str | None, dtype: str, shape: tuple[int, ...], xxh3: int) -> None:
+        """Compare what an array was with its image."""
+        image = self.expected(number)
+        self.checked += 1
+        if (dtype, shape, xxh3) != (image.dtype, image.shape, image.xxh3) or key not in (None, image.key):
+            self.problems.append(f"image {image.key}: what was loaded is not what was stored")
+
+    def lap(self, phase: str, spent: int) -> None:
+        """Count time to a phase, in ns."""
+        self.phases[phase] = self.phases.get(phase, 0) + spent
+
+    def divide_loading(self, user_ns: int) -> None:
+        """Divide the loader's time: in user mode it parsed, otherwise it opened, read and got memory.
+
+        Args:
+            user_ns: the region's time in user mode; touching the arrays is all of that kind.
+        """
+        whole = self.phases.pop("parse", None)
+        if whole is not None:
+            parse = min(whole, max(0, user_ns - self.phases.get("materialise", 0)))
+            self.phases = {"open_read": whole - parse, "parse": parse, **self.phases}
+
+    def touch(self, number: int, key: str | None, array: Array) -> None:
+        """Read every byte of an array and keep what it was, to be compared after the region."""
+        begin = _clock()
+        self._seen.append((number, key, array.dtype.str, array.shape, digest(array)))
+        self.lap("materialise", _clock() - begin)
+
+    def _in_order(self, numbers: list[int], loaded: Iterator[tuple[str | None, Array]]) -> None:
+        """Touch what a shard's loader yields: by key where it tells them, else in order."""
+        places = {self.corpus.images[number].key: number for number in numbers}
+        count = 0
+        begin = _clock()
+        for key, array in loaded:
+            self.lap("parse", _clock() - begin)
+            in_turn = numbers[count] if count < len(numbers) else numbers[-1]
+            self.touch(in_turn if key is None else places.get(key, in_turn), key, array)
+            count += 1
+            begin = _clock()
+        self.lap("parse", _clock() - begin)
+        if count != len(numbers):
+            self.problems.append(f"{count} of {len(numbers)} images came back")
+
+
+class _DumpShards(Action):
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._serializer = get_serializer(part.protocol)
+        arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
+        self._arrays = [[arrays[number] for number in piece] for piece in self.numbers]
+        self._keys = [[self.corpus.images[number].key for number in piece] for piece in self.numbers]
+        self._written: list[tuple[int, Path]] = []
+        self._fsync = part.durability == "fsync"
+
+    def one_pass(self, place: int) -> None:
+        path = Path(self.part.scratch) / f"{self.turn}{self._serializer.file_suffix}"
+        self._written.append((place, path))
+        begin = _clock()
+        size, write_ns, fsync_ns = write_shard(
+            self._serializer, self._keys[place], self._arrays[place], path, fsync=self._fsync
+        )
+        self.lap("encode", _clock() - begin - write_ns - fsync_ns)
+        self.lap("write", write_ns)
+        if self._fsync:
+            self.lap("fsync", fsync_ns)
+        self.file_bytes += size
+
+    def check(self) -> None:
+        if self.part.check:
+            place, path = self._written[-1]
+            phases, self.phases = self.phases, {}
+            self._in_order(self.numbers[place], self._serializer.load_shard(path))
+            self.phases = phases
+            super().check()
+
+    def clean(self) -> None:
+        empty(*(path for _, path in self._written))  # others may be writing in the same folder
+
+
+class _LoadShards(Action):
+    lazy = False
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._serializer = get_serializer(part.protocol)
+        suffix = self._serializer.file_suffix
+        self._paths = [Path(part.files) / shard_name(piece, suffix) for piece in part.slices]
+        self._sizes = [path.stat().st_size for path in self._paths]
+
+    @property
+    def sources(self) -> list[Path]:
+        return self._paths
+
+    def one_pass(self, place: int) -> None:
+        self._in_order(self.numbers[place], self._serializer.load_shard(self._paths[place]))
+
+    def check(self) -> None:
+        self.file_bytes = sum(self._sizes[turn % len(self._sizes)] for turn in self.turns)
+        super().check()
+
+
+class _LoadLazily(_LoadShards):
+    def one_pass(self, place: int) -> None:
+        begin = _clock()
+        count = sum(1 for _ in self._serializer.load_shard(self._paths[place]))
+        self.lap("parse", _clock() - begin)
+        if count != len(self.numbers[place]):
+            self.problems.append(f"{count} of {len(self.numbers[place])} images came back")
+
+
+class _MapShards(Action):
+    @property
+    def sources(self) -> list[Path]:
+        return sorted((Path(self.part.files) / SHARDS_FOLDER).iterdir())
+
+    def one_pass(self, place: int) -> None:
+        begin = _clock()
+        with open_dataset(self.part.files, via="payload") as dataset:
+            for number in self.numbers[place]:
+                array = dataset[number]
+                self.lap("map", _clock() - begin)
+                self.touch(number, None, array)
+                begin = _clock()
+        self.lap("map", _clock() - begin)
+
+    def check(self) -> None:
+        self.file_bytes = self.pixel_bytes
+        super().check()
+
+
+_ACTIONS: dict[str, type[Action]] = {
+    "dump": _DumpShards,
+    "load": _LoadShards,
+    "load_lazy": _LoadLazily,
+    "map": _MapShards,
+}
+
+
+def shard_action(part: Part) -> Action:
+    """Return the action of a part over shards, ready to run."""
+    return _ACTIONS[part.op](part)

@@ -1,0 +1,164 @@
+"""The timed operations over files of one image each, and the plain baselines beside them."""
+
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from ...engine.protocols.base import Array
+from ...engine.protocols.registry import get_serializer
+from ...parser.decode import decode
+from ...parser.options import DecodeOptions
+from ..cells import BASELINES, CEILING
+from .ceilings import ceiling_action
+from .corpus import Image, digest
+from .leftovers import empty
+from .shards import Action, Part, arrays_of, shard_action, single_name, write_single
+
+__all__ = ["make_action"]
+
+_clock = time.perf_counter_ns
+
+
+class _Singles(Action):
+    """One file an image: dumps leave a file for each, loads read those of `part.files`."""
+
+    suffix = ""
+
+    def _source(self, number: int) -> Path:
+        return Path(self.part.files) / single_name(number, self.suffix)
+
+    def _target(self, turn: int, number: int) -> Path:
+        return Path(self.part.scratch) / f"{turn}-{single_name(number, self.suffix)}"
+
+    def _load(self, path: Path) -> Array:
+        raise NotImplementedError
+
+
+class _SingleLoad(_Singles):
+    @property
+    def sources(self) -> list[Path]:
+        return [self._source(number) for number in sorted({one for piece in self.numbers for one in piece})]
+
+    def one_pass(self, place: int) -> None:
+        for number in self.numbers[place]:
+            begin = _clock()
+            array = self._load(self._source(number))
+            self.lap("parse", _clock() - begin)
+            self.touch(number, None, array)
+
+    def check(self) -> None:
+        sizes = [sum(self._source(number).stat().st_size for number in piece) for piece in self.numbers]
+        self.file_bytes = sum(sizes[turn % len(sizes)] for turn in self.turns)
+        super().check()
+
+
+class _SingleDump(_Singles):
+    def check(self) -> None:
+        files = [
+            (self._target(turn, number), number)
+            for turn in self.turns
+            for number in self.numbers[turn % len(self.numbers)]
+        ]
+        self.file_bytes = sum(path.stat().st_size for path, _ in files)
+        if self.part.check:
+            for path, number in files:
+                array = self._load(path)
+                self.compare(number, None, array.dtype.str, array.shape, digest(array))
+
+    def clean(self) -> None:
+        empty(Path(self.part.scratch))
+
+
+class _DumpSingles(_SingleDump):
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._serializer = get_serializer(part.protocol)
+        self.suffix = self._serializer.file_suffix
+        self._arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
+
+    def one_pass(self, place: int) -> None:
+        for number in self.numbers[place]:
+            path = self._target(self.turn, number)
+            begin = _clock()
+            _, write_ns = write_single(self._serializer, self._arrays[number], path)
+            self.lap("encode", _clock() - begin - write_ns)
+            self.lap("write", write_ns)
+
+    def _load(self, path: Path) -> Array:
+        return self._serializer.load(path)
+
+
+class _LoadSingles(_SingleLoad):
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._serializer = get_serializer(part.protocol)
+        self.suffix = self._serializer.file_suffix
+
+    def _load(self, path: Path) -> Array:
+        return self._serializer.load(path)
+
+
+class _ByPillow(_Singles):
+    """The article's loop as one would write it: Pillow, numpy, pickle."""
+
+    suffix = ".pickle"
+
+    def _load(self, path: Path) -> Array:
+        with path.open("rb") as file:
+            array: Array = pickle.load(file)
+        return array
+
+    def expected(self, number: int) -> Image:
+        """What Pillow makes of the file: that, not brinery's decoder, is what the loop stores."""
+        image = self.corpus.images[number]
+        with PillowImage.open(Path(self.corpus.folder) / image.key) as file:
+            array = np.asarray(file)
+        return Image(
+            image.key, image.source_bytes, array.dtype.str, array.shape, digest(array), image.pixels, 0
+        )
+
+
+class _ArticleDump(_ByPillow, _SingleDump):
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._version = int(part.protocol.rpartition("-")[2])
+
+    def one_pass(self, place: int) -> None:
+        for number in self.numbers[place]:
+            begin = _clock()
+            array = np.asarray(PillowImage.open(Path(self.corpus.folder) / self.corpus.images[number].key))
+            middle = _clock()
+            with self._target(self.turn, number).open("wb") as file:
+                pickle.dump(array, file, self._version)
+            self.lap("decode", middle - begin)
+            self.lap("encode", _clock() - middle)
+
+
+class _ArticleLoad(_ByPillow, _SingleLoad):
+    pass
+
+
+class _SourceLoad(_SingleLoad):
+    """Keeping the source files: each load reads and decodes one."""
+
+    def _source(self, number: int) -> Path:
+        return Path(self.corpus.folder) / self.corpus.images[number].key
+
+    def _load(self, path: Path) -> Array:
+        return next(iter(decode(path.read_bytes(), DecodeOptions()))).array
+
+
+def make_action(part: Part) -> Action:
+    """Return the action of a part, ready to run."""
+    if part.op == CEILING:
+        return ceiling_action(part)
+    if part.layout == "shards":
+        return shard_action(part)
+    if part.protocol == BASELINES[2]:
+        return _SourceLoad(part)
+    if part.protocol in BASELINES:
+        return _ArticleDump(part) if part.op == "dump" else _ArticleLoad(part)
+    return _DumpSingles(part) if part.op == "dump" else _LoadSingles(part)

@@ -1,0 +1,376 @@
+"""What runs in a worker for one region: prepare, meet the others, do the work, report."""
+
+import gc
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from ...engine.counters import Counters, read_counters
+from ...engine.protocols.registry import get_serializer
+from ...errors import BrineryError
+from ..cells import CEILING
+from ..result.measured import MachineUse, WorkerSample
+from .corpus import load_corpus
+from .machine import read_machine, use_between
+from .page_cache import drop, fetched, fill
+from .shards import Part, shard_name, single_name, write_shard, write_single
+from .single_files import make_action
+
+__all__ = [
+    "Meeting",
+    "Report",
+    "Task",
+    "reset_peak",
+    "run_action",
+    "run_memory",
+    "run_piece",
+    "run_prepare",
+    "run_stage",
+    "run_warm_up",
+    "worker_sample",
+]
+
+_POLL_S = 0.001
+_LEAD_NS = 12_000_000  # between the last arrival and the start, so that everyone has seen it
+_PATIENCE_S = 300.0
+_SLOT = struct.Struct("=q")
+_GAVE_UP = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A file with a slot for every worker, where each says that it is ready."""
+
+    path: str
+    workers: int
+
+    def wait(self, worker: int) -> None:
+        """Return at the instant that all workers compute alike: a little after the last one came.
+
+        Raises:
+            BrineryError: another worker gave up, or did not come.
+        """
+        _sleep_until(self.gather(worker))
+
+    def gather(self, worker: int) -> int:
+        """Return that instant as soon as all have come; until then all of them are idle.
+
+        Raises:
+            BrineryError: another worker gave up, or did not come.
+        """
+        with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
+            _SLOT.pack_into(slots, worker * _SLOT.size, time.perf_counter_ns())
+            patience = time.monotonic() + _PATIENCE_S
+            while True:
+                times = [value for (value,) in _SLOT.iter_unpack(slots[: self.workers * _SLOT.size])]
+                if _GAVE_UP in times:
+                    raise BrineryError("another worker gave up before the start")
+                if 0 not in times:
+                    break
+                if time.monotonic() > patience:
+                    raise BrineryError("another worker did not come to the start")
+                time.sleep(_POLL_S)
+        return int(max(times)) + _LEAD_NS
+
+    def give_up(self, worker: int) -> None:
+        """Tell the others not to wait."""
+        with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
+            _SLOT.pack_into(slots, worker * _SLOT.size, _GAVE_UP)
+
+    @classmethod
+    def make(cls, path: Path, workers: int) -> "Meeting":
+        """Lay out an empty one."""
+        path.write_bytes(bytes(workers * _SLOT.size))
+        return cls(str(path), workers)
+
+
+def _sleep_until(instant_ns: int) -> None:
+    left = instant_ns - time.perf_counter_ns()
+    if left > 0:
+        time.sleep(left / 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One worker's part of a region; small enough to travel.
+
+    Attributes:
+        worker: its number, from 0.
+        meeting: where the workers meet, None for a region without a pool.
+        part: what to do; None for tasks that only meet.
+        protocols: whose libraries to import (warm-up only).
+    """
+
+    worker: int
+    meeting: Meeting | None
+    part: Part | None = None
+    protocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one worker did.
+
+    Attributes:
+        sample: its counters.
+        images: handled.
+        pixel_bytes: of their arrays.
+        file_bytes: of the files written or read.
+        checked: arrays compared with the source.
+        wrong: how many were not the same.
+        problem: the first of them, or why the region failed.
+        void: why it does not count though its arrays are right.
+        machine: what else went on, by the first worker.
+        import_ns: what importing every library took (warm-up only).
+    """
+
+    sample: WorkerSample
+    images: int = 0
+    pixel_bytes: int = 0
+    file_bytes: int = 0
+    checked: int = 0
+    wrong: int = 0
+    problem: str | None = None
+    void: str | None = None
+    machine: MachineUse | None = None
+    import_ns: int | None = None
+
+
+def run_action(task: Task) -> Report:
+    """Do a part of a region; whatever goes wrong is reported, so that the bench goes on."""
+    assert task.part is not None
+    try:
+        action = make_action(task.part)
+        gc.collect()
+    except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
+        return _failed(task, error)
+    cold, void = task.part.cache == "cold", None
+    folder = str(Path(task.part.corpus).parent)
+    gc.disable()
+    try:
+        if cold:
+            stayed = drop(action.sources)
+            if stayed is not None:
+                raise BrineryError(stayed)  # noqa: TRY301 - reported like the rest
+        else:
+            void = fill(action.sources)
+            if task.part.passes > 1:
+                action.warm()
+        reset_peak()
+        start = task.meeting.gather(task.worker) if task.meeting is not None else 0
+        around = read_machine(folder) if task.worker == 0 else None
+        _sleep_until(start)
+        before, cpu = read_counters(), time.process_time_ns()
+        action.run()
+        after, cpu_after = read_counters(), time.process_time_ns()
+        machine = use_between(around, read_machine(folder)) if around is not None else None
+    except Exception as error:  # noqa: BLE001 - as above
+        action.clean()
+        return _failed(task, error)
+    finally:
+        gc.enable()
+    spent = after - before
+    action.divide_loading(spent.user_ns)
+    sample = replace(
+        worker_sample(before.time_ns, spent, action.phases),
+        process_cpu_ns=cpu_after - cpu,
+        lifetime_cpu_ns=cpu_after,
+    )
+    if task.part.op != CEILING:
+        sample = _with_memory(sample)
+    try:
+        action.check()
+    except Exception as error:  # noqa: BLE001 - as above
+        action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
+    action.clean()
+    reset_peak()
+    problem = action.problems[0] if action.problems else None
+    return Report(
+        sample,
+        images=action.images,
+        pixel_bytes=action.pixel_bytes,
+        file_bytes=action.file_bytes,
+        checked=action.checked,
+        wrong=len(action.problems),
+        problem=problem,
+        void=void or _why_void(sample, action.file_bytes if cold else None),
+        machine=machine,
+    )
+
+
+def run_prepare(task: Task) -> Report:
+    """Get ready for the pieces of a part: arrays in memory, files in the page cache, one pass done."""
+
+    def ready() -> None:
+        assert task.part is not None
+        action = make_action(task.part)
+        stayed_out = fill(action.sources)
+        if stayed_out is not None:
+            raise BrineryError(stayed_out)
+        action.turn = -1 - task.worker
+        action.one_pass(0)
+        action.clean()
+        reset_peak()
+
+    return _meet(task, ready)
+
+
+def run_piece(part: Part) -> Report:
+    """Do one pass, a task of its own; what it wrote stays for the parent to delete after the region."""
+    try:
+        action = make_action(part)
+        before = read_counters()
+        action.run()
+        spent = read_counters() - before
+        action.divide_loading(spent.user_ns)
+        action.check()
+    except Exception as error:  # noqa: BLE001 - as in run_action
+        return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
+    return Report(
+        worker_sample(before.time_ns, spent, action.phases),
+        images=action.images,
+        pixel_bytes=action.pixel_bytes,
+        file_bytes=action.file_bytes,
+        checked=action.checked,
+        wrong=len(action.problems),
+        problem=action.problems[0] if action.problems else None,
+    )
+
+
+def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> WorkerSample:
+    """Return a worker's part of a region by its thread's counters."""
+    known = spent.cpu_ns + (spent.run_wait_ns or 0) + (spent.block_wait_ns or 0)
+    return WorkerSample(
+        pid=os.getpid(),
+        begin_ns=begin_ns,
+        wall_ns=spent.time_ns,
+        user_ns=spent.user_ns,
+        system_ns=spent.system_ns,
+        switches_voluntary=spent.switches_voluntary,
+        switches_involuntary=spent.switches_involuntary,
+        read_bytes=spent.read_bytes,
+        write_bytes=spent.write_bytes,
+        phases_ns=phases,
+        run_wait_ns=spent.run_wait_ns,
+        block_wait_ns=spent.block_wait_ns,
+        other_ns=max(0, spent.time_ns - known),
+    )
+
+
+def _why_void(sample: WorkerSample, cold_bytes: int | None) -> str | None:
+    """Return why a region does not count though its arrays are right."""
+    if sample.swap_bytes:
+        return f"swapped: {sample.swap_bytes >> 10} KiB of a worker's memory lay in swap"
+    return None if cold_bytes is None else fetched(sample.read_bytes, cold_bytes)
+
+
+def run_warm_up(task: Task) -> Report:
+    """Import every library in this worker by one small use, and say who it is and since when."""
+    begin = time.perf_counter_ns()
+    took = 0
+
+    def use() -> None:
+        nonlocal took
+        assert task.part is not None
+        array = np.zeros((8, 8, 3), np.uint8)
+        for label in task.protocols:
+            serializer = get_serializer(label)
+            path = Path(task.part.scratch) / f"warm{serializer.file_suffix}"
+            write_single(serializer, array, path)
+            serializer.load(path)
+            write_shard(serializer, ["a"], [array], path)
+            list(serializer.load_shard(path))
+            path.unlink()
+        took = time.perf_counter_ns() - begin
+        gc.collect()
+        gc.freeze()  # what the libraries made is not looked through again before every region
+        reset_peak()
+
+    report = _meet(task, use)
+    return replace(report, sample=replace(report.sample, begin_ns=begin), import_ns=took)
+
+
+def run_memory(task: Task) -> Report:
+    """Say how much memory this worker has used since its last report."""
+    report = _meet(task, lambda: None)
+    return report if report.problem else replace(report, sample=_with_memory(report.sample))
+
+
+def run_stage(part: Part) -> int:
+    """Write the files of a part's slices into its folder `files`, for loads to read; return their bytes."""
+    corpus = load_corpus(part.corpus)
+    serializer = get_serializer(part.protocol)
+    folder = Path(part.files)
+    total = 0
+    for piece in part.slices:
+        images = [corpus.images[number] for number in piece.indices(len(corpus.images))]
+        if part.layout == "shards":
+            keys, arrays = [image.key for image in images], [image.array() for image in images]
+            path = folder / shard_name(piece, serializer.file_suffix)
+            total += write_shard(serializer, keys, arrays, path)[0]
+        else:
+            for number, image in zip(piece.indices(len(corpus.images)), images, strict=True):
+                path = folder / single_name(number, serializer.file_suffix)
+                total += write_single(serializer, image.array(), path)[0]
+    return total
+
+
+def _meet(task: Task, do: Callable[[], None]) -> Report:
+    """Do something small in every worker: each can take one task only, since it waits for the others."""
+    try:
+        do()
+    except Exception as error:  # noqa: BLE001 - reported, as in run_action
+        return _failed(task, error)
+    if task.meeting is not None:
+        try:
+            task.meeting.wait(task.worker)
+        except BrineryError as error:
+            return Report(_nobody(), problem=str(error))
+    return Report(_nobody())
+
+
+def _failed(task: Task, error: Exception) -> Report:
+    if task.meeting is not None:
+        task.meeting.give_up(task.worker)
+    return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
+
+
+def _nobody() -> WorkerSample:
+    return WorkerSample(os.getpid(), 0, 0, 0, 0, 0, 0, None, None, {})
+
+
+def reset_peak() -> bool:
+    """Set this process's peak of resident memory to what it has now (proc(5), clear_refs)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _with_memory(sample: WorkerSample) -> WorkerSample:
+    """Add this process's memory; the peak only where it was reset, which is seen by doing it again."""
+    peak = swap = None
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                peak = int(line.split()[1]) * 1024
+            elif line.startswith("VmSwap:"):
+                swap = int(line.split()[1]) * 1024
+        memory = psutil.Process().memory_full_info()
+    except (OSError, psutil.Error):
+        return sample
+    return replace(
+        sample,
+        peak_rss_bytes=peak if reset_peak() else None,
+        rss_bytes=memory.rss,
+        pss_bytes=getattr(memory, "pss", None),
+        swap_bytes=swap,
+    )

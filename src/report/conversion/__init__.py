@@ -1,0 +1,1 @@
+"""The page and the Markdown of a dataset's last run."""

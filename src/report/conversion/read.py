@@ -1,0 +1,295 @@
+"""What a dataset's manifest tells of its last run, as plain values. Reads, and measures nothing."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...benchmark.analysis.bottleneck import Facts, Verdict, find_limit
+from ...engine.catalog import Catalog
+from ...engine.info import describe
+from ...engine.options import PathLike
+from ...errors import DatasetError
+from ..html.numbers import counted
+from ..html.usage import Point, Usage, usage_of
+
+__all__ = ["Conversion", "FailureGroup", "RunUse", "Shard", "read_conversion", "verdict_of"]
+
+PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
+_KEYS = 12
+_MOST_FAILURES = 200_000
+_MOST_REASONS = 24
+_COLUMNS = (
+    "t_ns, pid, role, cpu_user_ns + cpu_system_ns, cpu_user_ns, rss_bytes, pss_bytes, read_bytes, "
+    "write_bytes, write_chars"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file; sizes in bytes."""
+
+    name: str
+    file_bytes: int
+    pixel_bytes: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Members that failed in the same way: how many, and the first keys with their messages."""
+
+    stage: str
+    error: str
+    reason: str
+    members: int
+    keys: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunUse:
+    """A run of a convert in numbers.
+
+    Attributes:
+        started: ISO 8601.
+        outcome: "finished", "interrupted" ...
+        workers: how many.
+        backend: "loky" or "threading".
+        settings: as asked for.
+        wall_s: how long it took.
+        members: images that workers handled.
+        samples: arrays written.
+        failures: images that failed.
+        source_bytes: encoded bytes read.
+        pixel_bytes: bytes of the arrays.
+        file_bytes: bytes of the files.
+        phases_s: the workers' time by phase.
+        worker_cpu_s: CPU time of the units.
+        parent_cpu_s: CPU time of the parent.
+        sampler_cpu_s: the part of that which the sampler took.
+        read_bytes: fetched from storage; None where it is not counted.
+        write_bytes: sent towards storage; None likewise.
+        switches: times that a worker waited.
+        peak_bytes: highest memory of all processes.
+        peak_kind: "PSS" or "RSS".
+        units: how many units each worker did.
+        user_share: part of the workers' CPU time in user mode; None where the timeline does not tell.
+    """
+
+    started: str
+    outcome: str
+    workers: int
+    backend: str
+    settings: dict[str, Any]
+    wall_s: float
+    members: int
+    samples: int
+    failures: int
+    source_bytes: int
+    pixel_bytes: int
+    file_bytes: int
+    phases_s: dict[str, float]
+    worker_cpu_s: float
+    parent_cpu_s: float
+    sampler_cpu_s: float
+    read_bytes: int | None
+    write_bytes: int | None
+    switches: int
+    peak_bytes: int
+    peak_kind: str
+    units: tuple[int, ...]
+    user_share: float | None
+
+    @property
+    def cores_busy(self) -> float:
+        """CPU time of workers and parent over wall time."""
+        return (self.worker_cpu_s + self.parent_cpu_s) / self.wall_s if self.wall_s else 0.0
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds in which workers were in no phase: starting, waiting for the next unit, or done."""
+        return max(0.0, self.workers * self.wall_s - sum(self.phases_s.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A dataset and the last of its runs that wrote anything; `run` and `usage` are None without one."""
+
+    path: str
+    protocol: str
+    complete: bool
+    settings: dict[str, str]
+    samples: int
+    file_bytes: int
+    pixel_bytes: int
+    shapes: tuple[tuple[str, int], ...]
+    shards: tuple[Shard, ...]
+    failed: int
+    failures: tuple[FailureGroup, ...]
+    skipped: tuple[tuple[str, int], ...]
+    runs: tuple[tuple[str, str, int, float | None], ...]
+    run: RunUse | None
+    usage: Usage | None
+
+
+def read_conversion(path: PathLike) -> Conversion:
+    """Read a dataset's manifest.
+
+    Raises:
+        DatasetError: it is no dataset, or its manifest is damaged.
+    """
+    found = describe(path)
+    catalog = Catalog(Path(path))
+    try:
+        shards = tuple(
+            Shard(str(name if name is not None else f"unit {unit}"), *map(int, sizes))
+            for name, unit, *sizes in catalog.query(
+                "SELECT name, unit, file_bytes, pixel_bytes, samples FROM shards WHERE samples > 0 "
+                "ORDER BY id"
+            )
+        )
+        groups = _groups(catalog)
+        used = [run for run in found["runs"] if run["summary"] and run["summary"].get("samples")]
+        used = used or [run for run in found["runs"] if run["summary"]]
+        rows = (
+            catalog.query(f"SELECT {_COLUMNS} FROM timeline WHERE run = ? ORDER BY t_ns", used[-1]["id"])  # noqa: S608
+            if used
+            else []
+        )
+        run = _run(used[-1], rows) if used else None
+        return Conversion(
+            path=str(path),
+            protocol=found["protocol"],
+            complete=found["complete"],
+            settings=found["settings"],
+            samples=found["samples"],
+            file_bytes=found["file_bytes"],
+            pixel_bytes=found["pixel_bytes"],
+            shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"]),
+            shards=shards,
+            failed=found["failed"],
+            failures=groups,
+            skipped=tuple((str(reason), int(count)) for reason, count in found["skipped_reasons"].items()),
+            runs=tuple((r["started"], r["outcome"], r["workers"], r["wall_ns"]) for r in found["runs"]),
+            run=run,
+            usage=_usage(rows, run) if run is not None else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{path}: its manifest is damaged: {error}") from error
+    finally:
+        catalog.close()
+
+
+def _groups(catalog: Catalog) -> tuple[FailureGroup, ...]:
+    """Return failures by reason: messages that differ in numbers alone are one reason."""
+    rows = catalog.query(
+        "SELECT stage, error, message, key FROM failures ORDER BY ordinal, key LIMIT ?", _MOST_FAILURES
+    )
+    counts: Counter[tuple[str, str, str]] = Counter()
+    keys: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for stage, error, message, key in rows:
+        reason = (str(stage), str(error), re.sub(r"\d+", "N", str(message)))
+        counts[reason] += 1
+        own = keys.setdefault(reason, [])
+        if len(own) < _KEYS:
+            own.append((str(key), str(message)))
+    ranked = counts.most_common()
+    found = [FailureGroup(*reason, count, tuple(keys[reason])) for reason, count in ranked[:_MOST_REASONS]]
+    rest = ranked[_MOST_REASONS:]
+    if rest:
+        examples = [keys[reason][0] for reason, _ in rest[:_KEYS]]
+        many = f"{counted(len(rest), 'other reason')}"
+        found.append(FailureGroup("any stage", many, "one each", sum(n for _, n in rest), tuple(examples)))
+    return tuple(found)
+
+
+def _shape(one: dict[str, Any]) -> str:
+    return f"{' x '.join(map(str, one['shape'])) or 'scalar'} {one['dtype'].lstrip('|')}"
+
+
+def _run(run: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> RunUse:
+    summary = run["summary"]
+    known = summary["peak_pss_bytes"] is not None
+    return RunUse(
+        started=str(run["started"]),
+        outcome=str(run["outcome"]),
+        workers=int(run["workers"]),
+        backend=str(run["backend"]),
+        settings=dict(run["settings"]),
+        wall_s=summary["wall_ns"] / 1e9,
+        members=int(summary["members"]),
+        samples=int(summary["samples"]),
+        failures=int(summary["failures"]),
+        source_bytes=int(summary["source_bytes"]),
+        pixel_bytes=int(summary["pixel_bytes"]),
+        file_bytes=int(summary["file_bytes"]),
+        phases_s={name: summary["phases"].get(f"{name}_ns", 0) / 1e9 for name in PHASES},
+        worker_cpu_s=summary["worker_cpu_ns"] / 1e9,
+        parent_cpu_s=summary["parent_cpu_ns"] / 1e9,
+        sampler_cpu_s=summary["sampler_cpu_ns"] / 1e9,
+        read_bytes=summary["read_bytes"],
+        write_bytes=summary["write_bytes"],
+        switches=int(summary["switches_voluntary"]),
+        peak_bytes=int(summary["peak_pss_bytes"] if known else summary["peak_rss_bytes"]),
+        peak_kind="PSS" if known else "RSS",
+        units=tuple(summary["units_by_worker"].values()),
+        user_share=_user_share(rows),
+    )
+
+
+def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:
+    """Return the user part of what the workers' CPU time grew by; of the parent's with threads."""
+    workers = [row for row in rows if row[2] == "worker"] or list(rows)
+    first: dict[int, tuple[Any, ...]] = {}
+    last: dict[int, tuple[Any, ...]] = {}
+    for row in workers:
+        first.setdefault(row[1], row)
+        last[row[1]] = row
+    total = sum(last[pid][3] - first[pid][3] for pid in last)
+    return sum(last[pid][4] - first[pid][4] for pid in last) / total if total > 0 else None
+
+
+def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
+    threads = not any(row[2] == "worker" for row in rows)
+    points = [
+        Point(
+            t_s=t / 1e9,
+            pid=pid,
+            role="worker" if threads else role,
+            cpu_s=cpu / 1e9,
+            rss_bytes=rss,
+            pss_bytes=pss,
+            read_bytes=read,
+            write_bytes=write,
+            written_chars=chars,
+        )
+        for t, pid, role, cpu, _, rss, pss, read, write, chars in rows
+    ]
+    return usage_of(points, cores=run.workers, cores_name=counted(run.workers, "worker"))
+
+
+def verdict_of(run: RunUse) -> Verdict | None:
+    """Return what limited a run, by the counters that a convert keeps; None where nothing was measured."""
+    there = run.workers * run.wall_s
+    if there <= 0 or not math.isfinite(there):
+        return None
+    on_cpu = min(1.0, run.worker_cpu_s / there)
+    user = run.user_share if run.user_share is not None else 1.0
+    known = run.read_bytes is not None and run.write_bytes is not None
+    traffic = ((run.read_bytes or 0) + (run.write_bytes or 0)) / run.wall_s if known else None
+    return find_limit(
+        Facts(
+            workers=run.workers,
+            user=on_cpu * user,
+            system=on_cpu * (1 - user),
+            run_wait=None,
+            block_wait=None,
+            other=1 - on_cpu,
+            switches_per_s=run.switches / run.wall_s / run.workers,
+            storage_bytes_per_s=traffic,
+            parent_busy=run.parent_cpu_s / run.wall_s,
+        )
+    )

@@ -1,0 +1,168 @@
+"""A chart with all that goes with it: what to see in words, the numbers, a drawing that needs no script."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+from ...engine.printable import printable
+from ...errors import MissingLibraryError
+from .markup import Markup, finite, tag
+from .tables import DataTable, table_html
+from .theme import chart_config, with_patterns
+
+__all__ = [
+    "Chart",
+    "Fit",
+    "built",
+    "charting",
+    "figure_html",
+    "javascript",
+    "png",
+    "standalone_svg",
+    "static_svg",
+]
+
+Fit: TypeAlias = Literal["width", "cells", "timeline"]
+
+_MISSING = "charts need altair and vl-convert: pip install 'brinery[report]'; --format md works without"
+_NOISE = re.compile(
+    r' (?:role|aria-roledescription|aria-hidden|pointer-events|class|xmlns:xlink|stroke-miterlimit)="[^"]*"'
+    r"|<path d=\"M0,0h0v0h0Z\"[^>]*/>"
+    r'| font-family="[^"]*"| opacity="1"| stroke-width="1"| text-anchor="start"'
+)
+_EMPTY = re.compile(
+    r'<path(?: [a-z-]+="[^"]*")* d=""(?: [a-z-]+="[^"]*")*/>|<path d="M0,0h0v0h0Z"/>'
+    r'|<g></g>|<g transform="translate\(0,0\)"></g>'
+)
+_UNSEEN = re.compile(r'<(?:path|line)(?: [a-z-]+="[^"]*")* opacity="0"(?: [a-z-]+="[^"]*")*/>')
+_LONG = re.compile(r"(\d+\.\d\d)\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart.
+
+    Attributes:
+        name: its id in the page and on the command line.
+        title: what it shows.
+        caption: what there is to see, computed from the same numbers.
+        spec: Vega-Lite, data included.
+        table: the numbers behind it.
+        fit: how it takes up the width of a page: stretched, as cells that flow, or as one of the timelines
+            that zoom together.
+    """
+
+    name: str
+    title: str
+    caption: str
+    spec: dict[str, Any]
+    table: DataTable
+    fit: Fit = "width"
+
+
+def built(chart: Any) -> dict[str, Any]:
+    """Return the Vega-Lite of an altair chart, with the look of this report."""
+    spec: dict[str, Any] = _shown(finite(chart.to_dict()))
+    return spec | {"config": chart_config()}
+
+
+def _shown(value: Any) -> Any:
+    """Return the value with every text printable: names come from results and archives."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list) else value
+
+
+@cache
+def javascript() -> str:
+    """Return Vega, Vega-Lite and vega-embed as one script, which needs no network.
+
+    Raises:
+        MissingLibraryError: vl-convert is not installed.
+    """
+    script: str = _converter().javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return script
+
+
+def static_svg(chart: Chart) -> Markup:
+    """Return a chart as an element of a page whose style sheet gives fonts and colours."""
+    svg = _svg(chart)
+    svg = _NOISE.sub("", _UNSEEN.sub("", svg))
+    for _ in range(3):
+        svg = _EMPTY.sub("", svg)
+    svg = _LONG.sub(r"\1", svg)
+    svg = re.sub(r'((?:id="|url\(#))((?:clip|gradient)[\w]*)', rf"\1{chart.name}-\2", svg)
+    return Markup(svg.replace("<svg ", '<svg class="drawn" aria-hidden="true" ', 1))
+
+
+def standalone_svg(chart: Chart) -> str:
+    """Return a chart as a file of its own, in light colours on white."""
+    return with_patterns(_svg(chart)) + "\n"
+
+
+def png(chart: Chart) -> bytes:
+    """Return a chart as a picture of twice its size in pixels."""
+    picture: bytes = _converter().svg_to_png(standalone_svg(chart), scale=2)
+    return picture
+
+
+def figure_html(chart: Chart) -> Markup:
+    """Return a chart with its caption and the table behind it."""
+    caption = f"{chart.name}-caption"
+    drawing = tag(
+        "div",
+        static_svg(chart),
+        class_="chart",
+        id=chart.name,
+        role="img",
+        aria_label=chart.title,
+        aria_describedby=caption,
+        data_fit=chart.fit,
+    )
+    scroller = tag(
+        "div", drawing, class_="scroller", tabindex="0", role="group", aria_label=f"Chart: {chart.title}"
+    )
+    behind = tag("details", tag("summary", "Data table"), table_html(chart.table), class_="behind")
+    return tag(
+        "figure",
+        tag("h3", chart.title, class_="chart-title"),
+        scroller,
+        tag("figcaption", chart.caption, id=caption),
+        behind,
+    )
+
+
+def _svg(chart: Chart) -> str:
+    svg: str = _converter().vegalite_to_svg(chart.spec, vl_version=_version(chart.spec))
+    return svg
+
+
+def _version(spec: dict[str, Any]) -> str:
+    """Return the version of Vega-Lite that altair wrote, as vl-convert names it."""
+    found = re.search(r"/v(\d+\.\d+)", spec["$schema"])
+    assert found is not None
+    return found[1]
+
+
+def _converter() -> Any:
+    try:
+        import vl_convert  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise MissingLibraryError(_MISSING) from error
+    return vl_convert
+
+
+def charting() -> Any:
+    """Import altair.
+
+    Raises:
+        MissingLibraryError: it is not installed.
+    """
+    try:
+        import altair as alt  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise MissingLibraryError(_MISSING) from error
+    return alt

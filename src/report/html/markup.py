@@ -1,0 +1,70 @@
+"""HTML as values: every text is escaped, every number stands as it is."""
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from markupsafe import Markup, escape
+
+from ...engine.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Content", "Markup", "finite", "join", "script_json", "tag"]
+
+Content: TypeAlias = "str | Markup | Sequence[Content] | None"
+
+_VOID = {"meta", "link", "br", "hr", "input", "col", "wbr"}
+
+
+def tag(name: str, /, *content: Content, **attributes: str | float | bool | None) -> Markup:
+    """Return an element.
+
+    Args:
+        name: of the element.
+        content: its children: texts are escaped, None is left out, lists are flattened.
+        attributes: a trailing underscore is dropped and others become hyphens (`class_`, `aria_label`); True
+            is an attribute without a value, False and None leave it out.
+    """
+    shown = Markup("").join(
+        Markup(" {}").format(_name(key)) if value is True else Markup(' {}="{}"').format(_name(key), value)
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    head = Markup("<{}{}>").format(name, shown)
+    return head if name in _VOID else head + join(content) + Markup("</{}>").format(name)
+
+
+def join(content: Content) -> Markup:
+    """Return content as HTML."""
+    if content is None:
+        return Markup("")
+    if isinstance(content, Markup):
+        return content
+    if isinstance(content, str):
+        return escape(printable(content))
+    return Markup("").join(join(item) for item in content)
+
+
+def script_json(value: Any) -> Markup:
+    """Return JSON that cannot leave a script element; numbers that JSON does not know are null."""
+    text = json.dumps(finite(value), separators=(",", ":"), allow_nan=False)
+    for mark in "<>&":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def finite(value: Any) -> Any:
+    """Return the value with NaN and infinities as None, and floats rounded to seven significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def _name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")

@@ -1,0 +1,109 @@
+"""Stacked bars: parts of a whole, told by colour, pattern and order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .chart import built, charting
+from .facets import cells
+from .theme import INK, PARTS, SURFACE
+
+__all__ = ["Stack", "stacked_cells", "stacked_rows"]
+
+_ROW, _EDGE = 24, 70
+_TOTAL = 52  # pixels for the total behind a bar
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One bar.
+
+    Attributes:
+        row: its name.
+        parts: what it consists of, by name; the same names in the same order in all bars.
+        cell: which picture it belongs to, where there are several.
+        end: what stands behind the bar.
+    """
+
+    row: str
+    parts: dict[str, float]
+    cell: str = ""
+    end: str = ""
+
+
+def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -> dict[str, Any]:
+    """Return one picture whose bars share an axis, each with its total behind it."""
+    alt = charting()
+    rows = _rows(stacks)
+    names = list(dict.fromkeys(one.row for one in stacks))
+    base = alt.Chart(alt.Data(values=rows))
+    y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(minExtent=_EDGE))
+    longest = max(row["end"] for row in rows)
+    room = alt.ExprRef(f"{longest} * width / max(width - {_TOTAL}, width / 2)")
+    scale = alt.Scale(domain=[0, room], nice=False)
+    x = alt.X(
+        "start:Q",
+        title=title,
+        scale=scale,
+        axis=alt.Axis(grid=True, tickCount=6, format="~g", labelBound=True),
+    )
+    bars = _bars(alt, base, x, y, parts)
+    ends = (
+        base.transform_filter("datum.last")
+        .mark_text(align="left", dx=6, color=INK)
+        .encode(alt.X("end:Q"), y, text="total:N")
+    )
+    return built(alt.layer(bars, ends).properties(width=760, height=_ROW * len(names)))
+
+
+def stacked_cells(stacks: Sequence[Stack], parts: Sequence[str], *, columns: int) -> dict[str, Any]:
+    """Return a picture for each cell, its bars shares of the whole."""
+    alt = charting()
+    rows = _rows(stacks)
+    names = list(dict.fromkeys(one.row for one in stacks))
+    titles = list(dict.fromkeys(one.cell for one in stacks))
+    base = alt.Chart(alt.Data(values=rows))
+    y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(labelLimit=_EDGE))
+    x = alt.X(
+        "start:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", values=[0, 0.5, 1])
+    )
+    chart = _bars(alt, base, x, y, parts).properties(height=_ROW * len(names))
+    return cells(chart, "cell", titles, width=150, least=105, edge=_EDGE, gap=16, columns=columns)
+
+
+def _bars(alt: Any, base: Any, x: Any, y: Any, parts: Sequence[str]) -> Any:
+    colours = [PARTS[number % len(PARTS)][0] for number in range(len(parts))]
+    colour = alt.Color(
+        "part:N", scale=alt.Scale(domain=list(parts), range=colours), legend=alt.Legend(symbolType="square")
+    )
+    tooltip = [
+        alt.Tooltip("cell:N", title=" "),
+        alt.Tooltip("row:N", title="protocol"),
+        alt.Tooltip("part:N"),
+        alt.Tooltip("read:N", title="amount"),
+    ]
+    return base.mark_bar(height=_ROW - 8, stroke=SURFACE, strokeWidth=0.8).encode(
+        x, y, alt.X2("end:Q"), color=colour, tooltip=tooltip
+    )
+
+
+def _rows(stacks: Sequence[Stack]) -> list[dict[str, Any]]:
+    rows = []
+    for stack in stacks:
+        start = 0.0
+        shown = [(part, value) for part, value in stack.parts.items() if value > 0]
+        for number, (part, value) in enumerate(shown):
+            rows.append(
+                {
+                    "row": stack.row,
+                    "cell": stack.cell,
+                    "part": part,
+                    "start": start,
+                    "end": start + value,
+                    "read": f"{value:.3g}" if stack.end else f"{value:.1%}",
+                    "last": number == len(shown) - 1,
+                    "total": stack.end,
+                }
+            )
+            start += value
+    return rows

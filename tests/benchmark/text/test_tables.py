@@ -1,0 +1,169 @@
+from dataclasses import replace
+
+import pytest
+
+from brinery.benchmark.analysis.conclude import conclude, with_bounds
+from brinery.benchmark.analysis.ledger import Ledger
+from brinery.benchmark.analysis.warnings import REMEDIES
+from brinery.benchmark.cells import Cell
+from brinery.benchmark.result.findings import Ceiling, Startup
+from brinery.benchmark.text.findings import startup_table
+from brinery.benchmark.text.report import report_markdown
+from brinery.benchmark.text.tables import all_tables, scaling_tables, seed_table, text_table
+
+from ..made import pooled, result, sample, single
+
+ROUNDS = [200, 201, 199, 200, 202]
+
+
+def test_the_seed_table_gives_seconds_for_1000_images_marked_as_extrapolated():
+    table = seed_table(
+        result(
+            [
+                (single("source-files", "load"), ROUNDS),
+                (single("article-pickle-0", "dump"), ROUNDS),
+                (single("npy", "dump"), ROUNDS),
+                (single("npy", "load"), [20, 20, 20, 20, 20]),
+            ]
+        )
+    )
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["article's loop, pickle 0", "npy", "source JPEG files"]
+    assert rows["npy"][:3] == ("~2.00", "~0.200", "231")
+    assert rows["npy"][-1] == "100 / 100"
+    assert rows["source JPEG files"][0] == "-"
+
+
+def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
+    inline = Cell("npy", "load", 1, "shards", "none")
+    (table,) = scaling_tables(
+        result(
+            [
+                (pooled("npy", "load", 1), ROUNDS),
+                (pooled("npy", "load", 2), [100] * 5),
+                (pooled("npy", "load", 4), [80] * 5),
+                (inline, [190] * 5),
+            ]
+        )
+    )
+    rows = {row[1]: row for row in table.rows}
+    assert list(rows) == ["inline", "1", "2", "4*"]
+    assert rows["1"][2:] == ("500", "115", "1.00", "100%", "-", "1.00", "100", "0", "231")
+    assert rows["2"][4:8] == ("2.00", "100%", "-", "2.00")
+    assert rows["4*"][4:6] == ("2.50", "62%")
+    assert rows["inline"][4:6] == ("1.05", "-")
+    assert any("oversubscribed" in note for note in table.notes)
+
+
+def test_a_protocol_that_does_not_map_shows_dashes():
+    load, mapped = scaling_tables(
+        result([(pooled("json", "load", 1), ROUNDS), (pooled("npy", "load", 1), ROUNDS),
+                (pooled("npy", "map", 1), ROUNDS)])
+    )  # fmt: skip
+    assert len(load.rows) == 2
+    assert mapped.rows[0] == ("json", *["-"] * 10)
+
+
+def test_text_is_aligned_and_markdown_holds_everything():
+    made = result([(single("npy", "dump"), ROUNDS), (pooled("npy", "load", 4), [80] * 3)])
+    lines = text_table(seed_table(made)).splitlines()
+    assert len(lines[2]) == len(lines[4])
+    report = report_markdown(made)
+    for words in (
+        "| npy |",
+        "4\\*",
+        "oversubscribed (1 cells)",
+        "few-rounds",
+        "A CPU",
+        "brinery bench",
+        "Seed 5",
+    ):
+        assert words in report
+
+
+def test_a_cell_whose_arrays_were_wrong_is_void_in_the_table():
+    ledger = Ledger(0, 2.0)
+    cell = pooled("npy", "load", 1)
+    ledger.expect(cell, 100)
+    ledger.add(cell, sample(cell, 0, 200), 100, 0)
+    ledger.add(cell, sample(cell, 1, 200, valid=False, problem="image 1: not the same"), 100, 1)
+    (found,) = ledger.results()
+    assert not found.valid
+    assert found.stats is None
+    assert found.verify.wrong == 1
+    assert set(found.warnings) <= set(REMEDIES)
+
+
+def ceiling(name, workers, per_s, unit="bytes", cost=1.0):
+    return Ceiling(name, unit, workers, True, None, per_s, per_s, per_s, cost, ())
+
+
+def test_a_cell_stands_beside_the_ceiling_that_binds_it():
+    made = result([(pooled("npy", "dump", 1), ROUNDS), (pooled("npy", "load", 1), ROUNDS)])
+    ceilings = (
+        ceiling("raw-write", 1, 231_000 * 1000),
+        ceiling("raw-read", 1, 231_000 * 5000),
+        ceiling("memcpy", 1, 231_000 * 2000),
+    )
+    dump, load = with_bounds(made.cells, ceilings)
+    assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("raw-write", 0.5)
+    assert (load.bound.ceiling, round(load.bound.fraction, 3)) == ("memcpy", 0.25)
+
+
+def test_every_protocol_has_a_line_of_growth_and_limits():
+    pytest.importorskip("scipy")
+    made = conclude(
+        result(
+            [
+                (pooled("npy", "load", 1), [200, 201, 199, 200, 202]),
+                (pooled("npy", "load", 2), [100, 101, 100, 99, 100]),
+                (pooled("npy", "load", 4), [80] * 5),
+            ]
+        )
+    )
+    _, growth = scaling_tables(made)
+    ((protocol, gain, serial, ceiling, limited),) = growth.rows
+    assert protocol == "npy"
+    assert gain.startswith("x2.00 [")
+    assert gain.endswith("at 2")
+    assert serial.startswith("serial ")  # two numbers of workers: no curve
+    assert (ceiling, limited) == ("-", "cpu (1, 2, 4*)")
+    assert "USL" not in report_markdown(made)
+
+
+def test_three_numbers_of_workers_have_a_curve():
+    pytest.importorskip("scipy")
+    noise = [1.0, 1.01, 0.99, 1.005, 0.995]
+    cells = [
+        (pooled("npy", "load", n), [200 / n * (1 + 0.1 * (n - 1)) * x for x in noise]) for n in (1, 2, 4)
+    ]
+    made = conclude(result(cells, usable=4.0))
+    ((_, gain, parameters, ceiling, _),) = scaling_tables(made)[1].rows
+    assert gain == "Amdahl"
+    assert "alpha 0.1" in parameters
+    assert ceiling == "beyond data"
+
+
+def test_files_of_one_image_stand_beside_the_making_of_files():
+    made = result([(single("npy", "dump"), ROUNDS)])  # 500 files a second
+    (dump,) = with_bounds(made.cells, [ceiling("raw-files", 1, 1e12), ceiling("create", 1, 2000, "files")])
+    assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("create", 0.25)
+    (dump,) = with_bounds(made.cells, [ceiling("raw-files", 1, 231_000 * 1000), ceiling("raw-write", 1, 1)])
+    assert (dump.bound.ceiling, round(dump.bound.fraction, 3)) == ("raw-files", 0.5)
+
+
+def test_starting_workers_has_a_table_of_its_own():
+    made = result([(pooled("npy", "load", 1), ROUNDS)])
+    assert startup_table(made) is None
+    starts = (Startup(2, 800_000_000, 50_000_000), Startup(2, 600_000_000, 30_000_000), Startup(1, 10**9, 1))
+    rows = startup_table(replace(made, startups=starts)).rows
+    assert rows == (("1", "1.00", "0.000"), ("2", "0.700", "0.040"))
+
+
+def test_noise_and_recommendations_have_tables():
+    pytest.importorskip("scipy")
+    made = conclude(result([(pooled("npy", "load", 1), ROUNDS), (pooled("json", "load", 1), [900] * 5)]))
+    titles = [table.title for table in all_tables(made)]
+    assert titles[-2:] == ["Noise", "Recommendations"]
+    assert "fastest load: npy" in text_table(all_tables(made)[-1])
+    assert "## Evidence of the limits" in report_markdown(made)
