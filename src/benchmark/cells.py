@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from .result.measured import Cache, Dispatch, Durability, Layout, PoolKind
+from .result.variant import BASELINES
 
 __all__ = [
-    "BASELINES",
     "CEILING",
     "Cell",
     "Convert",
@@ -31,10 +31,8 @@ __all__ = [
 ]
 
 CEILING = "ceiling"
-BASELINES = ("article-pickle-0", "article-pickle-2", "source-files")
-CHUNK_BYTES = (
-    16 << 20
-)  # pixels of one shard: a worker going round eight of them stays below loky's leak limit
+# Pixels of one shard: a worker going round eight of them stays below loky's leak limit.
+CHUNK_BYTES = 16 << 20
 SINGLE_BYTES = 64 << 20  # pixels of the files of one image each
 _ROTATION = 8  # shards a lone worker goes round, so that no cache holds them all
 _UNITS_PER_WORKER = 4

@@ -22,16 +22,19 @@ from ..errors import BrineryError, StorageError
 from ..parser.archives import check_sources
 from . import host as machine
 from .analysis.conclude import conclude, with_bounds
-from .analysis.ledger import Ledger
+from .analysis.noise import noise_of
+from .analysis.summary import ceilings_of, cell_results, steady
 from .analysis.warnings import run_warnings, steal_share, throttled_share
 from .calibrate import calibrate, share_costs
 from .cells import rounds_that_fit
+from .ledger import Ledger
 from .options import BenchOptions, make_bench_options
 from .regions.article import SeedTable
 from .regions.scaling import Sweep
-from .regions.sentinel import Sentinel, noise_of
+from .regions.sentinel import Sentinel
 from .regions.session import BenchProgress, Session
 from .result.file import write_result
+from .result.measured import CellResult
 from .result.result import BenchResult, CorpusInfo, Noise, Run, Settings
 from .sampled import sampled
 from .text.report import report_markdown
@@ -136,7 +139,7 @@ class _Bench:
         self._usable = usable_cpus()
         self._host = machine.host()
         self._storage = machine.storage(scratch.parent)
-        self._ledger = Ledger(options.seed, self._usable)
+        self._ledger = Ledger(steady)
         self._sampler = Sampler()
         self._warnings: list[str] = []
         self._load_before = os.getloadavg()[0]
@@ -285,7 +288,7 @@ class _Bench:
     def _result(self, *, finished: bool) -> BenchResult:
         options = self._options
         assert self._corpus is not None
-        ceilings = self._ledger.ceilings()
+        ceilings = ceilings_of(self._ledger)
         result = BenchResult(
             run=Run(
                 argv=self._argv,
@@ -320,9 +323,9 @@ class _Bench:
                 weights=options.weights,
             ),
             noise=self._noise(),
-            sampler=sampled(self._sampler, self._ledger.results()),
+            sampler=sampled(self._sampler, self._cells()),
             warnings=(),
-            cells=with_bounds(self._ledger.results(), ceilings),
+            cells=with_bounds(self._cells(), ceilings),
             ceilings=ceilings,
             startups=tuple(
                 one for part in self._parts if isinstance(part.work, Sweep) for one in part.work.startups
@@ -330,10 +333,11 @@ class _Bench:
         )
         return replace(result, warnings=(*self._warnings, *run_warnings(result)))
 
+    def _cells(self) -> tuple[CellResult, ...]:
+        return cell_results(self._ledger, self._options.seed, self._usable)
+
     def _noise(self) -> Noise:
-        uses = [
-            use for cell in self._ledger.results() for s in cell.samples if (use := s.machine) is not None
-        ]
+        uses = [use for cell in self._cells() for s in cell.samples if (use := s.machine) is not None]
         samples = self._sentinel.samples if self._sentinel is not None else []
         found = noise_of(samples)
         return Noise(

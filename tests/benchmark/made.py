@@ -1,7 +1,8 @@
 """A small result made by hand."""
 
-from brinery.benchmark.analysis.ledger import Ledger
+from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.cells import Cell
+from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.result.result import (
     BenchResult,
     CorpusInfo,
@@ -47,7 +48,7 @@ def sample(cell, round_number, ms, images=100, **changes):
 
 def result(cells, ops=("dump", "load", "map"), usable=2.0):
     """A result of cells, given as pairs of Cell and the ms of its rounds."""
-    ledger = Ledger(0, usable)
+    ledger = Ledger()
     for cell, times in cells:
         ledger.expect(cell, 100)
         for number, ms in enumerate(times):
@@ -66,7 +67,7 @@ def result(cells, ops=("dump", "load", "map"), usable=2.0):
         noise=Noise(0.1, 0.2, 0.01),
         sampler=SamplerInfo(1000, 1, 1, 1, ("t_ns",), ((1,),)),
         warnings=(),
-        cells=ledger.results(),
+        cells=cell_results(ledger, 0, usable),
     )  # fmt: skip
 
 

@@ -7,33 +7,11 @@ named. The thresholds were tuned on workloads whose limit is known; the tests ke
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-__all__ = ["LIMITS", "Facts", "Limit", "Verdict", "find_limit"]
+from ..result.findings import Limit, Verdict
 
-Limit: TypeAlias = Literal[
-    "cpu",
-    "memory-bandwidth",
-    "disk",
-    "file-creation",
-    "lock",
-    "dispatch",
-    "throttled",
-    "oversubscribed",
-    "undetermined",
-]
+__all__ = ["Facts", "find_limit"]
 
-LIMITS: dict[Limit, str] = {
-    "cpu": "computing: more or faster CPUs help",
-    "memory-bandwidth": "memory is as fast as it gets: fewer copies help, more workers do not",
-    "disk": "storage: smaller files or a faster disk help",
-    "file-creation": "making files: more images a file help",
-    "lock": "workers wait for one another: processes instead of threads, or fewer workers",
-    "dispatch": "the parent hands out work too slowly: larger units help",
-    "throttled": "a quota or the hypervisor takes CPU time away",
-    "oversubscribed": "more is ready to run than there are CPUs: use fewer workers, or stop other programs",
-    "undetermined": "no limit has all its evidence",
-}
 
 _ON_CPU = 0.85
 _PARENT = 0.9
@@ -112,27 +90,6 @@ class Facts:
     def waiting(self) -> float:
         """Share of time neither on a CPU nor ready for one."""
         return self.other + (self.block_wait or 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What limits a cell.
-
-    Attributes:
-        workers: how many the cell has.
-        limit: what it is.
-        evidence: what holds, with its numbers and thresholds; the split of time where undetermined.
-        runner_up: the limit that has most of its evidence besides; None where none has half.
-        lacking: what the runner-up lacks.
-        missing: counters that were not there and might have decided.
-    """
-
-    workers: int
-    limit: Limit
-    evidence: tuple[str, ...]
-    runner_up: Limit | None
-    lacking: tuple[str, ...]
-    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from ..cells import BASELINES
-from ..compare.compare import round_times
-from ..result.measured import CellResult
+from ..result.measured import CellResult, round_times
 from ..result.recommendations import Weights
 from ..result.result import BenchResult
 from ..result.stats import median
+from ..result.variant import BASELINES
 
 __all__ = ["Candidate", "Condition", "Field", "Option", "Term"]
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import MissingLibraryError
-from ..compare.compare import round_times
+from ..result.estimates import ScalingFit
 from ..result.findings import Ceiling, Scaling
-from ..result.measured import CellResult
+from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
 from .bottleneck import find_limit
 from .ceilings import Ceilings, bound_of, facts_of
 from .recommend import recommend
-from .scaling import ScalingFit, fit_scaling
+from .scaling import fit_scaling
 
 __all__ = ["WITHOUT_SCIPY", "conclude", "scaling_of", "with_bounds"]
 

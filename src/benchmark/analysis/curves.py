@@ -17,16 +17,17 @@ family, whose parameters theta are (ln gamma, alpha, beta); the saturating curve
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..result.estimates import Model
 
 __all__ = [
     "FREE",
     "Blocks",
     "Floats",
-    "Model",
     "Points",
     "Rounds",
     "fit",
@@ -36,7 +37,6 @@ __all__ = [
 ]
 
 Floats: TypeAlias = NDArray[np.float64]
-Model: TypeAlias = Literal["linear", "amdahl", "usl", "saturating"]
 
 FREE: dict[Model, tuple[int, ...]] = {"linear": (), "amdahl": (1,), "usl": (1, 2), "saturating": (1,)}
 """Which of theta are fitted beside ln gamma; the others stay 0."""

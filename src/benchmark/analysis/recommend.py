@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ...engine.protocols.base import Abilities
 from ...engine.protocols.registry import known_protocols
+from ..result.estimates import Ratio
 from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Unit, Weights
 from ..result.result import BenchResult
 from .candidates import Candidate, Condition, Field, Option
-from .statistics import FEWEST_ROUNDS, Ratio, judge, paired_ratio
+from .statistics import FEWEST_ROUNDS, judge, paired_ratio
 
 __all__ = ["describe", "recommend"]
 

@@ -19,16 +19,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .curves import FREE, Blocks, Floats, Model, Rounds, fit, fit_within_bounds, log_curve
-from .statistics import FEWEST_ROUNDS, Estimate, log_mean, student_quantile
+from ..result.estimates import (
+    BandPoint,
+    Estimate,
+    Model,
+    Parameter,
+    Peak,
+    ScalingFit,
+    ScalingPoint,
+    TriedCurve,
+)
+from .curves import FREE, Blocks, Floats, Rounds, fit, fit_within_bounds, log_curve
+from .statistics import FEWEST_ROUNDS, log_mean, student_quantile
 
 __all__ = [
-    "BandPoint",
-    "Candidate",
-    "Parameter",
-    "Peak",
-    "ScalingFit",
-    "ScalingPoint",
     "fit_scaling",
     "karp_flatt",
 ]
@@ -38,113 +42,6 @@ _FAMILY: tuple[Model, ...] = ("linear", "amdahl", "usl")
 _CLOCK = 1e-6  # residuals in ln throughput below this are the clock's, not the model's
 _GRID = 48
 _MOST = 700.0  # exp of more overflows
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingPoint:
-    """What was measured at one number of workers.
-
-    Attributes:
-        workers: N.
-        rounds: how many rounds have it.
-        throughput: geometric mean over the rounds, in the unit given.
-        speedup: throughput over that of one worker, paired within rounds; None without N = 1.
-        efficiency: speed-up over N.
-        karp_flatt: serial fraction; None at N = 1 and where oversubscribed.
-        oversubscribed: more workers than usable CPUs, so not fitted.
-    """
-
-    workers: int
-    rounds: int
-    throughput: Estimate
-    speedup: Estimate | None
-    efficiency: Estimate | None
-    karp_flatt: Estimate | None
-    oversubscribed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A curve that was tried.
-
-    Attributes:
-        model: which.
-        aicc: lower is better, only differences mean anything.
-        weight: Akaike weight among the candidates.
-        misfit: largest relative distance of a point from the curve.
-    """
-
-    model: Model
-    aicc: float
-    weight: float
-    misfit: float
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of the chosen curve.
-
-    Attributes:
-        name: "gamma" (throughput of one worker), "alpha", "beta", or "saturation" (in workers).
-        estimate: alpha and beta are 0 in a curve without them, and the interval tells how large they may be.
-    """
-
-    name: str
-    estimate: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """Where more workers stop helping.
-
-    Attributes:
-        workers: N of the highest throughput, or of the corner of a saturating curve; no upper end means that
-            the end is beyond the data.
-        throughput: the ceiling: at that N, or of the plateau.
-        beyond_data: it is past 1.5 x the largest N measured, and both are None.
-    """
-
-    workers: Estimate | None
-    throughput: Estimate | None
-    beyond_data: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BandPoint:
-    """The chosen curve at one N, with its pointwise 95 % band."""
-
-    workers: float
-    throughput: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingFit:
-    """The scaling of one cell over its numbers of workers.
-
-    Attributes:
-        points: everything measured, ascending.
-        distinct: how many N the usable CPUs allow to fit.
-        rounds: how many rounds have a value at a fitted N.
-        model: the curve chosen; None where there are too few N or rounds.
-        low_confidence: a USL on 4 or 5 distinct N.
-        candidates: the curves tried, best first.
-        parameters: of the chosen curve. Their intervals are those of the widest curve of its family that the
-            number of N allows, so that having chosen makes them no narrower.
-        peak: None without a model.
-        band: from the smallest N to 1.5 x the largest fitted.
-        superlinear: throughput grows faster than N: alpha is below 0, beyond noise.
-    """
-
-    points: tuple[ScalingPoint, ...]
-    distinct: int
-    rounds: int
-    model: Model | None = None
-    low_confidence: bool = False
-    candidates: tuple[Candidate, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
-    peak: Peak | None = None
-    band: tuple[BandPoint, ...] = ()
-    superlinear: bool = False
 
 
 def karp_flatt(speedup: float, workers: int) -> float:
@@ -217,7 +114,7 @@ def _points(table: Rounds, usable_cpus: float) -> tuple[ScalingPoint, ...]:
     return tuple(found)
 
 
-def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[Candidate, Floats]]:
+def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[TriedCurve, Floats]]:
     """Return the curves that fit, the lowest AICc first; on a tie the simpler."""
     count = blocks.freedom
     found = []
@@ -234,7 +131,7 @@ def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[Candidate, Flo
     total = sum(math.exp((least - aicc) / 2) for _, aicc, _, _ in found)
     found.sort(key=lambda one: one[1])
     return [
-        (Candidate(model, aicc, math.exp((least - aicc) / 2) / total, misfit), theta)
+        (TriedCurve(model, aicc, math.exp((least - aicc) / 2) / total, misfit), theta)
         for model, aicc, misfit, theta in found
     ]
 

@@ -7,20 +7,17 @@ than five rounds have none: even the whole range of four holds the median in 87 
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MissingLibraryError
+from ..result.estimates import Drift, Estimate, Ratio
 
 __all__ = [
     "FEWEST_ROUNDS",
-    "Drift",
-    "Estimate",
     "Judgement",
-    "Ratio",
     "benjamini_hochberg",
     "drift",
     "holds_interval",
@@ -43,51 +40,6 @@ FALSE_DISCOVERIES = 0.05
 _RESAMPLES = 2000
 _SMALLEST_ERROR = 1e-9  # a standard error in ln time; below it is only rounding
 _NS_PER_HOUR = 3.6e12
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with the ends of its 95 % interval; None is an end that is not known."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """How many times one measurement is another.
-
-    Attributes:
-        value: the ratio of geometric means; of times, above 1 is slower.
-        low: lower end of its interval; None below five rounds.
-        high: upper end likewise.
-        p_value: of a ratio of 1, two-sided; None likewise.
-        rounds: those behind it; of two runs the fewer.
-        paired: taken within rounds of one run.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    p_value: float | None
-    rounds: int
-    paired: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How the same work changed over a run.
-
-    Attributes:
-        per_hour: d ln(time) / dt, so 0.02 is 2 % slower an hour.
-        over_run: relative change of time from the first sentinel to the last.
-        significant: the interval excludes no change.
-    """
-
-    per_hour: Estimate
-    over_run: Estimate
-    significant: bool
 
 
 def student_quantile(degrees: float) -> float:

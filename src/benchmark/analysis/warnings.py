@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from ..cells import Cell
-from ..result.measured import MachineUse, Sample
+from ..result.estimates import Drift, Ratio
+from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share
 from ..result.result import BenchResult, Noise
 from ..result.stats import median
-from ..worker.machine import BACKLOG_BYTES, DISTURBED, disturbed_share
-from .statistics import Drift, Ratio
 
 __all__ = ["REMEDIES", "cell_warnings", "disturbances", "run_warnings", "steal_share", "throttled_share"]
 

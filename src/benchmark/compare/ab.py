@@ -20,8 +20,9 @@ from ...engine import pool
 from ...engine.corpus import make_corpus
 from ...engine.options import PathLike
 from ...errors import BrineryError, StorageError, UsageError
-from ..analysis.ledger import Ledger
+from ..analysis.summary import cell_results
 from ..cells import Cell
+from ..ledger import Ledger
 from ..options import BenchOptions, make_bench_options
 from ..result.file import read_result, write_result
 from ..result.result import BenchResult
@@ -118,7 +119,7 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     Machine, software, settings, dataset, ceilings and the sampler's timeline are the first's.
     """
     first = results[0]
-    ledger = Ledger(first.run.seed, first.host.usable_cpus)
+    ledger = Ledger()
     seen: set[Cell] = set()
     *begins, rounds = accumulate((result.run.rounds_planned for result in results), initial=0)
     for begin, result in zip(begins, results, strict=True):
@@ -151,7 +152,7 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
         run=run,
         noise=replace(first.noise, sentinel=sentinel, floor=None, drift=None, sampler_effect=None),
         warnings=tuple(warnings),
-        cells=ledger.results(),
+        cells=cell_results(ledger, first.run.seed, first.host.usable_cpus),
         scaling=(),
         recommendations=(),
     )

@@ -14,12 +14,13 @@ from typing import Any
 from ..analysis.statistics import (
     FEWEST_ROUNDS,
     Judgement,
-    Ratio,
     benjamini_hochberg,
     judge,
     paired_ratio,
     unpaired_ratio,
 )
+from ..result.estimates import Ratio
+from ..result.measured import round_times
 from ..result.result import BenchResult, CellResult
 from ..result.stats import median
 from .comparable import Difference, differences
@@ -36,7 +37,6 @@ __all__ = [
     "cell_name",
     "compare_results",
     "ratio_in_turns",
-    "round_times",
 ]
 
 SCHEMA = "brinery.compare/1"
@@ -256,15 +256,6 @@ def cell_name(cell: CellResult) -> CellName:
         durability=cell.durability,
         dispatch=cell.dispatch,
     )
-
-
-def round_times(cell: CellResult) -> dict[int, float]:
-    """Return the time an image in ns, by round: the median of the round's valid samples."""
-    rounds: dict[int, list[float]] = {}
-    for sample in cell.samples:
-        if sample.valid and sample.images > 0 and sample.wall_ns > 0:
-            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
-    return {number: median(times) for number, times in sorted(rounds.items())}
 
 
 def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:

@@ -4,12 +4,12 @@ import os
 import time
 
 from ...engine import pool
-from ..analysis.ledger import combine
 from ..cells import CEILING, Cell
 from ..result.measured import Sample
 from ..worker.ceilings import COLD, COLD_BYTES, READ_BYTES, READ_FILE, WRITING, no_op
 from ..worker.shards import Part
 from ..worker.tasks import Report, Task, run_action
+from .samples import combine
 from .session import Session
 
 __all__ = ["CeilingRegion"]

@@ -21,8 +21,8 @@ from ..worker.corpus import digest, load_corpus
 from ..worker.leftovers import empty
 from ..worker.machine import read_machine, use_between
 from ..worker.tasks import Report, reset_peak, worker_sample
-from .samples import memory_of, sample_of
-from .session import Session
+from .samples import sample_of
+from .session import Session, memory_of
 
 __all__ = ["ConvertRegion"]
 

@@ -9,8 +9,8 @@ from ..worker.leftovers import empty
 from ..worker.machine import read_machine, use_between
 from ..worker.shards import Part
 from ..worker.tasks import Report, Task, run_piece, run_prepare
-from .samples import memory_of, sample_of
-from .session import Session
+from .samples import sample_of
+from .session import Session, memory_of
 
 __all__ = ["run_dispatched"]
 

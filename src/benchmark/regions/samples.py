@@ -2,22 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from ...engine import pool
-from ..analysis.ledger import peak_pss
+import psutil
+
 from ..result.measured import MachineUse, Sample, WorkerSample
 from ..result.stats import total
-from ..worker.tasks import Task, run_memory
-from .session import Session, own_pss
+from ..worker.tasks import Report
 
-__all__ = ["memory_of", "sample_of"]
-
-
-def memory_of(session: Session, workers: int) -> dict[int, WorkerSample]:
-    """Ask every worker for its memory since it reported last; by process."""
-    meeting = session.meeting(workers)
-    tasks = [Task(worker, meeting) for worker in range(workers)]
-    return {report.sample.pid: report.sample for report in pool.run(run_memory, tasks, workers=workers)}
+__all__ = ["sample_of"]
 
 
 def sample_of(
@@ -113,3 +106,89 @@ def _merged(pieces: Sequence[WorkerSample], memory: WorkerSample | None) -> Work
         other_ns=max(0, wall - user - system - (run_wait or 0) - (block_wait or 0)),
         swap_bytes=memory.swap_bytes if memory else None,
     )
+
+
+def combine(
+    reports: Sequence[Report],
+    *,
+    round_number: int,
+    order: int,
+    passes: int,
+    pids: frozenset[int],
+    parent_pss: int | None,
+) -> Sample:
+    """Make one sample of what the workers of a region report.
+
+    Args:
+        reports: one of each worker.
+        round_number: from 0.
+        order: of the region in its round.
+        passes: of each worker.
+        pids: of the workers that were warmed; empty where there is no pool.
+        parent_pss: the parent's memory, in bytes, to be added; 0 where it is the one worker.
+    """
+    failed = next((report.problem for report in reports if report.problem and not report.checked), None)
+    wrong = sum(report.wrong for report in reports)
+    problem = failed
+    if wrong and problem is None:
+        problem = next(report.problem for report in reports if report.problem)
+    seen = {report.sample.pid for report in reports}
+    if problem is None and len(seen) != len(reports):
+        problem = "two parts fell to one worker"
+    if problem is None and pids and seen != pids:
+        problem = "a worker was restarted"
+    if problem is None:
+        problem = next((report.void for report in reports if report.void), None)
+    workers = tuple(report.sample for report in reports)
+    first = min(worker.begin_ns for worker in workers)
+    ends = [worker.begin_ns + worker.wall_ns for worker in workers]
+    return Sample(
+        round=round_number,
+        order=order,
+        valid=problem is None,
+        problem=problem,
+        images=sum(report.images for report in reports),
+        passes=passes,
+        pixel_bytes=sum(report.pixel_bytes for report in reports),
+        file_bytes=sum(report.file_bytes for report in reports),
+        wall_ns=max(ends) - first,
+        skew_ns=max(worker.begin_ns for worker in workers) - first,
+        tail_ns=max(ends) - min(ends),
+        parent_wall_ns=None,
+        parent_cpu_ns=None,
+        peak_pss_bytes=peak_pss(workers, parent_pss),
+        workers=workers,
+        machine=next((report.machine for report in reports if report.machine), None),
+    )
+
+
+def peak_pss(workers: Sequence[WorkerSample], parent_pss: int | None) -> int | None:
+    """Return the sum of the workers' peaks and the parent's memory, in bytes.
+
+    What a process had above its resident memory at the end was its own, so it counts whole.
+    """
+    total = parent_pss
+    for worker in workers:
+        if (
+            total is None
+            or worker.pss_bytes is None
+            or worker.rss_bytes is None
+            or worker.peak_rss_bytes is None
+        ):
+            return None
+        total += worker.pss_bytes + max(0, worker.peak_rss_bytes - worker.rss_bytes)
+    return total
+
+
+def void(sample: Sample, problem: str) -> Sample:
+    """Return the sample, not counting."""
+    return replace(sample, valid=False, problem=problem)
+
+
+def own_pss() -> int | None:
+    """Return this process's memory in bytes, shared pages divided; None where it is not told."""
+    try:
+        pss: int | None = getattr(psutil.Process().memory_full_info(), "pss", None)
+    except psutil.Error:
+        return None
+    return pss

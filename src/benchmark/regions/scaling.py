@@ -9,7 +9,6 @@ from ...engine.convert import convert
 from ...engine.cpus import default_workers
 from ...engine.protocols.registry import get_serializer
 from ...errors import BrineryError, WorkerError
-from ..analysis.ledger import void
 from ..calibrate import Costs
 from ..cells import (
     CEILING,
@@ -35,6 +34,7 @@ from ..worker.tasks import Report, Task, run_stage, run_warm_up
 from .ceilings import CeilingRegion
 from .convert import ConvertRegion
 from .dispatched import run_dispatched
+from .samples import void
 from .session import Session
 
 __all__ = ["Sweep"]

@@ -6,22 +6,19 @@ sampler costs.
 """
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, get_args
 
 from ...engine import pool
 from ...engine.sampler import Sampler
-from ...errors import MissingLibraryError, WorkerError
-from ..analysis.statistics import Drift, Ratio, drift, noise_floor, paired_ratio
+from ...errors import WorkerError
 from ..cells import CHUNK_BYTES, Slice
 from ..result.findings import SentinelName, SentinelSample
-from ..result.stats import median
 from ..worker.shards import Part
 from ..worker.tasks import Task, run_action, run_stage
 from .session import Session
 
-__all__ = ["NoiseFound", "Sentinel", "noise_of"]
+__all__ = ["Sentinel"]
 
 _PROTOCOL = "npy"  # stores every array, and loads by reading and copying
 _REGION_NS = 80_000_000
@@ -30,15 +27,6 @@ _NAMES: tuple[SentinelName, ...] = get_args(SentinelName)
 _OVERHEAD_NS = 40_000_000
 _PER_NS = 2.0  # bytes that are loaded, roughly
 _IMAGE_BYTES = 20_000  # what else an image costs, in bytes of the same time
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseFound:
-    """What the sentinel shows; None for fewer than five rounds, or without scipy."""
-
-    drift: Drift | None = None
-    floor: float | None = None
-    sampler_effect: Ratio | None = None
 
 
 class Sentinel:
@@ -101,33 +89,3 @@ class Sentinel:
             self.samples.append(
                 SentinelSample(part, round_number, place, name, report.sample.begin_ns, report.sample.wall_ns)
             )
-
-
-def noise_of(samples: Sequence[SentinelSample]) -> NoiseFound:
-    """Return drift, noise floor and the sampler's effect; as much as the rounds allow."""
-    watched = [sample for sample in samples if sample.name != "unsampled"]
-    rounds: dict[tuple[str, int], dict[str, list[float]]] = {}
-    visits: dict[tuple[str, int, str], dict[bool, list[float]]] = {}
-    for sample in samples:
-        if sample.name != "unsampled":
-            rounds.setdefault((sample.part, sample.round), {}).setdefault(sample.name, []).append(
-                sample.wall_ns
-            )
-        visit = visits.setdefault((sample.part, sample.round, sample.place), {})
-        visit.setdefault(sample.name != "unsampled", []).append(sample.wall_ns)
-    both = [names for names in rounds.values() if len(names) == 2]
-    pairs = [visit for visit in visits.values() if len(visit) == 2]
-    try:
-        return NoiseFound(
-            drift=drift([one.begin_ns for one in watched], [one.wall_ns for one in watched]),
-            floor=noise_floor([median(names["a"]) for names in both], [median(names["b"]) for names in both])
-            if both
-            else None,
-            sampler_effect=paired_ratio(
-                [median(pair[False]) for pair in pairs], [median(pair[True]) for pair in pairs]
-            )
-            if pairs
-            else None,
-        )
-    except MissingLibraryError:
-        return NoiseFound()

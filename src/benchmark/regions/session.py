@@ -5,19 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from ...engine import pool
 from ...errors import WorkerError
-from ..analysis.ledger import Ledger, combine, void
 from ..cells import Cell
+from ..ledger import Ledger
 from ..options import BenchOptions
-from ..result.measured import Sample
+from ..result.measured import DISTURBED, Sample, WorkerSample, disturbed_share
 from ..worker.corpus import Corpus
-from ..worker.machine import DISTURBED, disturbed_share
-from ..worker.tasks import Meeting, Report, Task, run_action
+from ..worker.tasks import Meeting, Report, Task, run_action, run_memory
+from .samples import combine, own_pss, void
 
-__all__ = ["BenchProgress", "Session", "own_pss"]
+__all__ = ["BenchProgress", "Session"]
 
 _AGAIN = 2
 
@@ -163,10 +161,8 @@ class Session:
         self.ledger.add(cell, sample, checked, wrong)
 
 
-def own_pss() -> int | None:
-    """Return this process's memory in bytes, shared pages divided; None where it is not told."""
-    try:
-        pss: int | None = getattr(psutil.Process().memory_full_info(), "pss", None)
-    except psutil.Error:
-        return None
-    return pss
+def memory_of(session: Session, workers: int) -> dict[int, WorkerSample]:
+    """Ask every worker for its memory since it reported last; by process."""
+    meeting = session.meeting(workers)
+    tasks = [Task(worker, meeting) for worker in range(workers)]
+    return {report.sample.pid: report.sample for report in pool.run(run_memory, tasks, workers=workers)}

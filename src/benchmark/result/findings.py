@@ -3,14 +3,60 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..analysis.bottleneck import Verdict
-from ..analysis.scaling import ScalingFit
+from .estimates import ScalingFit
 from .measured import Cache, Dispatch, Durability, WorkerSample
 
-__all__ = ["Ceiling", "CeilingSample", "Scaling", "SentinelSample", "Startup", "Unit"]
+__all__ = [
+    "LIMITS",
+    "UNITS",
+    "Ceiling",
+    "CeilingSample",
+    "Limit",
+    "Scaling",
+    "SentinelSample",
+    "Startup",
+    "Unit",
+    "Verdict",
+]
 
 Unit: TypeAlias = Literal["loops", "bytes", "files", "tasks", "images"]
 SentinelName: TypeAlias = Literal["a", "b", "unsampled"]
+Limit: TypeAlias = Literal[
+    "cpu",
+    "memory-bandwidth",
+    "disk",
+    "file-creation",
+    "lock",
+    "dispatch",
+    "throttled",
+    "oversubscribed",
+    "undetermined",
+]
+
+UNITS: dict[str, Unit] = {
+    "spin": "loops",
+    "memcpy": "bytes",
+    "raw-write": "bytes",
+    "raw-write-fsync": "bytes",
+    "raw-files": "bytes",
+    "raw-read": "bytes",
+    "raw-read-cold": "bytes",
+    "create": "files",
+    "no-op": "tasks",
+    "decode": "images",
+}
+
+LIMITS: dict[Limit, str] = {
+    "cpu": "computing: more or faster CPUs help",
+    "memory-bandwidth": "memory is as fast as it gets: fewer copies help, more workers do not",
+    "disk": "storage: smaller files or a faster disk help",
+    "file-creation": "making files: more images a file help",
+    "lock": "workers wait for one another: processes instead of threads, or fewer workers",
+    "dispatch": "the parent hands out work too slowly: larger units help",
+    "throttled": "a quota or the hypervisor takes CPU time away",
+    "oversubscribed": "more is ready to run than there are CPUs: use fewer workers, or stop other programs",
+    "undetermined": "no limit has all its evidence",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +148,27 @@ class Startup:
     workers: int
     spawn_ns: int
     import_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What limits a cell.
+
+    Attributes:
+        workers: how many the cell has.
+        limit: what it is.
+        evidence: what holds, with its numbers and thresholds; the split of time where undetermined.
+        runner_up: the limit that has most of its evidence besides; None where none has half.
+        lacking: what the runner-up lacks.
+        missing: counters that were not there and might have decided.
+    """
+
+    workers: int
+    limit: Limit
+    evidence: tuple[str, ...]
+    runner_up: Limit | None
+    lacking: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """What was measured: a worker's part, a region, a cell; plain data for result.json."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from .stats import median, total
 
 __all__ = [
     "Bound",
@@ -26,6 +29,11 @@ PoolKind: TypeAlias = Literal["none", "loky"]
 Cache: TypeAlias = Literal["warm", "cold"]
 Durability: TypeAlias = Literal["buffered", "fsync"]
 Dispatch: TypeAlias = Literal["partitioned", "engine"]
+
+BACKLOG_BYTES = 64 << 20
+DISTURBED = 0.15  # share of the CPUs from which on others disturb a region
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_TICKS = 3  # busy time is cut to ticks in each of its kinds: less may be no time of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +288,35 @@ class CellResult:
     split: TimeSplit | None = None
     bound: Bound | None = None
     stopped_early: bool = False
+
+
+def round_times(cell: CellResult) -> dict[int, float]:
+    """Return the time an image in ns, by round: the median of the round's valid samples."""
+    rounds: dict[int, list[float]] = {}
+    for sample in cell.samples:
+        if sample.valid and sample.images > 0 and sample.wall_ns > 0:
+            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
+    return {number: median(times) for number, times in sorted(rounds.items())}
+
+
+def disturbed_share(sample: Sample, usable: float) -> float:
+    """Return how much other programs disturbed a region.
+
+    That is the larger of the CPU time that they took over what there was, and, where there are CPUs enough,
+    of the time that workers waited for one. Unknown is 0.
+    """
+    found = [0.0]
+    wall = sum(worker.wall_ns for worker in sample.workers)
+    waits = [worker.run_wait_ns for worker in sample.workers]
+    if wall and len(waits) <= max(1.0, usable) and None not in waits:
+        found.append((total(waits) or 0) / wall)
+    machine = sample.machine
+    if machine is not None and machine.busy_ns is not None and machine.wall_ns:
+        own = sum(
+            worker.user_ns + worker.system_ns if worker.process_cpu_ns is None else worker.process_cpu_ns
+            for worker in sample.workers
+        )
+        others = machine.busy_ns - own - (sample.parent_cpu_ns or 0)
+        if others > _TICKS * _TICK_NS:
+            found.append(others / (machine.wall_ns * len(os.sched_getaffinity(0))))
+    return max(found)

@@ -7,7 +7,7 @@ tell is None, never 0.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..analysis.statistics import Drift, Ratio
+from .estimates import Drift, Ratio
 from .findings import Ceiling, Scaling, SentinelSample, Startup
 from .measured import (
     CellResult,

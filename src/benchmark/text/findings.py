@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-from ..analysis.bottleneck import Verdict
 from ..analysis.recommend import describe
-from ..analysis.scaling import ScalingFit
-from ..analysis.statistics import Estimate
-from ..result.findings import Scaling, Startup
+from ..result.estimates import Estimate, ScalingFit
+from ..result.findings import Scaling, Startup, Verdict
 from ..result.result import BenchResult
 from ..result.stats import median
 from .table import NONE, Table, digits

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from ..cells import BASELINES
 from ..result.findings import Scaling
 from ..result.measured import CellResult
 from ..result.result import BenchResult
+from ..result.variant import BASELINES
 from .findings import ceiling_table, growth_table, noise_table, recommendation_table, startup_table
 from .table import NONE, Table, digits, text_table
 

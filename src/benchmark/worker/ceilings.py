@@ -11,7 +11,7 @@ import numpy as np
 
 from ...parser.decode import decode
 from ...parser.options import DecodeOptions
-from ..result.findings import Unit
+from ..result.findings import UNITS
 from .leftovers import empty
 from .shards import Action, Part
 
@@ -21,24 +21,11 @@ __all__ = [
     "COLD_BYTES",
     "READ_BYTES",
     "READ_FILE",
-    "UNITS",
     "WRITING",
     "ceiling_action",
     "no_op",
 ]
 
-UNITS: dict[str, Unit] = {
-    "spin": "loops",
-    "memcpy": "bytes",
-    "raw-write": "bytes",
-    "raw-write-fsync": "bytes",
-    "raw-files": "bytes",
-    "raw-read": "bytes",
-    "raw-read-cold": "bytes",
-    "create": "files",
-    "no-op": "tasks",
-    "decode": "images",
-}
 COLD = "raw-read-cold"
 WRITING = ("raw-write", "raw-write-fsync", "raw-files", "create")
 CEILINGS = tuple(name for name in UNITS if name != COLD)

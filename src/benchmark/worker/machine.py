@@ -9,25 +9,15 @@ from functools import cache
 from pathlib import Path
 
 from ...engine.cpus import enclosing_groups
-from ..result.measured import MachineUse, Sample
-from ..result.stats import total
+from ..result.measured import _TICK_NS, BACKLOG_BYTES, MachineUse
 
 __all__ = [
-    "BACKLOG_BYTES",
-    "DISTURBED",
     "Machine",
     "dirty_bytes",
-    "disturbed_share",
     "drain",
     "read_machine",
     "use_between",
 ]
-
-BACKLOG_BYTES = 64 << 20
-DISTURBED = 0.15  # share of the CPUs from which on others disturb a region
-
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_TICKS = 3  # busy time is cut to ticks in each of its kinds: less may be no time of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +58,6 @@ def use_between(before: Machine, after: Machine) -> MachineUse:
         dirty_bytes=before.dirty_bytes,
         busy_ns=_difference(before.busy_ns, after.busy_ns),
     )
-
-
-def disturbed_share(sample: Sample, usable: float) -> float:
-    """Return how much other programs disturbed a region.
-
-    That is the larger of the CPU time that they took over what there was, and, where there are CPUs enough,
-    of the time that workers waited for one. Unknown is 0.
-    """
-    found = [0.0]
-    wall = sum(worker.wall_ns for worker in sample.workers)
-    waits = [worker.run_wait_ns for worker in sample.workers]
-    if wall and len(waits) <= max(1.0, usable) and None not in waits:
-        found.append((total(waits) or 0) / wall)
-    machine = sample.machine
-    if machine is not None and machine.busy_ns is not None and machine.wall_ns:
-        own = sum(
-            worker.user_ns + worker.system_ns if worker.process_cpu_ns is None else worker.process_cpu_ns
-            for worker in sample.workers
-        )
-        others = machine.busy_ns - own - (sample.parent_cpu_ns or 0)
-        if others > _TICKS * _TICK_NS:
-            found.append(others / (machine.wall_ns * len(os.sched_getaffinity(0))))
-    return max(found)
 
 
 def dirty_bytes() -> int:

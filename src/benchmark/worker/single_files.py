@@ -11,7 +11,8 @@ from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
 from ...parser.decode import decode
 from ...parser.options import DecodeOptions
-from ..cells import BASELINES, CEILING
+from ..cells import CEILING
+from ..result.variant import BASELINES
 from .ceilings import ceiling_action
 from .corpus import Image, digest
 from .leftovers import empty

@@ -1,11 +1,11 @@
 """The seed's table: one process, one file an image, honest about what was extrapolated."""
 
-from ...benchmark.cells import BASELINES
 from ...benchmark.result.result import BenchResult, CellResult
+from ...benchmark.result.variant import BASELINES, protocol_title
 from ...engine.protocols.registry import known_protocols
-from ..html.numbers import DASH, plain
+from ..html.numbers import DASH, known, plain
 from ..html.tables import Cell, Column, DataTable, Value
-from .variants import interval, known, protocol_title
+from .variants import interval
 
 __all__ = ["seed_caption", "seed_table"]
 

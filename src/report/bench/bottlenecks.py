@@ -6,11 +6,11 @@ The three questions are Gregg's: "Thinking methodically about performance", Comm
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...benchmark.analysis.bottleneck import LIMITS
+from ...benchmark.result.findings import LIMITS
 from ...benchmark.result.result import BenchResult, CellResult
-from ..html.numbers import DASH, counted, listed, percent, sentence, size
+from ..html.numbers import DASH, counted, known, listed, percent, sentence, size
 from ..html.tables import Cell, Column, DataTable, Value
-from .variants import Variant, known, variants
+from .variants import Variant, variants
 
 __all__ = ["limits_lead", "limits_table", "resources_table"]
 

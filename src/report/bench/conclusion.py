@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from ...benchmark.analysis.warnings import disturbances
 from ...benchmark.result.recommendations import OBJECTIVES, Recommendation
 from ...benchmark.result.result import BenchResult, CellResult
-from ..html.numbers import amount, counted, cpus, duration, listed, percent, plain, seconds, sentence, times
+from ..html.numbers import (
+    amount,
+    counted,
+    cpus,
+    duration,
+    known,
+    listed,
+    percent,
+    plain,
+    seconds,
+    sentence,
+    times,
+)
 from ..html.page import Fact
-from .variants import known, variants, within
+from .variants import variants, within
 
 __all__ = ["Conclusion", "alarms", "conclusion_of", "facts_of", "status_of", "why"]
 

@@ -5,9 +5,9 @@ from typing import Any
 from ...benchmark.result.result import BenchResult
 from ..html.chart import Chart, charting
 from ..html.facets import cells
-from ..html.numbers import percent
+from ..html.numbers import known, percent
 from ..html.tables import Cell, Column, DataTable
-from .variants import known, variants
+from .variants import variants
 
 __all__ = ["efficiency_chart"]
 

@@ -9,6 +9,7 @@ from typing import Any
 from ...benchmark.analysis.warnings import REMEDIES, disturbances
 from ...benchmark.result.recommendations import OBJECTIVES, Recommendation
 from ...benchmark.result.result import BenchResult
+from ...benchmark.result.variant import protocol_title
 from ...benchmark.text.report import environment_lines, method_lines
 from ..html.chart import Chart
 from ..html.glossary import BENCH_WORDS, definitions, words_html
@@ -26,7 +27,7 @@ from .scaling import scaling_chart
 from .size_against_speed import tradeoff_chart
 from .stability import rounds_chart, sentinel_chart
 from .time_spent import phases_chart, split_chart
-from .variants import protocol_title, variants
+from .variants import variants
 
 __all__ = ["bench_page"]
 

@@ -8,10 +8,10 @@ from ...benchmark.result.findings import Scaling
 from ...benchmark.result.result import BenchResult, CellResult
 from ..html.chart import Chart, charting
 from ..html.facets import cells
-from ..html.numbers import amount, counted, duration, listed, percent, plain, sentence, times
+from ..html.numbers import amount, counted, duration, known, listed, percent, plain, sentence, times
 from ..html.tables import Cell, Column, DataTable, Value
 from ..html.theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
-from .variants import Variant, interval, known
+from .variants import Variant, interval
 
 __all__ = ["below", "scaling_chart"]
 

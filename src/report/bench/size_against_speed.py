@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from ...benchmark.result.result import BenchResult, CellResult
 from ..html.chart import Chart, built, charting
-from ..html.numbers import amount, counted, duration, listed, plain, times
+from ..html.numbers import amount, counted, duration, known, listed, plain, times
 from ..html.tables import Cell, Column, DataTable
 from ..html.theme import ACCENT, FADED, INK, MUTED
-from .variants import interval, known, variants, within
+from .variants import interval, variants, within
 
 __all__ = ["pareto", "tradeoff_chart"]
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmark.compare.compare import round_times
+from ...benchmark.result.measured import round_times
 from ...benchmark.result.result import BenchResult
 from ..html.chart import Chart, built, charting
-from ..html.numbers import counted, percent
+from ..html.numbers import counted, known, percent
 from ..html.tables import Cell, Column, DataTable, Value
 from ..html.theme import ACCENT, BAND, FADED, INK, WARM
-from .variants import known
 
 __all__ = ["rounds_chart", "sentinel_chart"]
 

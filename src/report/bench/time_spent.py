@@ -6,10 +6,10 @@ from statistics import median
 
 from ...benchmark.result.result import BenchResult, CellResult
 from ..html.chart import Chart
-from ..html.numbers import counted, listed, percent, plain, sentence, times
+from ..html.numbers import counted, known, listed, percent, plain, sentence, times
 from ..html.stacked_bars import Stack, stacked_cells, stacked_rows
 from ..html.tables import Cell, Column, DataTable, Value
-from .variants import Variant, known
+from .variants import Variant
 
 __all__ = ["phases_chart", "phases_of", "split_chart"]
 

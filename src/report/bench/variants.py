@@ -1,21 +1,17 @@
 """A bench's cells in the groups that the report draws: one operation over protocols and workers."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...benchmark.cells import BASELINES
 from ...benchmark.result.findings import Scaling
 from ...benchmark.result.result import BenchResult, CellResult
 from ...benchmark.text.tables import OP_TITLES
-from ..html.numbers import counted
+from ..html.numbers import counted, known
 
 __all__ = [
     "Variant",
     "interval",
-    "known",
     "protocol_order",
-    "protocol_title",
     "variants",
     "within",
     "workers_text",
@@ -23,11 +19,6 @@ __all__ = [
 
 _MARKS = {"cold": "cold cache", "fsync": "with fsync", "engine": "dispatched in small tasks"}
 _IDS = {"engine": "dispatched"}
-_BASELINES = dict(
-    zip(
-        BASELINES, ("article's loop, pickle 0", "article's loop, pickle 2", "source image files"), strict=True
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +98,6 @@ def _key(one: CellResult | Scaling) -> tuple[str, str, str, str]:
 def protocol_order(result: BenchResult) -> list[str]:
     """Return the protocols in the order in which the result first names them."""
     return list(dict.fromkeys(cell.protocol for cell in result.cells))
-
-
-def protocol_title(protocol: str) -> str:
-    """Return a protocol's name for people; the baselines have one of their own."""
-    return _BASELINES.get(protocol, protocol)
-
-
-def known(value: float | None) -> bool:
-    """Tell whether there is a number."""
-    return value is not None and math.isfinite(value)
 
 
 def within(cells: Iterable[CellResult], usable: float) -> list[CellResult]:

@@ -6,12 +6,12 @@ from typing import Any
 
 from ...benchmark.analysis.statistics import SMALLEST_CHANGE
 from ...benchmark.compare.compare import CellChange, CellName, Comparison
+from ...benchmark.result.variant import protocol_title
 from ...benchmark.text.comparison import summary
-from ..bench.variants import known, protocol_title
 from ..html.chart import Chart, built, charting
 from ..html.glossary import COMPARE_WORDS, words_html
 from ..html.markup import Markup, finite, tag
-from ..html.numbers import amount, counted, listed, percent, plain, sentence, times
+from ..html.numbers import amount, counted, known, listed, percent, plain, sentence, times
 from ..html.page import Attachment, Fact, Page, Section, download
 from ..html.tables import Cell, Column, DataTable, Value, table_html
 from ..html.theme import ACCENT, BAND, FADED, INK, MUTED, WARM

@@ -1,6 +1,6 @@
 """What a convert says on the first screen."""
 
-from ...benchmark.analysis.bottleneck import LIMITS, Verdict
+from ...benchmark.result.findings import LIMITS, Verdict
 from ..html.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
 from ..html.page import Fact
 from .advice import advice

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...benchmark.analysis.bottleneck import LIMITS
+from ...benchmark.result.findings import LIMITS
 from ...benchmark.text.table import Table, markdown_table
 from ...engine.printable import printable
 from ..html.numbers import amount, counted, percent, plain, seconds, size

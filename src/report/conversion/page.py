@@ -4,7 +4,7 @@ import json
 import shlex
 from dataclasses import asdict
 
-from ...benchmark.analysis.bottleneck import LIMITS, Verdict
+from ...benchmark.result.findings import LIMITS, Verdict
 from ...engine.schema import MANIFEST_NAME
 from ..html.chart import Chart, built, charting
 from ..html.glossary import CONVERT_WORDS, words_html

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...benchmark.analysis.bottleneck import Facts, Verdict, find_limit
+from ...benchmark.analysis.bottleneck import Facts, find_limit
+from ...benchmark.result.findings import Verdict
 from ...engine.catalog import Catalog
 from ...engine.info import describe
 from ...engine.options import PathLike

@@ -9,6 +9,7 @@ __all__ = [
     "counted",
     "cpus",
     "duration",
+    "known",
     "listed",
     "percent",
     "plain",
@@ -104,3 +105,8 @@ def listed(items: Sequence[str], most: int = 6) -> str:
     if len(items) > most:
         shown.append(f"{len(items) - most} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"
+
+
+def known(value: float | None) -> bool:
+    """Tell whether there is a number."""
+    return value is not None and math.isfinite(value)

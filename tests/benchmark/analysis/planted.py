@@ -10,9 +10,11 @@ import numpy as np
 
 from brinery.benchmark.analysis.bottleneck import find_limit
 from brinery.benchmark.analysis.ceilings import Ceilings, facts_of
-from brinery.benchmark.analysis.ledger import Ledger, combine
+from brinery.benchmark.analysis.summary import ceilings_of, cell_results
 from brinery.benchmark.cells import Cell
+from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.regions.ceilings import CeilingRegion
+from brinery.benchmark.regions.samples import combine
 from brinery.benchmark.worker.leftovers import empty
 from brinery.benchmark.worker.machine import read_machine, use_between
 from brinery.benchmark.worker.tasks import Meeting, Report, worker_sample
@@ -93,7 +95,7 @@ def perform(task):
 
 def measure(session, work, workers, backend="loky", rounds=ROUNDS):
     """Return the verdict on a planted workload and its facts, from a few rounds of everything."""
-    ledger, region = Ledger(0, USABLE), CeilingRegion(session)
+    ledger, region = Ledger(), CeilingRegion(session)
     region.stage()
     durability = "fsync" if work == "flush" else "buffered"
     for count in sorted({1, workers}):
@@ -106,8 +108,8 @@ def measure(session, work, workers, backend="loky", rounds=ROUNDS):
                 sample, _ = region.run(ceiling, frozenset(), round_number=number, order=0)
                 ledger.add(ceiling, sample, 0, 0)
             ledger.add(cell, perform_all(session, work, count, backend, number), 0, 0)
-    found = {cell.workers: cell for cell in ledger.results()}
-    facts = facts_of(found[workers], found[1], Ceilings(ledger.ceilings()), USABLE)
+    found = {cell.workers: cell for cell in cell_results(ledger, 0, USABLE)}
+    facts = facts_of(found[workers], found[1], Ceilings(ceilings_of(ledger)), USABLE)
     return find_limit(facts), facts
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from brinery.benchmark.analysis.statistics import (
-    Ratio,
     benjamini_hochberg,
     drift,
     holds_interval,
@@ -18,6 +17,7 @@ from brinery.benchmark.analysis.statistics import (
     paired_ratio,
     unpaired_ratio,
 )
+from brinery.benchmark.result.estimates import Ratio
 from brinery.errors import MissingLibraryError
 
 pytest.importorskip("scipy")

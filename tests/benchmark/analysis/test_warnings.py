@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from brinery.benchmark.analysis.ledger import Ledger
-from brinery.benchmark.analysis.statistics import Drift, Estimate
+from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.analysis.warnings import REMEDIES, run_warnings, steal_share
+from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.result.estimates import Drift, Estimate
 from brinery.benchmark.result.findings import SentinelSample
 from brinery.benchmark.result.measured import MachineUse, WorkerSample
 
@@ -22,12 +23,12 @@ def worker(**changes):
 
 
 def codes(*samples, op="load"):
-    ledger = Ledger(0, 2.0)
+    ledger = Ledger()
     cell = pooled("npy", op, 2)
     ledger.expect(cell, 100)
     for number, changes in enumerate(samples):
         ledger.add(cell, sample(cell, number, 200, **changes), 100, 0)
-    (found,) = ledger.results()
+    (found,) = cell_results(ledger, 0, 2.0)
     assert set(found.warnings) <= set(REMEDIES)
     return set(found.warnings)
 

@@ -10,10 +10,11 @@ import pytest
 
 from brinery.benchmark.cells import Cell
 from brinery.benchmark.compare.ab import _arguments, _rounds_each, _with_floor, merge_pairs, run_ab
-from brinery.benchmark.compare.compare import compare_results, round_times
+from brinery.benchmark.compare.compare import compare_results
 from brinery.benchmark.compare.machine_change import MachineChange
 from brinery.benchmark.options import make_bench_options
 from brinery.benchmark.result.findings import Ceiling, CeilingSample, SentinelSample
+from brinery.benchmark.result.measured import round_times
 from brinery.benchmark.text.comparison import comparison_markdown, comparison_text, summary
 from brinery.errors import BrineryError, UsageError
 

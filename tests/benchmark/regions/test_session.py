@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from brinery.benchmark.analysis.ledger import Ledger
+from brinery.benchmark.analysis.summary import cell_results
+from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.options import make_bench_options
 from brinery.benchmark.regions.session import Session
-from brinery.benchmark.result.measured import MachineUse
-from brinery.benchmark.worker.machine import disturbed_share
+from brinery.benchmark.result.measured import MachineUse, disturbed_share
 
 from ..made import pooled, sample
 
@@ -32,7 +32,7 @@ def two_cpus(monkeypatch):
 
 @pytest.fixture
 def session(tmp_path):
-    ledger = Ledger(0, USABLE)
+    ledger = Ledger()
     ledger.expect(CELL, 100)
     made = Session(make_bench_options(output=tmp_path), None, tmp_path, USABLE, ledger, lambda _: None)
     made.allow_retakes(8)
@@ -44,7 +44,7 @@ def taken(session, *regions):
     left = iter(regions)
     counted, reports = session.calmly(CELL, lambda: (next(left), []))
     session.record(CELL, counted, reports)
-    (cell,) = session.ledger.results()
+    (cell,) = cell_results(session.ledger, 0, USABLE)
     return counted, [one for one in cell.samples if not one.valid]
 
 
@@ -65,7 +65,7 @@ def test_a_disturbed_region_is_taken_again_and_the_calm_one_counts(session):
     counted, others = taken(session, region(ms=90, others=0.5), region(ms=110))
     assert counted == region(ms=110)
     assert [one.problem for one in others] == ["disturbed: others took 50% of the CPUs"]
-    (cell,) = session.ledger.results()
+    (cell,) = cell_results(session.ledger, 0, USABLE)
     assert "void-samples" not in cell.warnings
     assert "disturbed" not in cell.warnings
 
@@ -74,7 +74,7 @@ def test_of_disturbed_regions_the_least_disturbed_counts_and_the_cell_says_so(se
     counted, others = taken(session, region(others=0.5), region(others=0.3), region(others=0.9))
     assert counted == region(others=0.3)
     assert len(others) == 2
-    (cell,) = session.ledger.results()
+    (cell,) = cell_results(session.ledger, 0, USABLE)
     assert "disturbed" in cell.warnings
 
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from brinery.benchmark.analysis.conclude import conclude, with_bounds
-from brinery.benchmark.analysis.ledger import Ledger
+from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.analysis.warnings import REMEDIES
 from brinery.benchmark.cells import Cell
+from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.result.findings import Ceiling, Startup
 from brinery.benchmark.text.findings import startup_table
 from brinery.benchmark.text.report import report_markdown
@@ -82,12 +83,12 @@ def test_text_is_aligned_and_markdown_holds_everything():
 
 
 def test_a_cell_whose_arrays_were_wrong_is_void_in_the_table():
-    ledger = Ledger(0, 2.0)
+    ledger = Ledger()
     cell = pooled("npy", "load", 1)
     ledger.expect(cell, 100)
     ledger.add(cell, sample(cell, 0, 200), 100, 0)
     ledger.add(cell, sample(cell, 1, 200, valid=False, problem="image 1: not the same"), 100, 1)
-    (found,) = ledger.results()
+    (found,) = cell_results(ledger, 0, 2.0)
     assert not found.valid
     assert found.stats is None
     assert found.verify.wrong == 1

@@ -1,0 +1,185 @@
+"""Gathers the samples of every cell and sums them up."""
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+
+from ...errors import MissingLibraryError
+from ..cells import CEILING, Cell
+from ..ledger import Gathered, Ledger
+from ..result.findings import UNITS, Ceiling, CeilingSample
+from ..result.measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify
+from ..result.stats import median, total
+from .statistics import holds_interval, median_interval
+from .warnings import cell_warnings
+
+__all__ = ["ceilings_of", "cell_results", "steady", "time_split"]
+
+_STEADY = 0.02  # half the width of an interval, relative, at which a cell needs no further round
+
+
+def cell_results(ledger: Ledger, seed: int, usable: float) -> tuple[CellResult, ...]:
+    """Sum up every cell that has a sample.
+
+    Args:
+        ledger: the samples.
+        seed: of the bootstrap.
+        usable: CPUs that this process may use.
+    """
+    return tuple(
+        _result(cell, entry, seed, usable) for cell, entry in ledger.measured() if cell.op != CEILING
+    )
+
+
+def ceilings_of(ledger: Ledger) -> tuple[Ceiling, ...]:
+    """Sum up what the machine can do at most."""
+    return tuple(_ceiling(cell, entry) for cell, entry in ledger.measured() if cell.op == CEILING)
+
+
+def steady(entry: Gathered) -> bool:
+    """Tell whether a cell's interval is so tight that it needs no further round."""
+    rounds = [median(times) for times in _by_round(entry.samples)]
+    try:
+        return not entry.wrong and holds_interval(rounds, _STEADY)
+    except MissingLibraryError:
+        return False
+
+
+def _result(cell: Cell, entry: Gathered, seed: int, usable: float) -> CellResult:
+    good = [sample for sample in entry.samples if sample.valid and sample.images]
+    valid = bool(good) and not entry.wrong
+    problem = entry.first or (None if good else entry.samples[-1].problem)
+    pixels = sum(sample.pixel_bytes for sample in good)
+    files = sum(sample.file_bytes for sample in good)
+    images = sum(sample.images for sample in good)
+    stats = _stats(cell, good, seed) if valid else None
+    peaks = [sample.peak_pss_bytes for sample in good if sample.peak_pss_bytes is not None]
+    return CellResult(
+        protocol=cell.protocol,
+        op=cell.op,
+        workers=cell.workers,
+        layout=cell.layout,
+        pool=cell.pool,
+        valid=valid,
+        warnings=cell_warnings(cell, entry.samples, good, wrong=entry.wrong, usable=usable),
+        problem=problem,
+        size=Size(
+            images=entry.images,
+            file_bytes_per_image=files / images if images and files else None,
+            pixel_bytes_per_image=pixels / images if images else 0.0,
+        ),
+        samples=tuple(entry.samples),
+        stats=stats,
+        memory=Memory(median(peaks) if peaks else None) if valid else None,
+        verify=Verify(entry.checked, entry.wrong, entry.first),
+        cache=cell.cache,
+        durability=cell.durability,
+        dispatch=cell.dispatch,
+        split=time_split(good) if valid else None,
+        stopped_early=entry.stopped,
+    )
+
+
+def _stats(cell: Cell, good: Sequence[Sample], seed: int) -> Stats:
+    times = [sample.wall_ns / sample.images for sample in good]
+    seed = crc32(f"{seed}/{cell}".encode())
+    middle, low, high = _median(good, seed)
+    pixel_bytes = median([sample.pixel_bytes / sample.images for sample in good])
+    return Stats(
+        samples=len(times),
+        median_ns=middle,
+        min_ns=min(times),
+        max_ns=max(times),
+        low_ns=low,
+        high_ns=high,
+        bootstrap_seed=seed,
+        images_per_s=1e9 / middle,
+        pixel_bytes_per_s=pixel_bytes * 1e9 / middle,
+        cores_busy=median([_cores_busy(sample) for sample in good]),
+        read_bytes_per_image=_storage(good, "read_bytes"),
+        write_bytes_per_image=_storage(good, "write_bytes"),
+    )
+
+
+def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
+    """Return where the workers' time went; None where nothing is known of them."""
+    workers = [worker for sample in samples for worker in sample.workers]
+    user, system = sum(worker.user_ns for worker in workers), sum(worker.system_ns for worker in workers)
+    run_wait = total([worker.run_wait_ns for worker in workers])
+    block_wait = total([worker.block_wait_ns for worker in workers])
+    known = user + system + (run_wait or 0) + (block_wait or 0)
+    wall = max(sum(worker.wall_ns for worker in workers), known)  # counters are read one after the other
+    if not wall:
+        return None
+    return TimeSplit(
+        user=user / wall,
+        system=system / wall,
+        run_wait=None if run_wait is None else run_wait / wall,
+        block_wait=None if block_wait is None else block_wait / wall,
+        other=(wall - known) / wall,
+    )
+
+
+def _by_round(samples: Sequence[Sample]) -> list[list[float]]:
+    """Return the times an image of each round's samples that count, in ns."""
+    rounds: dict[int, list[float]] = {}
+    for sample in samples:
+        if sample.valid and sample.images:
+            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
+    return list(rounds.values())
+
+
+def _median(samples: Sequence[Sample], seed: int) -> tuple[float, float | None, float | None]:
+    """Return the median of round medians and its interval, if rounds and scipy are there for one."""
+    rounds = _by_round(samples)
+    try:
+        found = median_interval(rounds, np.random.default_rng(seed))
+    except MissingLibraryError:
+        return median([median(times) for times in rounds]), None, None
+    return found.value, found.low, found.high
+
+
+def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
+    good = [sample for sample in entry.samples if sample.valid and sample.images and sample.wall_ns]
+    rates = [sample.images * 1e9 / sample.wall_ns for sample in good]
+    costs = [_cores_busy(sample) * sample.wall_ns / sample.images for sample in good]
+    return Ceiling(
+        name=cell.protocol,
+        unit=UNITS[cell.protocol],
+        workers=cell.workers,
+        valid=bool(good),
+        problem=None if good else entry.samples[-1].problem,
+        per_s=median(rates) if good else None,
+        min_per_s=min(rates, default=None),
+        max_per_s=max(rates, default=None),
+        cpu_ns_per_unit=median(costs) if good else None,
+        samples=tuple(
+            CeilingSample(
+                round=sample.round,
+                order=sample.order,
+                valid=sample.valid,
+                problem=sample.problem,
+                amount=sample.images,
+                wall_ns=sample.wall_ns,
+                parent_cpu_ns=sample.parent_cpu_ns,
+                workers=sample.workers,
+            )
+            for sample in entry.samples
+        ),
+    )
+
+
+def _cores_busy(sample: Sample) -> float:
+    cpu = sum(worker.user_ns + worker.system_ns for worker in sample.workers) + (sample.parent_cpu_ns or 0)
+    return cpu / sample.wall_ns
+
+
+def _storage(samples: Sequence[Sample], name: str) -> float | None:
+    found = []
+    for sample in samples:
+        values = [getattr(worker, name) for worker in sample.workers]
+        if None in values:
+            return None
+        found.append(sum(values) / sample.images)
+    return median(found)

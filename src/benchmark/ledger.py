@@ -1,0 +1,66 @@
+"""All samples so far, by cell."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .cells import Cell
+from .result.measured import Sample
+
+__all__ = ["Gathered", "Ledger"]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What is known of one cell.
+
+    Attributes:
+        images: distinct images of one pass of a worker.
+        samples: all of them, in order of time.
+        checked: how many arrays were compared with the source.
+        wrong: how many of them were not the same.
+        first: what the first wrong one was.
+        stopped: later rounds leave the cell out.
+    """
+
+    images: int
+    samples: list[Sample] = field(default_factory=list)
+    checked: int = 0
+    wrong: int = 0
+    first: str | None = None
+    stopped: bool = False
+
+
+class Ledger:
+    """The samples of every cell, in the order in which the cells were named.
+
+    Args:
+        steady: tells whether a cell needs no further round.
+    """
+
+    def __init__(self, steady: Callable[[Gathered], bool] = lambda _: False) -> None:
+        self._steady = steady
+        self._cells: dict[Cell, Gathered] = {}
+
+    def expect(self, cell: Cell, images: int) -> None:
+        """Name a cell and how many distinct images one pass of a worker has."""
+        self._cells[cell] = Gathered(images)
+
+    def add(self, cell: Cell, sample: Sample, checked: int = 0, wrong: int = 0) -> None:
+        """Record a region."""
+        entry = self._cells[cell]
+        entry.samples.append(sample)
+        entry.checked += checked
+        entry.wrong += wrong
+        if wrong and entry.first is None:
+            entry.first = sample.problem
+
+    def still_open(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return the cells that need another round, and mark the others."""
+        for cell in cells:
+            entry = self._cells[cell]
+            entry.stopped = entry.stopped or self._steady(entry)
+        return [cell for cell in cells if not self._cells[cell].stopped]
+
+    def measured(self) -> Iterator[tuple[Cell, Gathered]]:
+        """Yield every cell that has a sample."""
+        return ((cell, entry) for cell, entry in self._cells.items() if entry.samples)
