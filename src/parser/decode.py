@@ -15,6 +15,7 @@ from .options import DecodeOptions
 from .pixels import Decoded, check_pixels
 from .scratch import Scratch
 from .signature import HEAD, JPEG, KNOWN_WITHOUT_DECODER, describe, sniff
+from .stored import Stored
 
 __all__ = ["decode"]
 
@@ -86,7 +87,7 @@ def _finished(
     if options.mode != "native":
         from .modes import to_mode  # noqa: PLC0415 - as `_frames` does
 
-        array = to_mode(array, options.mode)
+        array = to_mode(Stored(array), options.mode)
     if options.orient and header.orientation != 1:
         array = oriented(array, header.orientation)
     return Decoded(array, 0, 1, header.orientation, salvaged)

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 
 from brinery.errors import DecodeError
 from brinery.parser import decode as decode_module
-from brinery.parser import frames
+from brinery.parser import pillow_source
 from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
 
@@ -358,7 +358,7 @@ def test_whatever_pillow_raises_is_a_decode_error_of_one_line(error, monkeypatch
     def fail(*_):
         raise error("two\nlines <object at 0x7fabc>")
 
-    monkeypatch.setattr(frames, "open_image", fail)
+    monkeypatch.setattr(pillow_source, "open_image", fail)
     with pytest.raises(DecodeError) as caught:
         first(encoded(smooth(5, 5), "PNG"))
     said = "'two\\nlines <object>'" if error is KeyError else "two lines <object>"

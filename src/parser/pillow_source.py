@@ -1,0 +1,78 @@
+"""Images through one of Pillow's readers."""
+
+from typing import Final
+
+from PIL import ExifTags, Image, ImageFile
+
+from ..errors import DecodeError
+from .fidelity import check_fidelity, refused_tiff, sample_bits
+from .modes import image_pixels
+from .options import DecodeOptions
+from .pillow import ANIMATED, open_image
+from .stored import Stored
+
+__all__ = ["PillowSource"]
+
+_NAMED_COLOURS: Final = frozenset({"CMYK", "LAB", "HSV"})
+
+
+class PillowSource:
+    """The frames of an image that Pillow opens.
+
+    Args:
+        data: the encoded image.
+        kind: its format, by its signature.
+        options: budgets, and whether damage is borne.
+
+    Raises:
+        DecodeError: too many pixels, or pixels that Pillow would not give as they are.
+        Exception: whatever Pillow raises for a damaged header.
+    """
+
+    def __init__(self, data: bytes, kind: str, options: DecodeOptions) -> None:
+        self._data, self._kind, self._options = data, kind, options
+        try:
+            self._image = open_image(data, kind, options.max_pixels)
+        except SyntaxError as error:
+            reason = refused_tiff(data) if kind == "TIFF" else ""
+            raise (DecodeError(reason) if reason else error) from error
+        self._depth = sample_bits(kind, data)
+
+    def count(self) -> int:
+        """How many frames the image has; call it once the first one is read."""
+        return int(getattr(self._image, "n_frames", 1)) if self._kind in ANIMATED else 1
+
+    def seek(self, frame: int) -> tuple[int, int]:
+        """Go to a frame; return its width and height."""
+        self._image.seek(frame)
+        return self._image.size
+
+    def read(self) -> Stored:
+        """Decode the frame, which is the first one until `seek` names another."""
+        image = self._image
+        check_fidelity(image, self._kind, self._data, self._options.mode)
+        salvaged = _load(image, self._options)
+        array = image_pixels(image, self._depth)
+        colours = image.mode if image.mode in _NAMED_COLOURS else None
+        return Stored(array, None, colours, _orientation(image), salvaged)
+
+
+def _load(image: ImageFile.ImageFile, options: DecodeOptions) -> bool:
+    """Decode the pixels; whether they are only those that a damaged image still gives."""
+    try:
+        image.load()
+    except Exception:
+        if not options.salvage:
+            raise
+        # What was decoded before the damage stays in the image: without tiles, nothing is left to load.
+        image.tile = []
+        return True
+    return False
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001  # broken EXIF is no reason to lose the pixels
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1

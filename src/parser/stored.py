@@ -1,0 +1,38 @@
+"""One frame as its file stores it, and where frames come from."""
+
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+__all__ = ["Source", "Stored"]
+
+
+class Stored(NamedTuple):
+    """A frame's samples as stored, and what is needed to make 8 bits of them.
+
+    Attributes:
+        array: (H, W) or (H, W, C), in native byte order.
+        peak: the greatest value that a sample can have; None: the greatest of the dtype.
+        colours: what the channels are where their number does not say it, such as "CMYK".
+        orientation: what the file says, 1 to 8; it is not applied.
+        salvaged: the image is damaged, and this is what could be decoded of it.
+    """
+
+    array: NDArray[Any]
+    peak: int | None = None
+    colours: str | None = None
+    orientation: int = 1
+    salvaged: bool = False
+
+
+class Source(Protocol):
+    """An opened image of one or more frames, at the first; what its methods raise is a failure."""
+
+    def count(self) -> int:
+        """How many frames there are; asked once the first one is read."""
+
+    def seek(self, frame: int) -> tuple[int, int]:
+        """Go to a later frame; return its width and height, before its pixels are decoded."""
+
+    def read(self) -> Stored:
+        """Decode the frame."""
