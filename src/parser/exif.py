@@ -1,13 +1,15 @@
 """EXIF orientation: read from its directory, and applied to arrays."""
 
+import re
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["oriented", "tiff_orientation"]
+__all__ = ["oriented", "tiff_orientation", "xmp_orientation"]
 
 _TAG: Final = 0x0112
+_XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 
 def tiff_orientation(data: bytes) -> int:
@@ -22,6 +24,12 @@ def tiff_orientation(data: bytes) -> int:
             value = int.from_bytes(data[at + 8 : at + 10], order)
             return value if 1 <= value <= 8 else 0
     return 0
+
+
+def xmp_orientation(packet: bytes) -> int:
+    """The orientation in a packet of XMP; 0 where it says nothing."""
+    match = _XMP.search(packet)
+    return int(match[1]) if match else 0
 
 
 def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:

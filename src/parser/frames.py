@@ -9,7 +9,9 @@ from .modes import to_mode
 from .options import DecodeOptions
 from .pillow_source import PillowSource
 from .pixels import Decoded, check_pixels
+from .pnm import PnmSource
 from .stored import Source, Stored
+from .tiff_source import TiffSource
 
 __all__ = ["decode_frames"]
 
@@ -39,6 +41,10 @@ def decode_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[De
 
 def open_source(data: bytes, kind: str, options: DecodeOptions) -> Source:
     """Open an image by the reader of its format; its pixels are not decoded yet."""
+    if kind == "PPM":
+        return PnmSource(data, options)
+    if kind == "TIFF":
+        return TiffSource(data, options)
     return PillowSource(data, kind, options)
 
 

@@ -10,7 +10,7 @@ from PIL import ImageFile
 
 from .pixels import check_pixels
 
-__all__ = ["ANIMATED", "open_image"]
+__all__ = ["ANIMATED", "load", "open_image"]
 
 _READERS: Final = {
     "AVIF": ("AvifImagePlugin", "AvifImageFile"),
@@ -22,17 +22,15 @@ _READERS: Final = {
     "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
     "PCX": ("PcxImagePlugin", "PcxImageFile"),
     "PNG": ("PngImagePlugin", "PngImageFile"),
-    "PPM": ("PpmImagePlugin", "PpmImageFile"),
     "PSD": ("PsdImagePlugin", "PsdImageFile"),
     "QOI": ("QoiImagePlugin", "QoiImageFile"),
     "SGI": ("SgiImagePlugin", "SgiImageFile"),
     "SUN": ("SunImagePlugin", "SunImageFile"),
-    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
     "WEBP": ("WebPImagePlugin", "WebPImageFile"),
 }
 
-ANIMATED: Final = frozenset({"AVIF", "GIF", "PNG", "TIFF", "WEBP"})
-"""Formats whose frames or pages are counted. An MPO counts as its first JPEG, a PSD as its composite."""
+ANIMATED: Final = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
+"""Formats whose frames are counted. An MPO counts as its first JPEG, a PSD as its composite."""
 
 
 def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
@@ -54,6 +52,19 @@ def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
     image = cast("ImageFile.ImageFile", _reader(kind)(io.BytesIO(data)))
     check_pixels(*image.size, max_pixels)
     return image
+
+
+def load(image: ImageFile.ImageFile, *, salvage: bool) -> bool:
+    """Decode an opened image; whether it is damaged, and holds what it still gives."""
+    try:
+        image.load()
+    except Exception:
+        if not salvage:
+            raise
+        # What was decoded before the damage stays in the image: without tiles, nothing is left to load.
+        image.tile = []
+        return True
+    return False
 
 
 @cache

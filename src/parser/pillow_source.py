@@ -2,13 +2,12 @@
 
 from typing import Final
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image
 
-from ..errors import DecodeError
-from .fidelity import check_fidelity, refused_tiff, sample_bits
+from .fidelity import check_fidelity, sample_bits
 from .modes import image_pixels
 from .options import DecodeOptions
-from .pillow import ANIMATED, open_image
+from .pillow import ANIMATED, load, open_image
 from .stored import Stored
 
 __all__ = ["PillowSource"]
@@ -31,11 +30,7 @@ class PillowSource:
 
     def __init__(self, data: bytes, kind: str, options: DecodeOptions) -> None:
         self._data, self._kind, self._options = data, kind, options
-        try:
-            self._image = open_image(data, kind, options.max_pixels)
-        except SyntaxError as error:
-            reason = refused_tiff(data) if kind == "TIFF" else ""
-            raise (DecodeError(reason) if reason else error) from error
+        self._image = open_image(data, kind, options.max_pixels)
         self._depth = sample_bits(kind, data)
 
     def count(self) -> int:
@@ -51,23 +46,10 @@ class PillowSource:
         """Decode the frame, which is the first one until `seek` names another."""
         image = self._image
         check_fidelity(image, self._kind, self._data, self._options.mode)
-        salvaged = _load(image, self._options)
+        salvaged = load(image, salvage=self._options.salvage)
         array = image_pixels(image, self._depth)
         colours = image.mode if image.mode in _NAMED_COLOURS else None
         return Stored(array, None, colours, _orientation(image), salvaged)
-
-
-def _load(image: ImageFile.ImageFile, options: DecodeOptions) -> bool:
-    """Decode the pixels; whether they are only those that a damaged image still gives."""
-    try:
-        image.load()
-    except Exception:
-        if not options.salvage:
-            raise
-        # What was decoded before the damage stays in the image: without tiles, nothing is left to load.
-        image.tile = []
-        return True
-    return False
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,12 +1,16 @@
 """What decoding gives, and how much of it there may be."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
 from ..errors import DecodeError
 
-__all__ = ["Decoded", "check_pixels"]
+__all__ = ["Decoded", "check_pixels", "check_samples"]
+
+
+_BYTES: Final = 8
+"""Bytes that a pixel may take on average where an image uses the whole budget: RGBA of 16 bits."""
 
 
 class Decoded(NamedTuple):
@@ -37,3 +41,17 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """
     if width * height > max_pixels:
         raise DecodeError(f"{width} x {height} are {width * height:,} pixels; the budget is {max_pixels:,}")
+
+
+def check_samples(width: int, height: int, channels: int, itemsize: int, max_pixels: int) -> None:
+    """Refuse an image whose channels and depth make more bytes than the budget's pixels do.
+
+    Raises:
+        DecodeError: with the sizes.
+    """
+    size = width * height * channels * itemsize
+    if size > _BYTES * max_pixels:
+        raise DecodeError(
+            f"{width} x {height} pixels of {channels} x {8 * itemsize} bits are {size:,} bytes; "
+            f"the budget is {_BYTES * max_pixels:,}"
+        )

@@ -11,7 +11,6 @@ __all__ = [
     "JPEG",
     "KNOWN_WITHOUT_DECODER",
     "NotAnImage",
-    "claims_image",
     "describe",
     "require_image",
     "sniff",
@@ -26,8 +25,11 @@ JPEG: Final = b"\xff\xd8\xff"
 KNOWN_WITHOUT_DECODER: Final = frozenset({"HEIF", "JPEG XL", "JPEG XR"})
 """Image formats that are recognised so that they fail with their name, instead of passing for no image."""
 
+_PAM: Final = re.compile(
+    rb"P7[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)\b"
+).match
 _CLAIMS: Final = re.compile(
-    r"\.(apng|avif|bmp|dds|gif|heic|heif|ico|j2k|jfif|jp2|jpe|jpeg|jpg|jxl|pbm|pcx|pgm|png|pnm|ppm|psd|qoi|sgi"
+    r"\.(apng|avif|bmp|dds|gif|heic|heif|ico|j2k|jfif|jp2|jpe|jpeg|jpg|jxl|pam|pbm|pcx|pfm|pgm|png|pnm|ppm|psd|qoi|sgi"
     r"|tif|tiff|webp)$",
     re.IGNORECASE,
 )
@@ -90,19 +92,11 @@ def require_image(head: bytes, key: str) -> str:
     if kind is not None:
         return kind
     reason = describe(head)
-    claim = claims_image(key)
-    if claim is not None:
-        raise DecodeError(f"named {claim}, but holds no image: {reason}")
-    raise NotAnImage(reason)
-
-
-def claims_image(key: str) -> str | None:
-    """The image's suffix that a name ends with, such as ".jpg"; None for other names."""
     claim = _CLAIMS.search(key)
     # macOS leaves ._photo.jpg beside photo.jpg: its own data under the image's name.
-    if claim is None or key.rpartition("/")[2].startswith("._"):
-        return None
-    return claim[0].lower()
+    if claim is not None and not key.rpartition("/")[2].startswith("._"):
+        raise DecodeError(f"named {claim[0].lower()}, but holds no image: {reason}")
+    raise NotAnImage(reason)
 
 
 _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
@@ -172,8 +166,8 @@ def _bmp(head: bytes) -> str | None:
 
 
 def _pnm(head: bytes) -> str | None:
-    good = head[:1] == b"P" and head[1:2] in b"123456f" and head[2:3] in b" \t\r\n#"
-    return "PPM" if good and len(head) > 2 else None
+    good = head[:1] == b"P" and head[1:2] in b"123456fF" and head[2:3] in b" \t\r\n#"
+    return "PPM" if (good and len(head) > 2) or _PAM(head) else None
 
 
 def _ico(head: bytes) -> str | None:

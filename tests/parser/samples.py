@@ -49,43 +49,6 @@ def png(rows, depth, colour, width, height, *chunks):
     )
 
 
-def tiff(planes, *, planar=False, packed=False, photometric=2, extra=(), sample_format=1):
-    """A TIFF made by hand of planes (C, H, W), of kinds that Pillow does not write."""
-    channels, height, width = planes.shape
-    bits = 8 * planes.dtype.itemsize
-    whole = [plane.tobytes() for plane in planes] if planar else [planes.transpose(1, 2, 0).tobytes()]
-    strips = [zlib.compress(strip) for strip in whole] if packed else whole
-    out = bytearray(b"II*\0\0\0\0\0")
-    offsets = []
-    for strip in strips:
-        offsets.append(len(out))
-        out += strip + b"\0" * (len(strip) % 2)
-    tags = [
-        (256, "I", [width]),
-        (257, "I", [height]),
-        (258, "H", [bits] * channels),
-        (259, "H", [8 if packed else 1]),
-        (262, "H", [photometric]),
-        (273, "I", offsets),
-        (277, "H", [channels]),
-        (278, "I", [height]),
-        (279, "I", [len(strip) for strip in strips]),
-        (284, "H", [2 if planar else 1]),
-        *([(338, "H", list(extra))] if extra else []),
-        (339, "H", [sample_format] * channels),
-    ]
-    directory = len(out)
-    beyond = directory + 2 + 12 * len(tags) + 4
-    entries, tail = b"", b""
-    for tag, code, values in tags:
-        value = struct.pack(f"<{len(values)}{code}", *values)
-        if len(value) > 4:
-            value, tail = struct.pack("<I", beyond + len(tail)), tail + value + b"\0" * (len(value) % 2)
-        entries += struct.pack("<2HI", tag, 3 if code == "H" else 4, len(values)) + value.ljust(4, b"\0")
-    struct.pack_into("<I", out, 4, directory)
-    return bytes(out) + struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + tail
-
-
 def listed(*sources):
     """The listing, whole."""
     return list(list_archives(list(sources)))

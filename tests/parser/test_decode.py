@@ -146,13 +146,6 @@ def test_16_bit_colour_png_is_refused_and_never_silently_8_bits(colour, channels
         same(first(data, mode="rgb").array, (values[..., :3] >> 8).astype(np.uint8))
 
 
-def test_16_bit_colour_ppm_is_refused():
-    data = b"P6 # a comment\n2 1\n65535\n" + bytes(12)
-    with pytest.raises(DecodeError, match="16-bit colour PPM"):
-        first(data)
-    assert first(b"P6\n2 1 255\n" + bytes(6)).array.shape == (1, 2, 3)
-
-
 def test_palettes_are_expanded():
     rgb = smooth(20, 20) // 64 * 64
     image = Image.fromarray(rgb).quantize(64)
