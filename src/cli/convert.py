@@ -18,6 +18,7 @@ _DECODE, _READ = DecodeOptions(), ReadBudget()  # the budgets' defaults
 _FRAMES = "Of one image, with --frames all."
 _MEMORY = "What one worker may take. Default: its share of all, at least 4GiB."
 _RATIO = "Unpacked to packed bytes, of a zip's member or a compressed tar."
+_NAMES = "Of names in zips and tars that do not say theirs: cp932, gbk ... Default: UTF-8."
 _MEMBERS = "Entries of all SRC together."
 
 
@@ -36,6 +37,8 @@ _MEMBERS = "Entries of all SRC together."
 @click.option("--salvage", is_flag=True, help="Keep what can be decoded of truncated images, flagged.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
 @click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
+@click.option("--follow-links", is_flag=True, help="Read what links lead to outside of a SRC folder too.")
+@click.option("--encoding", metavar="NAME", help=_NAMES)
 @click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
 @click.option("--repair", is_flag=True, help="Verify first, and do again what is damaged.")
 @click.option("--memory", metavar="SIZE", help=_MEMORY)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import ArchiveError
-from ..parser.archives import check_sources
+from ..parser.archives import plan_sources
 from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
 from .destination import Destination, check_apart
 from .literals import Backend, Layout
@@ -35,6 +35,8 @@ def convert(
     salvage: bool = False,
     retry_failed: bool = False,
     prune: bool = False,
+    follow_links: bool = False,
+    encoding: str | None = None,
     repair: bool = False,
     timeout: float | None = None,
     memory: int | str | None = None,
@@ -66,6 +68,9 @@ def convert(
         salvage: keep what can be decoded of truncated images, flagged.
         retry_failed: try recorded failures again.
         prune: drop samples whose members the archive no longer holds.
+        follow_links: read what symbolic links lead to outside of their source folder too.
+        encoding: of names in zips and tars that do not say theirs, such as "cp932" or "gbk". None takes them
+            for UTF-8, and in a zip for code page 437 where they are not that.
         repair: verify the dataset first, and do again what is damaged and still in the archive.
         timeout: seconds that one member may take before its worker is killed and it counts as failed.
         memory: what one worker process may take, as int or "2GiB"; an image that needs more fails. None is
@@ -103,6 +108,8 @@ def convert(
         salvage=salvage,
         retry_failed=retry_failed,
         prune=prune,
+        follow_links=follow_links,
+        encoding=encoding,
         repair=repair,
         timeout=timeout,
         memory=memory,
@@ -117,12 +124,12 @@ def convert(
     )
     settings.check()
     get_serializer(settings.protocol)
-    check_sources(sources)
+    plan = plan_sources(sources, follow_links=settings.follow_links, encoding=settings.name_encoding)
     check_apart(sources, folder)
     destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
     withdrawn = False
     try:
-        run = Run(sources, destination, settings, progress or _ignore, warn or _ignore)
+        run = Run(plan, destination, settings, progress or _ignore, warn or _ignore)
         result = run.perform()
         if result.samples == 0 and result.failures == 0:
             withdrawn = result.skipped == 0

@@ -2,25 +2,27 @@
 
 import mmap
 import os
-import stat
 import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from errno import ELOOP
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Self, TypeAlias, overload
+from typing import Any, Literal, Self, TypeAlias, overload
 
 import numpy as np
 
 from ..errors import CorruptError, DatasetError, MemberError, UsageError
 from .catalog import Catalog, Entry, ShardInfo
 from .checksums import array_checksum
+from .inside import Descriptor, Folder
 from .keys import Keys
 from .opened import DESCRIPTORS, OpenedShard, Stored, map_file
 from .options import PathLike
 from .protocols.base import Array
+from .protocols.checks import pixels
 from .protocols.registry import get_serializer
 from .shards import FILES_FOLDER, SHARDS_FOLDER, single_path
 
@@ -33,16 +35,20 @@ _MAX_PLACES = 1 << 22  # samples whose places are remembered: 32 to 64 MiB
 # Looking up one sample takes as long as reading the places of so many; of few, all are read at once.
 _PLACES_A_LOOKUP = 32
 _FEW_PLACES = 128
+_SHARDS = (SHARDS_FOLDER,)
 
 
 def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False) -> "Dataset":
-    """Open a dataset; nothing in it is executed.
+    """Open a dataset; nothing in it is executed, and no link inside of it followed.
+
+    Mapped arrays are views of the file: if it is cut short while they are looked at, the process ends with
+    SIGBUS. With `verify` or `via="protocol"` arrays are copies, and such a file is a CorruptError.
 
     Args:
         path: the dataset's folder.
         via: "payload" maps the arrays' raw bytes; "protocol" reads through the format, by its safe
             path; by default the first where the protocol has raw bytes, else the second.
-        verify: compare every array with its checksum when it is read.
+        verify: read a copy of every array, and compare it with its checksum.
 
     Raises:
         DatasetError: it is no dataset, or its manifest is damaged.
@@ -72,6 +78,10 @@ class Dataset(Sequence[Array]):
             raise UsageError(f"{self.protocol} stores no raw bytes to map: open it without via")
         self.via: Via = via or ("payload" if self._serializer.maps else "protocol")
         self._verify = verify
+        try:
+            self._folder = Folder(self.path)
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be opened: {error.strerror}") from error
         self._lock = threading.RLock()
         self._shards: dict[int, OpenedShard] = {}
         self._open: dict[int, OpenedShard] = {}
@@ -156,6 +166,7 @@ class Dataset(Sequence[Array]):
             self._open.clear()
             self._shards.clear()
             self._closed = True
+            self._folder.close()
             self._catalog.close()
 
     def __enter__(self) -> Self:
@@ -252,7 +263,7 @@ class Dataset(Sequence[Array]):
             del self._shards[oldest.info.number]
 
     def _read(self, shard: OpenedShard, entry: Entry, *, mapped: bool = True) -> Array:
-        if self.via == "payload" and mapped:
+        if self.via == "payload" and mapped and not self._verify:
             array = self._mapped(shard, entry)
         else:
             try:
@@ -274,30 +285,34 @@ class Dataset(Sequence[Array]):
 
     def _copied(self, shard: OpenedShard, entry: Entry) -> Array:
         with self._lock:
-            file = shard.file or self._open_file(shard.info, entry)
-            if shard.info.name is not None and shard.file is None:
-                shard.file = file
-                self._hold(shard)
+            file = shard.descriptor
+            if file is None:
+                file = Descriptor(self._open_file(shard.info, entry))
+                if shard.info.name is not None:
+                    shard.descriptor = file
+                    self._hold(shard)
         spec, payload = entry.spec, entry.placement.payload
+        size = os.fstat(file.number).st_size
+        if payload is None or payload + spec.nbytes > size:
+            raise CorruptError(f"{entry.key!r}: its bytes lie outside the file of {size} bytes")
         try:
-            size = os.fstat(file.fileno()).st_size
-            if payload is None or payload + spec.nbytes > size:
-                raise CorruptError(f"{entry.key!r}: its bytes lie outside the file of {size} bytes")
-            data = bytearray(spec.nbytes)
-            if spec.nbytes and os.preadv(file.fileno(), [data], payload) != spec.nbytes:
-                file.seek(payload)
-                data = bytearray(file.read(spec.nbytes))  # an array of 2 GiB and more
-        finally:
-            if shard.file is None:
-                file.close()
-        return _read_only(np.ndarray(spec.shape, spec.dtype, data or None))
+            array = np.empty(spec.shape, spec.dtype)
+        except MemoryError as error:
+            raise CorruptError(f"{entry.key!r}: {spec.nbytes} bytes are more than memory holds") from error
+        missing = pixels(array)
+        while missing:
+            count = os.preadv(file.number, [missing], payload + spec.nbytes - len(missing))
+            if not count:
+                raise CorruptError(f"{entry.key!r}: its file was cut short while it was read")
+            missing = missing[count:]
+        return _read_only(array)
 
     def _buffer(self, shard: OpenedShard, entry: Entry | None) -> mmap.mmap | bytes:
         """Map a shard, or the file of a sample that has its own."""
         buffer = shard.buffer
         if buffer is None:
-            with self._lock, self._open_file(shard.info, entry) as file:
-                buffer = map_file(file)
+            with self._lock:
+                buffer = map_file(Descriptor(self._open_file(shard.info, entry)))
                 if shard.info.name is not None:
                     shard.buffer = buffer
                     self._hold(shard)
@@ -307,12 +322,12 @@ class Dataset(Sequence[Array]):
         with self._lock:
             if shard.info.name is None:
                 with (
-                    self._open_file(shard.info, entry) as file,
+                    os.fdopen(self._open_file(shard.info, entry), "rb") as file,
                     self._serializer.single_reader(file) as reader,
                 ):
                     return _read_only(reader.read(entry.placement, entry.spec))
             if shard.reader is None:
-                shard.file = self._open_file(shard.info, entry)
+                shard.file = os.fdopen(self._open_file(shard.info, entry), "rb")
                 shard.reader = self._serializer.shard_reader(shard.file)
                 self._hold(shard)
             return _read_only(shard.reader.read(entry.placement, entry.spec))
@@ -337,29 +352,29 @@ class Dataset(Sequence[Array]):
             self._open.clear()
             self._shards.clear()
 
-    def _open_file(self, info: ShardInfo, entry: Entry | None) -> BinaryIO:
+    def _open_file(self, info: ShardInfo, entry: Entry | None) -> int:
         """Open a shard's file, or the sample's own, only where it is a regular file inside the dataset."""
-        path = self._path_of(info, entry)
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+        self._check_open()
+        folders, name = self._place_of(info, entry)
         try:
-            descriptor = os.open(path, flags)
+            return self._folder.open(folders, name)
         except OSError as error:
+            path = "/".join((*folders, name))
+            what = "copy the dataset with its links followed" if error.errno == ELOOP else "convert again"
             raise CorruptError(
-                f"cannot open {path}: {error.strerror}; convert again to make it anew"
+                f"cannot open {path} in {self.path}: {error.strerror}; {what} to make it anew"
             ) from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise CorruptError(f"{path} is no regular file")
-        return os.fdopen(descriptor, "rb", buffering=0 if self.via == "payload" else -1)
 
-    def _path_of(self, info: ShardInfo, entry: Entry | None) -> Path:
+    def _place_of(self, info: ShardInfo, entry: Entry | None) -> tuple[tuple[str, ...], str]:
+        """The folders that lead to a shard's file, or the sample's own, and the file's name."""
         if info.name is not None:
-            return self.path / SHARDS_FOLDER / info.name
+            return _SHARDS, info.name
         assert entry is not None
         try:
-            return self.path / FILES_FOLDER / single_path(entry.key, self._serializer.file_suffix)
+            *folders, name = single_path(entry.key, self._serializer.file_suffix).parts
         except MemberError as error:
             raise CorruptError(f"{entry.key!r}: {error}") from error
+        return (FILES_FOLDER, *folders), name
 
 
 def _read_only(array: Array) -> Array:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from .catalog import Places, ShardInfo
+from .inside import Descriptor
 from .protocols.base import Array, ShardReader
 
 __all__ = ["DESCRIPTORS", "OpenedShard", "Stored", "map_file"]
@@ -41,6 +42,7 @@ class OpenedShard:
     irregular: bool = False
     places: Places | None = None
     buffer: mmap.mmap | bytes | None = None
+    descriptor: Descriptor | None = None
     file: BinaryIO | None = None
     reader: ShardReader | None = None
 
@@ -50,11 +52,11 @@ class OpenedShard:
             self.reader.close()
         if self.file is not None:
             self.file.close()
-        self.buffer = self.reader = self.file = None
+        self.buffer = self.descriptor = self.reader = self.file = None
 
 
-def map_file(file: BinaryIO) -> mmap.mmap | bytes:
+def map_file(file: Descriptor) -> mmap.mmap | bytes:
     """Map a file for reading; an empty one cannot be."""
-    if os.fstat(file.fileno()).st_size == 0:
+    if os.fstat(file.number).st_size == 0:
         return b""
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, **_MMAP_OPTIONS)
+    return mmap.mmap(file.number, 0, access=mmap.ACCESS_READ, **_MMAP_OPTIONS)

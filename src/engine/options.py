@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from ..errors import UsageError
+from ..parser.names import checked_encoding
 from ..parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, Frames, Mode, ReadBudget
 from .cpus import default_workers
 from .limits import worker_memory
@@ -46,6 +47,8 @@ class ConvertOptions:
     salvage: bool = False
     retry_failed: bool = False
     prune: bool = False
+    follow_links: bool = False
+    encoding: str | None = None
     repair: bool = False
     timeout: float | None = None
     memory: int | str | None = None
@@ -72,6 +75,11 @@ class ConvertOptions:
     def memory_bytes(self) -> int:
         """The bytes that a worker process may take."""
         return worker_memory(self.worker_count) if self.memory is None else parse_size(self.memory)
+
+    @property
+    def name_encoding(self) -> str | None:
+        """The encoding of names under Python's own name for it."""
+        return None if self.encoding is None else checked_encoding(self.encoding)
 
     @property
     def failure_limit(self) -> FailureLimit | None:
@@ -102,7 +110,7 @@ class ConvertOptions:
         check_workers(self.worker_count, self.backend)
         if self.memory is not None and self.memory_bytes < _LEAST_MEMORY:
             raise UsageError(f"memory is {format_size(_LEAST_MEMORY)} or more, not {self.memory}")
-        _ = self.shard_bytes, self.failure_limit, self.read_budget()
+        _ = self.shard_bytes, self.failure_limit, self.read_budget(), self.name_encoding
 
     def decode_options(self) -> DecodeOptions:
         """Return what of this concerns the decoder."""

@@ -1,5 +1,6 @@
 """Turn a dataset's arrays back into image files."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +45,8 @@ _TAKES = {
     "tiff": {"L", "LA", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "LAB"},
 }
 _NAMED = {"CMYK": 4, "LAB": 3, "HSV": 3}  # channels of uint8
+_LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_500}  # pixels; WEBP_MAX_DIMENSION, JPEG_MAX_DIMENSION of libjpeg
+_CLASSIC_TIFF_BYTES = 0xF000_0000  # TIFF's offsets have 32 bits; beyond, BigTIFF is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def restore(
 
     Args:
         path: the dataset's folder.
-        out: a new or empty folder.
+        out: a new or empty folder outside of the dataset's.
         format: "png", "tiff" (both without loss), "jpeg" or "webp".
         quality: of jpeg (default 95) and webp (default 90), 1 to 100.
         workers: processes that write; by default one for every usable CPU.
@@ -95,7 +98,8 @@ def restore(
 
     Raises:
         DatasetError: it is no dataset, or its manifest is damaged.
-        UsageError: an unknown format, a quality out of range, or a folder that is not empty.
+        UsageError: an unknown format, a quality out of range, or a folder that is not empty or lies in the
+            dataset's.
         StorageError: the folder cannot be written.
     """
     if format not in IMAGE_FORMATS:
@@ -109,11 +113,13 @@ def restore(
     catalog.close()
     target = Path(out)
     try:
+        if target.resolve().is_relative_to(Path(path).resolve()):
+            raise DestinationError(f"{target} lies inside the dataset {path}: give a folder outside of it")
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise DestinationError(f"{target} is not empty: give a new or empty folder")
         target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make {target}: {error.strerror}") from error
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name with NUL
+        raise StorageError(f"cannot make {target}: {getattr(error, 'strerror', None) or error}") from error
     task = partial(restore_shards, Path(path), target, format, quality)
     images = 0
     failures: list[NotRestored] = []
@@ -133,27 +139,38 @@ def restore_shards(
     """Restore some shards by their ids; return images written, failures, and why nothing can be written."""
     written = 0
     failures = []
-    with Dataset(path) as dataset:
-        for read in chain.from_iterable(map(dataset.each_in_shard, shards)):
+    with Dataset(path, verify=True) as dataset:
+        for stored in chain.from_iterable(map(dataset.each_in_shard, shards)):
             try:
-                file = out / restored_path(read.key, image_format)
-                image = to_image(read.array(), image_format, read.colours)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                with file.open("xb") as stream:
-                    image.save(stream, format=image_format.upper(), **_save_options(image_format, quality))
+                file = out / restored_path(stored.key, image_format)
+                data = encode(stored.array(), image_format, quality, stored.colours)
             except (DatasetError, MemberError) as error:
-                failures.append(NotRestored(read.key, str(error)))
+                failures.append(NotRestored(stored.key, str(error)))
+                continue
+            try:
+                _write(file, data)
             except FileExistsError:
-                failures.append(NotRestored(read.key, "another sample's file has the same name"))
+                failures.append(NotRestored(stored.key, "another sample's file has the same name"))
             except OSError as error:
                 reason = refusal(error)
-                if isinstance(reason, MemberError):
-                    failures.append(NotRestored(read.key, str(reason)))
-                    continue
-                return written, failures, f"cannot write into {out}: {error.strerror or error}"
+                if not isinstance(reason, MemberError):
+                    return written, failures, f"cannot write into {out}: {error.strerror or error}"
+                failures.append(NotRestored(stored.key, str(reason)))
             else:
                 written += 1
     return written, failures, None
+
+
+def _write(file: Path, data: memoryview) -> None:
+    """Write a new file, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("xb") as stream:
+        try:
+            stream.write(data)
+            stream.flush()
+        except BaseException:
+            file.unlink()
+            raise
 
 
 def restored_path(key: str, image_format: ImageFormat) -> PurePosixPath:
@@ -187,12 +204,43 @@ def to_image(array: Array, image_format: ImageFormat, colours: str | None = None
     if not array.size:
         raise MemberError("an image without pixels cannot be a file")
     height, width = array.shape[:2]
-    return Image.frombytes(mode, (width, height), array.tobytes())
+    return Image.frombytes(mode, (width, height), array.astype(array.dtype.newbyteorder("<"), copy=False))
 
 
-def _save_options(image_format: ImageFormat, quality: int | None) -> dict[str, Any]:
+def encode(
+    array: Array, image_format: ImageFormat, quality: int | None = None, colours: str | None = None
+) -> memoryview:
+    """Return the bytes of an image file.
+
+    Args:
+        array: the pixels, (H, W) or (H, W, C).
+        image_format: what kind of file.
+        quality: of jpeg and webp, 1 to 100.
+        colours: as `to_image` takes it.
+
+    Raises:
+        MemberError: the format does not hold such an image.
+    """
+    image = to_image(array, image_format, colours)
+    longest = _LONGEST_SIDE.get(image_format)
+    if longest is not None and max(image.size) > longest:
+        raise MemberError(
+            f"{image_format} holds at most {longest:,} pixels a side, the image has"
+            f" {image.width:,} x {image.height:,}: png and tiff hold it"
+        )
+    stream = io.BytesIO()  # in memory, so that what an encoder refuses is told apart from what a disk does
+    try:
+        image.save(stream, image_format.upper(), **_save_options(image_format, quality, array.nbytes))
+    except Exception as error:  # encoders raise OSError, ValueError, struct.error ...
+        raise MemberError(f"{image_format} does not hold it: {type(error).__name__}: {error}") from error
+    return stream.getbuffer()
+
+
+def _save_options(image_format: ImageFormat, quality: int | None, pixel_bytes: int) -> dict[str, Any]:
     if image_format == "jpeg":
         return {"quality": quality or 95}
     if image_format == "webp":
         return {"quality": quality or 90}
+    if image_format == "tiff":
+        return {"big_tiff": pixel_bytes > _CLASSIC_TIFF_BYTES}
     return {}

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import ArchiveError, FailureLimitError, MemberError, StorageError
-from ..parser.archives import archive_states, list_archives
+from ..parser.archives import Source, archive_states, list_sources
 from ..parser.members import Entry
 from ..parser.options import ReadBudget
 from . import worker
@@ -48,7 +48,7 @@ class Run:
 
     def __init__(
         self,
-        sources: Sequence[Path],
+        sources: Sequence[Source],
         destination: Destination,
         options: ConvertOptions,
         progress: Callable[[ConvertProgress], None],
@@ -66,7 +66,7 @@ class Run:
         self._notes: deque[Note] = deque()
         self._kept = KeptOrdinals()
         self._token = uuid.uuid4().hex
-        self._size = SourceSize(sources)
+        self._size = SourceSize([Path(source.path) for source in sources])
         self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
         self._warned_of_space = False
         self._sampler = Sampler()
@@ -79,7 +79,7 @@ class Run:
             datetime.now(UTC).isoformat(timespec="seconds"),
             options.worker_count,
             options.backend,
-            settings | {"sources": [os.fspath(source) for source in self._sources]},
+            settings | {"sources": [source.shown for source in self._sources]},
         )
         outcome, wall = "failed", 0
         sampler = self._sampler
@@ -155,7 +155,7 @@ class Run:
 
     def _keys_differ(self) -> bool:
         """Whether the listing can hold no key twice: in one folder every file has its own name."""
-        return len(self._sources) == 1 and self._sources[0].is_dir()
+        return len(self._sources) == 1 and self._sources[0].kind == "folder"
 
     def _results(self, planner: Planner) -> Iterator[list[UnitResult]]:
         options = self._options
@@ -188,7 +188,7 @@ class Run:
 
     def _entries(self, budget: ReadBudget) -> Iterator[Entry]:
         """List the sources, up to the limit; more than the budget of members are an error, at the end."""
-        entries = list_archives(self._sources, budget)
+        entries = list_sources(self._sources, budget)
         if self._options.limit is not None:
             yield from islice(entries, self._options.limit)
             return

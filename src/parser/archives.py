@@ -10,16 +10,18 @@ from typing import Final
 from ..errors import ArchiveError, UsageError
 from .blocks import Damage, StreamBlocks
 from .folder import list_folder
-from .members import Entry
-from .names import key_of_name, shown_path
+from .members import NEVER, Entry, Member
+from .names import shown_path
 from .options import ReadBudget
+from .prefixes import prefixes
 from .reading import ArchiveState, archive_state
 from .signature import describe, sniff
 from .tarfiles import list_compressed_tar, list_tar
 from .tarheader import BLOCK, ZEROS, is_header
-from .zipfiles import find_directory, list_zip
+from .zipdirectory import find_directory, holds_zip
+from .zipfiles import list_zip
 
-__all__ = ["archive_states", "check_sources", "list_archives"]
+__all__ = ["Source", "archive_states", "check_sources", "list_archives", "list_sources", "plan_sources"]
 
 _COMPRESSIONS: Final = (
     (b"\x1f\x8b", "gzip"),
@@ -29,13 +31,32 @@ _COMPRESSIONS: Final = (
 )
 _BUDGET: Final = ReadBudget()
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_PART_OF_ZIP: Final = b"PK\x07\x08"
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    path: str  # absolute, links resolved: workers open it without following links
-    kind: str  # "folder", "zip", "tar" or a compression
+class Source:
+    """A folder or archive that is to be listed.
+
+    Attributes:
+        path: absolute, links resolved: workers open it without following links.
+        given: absolute, links as they were given.
+        shown: as it was given, for messages.
+        kind: "folder", "zip", "tar", or a tar's compression: "gzip", "bzip2", "xz", "zstd".
+        prefix: put before the keys of its members.
+        encoding: of the names in a zip or tar that do not say theirs; None for what they most likely are.
+        follow_links: follow links that lead out of a folder.
+        doubt_from: members are doubted whose file was changed at this time or later, in ns since the epoch.
+    """
+
+    path: str
+    given: str
+    shown: str
+    kind: str
     prefix: str
+    encoding: str | None = None
+    follow_links: bool = False
+    doubt_from: int = NEVER
 
 
 def check_sources(sources: Sequence[str | os.PathLike[str]]) -> None:
@@ -46,7 +67,7 @@ def check_sources(sources: Sequence[str | os.PathLike[str]]) -> None:
         ArchiveError: one is no folder, tar or zip, or cannot be read.
         MissingLibraryError: one is compressed by zstd, and the library is not installed.
     """
-    _plan(sources)
+    plan_sources(sources)
 
 
 def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget = _BUDGET) -> Iterator[Entry]:
@@ -57,7 +78,7 @@ def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget 
 
     Args:
         sources: folders, tars (plain, gz, bz2, xz, zst) and zips. Where there are several, each key
-            begins with the base name of its source and `/`.
+            begins with the name of its source and `/`, see `prefixes`.
         budget: of what is unpacked while it is listed: compressed tars.
 
     Returns:
@@ -68,55 +89,88 @@ def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget 
         ArchiveError: one is no folder, tar or zip, or cannot be read.
         MissingLibraryError: one is compressed by zstd, and the library is not installed.
     """
-    return _list(_plan(sources), budget)
+    return list_sources(plan_sources(sources), budget)
 
 
-def _list(plan: list[_Source], budget: ReadBudget) -> Iterator[Entry]:
-    for source in plan:
+def list_sources(sources: Sequence[Source], budget: ReadBudget = _BUDGET) -> Iterator[Entry]:
+    """As `list_archives`, of sources that were checked.
+
+    Raises:
+        ArchiveError: one cannot be read any more.
+    """
+    for source in sources:
         try:
             if source.kind == "folder":
-                yield from list_folder(source.path, source.prefix)
-            elif source.kind == "zip":
-                yield from list_zip(source.path, source.prefix)
-            elif source.kind == "tar":
-                yield from list_tar(source.path, source.prefix)
+                yield from list_folder(
+                    source.path, source.prefix, follow_links=source.follow_links, doubt_from=source.doubt_from
+                )
             else:
-                yield from list_compressed_tar(source.path, source.kind, source.prefix, budget)
+                yield from _list_archive(source, budget)
         except OSError as error:
-            raise _unreadable(source.path, error) from error
+            raise ArchiveError(
+                f"{shown_path(source.path)} cannot be read: {error.strerror or error}"
+            ) from error
 
 
-def archive_states(sources: Sequence[str | os.PathLike[str]]) -> dict[str, ArchiveState]:
-    """The state of every source that is one file, by the path that its members name.
+def _list_archive(source: Source, budget: ReadBudget) -> Iterator[Entry]:
+    path, prefix, encoding = source.path, source.prefix, source.encoding
+    if source.kind == "zip":
+        entries = list_zip(path, prefix, encoding)
+    elif source.kind == "tar":
+        entries = list_tar(path, prefix, encoding)
+    else:
+        entries = list_compressed_tar(path, source.kind, prefix, budget, encoding)
+    if Path(path).stat().st_ctime_ns < source.doubt_from:
+        return entries
+    return (entry._replace(doubted=True) if isinstance(entry, Member) else entry for entry in entries)
+
+
+def archive_states(sources: Sequence[Source]) -> dict[str, ArchiveState]:
+    """The state of every source that is one file, by the path that its members name."""
+    return {
+        source.path: archive_state(Path(source.path).stat()) for source in sources if source.kind != "folder"
+    }
+
+
+def plan_sources(
+    sources: Sequence[str | os.PathLike[str]], *, follow_links: bool = False, encoding: str | None = None
+) -> list[Source]:
+    """See what the sources are, and give each its prefix.
+
+    Args:
+        sources: as for `list_archives`.
+        follow_links: follow links that lead out of a folder.
+        encoding: of the names in zips and tars that do not say theirs.
 
     Raises:
         UsageError, ArchiveError, MissingLibraryError: as `check_sources`.
     """
-    paths = [source.path for source in _plan(sources) if source.kind != "folder"]
-    return {path: archive_state(Path(path).stat()) for path in paths}
-
-
-def _plan(sources: Sequence[str | os.PathLike[str]]) -> list[_Source]:
     if isinstance(sources, str | os.PathLike):
         sources = [sources]
     if not sources:
         raise UsageError("no source: name a folder, a tar or a zip")
-    plan: list[_Source] = []
+    found: list[tuple[str, str, str]] = []
     for source in sources:
         try:
-            path = os.path.realpath(source)
+            path, given = os.path.realpath(source), os.path.abspath(source)  # noqa: PTH100 - Path keeps `..`
         except ValueError as error:
             raise UsageError(f"{os.fspath(source)!r} is no path: {error}") from error
-        if any(path == other.path for other in plan):
+        if any(path == other for other, *_ in found):
             raise UsageError(f"{shown_path(os.fspath(source))} is given twice")
-        name = Path(source).absolute().name or "root"
-        prefix = f"{key_of_name(name)}/" if len(sources) > 1 else ""
-        plan.append(_Source(path, _kind(path, os.fspath(source)), prefix))
-    return plan
-
-
-def _unreadable(path: str, error: OSError) -> ArchiveError:
-    return ArchiveError(f"{shown_path(path)} cannot be read: {error.strerror or error}")
+        found.append((path, given, _kind(path, os.fspath(source))))
+    before = prefixes([given for _, given, _ in found]) if len(found) > 1 else [""]
+    return [
+        Source(
+            path,
+            given,
+            shown_path(os.fspath(source)),
+            kind,
+            prefix,
+            encoding=None if kind == "folder" else encoding,
+            follow_links=follow_links,
+        )
+        for source, (path, given, kind), prefix in zip(sources, found, before, strict=True)
+    ]
 
 
 def _kind(path: str, given: str) -> str:
@@ -134,6 +188,8 @@ def _kind(path: str, given: str) -> str:
             if head.startswith(_ZIPS):
                 find_directory(descriptor, shown)
                 return "zip"
+            if not _begins_stream(head) and not _begins_tar(head) and holds_zip(descriptor):
+                return "zip"
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -146,6 +202,8 @@ def _kind(path: str, given: str) -> str:
             return compression
     if _begins_tar(head):
         return "tar"
+    if head.startswith(_PART_OF_ZIP):
+        raise ArchiveError(f"{shown} is one part of a zip in several: join the parts first (zip -s 0)")
     if not head:
         raise ArchiveError(f"{shown} is empty: name a folder, a tar or a zip")
     image = sniff(head)
@@ -153,6 +211,10 @@ def _kind(path: str, given: str) -> str:
         raise ArchiveError(f"{shown} is a single image ({image}): give the folder that it is in")
     what = describe(head)
     raise ArchiveError(f"{shown} is no archive that brinery reads ({what}): name a folder, a tar or a zip")
+
+
+def _begins_stream(head: bytes) -> bool:
+    return any(head.startswith(magic) for magic, _ in _COMPRESSIONS)
 
 
 def _check_compressed(path: str, compression: str, shown: str) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import numpy as np
 import simplejpeg
@@ -18,8 +17,6 @@ from .signature import HEAD, JPEG, KNOWN_WITHOUT_DECODER, describe, sniff
 from .stored import Stored
 
 __all__ = ["decode"]
-
-_COMPONENTS: Final = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 
 
 def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) -> Iterable[Decoded]:
@@ -42,11 +39,7 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
     """
     if data.startswith(JPEG):
         try:
-            header = read_header(data)
-            array = _turbo(data, header, options, scratch)
-            if array is None:
-                return (_second_try(data, header, options),)
-            return (_finished(array, header, options),)
+            return (_jpeg(data, options, scratch),)
         except DecodeError:
             raise
         except Exception as error:
@@ -68,56 +61,44 @@ def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[
         raise DecodeError(_one_line(error)) from error
 
 
-def _second_try(data: bytes, header: JpegHeader, options: DecodeOptions) -> Decoded:
-    """Decode by Pillow, and salvage what Pillow refuses."""
-    try:
-        return next(_frames(data, "JPEG", options))
-    except DecodeError:
-        raise
-    except Exception:
-        array = _turbo(data, header, options, strict=False) if options.salvage else None
-        if array is None:
-            raise
-    return _finished(array, header, options, salvaged=True)
+def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decoded:
+    header = read_header(data)
+    array = _plain(data, header, options, scratch)
+    salvaged = False
+    if array is None:
+        from .jpeg_damage import decode_doubtful  # noqa: PLC0415 - rare
 
-
-def _finished(
-    array: NDArray[np.uint8], header: JpegHeader, options: DecodeOptions, *, salvaged: bool = False
-) -> Decoded:
+        room = scratch.room if scratch is not None else lambda _: None
+        array, salvaged = decode_doubtful(data, options.max_pixels, room, salvage=options.salvage)
+    colours = None
+    if array.ndim == 3 and array.shape[2] == 4:
+        colours = "CMYK"
     if options.mode != "native":
         from .modes import to_mode  # noqa: PLC0415 - as `_frames` does
 
-        array = to_mode(Stored(array), options.mode)
+        array, colours = to_mode(Stored(array, None, colours), options.mode), None
     if options.orient and header.orientation != 1:
         array = oriented(array, header.orientation)
-    return Decoded(array, 0, 1, header.orientation, salvaged)
+    return Decoded(array, 0, 1, header.orientation, salvaged, colours)
 
 
-def _turbo(
-    data: bytes,
-    header: JpegHeader,
-    options: DecodeOptions,
-    scratch: Scratch | None = None,
-    *,
-    strict: bool = True,
+def _plain(
+    data: bytes, header: JpegHeader, options: DecodeOptions, scratch: Scratch | None
 ) -> NDArray[np.uint8] | None:
-    """Grey (H, W) or RGB (H, W, 3) by libjpeg-turbo; None for what is Pillow's: CMYK, damage, oddities."""
-    _, width, height, components = header
+    """Grey (H, W) or RGB (H, W, 3) of a plain JPEG; None for any other, and where libjpeg-turbo warns."""
+    _, width, height, components, plain = header
+    if not plain or components not in {1, 3}:
+        return None
+    check_pixels(width, height, options.max_pixels)
+    buffer = None if scratch is None else scratch.room(width * height * components)
     try:
-        if not (width and height):
-            height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-            components = _COMPONENTS.get(colours, 0)
-        check_pixels(width, height, options.max_pixels)
-        buffer = None if scratch is None else scratch.room(width * height * components)
         if components == 3:
-            rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer, strict=strict)
+            rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer)
             return rgb
-        if components == 1:
-            grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", buffer=buffer, strict=strict)
-            return grey.reshape(grey.shape[:2])
+        grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", buffer=buffer)
+        return grey.reshape(grey.shape[:2])
     except ValueError:
-        pass
-    return None
+        return None
 
 
 def _frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]:

@@ -4,10 +4,12 @@ import heapq
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from .members import Entry, Member, NotImage, Unreadable, storable_time
+from .links import SPECIAL, Identity, Links, Target, identity_of, refused_descent
+from .members import NEVER, Entry, Member, NotImage, Unreadable, storable_time
 from .names import key_of_name
 
 __all__ = ["list_folder"]
@@ -17,51 +19,123 @@ _NAMES_SORTED = 1 << 15
 
 _name = attrgetter("name")
 
-_SPECIAL = {
-    stat.S_IFLNK: "symbolic link",
-    stat.S_IFIFO: "named pipe",
-    stat.S_IFSOCK: "socket",
-    stat.S_IFCHR: "character device",
-    stat.S_IFBLK: "block device",
-}
 
-
-def list_folder(root: str, prefix: str = "") -> Iterator[Entry]:
+def list_folder(
+    root: str, prefix: str = "", *, follow_links: bool = False, doubt_from: int = NEVER
+) -> Iterator[Entry]:
     """The files below a folder, depth first, the names of each directory in the order of their bytes.
 
-    Links are not followed. Memory holds the names of one directory and of those above it, as bare bytes where
+    A link stands under its own name for what it leads to, where that lies inside the tree. No folder is
+    listed inside itself. Memory holds the names of one directory and of those above it, as bare bytes where
     they are many.
 
     Args:
-        root: the folder.
+        root: the folder, a path free of links.
         prefix: put before every key.
+        follow_links: follow links that lead out of the tree too.
+        doubt_from: a member whose file or link was changed in any way at this time or later, in ns since the
+            epoch, is doubted.
 
     Yields:
-        A Member for each regular file; NotImage for links, pipes and devices; Unreadable for what the
-        file system refuses.
+        A Member for each regular file; NotImage for pipes, devices, links back to a folder above and broken
+        links; Unreadable for what the file system refuses, links out of the tree and broken links that are
+        named like images.
     """
-    levels = [(root.rstrip("/") + "/", prefix, _names(root))]
-    while levels:
-        folder, before, names = levels[-1]
-        for name in names:
-            path = folder + name
-            key = before + name if name.isascii() else key_of_name(name, before)
-            try:
-                status = os.lstat(path)
-                kind = stat.S_IFMT(status.st_mode)
-                if kind == stat.S_IFDIR:
-                    levels.append((path + "/", key + "/", _names(path)))
-                    break
-            except OSError as error:
-                yield Unreadable(key, "ReadError", error.strerror or str(error))
-                continue
-            if kind == stat.S_IFREG:
-                size = status.st_size
-                yield Member(key, path, 0, size, size, storable_time(status.st_mtime_ns))
+    return iter(_Tree(root, prefix, follow_links=follow_links, doubt_from=doubt_from))
+
+
+@dataclass(slots=True)
+class _Level:
+    """A directory that is being listed.
+
+    Attributes:
+        folder: its path, with a slash at the end.
+        before: put before the names of what it holds to make their keys.
+        names: those still to come.
+        identity: tells it from every other directory, whatever its path.
+        linked: it was reached through a link.
+        doubt_from: as in `list_folder`; 0 below a link that itself is doubted.
+    """
+
+    folder: str
+    before: str
+    names: Iterator[str]
+    identity: Identity
+    linked: bool
+    doubt_from: int
+
+
+class _Tree:
+    """Iterates over what is below a folder."""
+
+    def __init__(self, root: str, prefix: str, *, follow_links: bool, doubt_from: int) -> None:
+        self._links = Links(root, follow=follow_links)
+        identity = identity_of(os.stat(root))  # noqa: PTH116 - paths are text here
+        self._levels = [_Level(root.rstrip("/") + "/", prefix, _names(root), identity, False, doubt_from)]
+
+    def __iter__(self) -> Iterator[Entry]:
+        levels = self._levels
+        while levels:
+            level = levels[-1]
+            folder, before, linked, doubt_from = level.folder, level.before, level.linked, level.doubt_from
+            for name in level.names:
+                path = folder + name
+                key = before + name if name.isascii() else key_of_name(name, before)
+                entry: Entry | None
+                try:
+                    status = os.lstat(path)
+                    kind = stat.S_IFMT(status.st_mode)
+                    if kind == stat.S_IFREG:
+                        entry = _member(key, path, status, doubt_from)
+                        if linked:
+                            entry = entry._replace(identity=identity_of(status))
+                    elif kind == stat.S_IFDIR:
+                        entry = self._enter(key, Target(path, status), linked=linked, doubt_from=doubt_from)
+                    elif kind == stat.S_IFLNK:
+                        entry = self._follow(key, path, status, level)
+                    else:
+                        entry = NotImage(key, SPECIAL.get(kind, "special file"))
+                except OSError as error:
+                    entry = Unreadable(key, "ReadError", error.strerror or str(error))
+                if entry is None:
+                    break  # a directory was entered: its names come first
+                yield entry
             else:
-                yield NotImage(key, _SPECIAL.get(kind, "special file"))
-        else:
-            levels.pop()
+                levels.pop()
+
+    def _follow(self, key: str, link: str, status: os.stat_result, level: _Level) -> Entry | None:
+        """A link's own entry, or None where it leads into a folder."""
+        found = self._links.target(link, key)
+        if not isinstance(found, Target):
+            return found
+        doubt_from = 0 if status.st_ctime_ns >= level.doubt_from else level.doubt_from
+        if not found.is_folder:
+            member = _member(key, found.path, found.status, doubt_from)
+            return member._replace(identity=identity_of(found.status))
+        if level.linked and not self._holds(found) and not self._links.may_descend(found):
+            return refused_descent(key)
+        return self._enter(key, found, linked=True, doubt_from=doubt_from)
+
+    def _enter(self, key: str, folder: Target, *, linked: bool, doubt_from: int) -> NotImage | None:
+        """Go down into a folder, unless links led from it back to it."""
+        if linked and self._holds(folder):
+            return NotImage(
+                key, "link to a folder that it lies in: its images are read under their own names"
+            )
+        identity = identity_of(folder.status)
+        names = _names(folder.path)
+        self._levels.append(_Level(folder.path + "/", key + "/", names, identity, linked, doubt_from))
+        return None
+
+    def _holds(self, folder: Target) -> bool:
+        """Whether a folder is one of those that are being listed."""
+        identity = identity_of(folder.status)
+        return any(level.identity == identity for level in self._levels)
+
+
+def _member(key: str, path: str, status: os.stat_result, doubt_from: int) -> Member:
+    size, mtime_ns = status.st_size, storable_time(status.st_mtime_ns)
+    return Member(key, path, 0, size, size, mtime_ns, doubted=status.st_ctime_ns >= doubt_from)
 
 
 def _names(folder: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ _SEGMENT: Final = struct.Struct(">HH").unpack_from
 _FRAME: Final = struct.Struct(">HHB").unpack_from
 _APP1: Final = 0xFFE1
 _FRAMES: Final = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}
+_SEQUENTIAL: Final = frozenset({0xFFC008, 0xFFC108})  # SOF0 and SOF1, of 8 bits
 _PIXELS_FOLLOW: Final = frozenset({0xFFDA, 0xFFD9})
 _WITHOUT_LENGTH: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD9)})
 _LONGEST_KEPT: Final = 1 << 16
@@ -24,14 +25,16 @@ class JpegHeader(NamedTuple):
     Attributes:
         orientation: 1 to 8 by EXIF, else by XMP; 1 where neither says.
         width: in pixels; 0 where no frame header was found or the segments are not plain to follow.
-        height: likewise.
-        components: how many colours a pixel has, likewise.
+        height: in pixels, 0 as the width.
+        components: how many colours a pixel has, 0 as the width.
+        plain: of 8 bits, Huffman-coded, all colours in one scan: libjpeg-turbo tells whether it is whole.
     """
 
     orientation: int
     width: int = 0
     height: int = 0
     components: int = 0
+    plain: bool = False
 
 
 _last: tuple[bytes, JpegHeader] = (b"\0", JpegHeader(1))  # what the last walk saw, and what it found
@@ -48,11 +51,12 @@ def read_header(data: bytes) -> JpegHeader:
         return header
     position, last = 2, len(data) - 10
     by_exif, by_xmp = 0, 1
-    height = width = components = 0
+    height = width = components = process = 0
     while position <= last:
         marker, length = _SEGMENT(data, position)
         if marker in _FRAMES:
             height, width, components = _FRAME(data, position + 5)
+            process = marker << 8 | data[position + 4]
         elif marker == _APP1:
             if not by_exif:
                 segment = data[position + 4 : position + 2 + length]
@@ -61,7 +65,8 @@ def read_header(data: bytes) -> JpegHeader:
                 elif match := _XMP.search(segment):
                     by_xmp = int(match[1])
         elif marker in _PIXELS_FOLLOW:
-            header = JpegHeader(by_exif or by_xmp, width, height, components)
+            plain = process in _SEQUENTIAL and data[position + 4] == components
+            header = JpegHeader(by_exif or by_xmp, width, height, components, plain)
             if position < _LONGEST_KEPT:
                 _last = (data[: position + 10], header)
             return header

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-__all__ = ["Entry", "Member", "Method", "NotImage", "Unreadable", "storable_time"]
+__all__ = ["NEVER", "Entry", "Member", "Method", "NotImage", "Unreadable", "storable_time"]
 
 _LATEST: Final = (1 << 63) - 1
 
-Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma"]
+NEVER: Final = 1 << 100
+"""A time in ns since the epoch that no file has."""
+
+Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma", "xz", "zstd"]
 
 
 class Member(NamedTuple):
@@ -27,6 +30,8 @@ class Member(NamedTuple):
         data: the bytes themselves, where only the parent can read them (compressed tar streams).
         local_header: at `offset` stands a zip's local header, whose length only the reader learns; the
             `stored` bytes follow it.
+        identity: device and inode of the file, where a link led to it: the reader takes no other.
+        doubted: its file was changed since the dataset took it in: an equal size and time prove nothing.
     """
 
     key: str
@@ -39,6 +44,8 @@ class Member(NamedTuple):
     crc: int | None = None
     data: bytes | None = None
     local_header: bool = False
+    identity: tuple[int, int] | None = None
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

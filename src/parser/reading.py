@@ -96,6 +96,8 @@ class MemberReader:
             size = member.size
             descriptor = os.open(member.path, _FLAGS)
             try:
+                if member.identity is not None:
+                    _check_identity(descriptor, member.identity)
                 # One byte more than was listed would show that the file has grown: no call asks for its size.
                 if size > self._look_first or len(data := os.pread(descriptor, size + 1, 0)) != size:
                     return self._read_file(descriptor, member)
@@ -167,6 +169,13 @@ class MemberReader:
 def archive_state(status: os.stat_result) -> ArchiveState:
     """What tells one state of an archive from another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _check_identity(descriptor: int, listed: tuple[int, int]) -> None:
+    """Take no other file than the one that a link led to: `O_NOFOLLOW` looks at a path's last name only."""
+    status = os.fstat(descriptor)
+    if (status.st_dev, status.st_ino) != listed:
+        raise ReadError("changed while reading: its link led to another file when it was listed")
 
 
 def _regular(descriptor: int) -> int:

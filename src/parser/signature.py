@@ -11,6 +11,7 @@ __all__ = [
     "JPEG",
     "KNOWN_WITHOUT_DECODER",
     "NotAnImage",
+    "claims_image",
     "describe",
     "require_image",
     "sniff",
@@ -92,11 +93,19 @@ def require_image(head: bytes, key: str) -> str:
     if kind is not None:
         return kind
     reason = describe(head)
+    claim = claims_image(key)
+    if claim is not None:
+        raise DecodeError(f"named {claim}, but holds no image: {reason}")
+    raise NotAnImage(reason)
+
+
+def claims_image(key: str) -> str | None:
+    """The image's suffix that a name ends with, such as ".jpg"; None for other names."""
     claim = _CLAIMS.search(key)
     # macOS leaves ._photo.jpg beside photo.jpg: its own data under the image's name.
-    if claim is not None and not key.rpartition("/")[2].startswith("._"):
-        raise DecodeError(f"named {claim[0].lower()}, but holds no image: {reason}")
-    raise NotAnImage(reason)
+    if claim is None or key.rpartition("/")[2].startswith("._"):
+        return None
+    return claim[0].lower()
 
 
 _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (

@@ -17,18 +17,22 @@ __all__ = ["list_compressed_tar", "list_tar"]
 _BUDGET: Final = ReadBudget()
 
 
-def list_tar(path: str, prefix: str = "") -> Iterator[Entry]:
+def list_tar(path: str, prefix: str = "", encoding: str | None = None) -> Iterator[Entry]:
     """The entries of a plain tar, whose members workers read by position.
 
     Damage never ends a listing silently: the place is yielded as Unreadable, with the key
     `<archive>@<offset>`, and the listing goes on at the next good header.
     """
     with closing(FileBlocks(path)) as blocks:
-        yield from _guarded(TarWalk(blocks, path, prefix, blocks.size), blocks, path, prefix)
+        yield from _guarded(TarWalk(blocks, path, prefix, blocks.size, encoding), blocks, path, prefix)
 
 
 def list_compressed_tar(
-    path: str, compression: str, prefix: str = "", budget: ReadBudget = _BUDGET
+    path: str,
+    compression: str,
+    prefix: str = "",
+    budget: ReadBudget = _BUDGET,
+    encoding: str | None = None,
 ) -> Iterator[Entry]:
     """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): members carry their bytes.
 
@@ -39,7 +43,7 @@ def list_compressed_tar(
         MissingLibraryError: zstd, and the library is not installed.
     """
     with closing(StreamBlocks(path, compression, budget.max_ratio)) as blocks:
-        walk = TarWalk(blocks, path, prefix, None)
+        walk = TarWalk(blocks, path, prefix, None, encoding)
         for entry in _guarded(walk, blocks, path, prefix):
             if not isinstance(entry, Member):
                 yield entry

@@ -37,13 +37,17 @@ class TarWalk:
         path: the file that members name as theirs.
         prefix: put before every key.
         end: length of the tar in bytes, where it is known beforehand.
+        encoding: of names outside of pax headers, which are UTF-8; None where those are meant to be it too.
     """
 
-    def __init__(self, blocks: Blocks, path: str, prefix: str, end: int | None) -> None:
+    def __init__(
+        self, blocks: Blocks, path: str, prefix: str, end: int | None, encoding: str | None = None
+    ) -> None:
         self._blocks = blocks
         self._path = path
         self._prefix = prefix
         self._end = end
+        self._encoding = encoding
         self._position = 0
         self._ended = False
         self._defaults: dict[bytes, bytes] = {}  # of global pax headers
@@ -123,7 +127,7 @@ class TarWalk:
                 mtime_ns = nanoseconds(pax[b"mtime"])
         except ValueError:
             mtime_ns = 0  # no reason to lose an image
-        key = key_of_bytes(name, self._prefix)
+        key = key_of_bytes(name, self._prefix, None if b"path" in pax else self._encoding)
         sparse = kind == b"S" or any(keyword.startswith(b"GNU.sparse.") for keyword in pax)
         offset = start + BLOCK
         if kind == b"S":

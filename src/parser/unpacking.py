@@ -1,12 +1,16 @@
 """Packed bytes of zip members, unpacked within a bound that does not trust what they say of themselves."""
 
+import io
 import zlib
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ReadError
 from .members import Method
 
 __all__ = ["unpack", "unpack_head"]
+
+_DICTIONARY: Final = 256 << 20  # bytes that a decoder may hold to look back at
+_ERRORS: Final = frozenset({"LZMAError", "ZstdError"})
 
 
 def unpack(data: bytes, method: Method, size: int) -> bytes:
@@ -49,10 +53,18 @@ def _run(data: bytes, method: Method, size: int, limit: int) -> tuple[bytes, boo
             unpacked = unpacker.decompress(data, limit)
             # Without an end mark, which zip leaves optional, only the size tells.
             return unpacked, unpacker.eof or len(unpacked) == size
+        if method == "xz":
+            import lzma  # noqa: PLC0415  # rare in zips
+
+            unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DICTIONARY)
+            return unpacker.decompress(data, limit), unpacker.eof
+        if method == "zstd":
+            unpacked = _zstd(data, limit)
+            return unpacked, len(unpacked) == size
     except (zlib.error, OSError, EOFError, ValueError, MemoryError) as error:
         raise ReadError(f"damaged {method} data: {error}") from error
     except Exception as error:
-        if type(error).__name__ != "LZMAError":  # its module is not imported for the others' sake
+        if type(error).__name__ not in _ERRORS:  # their modules are not imported for the others' sake
             raise
         raise ReadError(f"damaged {method} data: {error}") from error
     raise ReadError(f"packed by {method}, which brinery does not unpack")
@@ -75,3 +87,14 @@ def _lzma(data: bytes, size: int) -> tuple[Any, bytes]:
         "dict_size": min(max(int.from_bytes(data[5:9], "little"), 4096), max(size, 4096)),
     }
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[options]), data[9:]
+
+
+def _zstd(data: bytes, limit: int) -> bytes:
+    """At most `limit` bytes of Zstandard frames, one behind the other."""
+    try:
+        import zstandard  # noqa: PLC0415  # optional
+    except ImportError as error:
+        raise ReadError("packed by zstd, which needs zstandard: pip install 'brinery[formats]'") from error
+    decoder = zstandard.ZstdDecompressor(max_window_size=_DICTIONARY)
+    with decoder.stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
+        return stream.read(limit)

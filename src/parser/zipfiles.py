@@ -6,91 +6,55 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ..errors import ArchiveError
 from .members import Entry, Member, Method, NotImage, Unreadable
-from .names import key_of_bytes, place
+from .names import key_of_text, place
+from .zipdirectory import ENTRY, ENTRY_SIGNATURE, FULL, LOCAL_SIGNATURE, Directory, find_directory
 
-__all__ = ["ZIP_ERROR", "Directory", "find_directory", "list_zip"]
+__all__ = ["ZIP_ERROR", "list_zip"]
 
 ZIP_ERROR: Final = "ZipError"
 
-_ENTRY: Final = struct.Struct("<4s6H3I5H2I")  # 4.3.12
-_SIGNATURE: Final = b"PK\x01\x02"
-_END: Final = b"PK\x05\x06"
-_ADVICE: Final = "fetch it again, or try zip -FF"
 _CHUNK: Final = 1 << 20
-_LONGEST: Final = _ENTRY.size + 3 * 0xFFFF
-_METHODS: Final[dict[int, Method]] = {0: "stored", 8: "deflate", 12: "bzip2", 14: "lzma"}
-_METHOD_NAMES: Final = {1: "shrink", 6: "implode", 9: "deflate64", 93: "zstd", 95: "xz", 98: "PPMd"}
-_FULL: Final = 0xFFFFFFFF
+_LONGEST: Final = ENTRY.size + 3 * 0xFFFF
+_METHODS: Final[dict[int, Method]] = {
+    0: "stored",
+    8: "deflate",
+    12: "bzip2",
+    14: "lzma",
+    20: "zstd",  # its number before 6.3.8
+    93: "zstd",
+    95: "xz",
+}
+_METHOD_NAMES: Final = {
+    1: "shrink",
+    6: "implode",
+    9: "deflate64",
+    94: "MP3",
+    96: "JPEG",
+    97: "WavPack",
+    98: "PPMd",
+    99: "AES",
+}
+_UTF8: Final = 0x800  # the flag of a name in UTF-8
+_UNIX: Final = {3, 19}  # hosts whose attributes hold a file's mode: Unix, macOS
+_BACKSLASHES: Final = {0, 6, 10, 14}  # hosts where a name's folders end with them: FAT, HPFS, NTFS, VFAT
 _SPECIAL: Final = {stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+_AGAIN: Final = "unpack it with 7z and give the folder"
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """Where a zip's central directory is.
-
-    Attributes:
-        offset: its first byte in the file.
-        size: its bytes.
-        count: the entries that it should hold.
-        shift: bytes that stand before the zip's own first byte (a self-extracting program).
-    """
-
-    offset: int
-    size: int
-    count: int
-    shift: int
-
-
-def find_directory(descriptor: int, name: str) -> Directory:
-    """The central directory of an open zip file.
-
-    Raises:
-        ArchiveError: there is none, or it cannot be where its end record says.
-    """
-    length = os.fstat(descriptor).st_size
-    tail_at = max(length - 22 - 0xFFFF, 0)
-    tail = os.pread(descriptor, length - tail_at, tail_at)
-    at = tail.rfind(_END)
-    while at >= 0 and at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") > len(tail):
-        at = tail.rfind(_END, 0, at)
-    if at < 0:
-        raise ArchiveError(f"{name}: a zip without its central directory, cut off perhaps: {_ADVICE}")
-    disk, first, here, count, size, offset = struct.unpack_from("<4H2I", tail, at + 4)
-    end = tail_at + at
-    if end >= 20:
-        locator = os.pread(descriptor, 20, end - 20)
-        if locator[:4] == b"PK\x06\x07":
-            end, disk, first, here, count, size, offset = _zip64_end(descriptor, end, locator, name)
-    if disk or first or here != count:
-        raise ArchiveError(f"{name}: one part of a zip in several: join the parts first (zip -s 0)")
-    shift = end - size - offset
-    if shift < 0:
-        raise ArchiveError(f"{name}: a zip with a damaged end record: {_ADVICE}")
-    return Directory(end - size, size, count, shift)
-
-
-def _zip64_end(
-    descriptor: int, end: int, locator: bytes, name: str
-) -> tuple[int, int, int, int, int, int, int]:
-    """The zip64 end record: its position, and the fields that it overrides."""
-    for at in (int.from_bytes(locator[8:16], "little"), end - 20 - 56):
-        # Bytes before the zip shift the record; it then stands just before its locator.
-        record = os.pread(descriptor, 56, at) if 0 <= at < end else b""
-        if len(record) == 56 and record[:4] == b"PK\x06\x06":
-            return at, *struct.unpack_from("<2I4Q", record, 16)
-    raise ArchiveError(f"{name}: a zip with a damaged zip64 record: {_ADVICE}")
-
-
-def list_zip(path: str, prefix: str = "") -> Iterator[Entry]:
+def list_zip(path: str, prefix: str = "", encoding: str | None = None) -> Iterator[Entry]:
     """The entries of a zip, in the order of its central directory, which is read in pieces.
 
     Members say where their local header is (`local_header`); the reader finds the data behind it.
+
+    Args:
+        path: the file.
+        prefix: put before every key.
+        encoding: of names that are not marked as UTF-8; None for UTF-8 where they are that, else code page
+            437, which the format's authors meant.
 
     Raises:
         ArchiveError: there is no central directory.
@@ -98,7 +62,12 @@ def list_zip(path: str, prefix: str = "") -> Iterator[Entry]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         where = find_directory(descriptor, path)
-        yield from _Listing(descriptor, path, prefix, where)
+        if where.shift and not where.wraps and os.pread(descriptor, 4, 0) == LOCAL_SIGNATURE:
+            message = (
+                f"another zip, joined or cut off, stands before this one: its {where.shift:,} bytes are lost"
+            )
+            yield Unreadable(place(path, 0, prefix), ZIP_ERROR, message)
+        yield from _Listing(descriptor, path, prefix, where, encoding)
     finally:
         os.close(descriptor)
 
@@ -106,11 +75,16 @@ def list_zip(path: str, prefix: str = "") -> Iterator[Entry]:
 class _Listing:
     """Iterates over the entries of a central directory."""
 
-    def __init__(self, descriptor: int, path: str, prefix: str, where: Directory) -> None:
+    def __init__(
+        self, descriptor: int, path: str, prefix: str, where: Directory, encoding: str | None
+    ) -> None:
         self._descriptor = descriptor
         self._path = path
         self._prefix = prefix
         self._where = where
+        self._encoding = encoding
+        self._shift = 0 if where.wraps else where.shift
+        self._end = 0  # of the entry before
 
     def __iter__(self) -> Iterator[Entry]:
         where = self._where
@@ -125,17 +99,17 @@ class _Listing:
                     yield self._damage(position, error.strerror or str(error))
                     return
                 at = 0
-            if buffer[at : at + 4] != _SIGNATURE or at + _ENTRY.size > len(buffer):
+            if buffer[at : at + 4] != ENTRY_SIGNATURE or at + ENTRY.size > len(buffer):
                 yield self._damage(position + at, "damaged central directory")
                 # An entry begins at the next signature, or a chunk further on.
-                found = buffer.find(_SIGNATURE, at + 1)
+                found = buffer.find(ENTRY_SIGNATURE, at + 1)
                 at = found if found >= 0 else max(len(buffer) - 3, at + 1)
                 if found < 0 and position + len(buffer) >= end:
                     return
                 continue
-            fields = _ENTRY.unpack_from(buffer, at)
+            fields = ENTRY.unpack_from(buffer, at)
             names, extras, comments = fields[10:13]
-            start = at + _ENTRY.size
+            start = at + ENTRY.size
             name = buffer[start : start + names]
             extra = buffer[start + names : start + names + extras]
             following = start + names + extras + comments
@@ -147,7 +121,7 @@ class _Listing:
             at = following
             if entry is not None:
                 yield entry
-        if seen != where.count:
+        if not where.holds(seen):
             message = f"central directory holds {seen:,} entries, not {where.count:,} as its end record says"
             yield self._damage(end, message)
 
@@ -157,35 +131,61 @@ class _Listing:
     def _entry(self, fields: tuple[int, ...], name: bytes, extra: bytes, position: int) -> Entry | None:
         _, made_by, _, flags, code, time, date, crc, stored, size, *_, attributes, offset = fields
         mtime_ns = _dos_time(date, time)
-        if extra or _FULL in {stored, size, offset}:
+        if extra or FULL in {stored, size, offset}:
             try:
                 stored, size, offset, name, flags, mtime_ns = _extras(
                     extra, stored, size, offset, name, flags, mtime_ns
                 )
             except (ValueError, struct.error) as error:
                 return self._damage(position, f"damaged extra fields: {error}")
-        if not name.isascii() and not flags & 0x800:
-            name = name.decode("cp437").encode()
-        if name.endswith(b"/"):
-            return None
-        key = key_of_bytes(name, self._prefix)
+        host = made_by >> 8
+        text = self._text(name, flags, host)
+        key = key_of_text(text, self._prefix)
+        unix = stat.S_IFMT(attributes >> 16) if host in _UNIX else 0
+        if text.endswith("/") or unix == stat.S_IFDIR:
+            return NotImage(key, f"folder, with {size:,} bytes of its own") if size and key else None
         if not key:
             return self._damage(position, "an entry without a name")
-        unix = stat.S_IFMT(attributes >> 16) if made_by >> 8 == 3 else 0
         if unix not in {0, stat.S_IFREG}:
-            return None if unix == stat.S_IFDIR else NotImage(key, _SPECIAL.get(unix, "special file"))
+            return NotImage(key, _SPECIAL.get(unix, "special file"))
         if flags & 1:
-            return Unreadable(key, ZIP_ERROR, "encrypted: decrypt the archive first")
+            return Unreadable(
+                key, ZIP_ERROR, "encrypted: unpack it with its password (7z x) and give the folder"
+            )
         method = _METHODS.get(code)
         if method is None:
             named = _METHOD_NAMES.get(code, "unknown")
-            return Unreadable(key, ZIP_ERROR, f"compressed by method {code} ({named}): pack it by deflate")
-        offset += self._where.shift
+            return Unreadable(key, ZIP_ERROR, f"compressed by method {code} ({named}): {_AGAIN}")
+        offset = self._place(offset, stored)
         if offset + 30 + stored > self._where.offset:
             return Unreadable(key, ZIP_ERROR, "truncated: its bytes are not in the archive")
         if method == "stored" and stored != size:
             return Unreadable(key, ZIP_ERROR, f"stored bytes of two sizes: {stored:,} and {size:,}")
         return Member(key, self._path, offset, stored, size, mtime_ns, method, crc, None, local_header=True)
+
+    def _text(self, name: bytes, flags: int, host: int) -> str:
+        """A name in the encoding that its entry, or the user, says it has."""
+        if flags & _UTF8:
+            encodings = ["utf-8"]
+        else:
+            encodings = [self._encoding, "utf-8"] if self._encoding is not None else ["utf-8", "cp437"]
+        for encoding in encodings:
+            try:
+                text = name.decode(encoding)
+            except UnicodeError:
+                continue
+            if host in _BACKSLASHES and "/" not in text:
+                return text.replace("\\", "/")
+            return text
+        return name.decode("utf-8", "backslashreplace")
+
+    def _place(self, offset: int, stored: int) -> int:
+        """Where in the file a local header is that the directory gives."""
+        if self._where.wraps:  # entries follow each other, so that the missing bits can be told
+            while offset < self._end:
+                offset += FULL + 1
+            self._end = offset + 30 + stored
+        return offset + self._shift
 
 
 def _extras(
@@ -203,14 +203,14 @@ def _extras(
         if kind == 0x0001 and not wide:
             wide = True
             values = iter(struct.unpack_from(f"<{length // 8}Q", data))
-            size = next(values, size) if size == _FULL else size
-            stored = next(values, stored) if stored == _FULL else stored
-            offset = next(values, offset) if offset == _FULL else offset
+            size = next(values, size) if size == FULL else size
+            stored = next(values, stored) if stored == FULL else stored
+            offset = next(values, offset) if offset == FULL else offset
         elif kind == 0x5455 and length >= 5 and data[0] & 1:
             mtime_ns = int.from_bytes(data[1:5], "little", signed=True) * 1_000_000_000
         elif kind == 0x7075 and data[:5] == b"\1" + zlib.crc32(name).to_bytes(4, "little"):
-            name, flags = data[5:], flags | 0x800
-    if _FULL in {stored, size, offset} and not wide:
+            name, flags = data[5:], flags | _UTF8
+    if FULL in {stored, size, offset} and not wide:
         raise ValueError("no zip64 sizes")
     if max(stored, size, offset) >= 1 << 62:
         raise ValueError("an impossible size")

@@ -273,3 +273,73 @@ def test_what_was_dropped_leaves_the_rest_in_order(copy):
         assert all(same(a, expected(i)) for a, i in zip(dataset, left, strict=True))
         with pytest.raises(ValueError, match="no key"):
             dataset.keys.index(ORDER[3])
+
+
+@pytest.fixture(params=["shards", "mirror"])
+def nested(request, tmp_path):
+    """A dataset of one shard file, or of one file in folders, and the folder next to that file."""
+    tar = make_tar(tmp_path / "photos.tar", {"a/b/c.png": FILES[ORDER[0]]})
+    options = {"backend": "threading", "workers": 1, "layout": request.param, "fsync": False}
+    brinery.convert(tar, tmp_path / "out", **options)
+    (file,) = (tmp_path / "out").rglob("*.npy")
+    return tmp_path / "out", file
+
+
+def turn_into_link(path, elsewhere):
+    """Move a file or folder away, and leave a link to it."""
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("via", [None, "protocol"])
+def test_no_link_inside_a_dataset_is_followed(nested, tmp_path, via):
+    path, file = nested
+    for number, place in enumerate((file, *file.parents)):
+        if place == path:
+            break
+        turn_into_link(place, tmp_path / f"elsewhere{number}")
+        with brinery.open(path, via=via) as dataset, pytest.raises(CorruptError, match="is a link"):
+            dataset[0]
+        (bad,) = brinery.verify(path, workers=1).bad
+        assert f"{place.name} is a link" in bad.reason
+        (failure,) = brinery.restore(path, tmp_path / f"restored{number}", workers=1).failures
+        assert f"{place.name} is a link" in failure.reason
+        place.unlink()
+        (tmp_path / f"elsewhere{number}").rename(place)
+    with brinery.open(path, via=via) as dataset:
+        assert same(dataset[0], expected(0))
+
+
+def test_a_dataset_may_itself_be_reached_through_links(nested, tmp_path):
+    path, _ = nested
+    (tmp_path / "link").symlink_to(path)
+    with brinery.open(tmp_path / "link") as dataset:
+        assert same(dataset[0], expected(0))
+    assert brinery.verify(tmp_path / "link", workers=1).exit_code == 0
+
+
+@pytest.mark.parametrize("via", [None, "protocol"])
+def test_an_open_dataset_may_be_renamed(nested, tmp_path, via):
+    path, _ = nested
+    with brinery.open(path, via=via) as dataset:
+        path.rename(tmp_path / "renamed")
+        path.mkdir()  # what is there now is another dataset's
+        assert same(dataset[0], expected(0))
+
+
+def test_a_closed_dataset_keeps_no_file_open(nested):
+    before = len(os.listdir("/proc/self/fd"))
+    for verify in (False, True):
+        dataset = brinery.open(nested[0], verify=verify)
+        assert same(dataset[0], expected(0))
+        dataset.close()
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_with_checksums_every_array_is_a_copy(npy):
+    # A mapped one would end the process where its file is cut short.
+    with brinery.open(npy, verify=True) as dataset, brinery.open(npy) as mapped:
+        for index in range(len(ORDER)):
+            assert same(dataset[index], mapped[index])
+            assert not dataset[index].flags.writeable
+            assert dataset[index].base is None

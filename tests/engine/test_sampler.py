@@ -6,9 +6,9 @@ from brinery.engine import pool
 from brinery.engine.sampler import Sampler
 
 
-def burn(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def burn(cpu_seconds):
+    end = time.process_time() + cpu_seconds
+    while time.process_time() < end:
         pass
     return bytearray(50_000_000)[0]
 

@@ -9,7 +9,7 @@ import pytest
 
 from brinery.parser.members import Member
 
-from .samples import JPEG_LIKE, contents, listed, not_images, unreadable
+from .samples import JPEG_LIKE, contents, listed, members, not_images, unreadable
 
 
 def test_members_carry_what_the_file_system_says(tmp_path):
@@ -22,25 +22,26 @@ def test_members_carry_what_the_file_system_says(tmp_path):
     ]
 
 
-def test_links_pipes_and_sockets_are_no_images_and_links_are_not_followed(tmp_path, monkeypatch):
+def test_pipes_and_sockets_are_no_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a.jpg").write_bytes(JPEG_LIKE)
-    (tmp_path / "file.jpg").symlink_to("real/a.jpg")
-    (tmp_path / "loop").symlink_to(".")
-    (tmp_path / "dead.jpg").symlink_to("nowhere")
+    (tmp_path / "a.jpg").write_bytes(JPEG_LIKE)
+    (tmp_path / "link.jpg").symlink_to("pipe.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         entries = listed(tmp_path)
-    assert [entry.key for entry in entries if isinstance(entry, Member)] == ["real/a.jpg"]
+    assert [entry.key for entry in members(entries)] == ["a.jpg"]
     assert not_images(entries) == {
-        "file.jpg": "symbolic link",
-        "loop": "symbolic link",
-        "dead.jpg": "symbolic link",
+        "link.jpg": "symbolic link to a named pipe",
         "pipe.jpg": "named pipe",
         "socket": "socket",
     }
+
+
+def test_hard_links_are_files(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(JPEG_LIKE)
+    os.link(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert contents(tmp_path) == {"a.jpg": JPEG_LIKE, "b.jpg": JPEG_LIKE}
 
 
 def test_names_that_are_no_unicode_have_keys_that_are(tmp_path):

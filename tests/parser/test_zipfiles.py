@@ -1,12 +1,15 @@
 """Zips: every method, odd entries, and damage."""
 
 import io
+import random
 import struct
+import sys
 import zipfile
+import zlib
 
 import pytest
 
-from brinery.errors import ArchiveError
+from brinery.errors import ArchiveError, ReadError
 from brinery.parser.archives import check_sources
 from brinery.parser.reading import MemberReader
 
@@ -29,15 +32,6 @@ def packed(files, method="stored", comment=b""):
     return out.getvalue()
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(data, name="a.zip"):
-        (tmp_path / name).write_bytes(data)
-        return tmp_path / name
-
-    return write
-
-
 def three(method="stored"):
     return packed([(f"{name}.jpg", JPEG_LIKE * 30) for name in "abc"], method)
 
@@ -53,6 +47,40 @@ def test_names_and_bytes_come_back(write, method):
     path = write(packed(files.items(), method, comment=b"about PK\x05\x06 itself"))
     assert contents(path) == files
     assert {entry.method for entry in listed(path)} == {method}
+
+
+def packed_elsewhere(data, method, compress):
+    """A zip of one member by a method that zipfile does not know."""
+    stored = compress(data)
+    whole = bytearray(packed([("a.jpg", stored)]))
+    entry = whole.index(b"PK\x01\x02")
+    for at in (8, entry + 10):
+        struct.pack_into("<H", whole, at, method)
+    for at in (14, entry + 16):
+        struct.pack_into("<3I", whole, at, zlib.crc32(data), len(stored), len(data))
+    return bytes(whole)
+
+
+@pytest.mark.parametrize(("method", "library"), [(95, "lzma"), (93, "zstandard"), (20, "zstandard")])
+@pytest.mark.parametrize("size", [100, 2_000_000])
+def test_xz_and_zstd_in_a_zip(write, method, library, size):
+    compress = pytest.importorskip(library).compress
+    data = JPEG_LIKE + random.Random(0).randbytes(size)
+    path = write(packed_elsewhere(data, method, compress))
+    assert contents(path) == {"a.jpg": data}
+    cut = packed_elsewhere(data, method, lambda data: compress(data)[:-5])
+    with MemberReader() as reader, pytest.raises(ReadError, match=r"truncated|damaged"):
+        reader.read(listed(write(cut))[0])
+    bomb = packed_elsewhere(data, method, lambda data: compress(data + data))
+    with MemberReader() as reader, pytest.raises(ReadError, match="more than the"):
+        reader.read(listed(write(bomb))[0])
+
+
+def test_zstd_in_a_zip_without_its_library_names_the_extra(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    (member,) = listed(write(packed_elsewhere(JPEG_LIKE, 93, bytes)))
+    with MemberReader() as reader, pytest.raises(ReadError, match=r"brinery\[formats\]"):
+        reader.read(member)
 
 
 def test_entries_count_not_names(write):
@@ -100,12 +128,6 @@ def test_zip64_sizes_and_offsets(write):
     assert contents(path) == {"a.jpg": JPEG_LIKE, "b.jpg": JPEG_LIKE}
 
 
-def test_a_program_before_the_zip_is_skipped(write):
-    data = three()
-    path = write(data[:4] + b"x" * 96 + data)
-    assert list(contents(path)) == ["a.jpg", "b.jpg", "c.jpg"]
-
-
 def test_old_names_are_code_page_437_unless_a_unicode_name_stands_beside(write):
     info = zipfile.ZipInfo("x.jpg")
     data = packed([(info, JPEG_LIKE)]).replace(b"x.jpg", b"\x81.jpg")
@@ -121,7 +143,8 @@ def test_links_and_pipes_are_no_images_and_folders_nothing(write):
         infos.append((info, JPEG_LIKE))
     entries = listed(write(packed([*infos, ("folder/", b"")])))
     assert [entry.key for entry in members(entries)] == ["a.jpg"]
-    assert not_images(entries) == {"link": "symbolic link", "pipe": "named pipe"}
+    of_its_own = f"folder, with {len(JPEG_LIKE)} bytes of its own"
+    assert not_images(entries) == {"link": "symbolic link", "pipe": "named pipe", "folder": of_its_own}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +152,7 @@ def test_links_and_pipes_are_no_images_and_folders_nothing(write):
     [
         (8, struct.pack("<H", 1), "encrypted"),
         (10, struct.pack("<H", 9), "deflate64"),
-        (10, struct.pack("<H", 93), "zstd"),
+        (10, struct.pack("<H", 98), "PPMd"),
         (10, struct.pack("<H", 1234), "method 1234"),
         (42, struct.pack("<I", 99_999), "not in the archive"),
         (20, struct.pack("<I", 99_999), "not in the archive"),

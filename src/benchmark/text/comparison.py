@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from ...engine.printable import printable
 from ..compare.compare import CellChange, CellName, Comparison, Side
-from .tables import Table, text_table
+from .table import Table, markdown_line, markdown_list, markdown_rows, markdown_text, text_table
 
 __all__ = ["comparison_markdown", "comparison_text", "summary"]
 
@@ -48,20 +49,21 @@ def summary(comparison: Comparison) -> str:
 
 def comparison_text(comparison: Comparison) -> str:
     """Return the summary and the tables for a terminal."""
-    parts = [summary(comparison), "\n".join(_sides(comparison))]
+    parts = [printable(summary(comparison)), "\n".join(map(printable, _sides(comparison)))]
     parts += [text_table(table) for table in _tables(comparison.cells)]
     if comparison.groups:
         parts.append(text_table(_group_table(comparison)))
     parts += [
-        "\n".join([f"{title}:", *(f"  {line}" for line in lines)]) for title, lines in _left(comparison)
+        "\n".join([f"{title}:", *(f"  {printable(line)}" for line in lines)])
+        for title, lines in _left(comparison)
     ]
     return "\n\n".join(parts)
 
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Return Markdown for a pull request: what changed or is open in sight, what is the same folded away."""
-    parts = ["### brinery compare", f"**{_escaped(summary(comparison))}**"]
-    parts.append("\n".join(f"- {_escaped(line)}" for line in _sides(comparison)))
+    parts = ["### brinery compare", f"**{markdown_text(summary(comparison))}**"]
+    parts.append(markdown_list(_sides(comparison)))
     if comparison.differences:
         rows = tuple((one.item, one.a, one.b) for one in comparison.differences)
         parts.append(_markdown(Table("Differences", ("item", "A", "B"), rows)))
@@ -75,7 +77,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     if comparison.groups:
         parts.append(_details("By protocol and operation", _markdown(_group_table(comparison))))
     for title, lines in _left(comparison):
-        parts.append(_details(title, "\n".join(f"- {_escaped(line)}" for line in lines)))
+        parts.append(_details(title, markdown_list(lines)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -195,21 +197,9 @@ def _rate(time_ns: float) -> str:
 
 
 def _details(title: str, body: str) -> str:
-    return f"<details><summary>{_escaped(title)}</summary>\n\n{body}\n\n</details>"
+    return f"<details><summary>{markdown_text(title)}</summary>\n\n{body}\n\n</details>"
 
 
 def _markdown(table: Table) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
-
-    rule = "|" + "|".join([" --- "] + [" ---: "] * (len(table.columns) - 1)) + "|"
-    rows = "\n".join([line(table.columns), rule, *map(line, table.rows)])
-    notes = "".join(f"\n\n{_escaped(note)}" for note in table.notes)
-    return f"**{_escaped(table.title)}**\n\n{rows}{notes}"
-
-
-def _escaped(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
-    for mark in "\\`*_|~[]":
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("<", "&lt;").replace("\n", " ")
+    notes = "".join(f"\n\n{markdown_line(note)}" for note in table.notes)
+    return f"**{markdown_text(table.title)}**\n\n{markdown_rows(table)}{notes}"

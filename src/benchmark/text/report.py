@@ -3,9 +3,10 @@
 import shlex
 from collections import Counter
 
+from ...engine.printable import printable
 from ..analysis.warnings import REMEDIES
 from ..result.result import BenchResult
-from .table import markdown_table
+from .table import markdown_line, markdown_list, markdown_table
 from .tables import all_tables
 
 __all__ = ["environment_lines", "method_lines", "report_markdown"]
@@ -15,13 +16,14 @@ def report_markdown(result: BenchResult) -> str:
     """Return report.md: the tables, every warning with its remedy, method, environment, the exact command."""
     parts = ["# brinery bench", _summary(result)]
     parts += [markdown_table(table) for table in all_tables(result)]
-    parts.append("## Warnings\n\n" + "\n".join(f"- {line}" for line in _warnings(result)))
+    parts.append(f"## Warnings\n\n{markdown_list(_warnings(result))}")
     evidence = _evidence(result)
     if evidence:
-        parts.append("## Evidence of the limits\n\n" + "\n".join(f"- {line}" for line in evidence))
-    parts.append("## Method\n\n" + "\n".join(f"- {line}" for line in method_lines(result)))
-    parts.append("## Environment\n\n" + "\n".join(f"- {line}" for line in environment_lines(result)))
-    parts.append(f"## Command\n\n```\n{shlex.join(result.run.argv)}\n```\n\nSeed {result.run.seed}.")
+        parts.append(f"## Evidence of the limits\n\n{markdown_list(evidence)}")
+    parts.append(f"## Method\n\n{markdown_list(method_lines(result))}")
+    parts.append(f"## Environment\n\n{markdown_list(environment_lines(result))}")
+    command = printable(shlex.join(result.run.argv))
+    parts.append(f"## Command\n\n```\n{command}\n```\n\nSeed {result.run.seed}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -31,11 +33,12 @@ def _summary(result: BenchResult) -> str:
     rounds = ", ".join(f"{name} {done}" for name, done in result.run.rounds_done.items())
     state = "" if result.run.finished else " **Not finished: these are the rounds that were done.**"
     quick = " Quick: for a first look only." if result.run.quick else ""
-    return (
+    told = (
         f"{result.run.started_at}, {result.run.seconds:.0f} s, brinery {result.run.brinery}. "
         f"{len(result.cells)} cells: {valid} valid, {len(result.cells) - valid} void, {warned} warned. "
-        f"Rounds: {rounds}.{state}{quick}"
+        f"Rounds: {rounds}."
     )
+    return f"{markdown_line(told)}{state}{quick}"
 
 
 def _warnings(result: BenchResult) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -119,6 +120,7 @@ def _factory(name: str) -> _Factory:
     )
 
 
+@cache
 def _load_built_in(name: str) -> type[Serializer]:
     module, _, attribute = _BUILT_IN[name].partition(":")
     return cast("type[Serializer]", getattr(import_module(f".{module}", __package__), attribute))

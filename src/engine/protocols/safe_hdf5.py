@@ -1,24 +1,28 @@
 """The safe path's reader of HDF5 files, for hdf5 and hickle.
 
 Files can point anywhere: to other files (external storage and links, virtual datasets), to types that run
-code (hickle's table, never touched here), to sizes that exhaust memory. So what is read must be a plain
-dataset of numbers behind hard links, laid out as brinery writes it, and h5py only finds it: its bytes are
-read from the file by range and inflated within bounds (lzf chunks by h5py, which bounds them).
+code (hickle's table, never touched here), to sizes that exhaust memory, to structures that libhdf5 follows
+until the stack ends. So libhdf5 takes no part: a dataset must be plain numbers behind hard links, laid out as
+brinery writes it, and its bytes are read from the file by range and inflated within bounds.
 """
 
+import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import CorruptError
 from .base import Array, Placement, ShardReader, Spec
 from .checks import CheckedFile, array_from, conform
 from .frames import DEFLATE_RATIO
-from .optional import library
+from .hdf5_file import Hdf5File, StoredDataset
+from .hdf5_types import stored_dtype
+from .lzf import Lzf
 
 __all__ = ["SafeHdf5"]
 
@@ -27,31 +31,50 @@ _GROUP = re.compile(r'"?(scalar|\d+(x\d+)*)-[a-z]+\d*"?')
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """A dataset that passed the checks.
+class _Stack:
+    """Contiguous samples that passed the checks.
 
     Attributes:
-        dataset: the h5py.Dataset.
-        dtype: its dtype, in its own byte order.
-        rows: the number of samples in it.
-        offset: first byte of its contiguous bytes, None if chunked.
-        filter: number of the filter of its chunks, 0 if contiguous.
-        whole: each chunk is one whole sample.
+        dtype: in the byte order of the file.
+        rows: how many samples there are.
+        offset: first byte of the first one.
     """
 
-    dataset: Any
     dtype: np.dtype[Any]
     rows: int
-    offset: int | None
-    filter: int
-    whole: bool
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """Compressed samples that passed the checks.
+
+    Attributes:
+        dtype: in the byte order of the file.
+        rows: how many samples there are.
+        shape: of a chunk, without the samples' axis.
+        grid: chunks of a sample along each of its axes.
+        numbers: of the chunks that there are, rising; those of a sample follow one another.
+        places: where each lies: `address`, `nbytes` and `mask`.
+        expand: makes a chunk's bytes from what is stored.
+        close: releases what `expand` holds.
+    """
+
+    dtype: np.dtype[Any]
+    rows: int
+    shape: tuple[int, ...]
+    grid: tuple[int, ...]
+    numbers: NDArray[np.int64]
+    places: NDArray[Any]
+    expand: Callable[[bytes], bytes | memoryview]
+    close: Callable[[], None]
 
 
 class SafeHdf5(ShardReader):
     """Reads samples of checked datasets.
 
     Args:
-        file: the open file; the HDF5 in it is opened at the first read.
+        file: the open file; the HDF5 in it is looked at when the first sample is read.
         locate: the names that lead from the root to the dataset of a spec, the dataset's the last.
         roots: the names that the root may hold; None for groups of a shape and dtype.
         stacked: the datasets are stacks (N, *shape), not single arrays.
@@ -69,8 +92,9 @@ class SafeHdf5(ShardReader):
         self._locate = locate
         self._roots = roots
         self._stacked = stacked
-        self._container: Any = None
-        self._sources: dict[Spec, _Source] = {}
+        self._container: Hdf5File | None = None
+        self._sources: dict[Spec, _Stack | _Chunks] = {}
+        self._checked: set[int] = set()  # groups whose members' names are in order
 
     def read(self, placement: Placement, spec: Spec) -> Array:
         """Read a row of the stack of this spec, or the single array."""
@@ -78,120 +102,150 @@ class SafeHdf5(ShardReader):
             source = self._sources.get(spec)
             if source is None:
                 source = self._sources[spec] = self._find(spec)
-            return self._read(source, placement, spec)
-        except CorruptError:
-            raise
-        except Exception as error:
-            # h5py passes HDF5's errors on as many classes of exceptions.
+            row = placement.start
+            if placement.length or not 0 <= row < source.rows:
+                raise CorruptError(f"the stack of {source.rows} has no row {row}")
+            if isinstance(source, _Stack):
+                data = self._file.bytes(source.offset + row * spec.nbytes, spec.nbytes)
+                return conform(array_from(data, source.dtype, spec.shape), spec)
+            return self._assemble(source, row, spec)
+        except (ArithmeticError, LookupError, MemoryError, ValueError, zlib.error) as error:
             raise CorruptError(f"damaged HDF5 file: {error}") from error
 
     def close(self) -> None:
-        """Close the HDF5 file over the opener's file."""
+        """Give memory back; the file is its opener's."""
+        for source in self._sources.values():
+            if isinstance(source, _Chunks):
+                source.close()
         self._sources.clear()
-        if self._container is not None:
-            self._container.close()
-            self._container = None
 
-    def _open(self) -> Any:
+    def _open(self) -> Hdf5File:
         if self._container is None:
-            container = library("h5py").File(self._file.file, "r")
-            self._container = container
-            names = set(container)
-            if container.userblock_size:
-                raise CorruptError("the HDF5 file begins with something else")
+            container = Hdf5File(self._file)
+            names = container.members(container.root).keys()
             if self._roots is None:
-                self._check_groups(names)
+                _check_groups(names)
             elif names != self._roots:
                 raise CorruptError("the HDF5 file holds something that brinery does not write")
+            self._container = container
         return self._container
 
-    def _check_groups(self, names: set[str]) -> None:
-        for name in names:
-            if _GROUP.fullmatch(name) is None:
-                raise CorruptError(f"the HDF5 file holds {name[:80]!r}, which brinery does not write")
-
-    def _find(self, spec: Spec) -> _Source:
-        node: Any = self._open()
-        h5py = library("h5py")
+    def _find(self, spec: Spec) -> _Stack | _Chunks:
+        container = self._open()
+        address = container.root
         *groups, last = self._locate(spec)
-        for name in groups:
-            node = _follow(node, name, h5py.Group)
-        if self._stacked:
-            if len(groups) > 1:
-                self._check_groups(set(node.parent))
-            keys = last.replace("images", "keys")
-            if set(node) != {last, keys}:
-                raise CorruptError("a group holds something else than images and keys")
-        return self._check(_follow(node, last, h5py.Dataset), spec)
+        for depth, name in enumerate(groups):
+            members = container.members(address)
+            if depth and address not in self._checked:
+                _check_groups(members.keys())
+                self._checked.add(address)
+            address = _follow(members, name)
+        members = container.members(address)
+        if self._stacked and members.keys() != {last, last.replace("images", "keys")}:
+            raise CorruptError("a group holds something else than images and keys")
+        return self._check(container, container.dataset(_follow(members, last)), spec)
 
-    def _check(self, dataset: Any, spec: Spec) -> _Source:
-        h5py = library("h5py")
-        kinds = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.COMPOUND)
-        if dataset.id.get_type().get_class() not in kinds or dataset.is_virtual:
-            raise CorruptError("the dataset is not of plain numbers")
-        dtype, shape = dataset.dtype, dataset.shape
-        if dtype.kind not in "buifc" or dtype.newbyteorder("=") != spec.dtype:
-            raise CorruptError(f"the dataset has dtype {dtype}, the manifest says {spec.dtype}")
-        sample = shape[1:] if self._stacked else shape
-        if sample != spec.shape:
-            raise CorruptError(f"the dataset has shape {shape}, the manifest says {spec.shape} for a sample")
-        rows = shape[0] if self._stacked else 1
-        plist = dataset.id.get_create_plist()
-        if plist.get_external_count():
-            raise CorruptError("the dataset's bytes are in another file")
-        filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-        layout = plist.get_layout()
-        if layout == h5py.h5d.CONTIGUOUS and not filters:
-            offset = dataset.id.get_offset() or 0
-            if offset + rows * spec.nbytes > self._file.size:
-                raise CorruptError("the dataset is larger than the file")
-            return _Source(dataset, dtype, rows, offset, 0, whole=False)
-        if layout != h5py.h5d.CHUNKED or len(filters) != 1:
+    def _check(self, container: Hdf5File, dataset: StoredDataset, spec: Spec) -> _Stack | _Chunks:
+        dtype = stored_dtype(dataset.datatype, spec.dtype)
+        if dtype is None:
+            raise CorruptError(f"the dataset is not of dtype {spec.dtype}, as the manifest says")
+        axes = 1 if self._stacked else 0
+        if len(dataset.shape) < axes or dataset.shape[axes:] != spec.shape:
+            raise CorruptError(
+                f"the dataset has shape {dataset.shape}, the manifest says {spec.shape} for a sample"
+            )
+        rows = dataset.shape[0] if axes else 1
+        if dataset.chunk is not None:
+            return self._check_chunks(container, dataset, dtype, rows, spec)
+        if dataset.filters or dataset.nbytes != rows * spec.nbytes:
             raise CorruptError("the dataset is stored in a way that brinery does not use")
-        code, _, values, _ = filters[0]
-        chunk = dataset.chunks
-        # The filter allocates what its parameter says.
-        size = int(np.prod(chunk, dtype=np.uint64)) * dtype.itemsize
-        if size > spec.nbytes or code not in (_GZIP, _LZF) or (code == _LZF and values[2:3] != (size,)):
-            raise CorruptError("the dataset's chunks are not as brinery makes them")
-        whole = chunk == ((1, *spec.shape) if self._stacked else spec.shape)
-        # HDF5 fills what is missing with zeros; lzf packs less than deflate.
-        if not whole and rows * spec.nbytes > DEFLATE_RATIO * dataset.id.get_storage_size():
-            raise CorruptError("the dataset's chunks cannot hold what it declares")
-        return _Source(dataset, dtype, rows, None, code, whole=whole)
+        if dataset.address is None and dataset.nbytes:
+            raise CorruptError("the dataset's bytes were never written")
+        offset = dataset.address or 0
+        if offset + dataset.nbytes > self._file.size:
+            raise CorruptError("the dataset is larger than the file")
+        return _Stack(dtype, rows, offset)
 
-    def _read(self, source: _Source, placement: Placement, spec: Spec) -> Array:
-        row = placement.start
-        if placement.length or not 0 <= row < source.rows:
-            raise CorruptError(f"the stack of {source.rows} has no row {row}")
-        if source.offset is not None:
-            data = self._file.bytes(source.offset + row * spec.nbytes, spec.nbytes)
-            return conform(array_from(data, source.dtype, spec.shape), spec)
-        if source.whole:
-            rank = len(source.dataset.shape)
-            info = source.dataset.id.get_chunk_info_by_coord((row, *(0,) * (rank - 1)))
-            if info.byte_offset is None:
-                raise CorruptError("a chunk is missing")
-            packed = self._file.bytes(info.byte_offset, info.size)
-            if info.filter_mask:
-                # HDF5 stores a chunk as it is where its filter would make it longer.
-                return conform(array_from(packed, source.dtype, spec.shape), spec)
-            if spec.nbytes > DEFLATE_RATIO * len(packed):
-                raise CorruptError(f"a chunk of {len(packed)} bytes cannot hold an array of {spec.nbytes}")
-            if source.filter == _GZIP:
-                machine = zlib.decompressobj()
-                data = machine.decompress(packed, spec.nbytes + 1)
-                if not machine.eof or machine.unused_data:
-                    raise CorruptError("a chunk does not end where it should")
-                return conform(array_from(data, source.dtype, spec.shape), spec)
+    def _check_chunks(
+        self, container: Hdf5File, dataset: StoredDataset, dtype: np.dtype[Any], rows: int, spec: Spec
+    ) -> _Chunks:
+        assert dataset.chunk is not None
+        size = math.prod(dataset.chunk) * dtype.itemsize
+        ((code, values), *others) = dataset.filters or ((0, ()),)
+        if (
+            others
+            or size > spec.nbytes
+            or dataset.itemsize != dtype.itemsize
+            or (self._stacked and dataset.chunk[0] != 1)
+            or code not in (_GZIP, _LZF)
+            or (code == _LZF and values[2:3] != (size,))
+        ):
+            raise CorruptError("the dataset's chunks are not as brinery makes them")
+        chunks = container.chunks(dataset)
+        lengths = np.array((*dataset.chunk, dtype.itemsize), np.uint64)
+        grid = tuple(-(-whole // part) for whole, part in zip(dataset.shape, dataset.chunk, strict=True))
+        places = chunks["place"] // lengths
+        numbers = np.ravel_multi_index(tuple(places[:, :-1].T.astype(np.int64)), grid)
+        if (
+            (places * lengths != chunks["place"]).any()
+            or places[:, -1].any()
+            or (np.diff(numbers) <= 0).any()
+        ):
+            raise CorruptError("the dataset's chunks are out of order")
+        axes = 1 if self._stacked else 0
+        lzf = Lzf(size)
+        expand = lzf.expand if code == _LZF else _inflater(size)
+        return _Chunks(dtype, rows, dataset.chunk[axes:], grid[axes:], numbers, chunks, expand, lzf.close)
+
+    def _assemble(self, source: _Chunks, row: int, spec: Spec) -> Array:
+        """Put the chunks of a sample together."""
+        count = math.prod(source.grid)
+        first = int(np.searchsorted(source.numbers, row * count))
+        chunks = source.places[first : first + count]
+        ends = source.numbers[first : first + count][[0, -1]] if len(chunks) == count else ()
+        if tuple(ends) != (row * count, (row + 1) * count - 1):  # they rise, so all between are there too
+            raise CorruptError("a chunk is missing")
+        packed = int(chunks["nbytes"].sum(dtype=np.uint64))
+        if spec.nbytes > DEFLATE_RATIO * packed:
+            raise CorruptError(f"chunks of {packed} bytes cannot hold an array of {spec.nbytes}")
+        if source.shape == spec.shape:
+            return conform(self._chunk(source, chunks[0]), spec)
         array = np.empty(spec.shape, spec.dtype)
-        source.dataset.read_direct(array, np.s_[row, ...] if self._stacked else np.s_[...])
+        for place, chunk in zip(np.ndindex(source.grid), chunks, strict=True):
+            at = tuple(slice(n * step, (n + 1) * step) for n, step in zip(place, source.shape, strict=True))
+            part = array[at]
+            part[...] = self._chunk(source, chunk)[tuple(map(slice, part.shape))]
         return array
 
+    def _chunk(self, source: _Chunks, chunk: Any) -> Array:
+        stored = self._file.bytes(int(chunk["address"]), int(chunk["nbytes"]))
+        if chunk["mask"] > 1:
+            raise CorruptError("a chunk went through other filters than its dataset")
+        # HDF5 stores a chunk as it is where its filter would make it longer.
+        data = stored if chunk["mask"] else source.expand(stored)
+        return array_from(data, source.dtype, source.shape)
 
-def _follow(group: Any, name: str, kind: type) -> Any:
-    """The member of a group, if it is of this kind and behind a hard link."""
-    h5py = library("h5py")
-    if type(group.get(name, getlink=True)) is not h5py.HardLink or group.get(name, getclass=True) is not kind:
+
+def _inflater(size: int) -> Callable[[bytes], bytes]:
+    def inflate(packed: bytes) -> bytes:
+        machine = zlib.decompressobj()
+        data = machine.decompress(packed, size + 1)
+        if not machine.eof or machine.unused_data:
+            raise CorruptError("a chunk does not end where it should")
+        return data
+
+    return inflate
+
+
+def _check_groups(names: Iterable[str]) -> None:
+    for name in names:
+        if _GROUP.fullmatch(name) is None:
+            raise CorruptError(f"the HDF5 file holds {name[:80]!r}, which brinery does not write")
+
+
+def _follow(members: dict[str, int | None], name: str) -> int:
+    """The address of a member of a group, if it is there and behind a hard link."""
+    address = members.get(name)
+    if address is None:
         raise CorruptError(f"the HDF5 file has no {name[:80]!r} of its own")
-    return group[name]
+    return address

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from ...benchmark.result.findings import LIMITS
-from ...benchmark.text.table import Table, markdown_table
-from ...engine.printable import printable
+from ...benchmark.text.table import Table, markdown_list, markdown_table, markdown_text
 from ..html.numbers import amount, counted, percent, plain, seconds, size
 from .advice import advice
 from .read import Conversion, verdict_of
@@ -15,11 +14,11 @@ __all__ = ["conversion_markdown"]
 def conversion_markdown(found: Conversion) -> str:
     """Return what a convert did, used and left out."""
     run = found.run
-    parts = [f"# brinery convert: {_text(found.path)}"]
+    parts = [f"# brinery convert: {markdown_text(found.path)}"]
     state = "" if found.complete else " **A run is unfinished: run the same convert again.**"
     parts.append(
         f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')} of "
-        f"{_text(found.protocol)}: "
+        f"{markdown_text(found.protocol)}: "
         f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels; {found.failed:,} "
         f"failed.{state}"
     )
@@ -49,14 +48,16 @@ def conversion_markdown(found: Conversion) -> str:
         verdict = verdict_of(run)
         if verdict is not None:
             parts.append(
-                f"Limit: {verdict.limit} ({LIMITS[verdict.limit]}). Evidence: {'; '.join(verdict.evidence)}."
+                markdown_text(
+                    f"Limit: {verdict.limit} ({LIMITS[verdict.limit]}). "
+                    f"Evidence: {'; '.join(verdict.evidence)}."
+                )
             )
         steps = [
-            f"- {one.what}: {one.why}"
-            + (f"; at most {percent(one.saves)} of the time." if one.saves else ".")
+            f"{one.what}: {one.why}" + (f"; at most {percent(one.saves)} of the time." if one.saves else ".")
             for one in advice(run, found.protocol)
         ]
-        parts.append("## What would make it faster\n\n" + ("\n".join(steps) or "Nothing stands out."))
+        parts.append("## What would make it faster\n\n" + (markdown_list(steps) or "Nothing stands out."))
     if found.failures:
         reasons = [
             (
@@ -78,9 +79,4 @@ def conversion_markdown(found: Conversion) -> str:
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return markdown_table(Table(title, columns, tuple(tuple(_text(cell) for cell in row) for row in rows)))
-
-
-def _text(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
-    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("`", "\\`")
+    return markdown_table(Table(title, columns, tuple(rows)))
