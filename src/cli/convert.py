@@ -37,6 +37,8 @@ _MEMBERS = "Entries of all SRC together."
 @click.option("--salvage", is_flag=True, help="Keep what can be decoded of truncated images, flagged.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
 @click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
+@click.option("--yes", is_flag=True, help="Let --prune drop more than half of the samples.")
+@click.option("--add", is_flag=True, help="Take in a SRC that DEST was not made from.")
 @click.option("--follow-links", is_flag=True, help="Read what links lead to outside of a SRC folder too.")
 @click.option("--encoding", metavar="NAME", help=_NAMES)
 @click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
@@ -55,12 +57,13 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
     r"""Convert archives of images (SRC...) into the dataset DEST, or bring it up to date.
 
     SRC is a folder, a tar file (plain, gz, bz2, xz, zst) or a zip file. Running the same command again
-    does only what is missing, new or changed. Exit code 3 says that members failed: the manifest's
-    table `failures` names them.
+    does only what is missing, new or changed; --add takes in another SRC. Keys of several begin with
+    the name of their SRC. Exit code 3 says that members failed: the manifest's table `failures` names them.
 
     \b
     brinery convert photos.tar photos.brine --protocol hickle
     brinery convert train/ extra.zip all.brine --workers 4 --shard-size 64MiB
+    brinery convert more.zip all.brine --shard-size 64MiB --add
     brinery convert photos.tar photos.brine --protocol hickle --repair
     brinery convert scans/ scans.npy --layout mirror --mode gray --max-failures 1%
     """

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import ArchiveError
+from ..errors import ArchiveError, UsageError
 from ..parser.archives import plan_sources
 from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
 from .destination import Destination, check_apart
@@ -13,6 +13,7 @@ from .options import ConvertOptions, PathLike
 from .outcome import ConvertProgress, ConvertResult
 from .protocols.registry import get_serializer
 from .run import Run
+from .sources import recognise
 
 __all__ = ["ConvertProgress", "ConvertResult", "convert"]
 
@@ -37,6 +38,8 @@ def convert(
     prune: bool = False,
     follow_links: bool = False,
     encoding: str | None = None,
+    add: bool = False,
+    yes: bool = False,
     repair: bool = False,
     timeout: float | None = None,
     memory: int | str | None = None,
@@ -67,10 +70,12 @@ def convert(
         max_failures: stop when more members fail: a number, or a share such as "5%".
         salvage: keep what can be decoded of truncated images, flagged.
         retry_failed: try recorded failures again.
-        prune: drop samples whose members the archive no longer holds.
+        prune: drop samples whose members their source no longer holds, where it is one of `src`.
         follow_links: read what symbolic links lead to outside of their source folder too.
         encoding: of names in zips and tars that do not say theirs, such as "cp932" or "gbk". None takes them
             for UTF-8, and in a zip for code page 437 where they are not that.
+        add: take sources into the dataset that it was not made from. Their keys begin with their names.
+        yes: let `prune` drop more than half of the samples.
         repair: verify the dataset first, and do again what is damaged and still in the archive.
         timeout: seconds that one member may take before its worker is killed and it counts as failed.
         memory: what one worker process may take, as int or "2GiB"; an image that needs more fails. None is
@@ -110,6 +115,8 @@ def convert(
         prune=prune,
         follow_links=follow_links,
         encoding=encoding,
+        add=add,
+        yes=yes,
         repair=repair,
         timeout=timeout,
         memory=memory,
@@ -129,8 +136,12 @@ def convert(
     destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
     withdrawn = False
     try:
-        run = Run(plan, destination, settings, progress or _ignore, warn or _ignore)
+        recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
+        named = recognise(plan, recorded, add=settings.add, taken=taken, dataset=str(folder))
+        run = Run(named, recorded, destination, settings, progress or _ignore, warn or _ignore)
         result = run.perform()
+        if run.refused:
+            raise UsageError(f"{run.refused}; what was converted stays")
         if result.samples == 0 and result.failures == 0:
             withdrawn = result.skipped == 0
             found = f"; {result.skipped} other files were passed over" if result.skipped else ""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from .known import KnownKeys
 from .planner import Known, Note, PlanState
 from .records import PARTS_PER_UNIT, Failure, Sample, Skipped, Source, UnitResult, shard_id
 from .schema import FORMAT, MANIFEST_NAME, SCHEMA, add_what_is_missing, check_files, check_schema
+from .source_table import begin_listing, end_listing, recorded_sources
+from .sources import Named, Recorded
 
 __all__ = ["Manifest", "Totals"]
 
@@ -49,6 +52,10 @@ class Totals:
 class Manifest:
     """An open manifest; its methods may be called from any thread.
 
+    Attributes:
+        run: number of the run.
+        waiting: lost units that have members of sources that the run does not list.
+
     Args:
         folder: the dataset's folder.
         settings: the table `dataset` of a new manifest, which comes into being together with it.
@@ -78,7 +85,7 @@ class Manifest:
                 add_what_is_missing(self._db)
         except sqlite3.DatabaseError as error:
             raise _storage_error(self._path, error) from error
-        self.run = 0
+        self.run = self._started_ns = self.waiting = 0
         self._known = KnownKeys(self._db, self._lock)
         self._lost: frozenset[int] = frozenset()
         self._fresh = created or not self._any("shards", "failures", "skipped")
@@ -137,11 +144,12 @@ class Manifest:
 
     # Planning
 
-    def plan_state(self, present: Callable[[str], int | None]) -> PlanState:
+    def plan_state(self, present: Callable[[str], int | None], listed: Callable[[str], bool]) -> PlanState:
         """Return where the dataset stands.
 
         Args:
             present: gives the size in bytes of a shard's file by its name, None where there is none.
+            listed: whether the run lists the source of a key; a lost unit with others stays as it is.
         """
         if self._fresh:
             return PlanState()
@@ -160,6 +168,9 @@ class Manifest:
             for unit, name, size in self._rows("SELECT unit, name, file_bytes FROM shards")
             if name is not None and present(name) != size
         }
+        self.waiting = len(lost)
+        lost = {unit for unit in lost if self._is_listed(unit, listed)}
+        self.waiting -= len(lost)
         self._lost = frozenset(lost)
         return PlanState(
             open_unit=open_unit,
@@ -169,6 +180,13 @@ class Manifest:
             done_units={unit: (first, last) for unit, first, last in done},
             lost_units={unit: self._members_of(unit) for unit in lost},
         )
+
+    def _is_listed(self, unit: int, listed: Callable[[str], bool]) -> bool:
+        """Whether the run lists the sources of all members of a unit."""
+        statement = """SELECT key FROM samples WHERE shard BETWEEN ? AND ?
+            UNION ALL SELECT key FROM failures WHERE unit = ?
+            UNION ALL SELECT key FROM skipped WHERE unit = ?"""
+        return all(listed(key) for (key,) in self._each(statement, *_shard_range(unit), unit, unit))
 
     def _members_of(self, unit: int) -> int:
         statement = """SELECT COUNT(*) FROM (
@@ -191,6 +209,13 @@ class Manifest:
         )
         member, unit = self._rows(statement, key)[0]
         return member, unit
+
+    def begins_keys(self, prefix: str) -> bool:
+        """Whether the dataset has keys that begin like this."""
+        statement = "SELECT 1 FROM {} WHERE key >= ? AND key < ? LIMIT 1"
+        span = prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        tables = ("samples", "failures", "skipped")
+        return any(self._rows(statement.format(table), *span) for table in tables)
 
     def begin_generation(self, unit: int, ordinal: int) -> None:
         """Remember where the units and ordinals of this pass begin, until a run ends it."""
@@ -308,34 +333,44 @@ class Manifest:
 
     # Ending a run
 
-    def gone(self, kept: Callable[[int], bool], below: int) -> list[str]:
+    def gone(self, kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]) -> list[str]:
         """Return the keys of samples that the archive no longer holds.
 
         Args:
             kept: whether the listing met the entry with this ordinal.
             below: ordinals from here on are this run's own.
+            listed: whether the run lists the source of a key.
         """
         rows = self._each("SELECT key, ordinal FROM samples WHERE ordinal < ?", below)
-        return [key for key, ordinal in rows if not kept(ordinal)]
+        return [key for key, ordinal in rows if not kept(ordinal) and listed(key)]
 
-    def prune(self, keys: Iterable[str], kept: Callable[[int], bool], below: int) -> None:
+    def samples_below(self, ordinal: int) -> int:
+        """Count the samples that come before an ordinal."""
+        count: int = self._rows("SELECT COUNT(*) FROM samples WHERE ordinal < ?", ordinal)[0][0]
+        return count
+
+    def prune(
+        self, keys: Iterable[str], kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]
+    ) -> None:
         """Delete these samples, and what failed or was skipped and is gone too."""
         with self._transaction():
             for key in keys:
                 self._remove_samples("key = ?", key)
             for table in ("failures", "skipped"):
                 rows = self._each(
-                    f"SELECT rowid, ordinal FROM {table} WHERE unit IS NOT NULL AND ordinal < ?",  # noqa: S608
+                    f"SELECT rowid, ordinal, key FROM {table} WHERE unit IS NOT NULL AND ordinal < ?",  # noqa: S608
                     below,
                 )
-                dead = [(row,) for row, ordinal in rows if not kept(ordinal)]
+                dead = [(row,) for row, ordinal, key in rows if not kept(ordinal) and listed(key)]
                 self._db.executemany(f"DELETE FROM {table} WHERE rowid = ?", dead)  # noqa: S608
 
-    def forget_old_notes(self) -> None:
-        """Delete what earlier listings noted and this complete one did not."""
+    def forget_old_notes(self, listed: Callable[[str], bool]) -> None:
+        """Delete what earlier listings noted of these keys and this complete one did not."""
         with self._transaction():
             for table in ("failures", "skipped"):
-                self._db.execute(f"DELETE FROM {table} WHERE unit IS NULL AND run <> ?", (self.run,))  # noqa: S608
+                old = f"SELECT rowid, key FROM {table} WHERE unit IS NULL AND run <> ?"  # noqa: S608
+                dead = [(row,) for row, key in self._each(old, self.run) if listed(key)]
+                self._db.executemany(f"DELETE FROM {table} WHERE rowid = ?", dead)  # noqa: S608
 
     def drop_empty_shards(self) -> list[str]:
         """Delete shards without samples; return the names of their files."""
@@ -361,8 +396,30 @@ class Manifest:
 
     # Runs
 
-    def begin_run(self, started: str, workers: int, backend: str, settings: Mapping[str, Any]) -> None:
-        """Record that a convert begins; what it notes and fails carries its number."""
+    def sources(self) -> list[Recorded]:
+        """Return what the dataset was made from; nothing where it holds neither samples nor failures."""
+        return recorded_sources(self._rows)
+
+    def begin_run(
+        self,
+        started_ns: int,
+        workers: int,
+        backend: str,
+        settings: Mapping[str, Any],
+        named: Sequence[Named],
+        recorded: Sequence[Recorded],
+    ) -> None:
+        """Record that a convert begins; what it notes and fails carries its number.
+
+        Args:
+            started_ns: when, in ns since the epoch.
+            workers: processes or threads.
+            backend: "loky" or "threading".
+            settings: the run's.
+            named: its sources.
+            recorded: the dataset's sources before.
+        """
+        started = datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="seconds")
         with self._transaction():
             row = self._db.execute(
                 "INSERT INTO runs (command, started, outcome, workers, backend, settings)"
@@ -370,15 +427,30 @@ class Manifest:
                 (started, workers, backend, json.dumps(settings, sort_keys=True)),
             )
             assert row.lastrowid is not None
-            self.run = row.lastrowid
+            self.run, self._started_ns = row.lastrowid, started_ns
+            begin_listing(self._db, named, recorded, started_ns)
 
     def end_run(
-        self, outcome: str, wall_ns: int, summary: Mapping[str, Any], timeline: Iterable[Sequence[Any]]
+        self,
+        outcome: str,
+        wall_ns: int,
+        summary: Mapping[str, Any],
+        timeline: Iterable[Sequence[Any]],
+        listed: Sequence[Named] = (),
     ) -> None:
-        """Record how the run ended, what it used, and its timeline; a finished one ends its generation."""
+        """Record how the run ended, what it used, and its timeline; a finished one ends its generation.
+
+        Args:
+            outcome: "finished", "interrupted" or "failed".
+            wall_ns: how long it took.
+            summary: what it used.
+            timeline: rows of the table `timeline`, without the run's number.
+            listed: the sources that it listed to their end.
+        """
         with self._transaction():
             if outcome == "finished":
                 self._db.execute("DELETE FROM dataset WHERE name IN ('open_unit', 'open_ordinal')")
+                end_listing(self._db, listed, self._started_ns)
             self._db.execute(
                 "UPDATE runs SET outcome = ?, wall_ns = ?, summary = ? WHERE id = ?",
                 (outcome, wall_ns, json.dumps(summary, sort_keys=True), self.run),

@@ -49,6 +49,8 @@ class ConvertOptions:
     prune: bool = False
     follow_links: bool = False
     encoding: str | None = None
+    add: bool = False
+    yes: bool = False
     repair: bool = False
     timeout: float | None = None
     memory: int | str | None = None

@@ -7,12 +7,11 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 from ..errors import ArchiveError, FailureLimitError, MemberError, StorageError
-from ..parser.archives import Source, archive_states, list_sources
+from ..parser.archives import archive_states
 from ..parser.members import Entry
 from ..parser.options import ReadBudget
 from . import worker
@@ -28,6 +27,7 @@ from .records import Job, UnitResult
 from .sampler import Sampler
 from .shards import FILES_FOLDER, publish_shards, single_path
 from .sizes import format_size
+from .sources import Named, Recorded, Scope, list_named
 from .summary import RunSummary, Tally
 from .supervisor import Supervisor
 from .verify import verify
@@ -44,19 +44,28 @@ def _always(_: str) -> bool:
 
 
 class Run:
-    """One convert from its first look at the manifest to its last row."""
+    """One convert from its first look at the manifest to its last row.
+
+    Attributes:
+        refused: why members that are gone were not dropped, where that was asked for.
+    """
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[Named],
+        recorded: Sequence[Recorded],
         destination: Destination,
         options: ConvertOptions,
         progress: Callable[[ConvertProgress], None],
         warn: Callable[[str], None],
     ) -> None:
-        self._sources = sources
+        self._named = sources
+        self._sources = [one.source for one in sources]
         self._destination = destination
         self._manifest = destination.manifest
+        self._recorded = recorded
+        mine = tuple(source.prefix for source in self._sources)
+        self._scope = Scope(mine, tuple(one.prefix for one in recorded if one.prefix not in mine))
         self._options = options
         self._settings = options.as_dict()
         self._progress = progress
@@ -66,20 +75,23 @@ class Run:
         self._notes: deque[Note] = deque()
         self._kept = KeptOrdinals()
         self._token = uuid.uuid4().hex
-        self._size = SourceSize([Path(source.path) for source in sources])
+        self._size = SourceSize([Path(source.path) for source in self._sources])
         self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
         self._warned_of_space = False
         self._sampler = Sampler()
+        self.refused = ""
 
     def perform(self) -> ConvertResult:
         """Run to the end and record how it went, whatever happens."""
         begin, begin_cpu = time.perf_counter_ns(), time.process_time_ns()
         options, settings = self._options, self._settings
         self._manifest.begin_run(
-            datetime.now(UTC).isoformat(timespec="seconds"),
+            time.time_ns(),
             options.worker_count,
             options.backend,
             settings | {"sources": [source.shown for source in self._sources]},
+            self._named,
+            self._recorded,
         )
         outcome, wall = "failed", 0
         sampler = self._sampler
@@ -108,7 +120,8 @@ class Run:
     def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
         rows = [reading.row for reading in sampler.timeline]
         try:
-            self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows)
+            listed = self._named if self._options.limit is None else ()
+            self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows, listed)
         except StorageError:
             if outcome == "finished":
                 raise
@@ -118,7 +131,12 @@ class Run:
         options, manifest = self._options, self._manifest
         self._destination.sweep()
         sizes = self._destination.shard_sizes()
-        state = manifest.plan_state(sizes.get)
+        state = manifest.plan_state(sizes.get, self._scope.holds)
+        if manifest.waiting:
+            self._warn(
+                f"{manifest.waiting} units with missing shards hold samples of sources that were not named:"
+                " name those too"
+            )
         manifest.begin_generation(state.open_unit, state.open_ordinal)
         damaged = self._find_damaged(state) if options.repair else frozenset()
         seen = None if self._keys_differ() else SeenKeys()
@@ -188,7 +206,7 @@ class Run:
 
     def _entries(self, budget: ReadBudget) -> Iterator[Entry]:
         """List the sources, up to the limit; more than the budget of members are an error, at the end."""
-        entries = list_sources(self._sources, budget)
+        entries = list_named(self._named, self._scope, budget)
         if self._options.limit is not None:
             yield from islice(entries, self._options.limit)
             return
@@ -246,11 +264,19 @@ class Run:
         """Find what the archive no longer holds, and drop it if asked to; notes of old listings go always."""
         if self._manifest.fresh:
             return 0, 0
-        self._manifest.forget_old_notes()
-        gone = self._manifest.gone(self._kept.__contains__, below)
+        kept, listed = self._kept.__contains__, self._scope.holds
+        self._manifest.forget_old_notes(listed)
+        gone = self._manifest.gone(kept, below, listed)
         if not self._options.prune:
             return len(gone), 0
-        self._manifest.prune(gone, self._kept.__contains__, below)
+        if gone:
+            there = self._manifest.samples_below(below)
+            said = f"{len(gone)} of {there} samples are of members that the archive no longer holds"
+            if 2 * len(gone) > there and not self._options.yes:
+                self.refused = f"--prune would drop more than half: {said}; --yes drops them"
+                return len(gone), 0
+            self._warn(f"--prune drops what is gone: {said}")
+        self._manifest.prune(gone, kept, below, listed)
         self._remove_files(gone)
         return 0, len(gone)
 

@@ -161,7 +161,7 @@ def test_pruning_deletes_only_what_is_its_own(tmp_path, deep):
         info = tarfile.TarInfo("plain.png")
         info.size = len(IMAGE)
         emptied.addfile(info, io.BytesIO(IMAGE))
-    assert brinery.convert(archive, deep / "out", prune=True, **options).pruned > 10
+    assert brinery.convert(archive, deep / "out", prune=True, yes=True, **options).pruned > 10
     assert (tmp_path / "a" / "escaped.png").read_bytes() == b"mine"
     left = [path.name for path in (deep / "out" / "files").rglob("*") if path.is_file()]
     assert sorted(left) == ["plain.png.npy", "twin.png.npy"]  # the second's row names another file
