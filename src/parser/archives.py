@@ -10,12 +10,14 @@ from typing import Final
 from ..errors import ArchiveError, UsageError
 from .blocks import Damage, StreamBlocks
 from .folder import list_folder
+from .foreign import foreign_archive
 from .members import NEVER, Entry, Member
 from .names import shown_path
 from .options import ReadBudget
 from .prefixes import prefixes
 from .reading import ArchiveState, archive_state
 from .signature import describe, sniff
+from .streams import compression_of
 from .tarfiles import list_compressed_tar, list_tar
 from .tarheader import BLOCK, ZEROS, is_header
 from .zipdirectory import find_directory, holds_zip
@@ -23,12 +25,6 @@ from .zipfiles import list_zip
 
 __all__ = ["Source", "archive_states", "check_sources", "list_archives", "list_sources", "plan_sources"]
 
-_COMPRESSIONS: Final = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-)
 _BUDGET: Final = ReadBudget()
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _PART_OF_ZIP: Final = b"PK\x07\x08"
@@ -196,10 +192,10 @@ def _kind(path: str, given: str) -> str:
         raise UsageError(f"{shown} does not exist") from error
     except (OSError, ValueError) as error:
         raise ArchiveError(f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    for magic, compression in _COMPRESSIONS:
-        if head.startswith(magic):
-            _check_compressed(path, compression, shown)
-            return compression
+    compression = compression_of(head)
+    if compression is not None:
+        _check_compressed(path, compression, shown)
+        return compression
     if _begins_tar(head):
         return "tar"
     if head.startswith(_PART_OF_ZIP):
@@ -209,6 +205,12 @@ def _kind(path: str, given: str) -> str:
     image = sniff(head)
     if image is not None:
         raise ArchiveError(f"{shown} is a single image ({image}): give the folder that it is in")
+    foreign = foreign_archive(head)
+    if foreign is not None:
+        raise ArchiveError(
+            f"{shown} is {foreign.name}, which brinery does not read:"
+            f" unpack it ({foreign.unpack}) and give what comes out, a folder or a tar"
+        )
     what = describe(head)
     raise ArchiveError(f"{shown} is no archive that brinery reads ({what}): name a folder, a tar or a zip")
 
@@ -222,7 +224,7 @@ def _check_compressed(path: str, compression: str, shown: str) -> None:
     try:
         head = blocks.read(0, 2 * BLOCK)
     except Damage as damage:
-        raise ArchiveError(f"{shown}: damaged {compression} data: {damage}") from damage
+        raise ArchiveError(f"{shown}: {damage}") from damage
     finally:
         blocks.close()
     if not _begins_tar(head):

@@ -3,12 +3,11 @@
 import math
 import os
 import stat
-import zlib
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
-from ..errors import MissingLibraryError
 from .options import RATIO_FROM
+from .streams import Packed, Streams, TooLargeWindow
 
 __all__ = ["CHUNK", "Blocks", "Damage", "FileBlocks", "StreamBlocks"]
 
@@ -71,25 +70,31 @@ class StreamBlocks:
     """The bytes that a compressed file unpacks to.
 
     Args:
-        path: the file.
+        file: a path, or packed bytes; closed with this.
         compression: "gzip", "bzip2", "xz" or "zstd".
-        max_ratio: bytes that each byte of the file may unpack to on the whole.
+        max_ratio: bytes that each packed byte may unpack to on the whole.
 
     Raises:
         MissingLibraryError: zstd, and the library is not installed.
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: str, compression: str, max_ratio: float = math.inf) -> None:
-        self._file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed by close()
+    def __init__(self, file: str | Packed, compression: str, max_ratio: float = math.inf) -> None:
+        self._file: Packed = Path(file).open("rb") if isinstance(file, str) else file  # noqa: SIM115  # closed by close()
         try:
-            self._stream, self._errors = _unpacked(self._file, compression)
+            self._stream = Streams(self._file, compression)
         except BaseException:
             self._file.close()
             raise
+        self._compression = compression
         self._max_ratio = max_ratio
         self.position = 0
         self._kept = b""  # the bytes that end at `position`
+
+    @property
+    def left_over(self) -> int | None:
+        """Where packed bytes begin that belong to no stream, once they are met."""
+        return self._stream.left_over
 
     def read(self, position: int, size: int) -> bytes:
         """As Blocks says; what the last read of up to 64 KiB gave can be read again."""
@@ -109,7 +114,7 @@ class StreamBlocks:
         parts = [again]
         missing = size - len(again)
         while missing:
-            data = self._next(min(missing, 1 << 24))
+            data = self._next(missing)
             if not data:
                 break
             parts.append(data)
@@ -120,14 +125,15 @@ class StreamBlocks:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
         self._file.close()
 
     def _next(self, size: int) -> bytes:
         try:
             data = self._stream.read(size)
-        except self._errors as error:
-            raise Damage(str(error) or type(error).__name__) from error
+        except TooLargeWindow as error:
+            raise Damage(str(error)) from error
+        except self._stream.errors as error:
+            raise Damage(f"damaged {self._compression} data: {error or type(error).__name__}") from error
         self.position += len(data)
         if self.position > RATIO_FROM and self.position > self._max_ratio * (packed := self._file.tell()):
             raise Damage(
@@ -135,26 +141,3 @@ class StreamBlocks:
                 f" the budget is {self._max_ratio:g} times"
             )
         return data
-
-
-def _unpacked(file: IO[bytes], compression: str) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
-    """A stream of unpacked bytes, and what reading it may raise."""
-    common = (OSError, EOFError, ValueError, MemoryError)
-    if compression == "gzip":
-        import gzip  # noqa: PLC0415  # each only where it is needed
-
-        return gzip.GzipFile(fileobj=file), (*common, zlib.error)  # type: ignore[return-value]
-    if compression == "bzip2":
-        import bz2  # noqa: PLC0415
-
-        return bz2.BZ2File(file), common
-    if compression == "xz":
-        import lzma  # noqa: PLC0415
-
-        return lzma.LZMAFile(file), (*common, lzma.LZMAError)
-    try:
-        import zstandard  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingLibraryError("a .zst archive needs zstandard: pip install 'brinery[formats]'") from error
-    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    return reader, (*common, zstandard.ZstdError)

@@ -27,7 +27,8 @@ class Member(NamedTuple):
             within 64 bits by `storable_time`.
         method: how the bytes are packed; all but "stored" occur in zip files only.
         crc: CRC-32 of the unpacked bytes where the archive gives one.
-        data: the bytes themselves, where only the parent can read them (compressed tar streams).
+        data: the bytes themselves, where only the parent can read them (compressed tar streams); their
+            beginning where it tells that the rest is not wanted.
         local_header: at `offset` stands a zip's local header, whose length only the reader learns; the
             `stored` bytes follow it.
         identity: device and inode of the file, where a link led to it: the reader takes no other.

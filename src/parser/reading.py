@@ -89,6 +89,9 @@ class MemberReader:
         """
         if member.data is not None:
             require_image(member.data[:HEAD], member.key)
+            self._check_size(member)
+            if len(member.data) < member.size:
+                raise ReadError(f"truncated: {len(member.data):,} of {member.size:,} bytes are there")
             return member.data
         try:
             if member.offset or member.local_header:
@@ -156,14 +159,17 @@ class MemberReader:
             head = unpack_head(head, member.method, HEAD)
         if head:  # a bzip2 block can be longer than what was read of it
             require_image(head, member.key)
+        self._check_size(member)
         budget = self._budget
-        if max(member.size, member.stored) > budget.max_bytes:
-            raise ReadError(f"{member.size:,} bytes; the budget of one image is {budget.max_bytes:,}")
         if member.size > RATIO_FROM and member.size > budget.max_ratio * member.stored:
             raise ReadError(
                 f"expands from {member.stored:,} to {member.size:,} bytes;"
                 f" the budget is {budget.max_ratio:g} times"
             )
+
+    def _check_size(self, member: Member) -> None:
+        if max(member.size, member.stored) > self._budget.max_bytes:
+            raise ReadError(f"{member.size:,} bytes; the budget of one image is {self._budget.max_bytes:,}")
 
 
 def archive_state(status: os.stat_result) -> ArchiveState:

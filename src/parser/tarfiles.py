@@ -36,8 +36,9 @@ def list_compressed_tar(
 ) -> Iterator[Entry]:
     """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): members carry their bytes.
 
-    What is no image by its signature is passed over without being held. Where the stream as a whole passes
-    the budget's ratio, the listing ends with an Unreadable.
+    Of what is no image by its signature, and of what passes the budget, they carry the beginning only:
+    whoever reads them says what is wrong. Where the stream as a whole passes the budget's ratio, the listing
+    ends with an Unreadable.
 
     Raises:
         MissingLibraryError: zstd, and the library is not installed.
@@ -53,6 +54,9 @@ def list_compressed_tar(
             except Damage as damage:
                 yield Unreadable(entry.key, TAR_ERROR, f"truncated or damaged: {damage}")
                 return
+        if blocks.left_over is not None:
+            key = place(path, blocks.left_over, prefix)
+            yield NotImage(key, f"bytes behind the end of the {compression} data")
 
 
 def _guarded(walk: TarWalk, blocks: Blocks, path: str, prefix: str) -> Iterator[Entry]:
@@ -64,18 +68,21 @@ def _guarded(walk: TarWalk, blocks: Blocks, path: str, prefix: str) -> Iterator[
         )
 
 
-def _load(blocks: StreamBlocks, member: Member, max_bytes: int) -> Entry:
+def _load(blocks: StreamBlocks, member: Member, max_bytes: int) -> Member:
     head = blocks.read(member.offset, min(HEAD, member.size))
-    try:
-        require_image(head, member.key)
-    except NotAnImage as verdict:
-        return NotImage(member.key, verdict.reason)
-    except DecodeError as error:
-        return Unreadable(member.key, "DecodeError", str(error))
-    if member.size > max_bytes:
-        message = f"{member.size:,} bytes; the budget of one image is {max_bytes:,}"
-        return Unreadable(member.key, "ReadError", message)
+    if len(head) < min(HEAD, member.size):
+        raise Damage(f"{len(head):,} of {member.size:,} bytes")
+    if member.size > max_bytes or not _is_image(head, member.key):
+        return member._replace(data=head)
     data = head + blocks.read(member.offset + len(head), member.size - len(head))
     if len(data) < member.size:
         raise Damage(f"{len(data):,} of {member.size:,} bytes")
     return member._replace(data=data)
+
+
+def _is_image(head: bytes, key: str) -> bool:
+    try:
+        require_image(head, key)
+    except (NotAnImage, DecodeError):
+        return False
+    return True

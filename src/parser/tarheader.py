@@ -8,6 +8,11 @@ __all__ = ["BLOCK", "ZEROS", "is_header", "nanoseconds", "number", "pax_records"
 BLOCK: Final = 512
 ZEROS: Final = bytes(BLOCK)
 _ADLER_BASE: Final = 65521
+_KEYWORDS: Final = frozenset(
+    {b"path", b"linkpath", b"size", b"mtime"}
+    | {b"GNU.sparse." + name for name in (b"name", b"realsize", b"size", b"major", b"minor", b"map")}
+)
+_PIECE: Final = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
 
 
 def is_header(block: bytes) -> bool:
@@ -61,26 +66,39 @@ def stored_name(block: bytes) -> bytes:
     return name
 
 
-def pax_records(data: bytes) -> dict[bytes, bytes]:
-    """The records of a pax extended header: `length keyword=value newline`, length in decimal bytes.
+def pax_records(data: bytes, most: int) -> tuple[dict[bytes, bytes], int]:
+    """The records of a pax extended header that a listing needs, and how many records it has in all.
+
+    A record is `length keyword=value newline`, length in decimal bytes. The pieces of GNU's sparse format
+    0.0, a record each, come together as the map that they are in 0.1.
 
     Raises:
-        ValueError: a record that is not of that form.
+        ValueError: a record that is not of that form, or more than `most` of them.
     """
     records: dict[bytes, bytes] = {}
-    at = 0
+    pieces: list[bytes] = []
+    at = count = 0
     while at < len(data) and data[at]:
+        count += 1
+        if count > most:
+            raise ValueError(f"more than {most:,} pax records")
         space = data.index(b" ", at, at + 21)
         digits = data[at:space]
         if not digits.isdigit():
             raise ValueError("a pax record without a length")
         end = at + int(digits)
-        keyword, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if not equals or end > len(data) or data[end - 1 : end] != b"\n":
+        equals = data.find(b"=", space + 1, end - 1)
+        if equals < 0 or end > len(data) or data[end - 1 : end] != b"\n":
             raise ValueError("a pax record that ends in the wrong place")
-        records[keyword] = value
+        keyword = data[space + 1 : equals]
+        if keyword in _KEYWORDS:
+            records[keyword] = data[equals + 1 : end - 1]
+        elif keyword in _PIECE:
+            pieces.append(data[equals + 1 : end - 1])
         at = end
-    return records
+    if pieces:
+        records[b"GNU.sparse.map"] = b",".join(pieces)
+    return records, count
 
 
 def nanoseconds(text: bytes) -> int:

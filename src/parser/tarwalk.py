@@ -12,7 +12,12 @@ __all__ = ["TAR_ERROR", "TarWalk"]
 
 TAR_ERROR: Final = "TarError"
 
-_MAX_EXTENDED: Final = 1 << 20  # bytes of a long name or of a pax header
+_MAX_EXTENDED: Final = 1 << 20  # bytes of a pax header
+_MAX_NAME: Final = 1 << 16  # bytes; Linux opens no path of more than 4,095
+_MAX_RECORDS: Final = 4096  # of one pax header
+_RECORDS_AN_ENTRY: Final = 64  # pax records, on the whole: reading one takes half a microsecond
+_SPARE_RECORDS: Final = 1 << 16  # beyond those
+_NAMES: Final = frozenset({b"path", b"linkpath", b"GNU.sparse.name"})
 _MAX_SIZE: Final = 1 << 62
 _SECOND: Final = 1_000_000_000
 
@@ -51,6 +56,7 @@ class TarWalk:
         self._position = 0
         self._ended = False
         self._defaults: dict[bytes, bytes] = {}  # of global pax headers
+        self._records = _SPARE_RECORDS  # that may still be read
         self._forget()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -70,6 +76,8 @@ class TarWalk:
                 self._extend(block, kind)
                 continue
             entry = self._entry(block, kind)
+            if self._pax is not self._defaults:
+                self._records = min(self._records + _RECORDS_AN_ENTRY, _SPARE_RECORDS)
             self._forget()
             if entry is not None:
                 yield entry
@@ -89,19 +97,37 @@ class TarWalk:
         self._position += BLOCK
         try:
             size = number(block[124:136])
+            if 0 <= size <= (_MAX_SIZE if self._end is None else self._end - self._position):
+                self._position += _padded(size)
             if not 0 <= size <= _MAX_EXTENDED:
                 raise ValueError(f"an extended header of {size:,} bytes")  # noqa: TRY301  # one way out
             data = self._blocks.read(start + BLOCK, size)
-            self._position += _padded(size)
             if kind == b"L":
-                self._name = data.partition(b"\0")[0]
-            elif kind == b"g":
-                self._defaults = {**self._defaults, **pax_records(data)}
-                self._pax = {**self._defaults, **self._pax}
-            elif kind != b"K":  # a long link name is of no use here
-                self._pax = {**self._pax, **pax_records(data)}
+                self._name = _name(data.partition(b"\0")[0])
+            elif kind == b"K":
+                pass  # a long link name is of no use here
+            else:
+                records = self._read_records(data)
+                if kind == b"g":
+                    self._defaults = {**self._defaults, **records}
+                    self._pax = {**self._defaults, **self._pax}
+                elif records:
+                    self._pax = {**self._pax, **records}
         except ValueError as error:
             self._spoiled = str(error)
+
+    def _read_records(self, data: bytes) -> dict[bytes, bytes]:
+        """Those of a pax header that a listing needs: there are six, however many it has and follow."""
+        if self._records <= 0:
+            most = f"{_RECORDS_AN_ENTRY} an entry and {_SPARE_RECORDS:,} more"
+            raise ValueError(f"too many pax records: the budget is {most}")
+        self._records -= _MAX_RECORDS  # where it is damaged
+        records, count = pax_records(data, _MAX_RECORDS)
+        self._records += _MAX_RECORDS - count
+        if len(data) > _MAX_NAME:
+            for keyword in _NAMES & records.keys():
+                _name(records[keyword])
+        return records
 
     def _entry(self, block: bytes, kind: bytes) -> Entry | None:
         start = self._position
@@ -185,18 +211,20 @@ class TarWalk:
         """Go to the next block with a tar's magic and a good checksum, or end."""
         while True:
             chunk = self._blocks.read(position, CHUNK)
-            at = chunk.find(b"ustar")
-            while at >= 0:
-                start = at - 257
-                block = chunk[start : start + BLOCK] if start >= 0 and not start % BLOCK else b""
-                if len(block) == BLOCK and is_header(block):
+            for start in range(0, len(chunk) - BLOCK + 1, BLOCK) if b"ustar" in chunk else ():
+                if chunk[start + 257 : start + 262] == b"ustar" and is_header(chunk[start : start + BLOCK]):
                     self._position = position + start
                     return
-                at = chunk.find(b"ustar", at + 1)
             if len(chunk) < CHUNK:
                 self._ended = True
                 return
             position += CHUNK
+
+
+def _name(name: bytes) -> bytes:
+    if len(name) > _MAX_NAME:
+        raise ValueError(f"a name of {len(name):,} bytes")
+    return name
 
 
 def _padded(size: int) -> int:

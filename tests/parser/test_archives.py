@@ -104,6 +104,13 @@ def test_a_source_that_is_missing_is_a_usage_error(tmp_path):
         (b"\xfd7zXZ\0 and nothing more", "damaged xz"),
         (b"\x28\xb5\x2f\xfd and nothing more", "damaged zstd"),
         (encoded(smooth(9, 9), "JPEG"), "single image"),
+        (b"\x04\x22\x4d\x18 and more", r"lz4 data, .*unpack it \(lz4 -d\)"),
+        (b"LZIP\1 and more", "lzip data"),
+        (b"\x1f\x9d\x90 and more", "compress data"),
+        (b"7z\xbc\xaf\x27\x1c and more", r"7z archive, .*unpack it \(7z x\)"),
+        (b"Rar!\x1a\x07\1\0 and more", "rar archive"),
+        (b"070701 and more", "cpio archive"),
+        (b"\x5d\0\0\x80\0" + b"\xff" * 8 + b" and more", "LZMA data"),
     ],
 )
 def test_what_is_no_archive_is_refused_at_once_with_advice(tmp_path, content, says):

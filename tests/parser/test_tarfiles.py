@@ -3,13 +3,17 @@
 import io
 import os
 import tarfile
+import time
+import tracemalloc
 
 import pytest
 
-from brinery.errors import ArchiveError
+from brinery.errors import ArchiveError, DecodeError, ReadError
 from brinery.parser.archives import list_archives
 from brinery.parser.members import Member
 from brinery.parser.options import ReadBudget
+from brinery.parser.reading import MemberReader
+from brinery.parser.signature import NotAnImage
 
 from .samples import JPEG_LIKE, contents, listed, members, not_images, unreadable
 
@@ -259,14 +263,27 @@ def test_pax_times_too(write, text, mtime_ns):
 
 
 @pytest.mark.parametrize("mode", [mode for mode in COMPRESSIONS.values() if mode != "w"])
-def test_compressed_tars_give_images_with_their_bytes_and_nothing_else(write, mode):
+def test_compressed_tars_give_the_bytes_of_images_and_the_beginning_of_everything_else(write, mode):
     picture = JPEG_LIKE * 9000
     files = [("notes.txt", b"text " * 99999), ("a.jpg", picture), ("empty.png", b""), ("b", JPEG_LIKE)]
     text, first, broken, second = listed(write(tar(files, mode=mode)))
-    assert (text.key, text.reason) == ("notes.txt", "text or unknown data")
+    assert (text.key, text.size, text.data) == ("notes.txt", 5 * 99999, (b"text " * 103)[:512])
     assert (first.key, first.data, first.size) == ("a.jpg", picture, len(picture))
-    assert (broken.key, broken.error) == ("empty.png", "DecodeError")
+    assert (broken.key, broken.data) == ("empty.png", b"")
     assert second.data == JPEG_LIKE
+
+
+@pytest.mark.parametrize("mode", COMPRESSIONS.values(), ids=COMPRESSIONS)
+def test_what_is_no_image_is_refused_alike_from_plain_and_compressed_tars(write, mode):
+    files = [("a.txt", b"text " * 999), ("b.png", b"no image " * 999), ("c.jpg", JPEG_LIKE * 999)]
+    text, false, large = list_archives([write(tar(files, mode=mode))])
+    with MemberReader(ReadBudget(max_bytes=9000)) as reader:
+        with pytest.raises(NotAnImage, match="text or unknown data"):
+            reader.read(text)
+        with pytest.raises(DecodeError, match=r"named \.png, but holds no image"):
+            reader.read(false)
+        with pytest.raises(ReadError, match=r"bytes; the budget of one image is 9,000"):
+            reader.read(large)
 
 
 @pytest.mark.parametrize("mode", [mode for mode in COMPRESSIONS.values() if mode != "w"])
@@ -313,21 +330,87 @@ def test_the_members_of_a_tar_inside_a_cut_off_one_are_not_taken_for_its_own(wri
     assert members(entries) == []
 
 
-def test_a_member_too_large_for_the_parent_is_refused(write):
+def test_a_member_past_the_budget_of_one_image_is_not_held(write):
     path = write(tar([("a.jpg", JPEG_LIKE * 99), ("b.jpg", JPEG_LIKE)], mode="w:gz"))
     large, small = list_archives([path], ReadBudget(max_bytes=1000))
-    assert "the budget of one image is 1,000" in large.message
-    assert small.data == JPEG_LIKE
+    assert len(large.data) == 512
+    with MemberReader(ReadBudget(max_bytes=1000)) as reader:
+        with pytest.raises(ReadError, match="the budget of one image is 1,000"):
+            reader.read(large)
+        assert reader.read(small) == JPEG_LIKE
 
 
 @pytest.mark.parametrize("mode", ["w:bz2", "w:xz"])
 def test_a_stream_that_expands_without_end_is_given_up(write, mode):
     path = write(tar([("a.jpg", JPEG_LIKE), ("zeros", bytes(30 << 20)), ("b.jpg", JPEG_LIKE)], mode=mode))
     entries = list(list_archives([path]))
-    assert [entry.key for entry in members(entries)] == ["a.jpg"]
+    assert [entry.key for entry in members(entries)] == ["a.jpg", "zeros"]
     (given_up,) = unreadable(entries)
     assert "the budget is 1100 times" in given_up.message
-    assert len(members(list(list_archives([path], ReadBudget(max_ratio=1e6))))) == 2
+    assert len(members(list(list_archives([path], ReadBudget(max_ratio=1e6))))) == 3
+
+
+def pax_header(kind, records):
+    """An extended header of these bytes, with its blocks."""
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = kind, len(records)
+    return info.tobuf(tarfile.USTAR_FORMAT) + records + bytes(-len(records) % 512)
+
+
+@pytest.mark.parametrize("kind", [b"g", b"x"])
+def test_extended_headers_cost_what_their_bytes_cost_and_leave_nothing(write, kind):
+    records = b"".join(b"%d %05x=\n" % (10, number) for number in range(3000))
+    one = pax_header(kind, records)
+    path = write(one * 400 + tar([("a.jpg", JPEG_LIKE), ("b.jpg", JPEG_LIKE)]))
+    tracemalloc.start()
+    refused, read = listed(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20
+    assert (refused.key, refused.message) == (
+        "a.jpg",
+        "its extended header is damaged: too many pax records: the budget is 64 an entry and 65,536 more",
+    )
+    assert read.key == "b.jpg"
+
+
+def test_a_pax_header_for_every_entry_is_what_many_tars_have(write):
+    names = [f"{'long/' * 30}{number}.jpg" for number in range(2000)]
+    comment = {"comment": "so and so", **{f"SCHILY.xattr.user.{n}": "value" for n in range(40)}}
+    entries = []
+    for name in names:
+        info = tarfile.TarInfo(name)
+        info.pax_headers = comment
+        entries.append((info, JPEG_LIKE))
+    assert [entry.key for entry in listed(write(tar(entries)))] == names
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (pax_header(b"x", b"6 a=b\n" * 5000), "more than 4,096 pax records"),
+        (pax_header(b"x", b"70010 path=" + b"n" * 69_998 + b"\n"), "a name of 69,998 bytes"),
+        (pax_header(b"L", b"n" * 70_000), "a name of 70,000 bytes"),
+        (pax_header(b"x", b"comment" * 200_000), "an extended header of 1,400,000 bytes"),
+    ],
+    ids=["records", "path", "long name", "bytes"],
+)
+def test_an_extended_header_past_its_bounds_costs_its_entry(write, header, says):
+    refused, read = listed(write(header + tar([("a.jpg", JPEG_LIKE), ("b.jpg", JPEG_LIKE)])))
+    assert refused.message == f"its extended header is damaged: {says}"
+    assert read.key == "b.jpg"
+
+
+def test_a_lost_place_is_found_again_in_no_time(write):
+    """What looks like the magic of a header, in millions, between a damaged one and the next."""
+    noise = b"ustar" * (30 << 18)
+    data = bytearray(tar([("a.jpg", JPEG_LIKE + noise), ("b.jpg", JPEG_LIKE)], kind="ustar"))
+    data[0] ^= 1
+    path = write(data)
+    began = time.process_time()
+    lost, found = listed(path)
+    assert time.process_time() - began < 2
+    assert (lost.key, found.key) == ("a.tar@0", "b.jpg")
 
 
 def test_zstd_streams_of_several_frames(write):
