@@ -184,7 +184,7 @@ def _kind(path: str, given: str) -> str:
             if head.startswith(_ZIPS):
                 find_directory(descriptor, shown)
                 return "zip"
-            if not _begins_stream(head) and not _begins_tar(head) and holds_zip(descriptor):
+            if compression_of(head) is None and not _begins_tar(head) and holds_zip(descriptor):
                 return "zip"
         finally:
             os.close(descriptor)
@@ -213,10 +213,6 @@ def _kind(path: str, given: str) -> str:
         )
     what = describe(head)
     raise ArchiveError(f"{shown} is no archive that brinery reads ({what}): name a folder, a tar or a zip")
-
-
-def _begins_stream(head: bytes) -> bool:
-    return any(head.startswith(magic) for magic, _ in _COMPRESSIONS)
 
 
 def _check_compressed(path: str, compression: str, shown: str) -> None:
