@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ..errors import DecodeError
 from .exif import oriented
+from .formats import ADVICE
 from .jpeg import JpegHeader, read_header
 from .options import DecodeOptions
 from .pixels import Decoded, check_pixels
 from .scratch import Scratch
-from .signature import HEAD, JPEG, KNOWN_WITHOUT_DECODER, describe, sniff
+from .signature import HEAD, JPEG, describe, sniff_whole
 from .stored import Stored
 
 __all__ = ["decode"]
@@ -44,11 +45,11 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
             raise
         except Exception as error:
             raise DecodeError(_one_line(error)) from error
-    kind = sniff(data[:HEAD])
+    kind = sniff_whole(data)
     if kind is None:
         raise DecodeError(f"no image: {describe(data[:HEAD])}")
-    if kind in KNOWN_WITHOUT_DECODER:
-        raise DecodeError(f"{kind} images have no decoder here: convert them to PNG or JPEG first")
+    if kind in ADVICE:
+        raise DecodeError(ADVICE[kind])
     return _checked_frames(data, kind, options)
 
 

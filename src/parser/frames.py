@@ -5,6 +5,7 @@ from typing import Final
 
 from ..errors import DecodeError
 from .exif import oriented
+from .icons import ICONS, largest
 from .modes import to_mode
 from .options import DecodeOptions
 from .pillow_source import PillowSource
@@ -45,6 +46,8 @@ def open_source(data: bytes, kind: str, options: DecodeOptions) -> Source:
         return PnmSource(data, options)
     if kind == "TIFF":
         return TiffSource(data, options)
+    if kind in ICONS:
+        data, kind = largest(data, kind)
     return PillowSource(data, kind, options)
 
 

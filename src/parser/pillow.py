@@ -6,34 +6,44 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, cast
 
-from PIL import ImageFile
+from PIL import Image
 
+from .icons import open_icon
 from .pixels import check_pixels
+from .rare import check_rare
 
 __all__ = ["ANIMATED", "load", "open_image"]
 
 _READERS: Final = {
     "AVIF": ("AvifImagePlugin", "AvifImageFile"),
     "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "DCX": ("DcxImagePlugin", "DcxImageFile"),
     "DDS": ("DdsImagePlugin", "DdsImageFile"),
+    "FLI": ("FliImagePlugin", "FliImageFile"),
+    "FTEX": ("FtexImagePlugin", "FtexImageFile"),
     "GIF": ("GifImagePlugin", "GifImageFile"),
-    "ICO": ("IcoImagePlugin", "IcoImageFile"),
+    "ICNS": ("IcnsImagePlugin", "IcnsImageFile"),
     "JPEG": ("JpegImagePlugin", "JpegImageFile"),
     "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "MSP": ("MspImagePlugin", "MspImageFile"),
     "PCX": ("PcxImagePlugin", "PcxImageFile"),
     "PNG": ("PngImagePlugin", "PngImageFile"),
     "PSD": ("PsdImagePlugin", "PsdImageFile"),
     "QOI": ("QoiImagePlugin", "QoiImageFile"),
     "SGI": ("SgiImagePlugin", "SgiImageFile"),
+    "SPIDER": ("SpiderImagePlugin", "SpiderImageFile"),
     "SUN": ("SunImagePlugin", "SunImageFile"),
+    "TGA": ("TgaImagePlugin", "TgaImageFile"),
     "WEBP": ("WebPImagePlugin", "WebPImageFile"),
+    "XBM": ("XbmImagePlugin", "XbmImageFile"),
+    "XPM": ("XpmImagePlugin", "XpmImageFile"),
 }
 
-ANIMATED: Final = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
-"""Formats whose frames are counted. An MPO counts as its first JPEG, a PSD as its composite."""
+ANIMATED: Final = frozenset({"AVIF", "DCX", "FLI", "GIF", "PNG", "SPIDER", "WEBP"})
+"""Formats whose frames or pages are counted. An MPO counts as its first JPEG, a PSD as its composite."""
 
 
-def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
+def open_image(data: bytes, kind: str, max_pixels: int) -> Image.Image:
     """Open an image with the one reader of its format; its pixels are not decoded.
 
     The reader is called itself, not through `Image.open`: so Pillow's own limit, a process global that
@@ -43,18 +53,18 @@ def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
         DecodeError: more pixels than the budget.
         Exception: whatever Pillow raises for a damaged header.
     """
+    check_rare(data, kind)
     # These two allocate before Pillow says how large they are.
     if kind == "WEBP":
         check_pixels(*_webp_size(data), max_pixels)
     elif kind == "ICO":
-        for at in range(6, min(6 + 16 * int.from_bytes(data[4:6], "little"), len(data) - 15), 16):
-            check_pixels(*_icon_size(data, int.from_bytes(data[at + 12 : at + 16], "little")), max_pixels)
-    image = cast("ImageFile.ImageFile", _reader(kind)(io.BytesIO(data)))
+        return open_icon(data, max_pixels)
+    image = cast("Image.Image", _reader(kind)(io.BytesIO(data)))
     check_pixels(*image.size, max_pixels)
     return image
 
 
-def load(image: ImageFile.ImageFile, *, salvage: bool) -> bool:
+def load(image: Image.Image, *, salvage: bool) -> bool:
     """Decode an opened image; whether it is damaged, and holds what it still gives."""
     try:
         image.load()
@@ -62,7 +72,7 @@ def load(image: ImageFile.ImageFile, *, salvage: bool) -> bool:
         if not salvage:
             raise
         # What was decoded before the damage stays in the image: without tiles, nothing is left to load.
-        image.tile = []
+        image.tile = []  # type: ignore[attr-defined]
         return True
     return False
 
@@ -85,12 +95,3 @@ def _webp_size(data: bytes) -> tuple[int, int]:
         bits = int.from_bytes(data[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-
-
-def _icon_size(data: bytes, at: int) -> tuple[int, int]:
-    """Width and height of the image at an offset of an icon file, a PNG or a BMP without its first header."""
-    if data[at : at + 8] == b"\x89PNG\r\n\x1a\n":
-        return int.from_bytes(data[at + 16 : at + 20], "big"), int.from_bytes(data[at + 20 : at + 24], "big")
-    width = int.from_bytes(data[at + 4 : at + 8], "little", signed=True)
-    height = int.from_bytes(data[at + 8 : at + 12], "little", signed=True)
-    return abs(width), abs(height) // 2  # its mask stands below it

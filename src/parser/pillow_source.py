@@ -8,6 +8,7 @@ from .fidelity import check_fidelity, sample_bits
 from .modes import image_pixels
 from .options import DecodeOptions
 from .pillow import ANIMATED, load, open_image
+from .rare import check_later_frames
 from .stored import Stored
 
 __all__ = ["PillowSource"]
@@ -39,6 +40,7 @@ class PillowSource:
 
     def seek(self, frame: int) -> tuple[int, int]:
         """Go to a frame; return its width and height."""
+        check_later_frames(self._data, self._kind)
         self._image.seek(frame)
         return self._image.size
 

@@ -12,7 +12,7 @@ from ..errors import ArchiveError, ReadError
 from .members import Member
 from .names import shown_path
 from .options import RATIO_FROM, ReadBudget
-from .signature import HEAD, JPEG, require_image
+from .signature import HEAD, JPEG, TAIL, require_image
 from .unpacking import unpack, unpack_head
 
 __all__ = ["ArchiveState", "MemberReader", "archive_state"]
@@ -88,7 +88,8 @@ class MemberReader:
             ArchiveError: the archive is not the one that was listed any more.
         """
         if member.data is not None:
-            require_image(member.data[:HEAD], member.key)
+            tail = member.data[-TAIL:] if len(member.data) == member.size else None
+            require_image(member.data[:HEAD], member.key, tail)
             self._check_size(member)
             if len(member.data) < member.size:
                 raise ReadError(f"truncated: {len(member.data):,} of {member.size:,} bytes are there")
@@ -115,7 +116,7 @@ class MemberReader:
         except (ValueError, OverflowError) as error:  # a NUL in a path, an offset past what files can have
             raise ReadError(f"cannot be read: {error}") from error
         if not data.startswith(JPEG):
-            require_image(data[:HEAD], member.key)
+            require_image(data[:HEAD], member.key, data[-TAIL:])
         return data
 
     def _read_file(self, descriptor: int, member: Member) -> bytes:
@@ -148,7 +149,7 @@ class MemberReader:
             raise ReadError("damaged: its CRC-32 is not the archive's")
         if len(data) != size:
             raise ReadError(f"damaged: {len(data):,} bytes, listed with {size:,}")
-        require_image(data[:HEAD], member.key)
+        require_image(data[:HEAD], member.key, data[-TAIL:])
         return data
 
     def _look(self, descriptor: int, member: Member, offset: int) -> None:
