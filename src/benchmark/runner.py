@@ -334,7 +334,7 @@ class _Bench:
         return replace(result, warnings=(*self._warnings, *run_warnings(result)))
 
     def _cells(self) -> tuple[CellResult, ...]:
-        return cell_results(self._ledger, self._options.seed, self._usable)
+        return cell_results(self._ledger, self._usable)
 
     def _noise(self) -> Noise:
         uses = [use for cell in self._cells() for s in cell.samples if (use := s.machine) is not None]

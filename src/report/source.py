@@ -1,12 +1,11 @@
 """What a report is made of: a bench's result, a dataset, or a comparison, told apart by what they hold."""
 
-import json
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
 from ..benchmark.compare.compare import Comparison, compare_results
-from ..benchmark.result.file import read_result
+from ..benchmark.result.file import read_document, read_result
 from ..benchmark.result.result import BenchResult
 from ..engine.options import PathLike
 from ..engine.schema import MANIFEST_NAME
@@ -39,7 +38,7 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
         if not (place / MANIFEST_NAME).is_file() and (place / "result.json").is_file():
             return read_result(place / "result.json")
         return read_conversion(place)
-    document = _json(place)
+    document = read_document(place)
     if document.get("schema") == COMPARE_SCHEMA:
         return read_comparison(document, str(path))
     return read_result(place)
@@ -53,15 +52,3 @@ def _compared(a: PathLike, b: PathLike) -> Comparison:
         return compare_results(read_result(a), read_result(b), names=(str(a), str(b)))
     except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DatasetError(f"{a} or {b} is damaged: {error}") from error
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is no JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise DatasetError(f"{path} is no result of brinery bench and no comparison")
-    return document

@@ -67,7 +67,7 @@ def result(cells, ops=("dump", "load", "map"), usable=2.0):
         noise=Noise(0.1, 0.2, 0.01),
         sampler=SamplerInfo(1000, 1, 1, 1, ("t_ns",), ((1,),)),
         warnings=(),
-        cells=cell_results(ledger, 0, usable),
+        cells=cell_results(ledger, usable),
     )  # fmt: skip
 
 

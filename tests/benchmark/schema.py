@@ -11,6 +11,15 @@ from brinery.benchmark.result.result import SCHEMA, BenchResult
 
 PATH = Path(__file__).parents[2] / "docs" / "bench-result.schema.json"
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+EARLIER = {
+    "Stats": {
+        "bootstrap_seed": {
+            "type": "integer",
+            "deprecated": True,
+            "description": "In results of 0.1.0 alone, whose intervals of the median come from resampling.",
+        }
+    }
+}
 COMMENT = (
     "Units stand in the names. What the system did not tell is null, never 0. Results of earlier versions "
     "lack what is not required."
@@ -39,6 +48,7 @@ def of_class(kind, definitions):
         properties[field.name] = of_type(hints[field.name], definitions)
         if field.name in about:
             properties[field.name]["description"] = about[field.name]
+    properties |= EARLIER.get(kind.__name__, {})
     required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
     return {
         "type": "object",

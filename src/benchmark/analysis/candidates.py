@@ -96,7 +96,7 @@ class Field:
             if cell.valid
             and cell.protocol not in BASELINES
             and cell.workers <= self._most
-            and round_times(cell)
+            and round_times(cell.samples)
         ]
 
     def condition(self, *ops: str) -> Condition:
@@ -155,7 +155,7 @@ class Field:
         self, label: str, op: str, weight: float, condition: Condition, memory: int | None
     ) -> Term | None:
         options = tuple(
-            Option(cell.workers, round_times(cell))
+            Option(cell.workers, round_times(cell.samples))
             for cell in self._cells
             if (cell.protocol, cell.op) == (label, op)
             and condition.admits(cell)

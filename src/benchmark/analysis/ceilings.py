@@ -79,7 +79,7 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         usable: CPUs that the process may use.
     """
     split, stats, workers = cell.split, cell.stats, cell.workers
-    good = [sample for sample in cell.samples if sample.valid and sample.images]
+    good = cell.counting
     if split is None or stats is None or not good:
         return None
     uses = [sample.machine for sample in good if sample.machine is not None]
@@ -133,8 +133,7 @@ def _cpu_ns(cell: CellResult | None) -> float | None:
         return None
     costs = [
         sum(worker.user_ns + worker.system_ns for worker in sample.workers) / sample.images
-        for sample in cell.samples
-        if sample.valid and sample.images
+        for sample in cell.counting
     ]
     return median(costs) if costs else None
 

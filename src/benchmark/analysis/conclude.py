@@ -69,7 +69,7 @@ def scaling_of(
 
 def _fit(cells: dict[int, CellResult], usable_cpus: float) -> ScalingFit | None:
     """Return the curve of images/s; None without scipy, or where nothing is valid."""
-    times = {workers: round_times(cell) for workers, cell in cells.items() if cell.valid}
+    times = {workers: round_times(cell.samples) for workers, cell in cells.items() if cell.valid}
     rounds = max((max(found, default=-1) for found in times.values()), default=-1) + 1
     throughput = {
         workers: [1e9 / found[number] if number in found else math.nan for number in range(rounds)]

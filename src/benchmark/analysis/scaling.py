@@ -29,7 +29,7 @@ from ..result.estimates import (
     ScalingPoint,
     TriedCurve,
 )
-from .curves import FREE, Blocks, Floats, Rounds, fit, fit_within_bounds, log_curve
+from .curves import FITTED, Blocks, Floats, Rounds, fit, log_curve
 from .statistics import FEWEST_ROUNDS, log_mean, student_quantile
 
 __all__ = [
@@ -53,8 +53,8 @@ def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -
     """Choose and fit the curve of throughput over workers.
 
     What is tried depends on the number of distinct N within the usable CPUs: up to 2 nothing (the points
-    carry ratios and Karp-Flatt), 3 linear and Amdahl, 4 or 5 also the USL, 6 and more also the saturating
-    curve. Intervals take five rounds or more.
+    carry ratios and Karp-Flatt), 3 linear and Amdahl, from 4 on also the USL. Intervals take five rounds or
+    more.
 
     Args:
         throughput: for each number of workers its round medians in the order of rounds, in any unit of work
@@ -73,12 +73,12 @@ def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -
     if not models:
         return ScalingFit(points, distinct, rounds)
     blocks = Blocks.of(table)
-    tried = _tried(blocks, models if distinct < 6 else (*models, "saturating"))
+    tried = _tried(blocks, models)
     if not tried:
         return ScalingFit(points, distinct, rounds)
     (best, theta), *_ = tried
     model = best.model
-    curve = _Curve.of(blocks, model, theta, "saturating" if model == "saturating" else models[-1])
+    curve = _Curve.of(blocks, theta, models[-1])
     return ScalingFit(
         points,
         distinct,
@@ -119,13 +119,13 @@ def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[TriedCurve, Fl
     count = blocks.freedom
     found = []
     for model in models:
-        size = len(FREE[model]) + 2  # with ln gamma and the noise
-        theta = fit_within_bounds(model, blocks.points) if count > size + 1 else None
-        if theta is None:
+        size = FITTED[model] + 1  # with the noise
+        if count <= size + 1:
             continue
-        mean_square = blocks.squares(model, theta) / count + _CLOCK**2
+        theta = fit(model, blocks.points)
+        mean_square = blocks.squares(theta) / count + _CLOCK**2
         aicc = count * math.log(mean_square) + 2 * size + 2 * size * (size + 1) / (count - size - 1)
-        distance = np.abs(blocks.points.logs - log_curve(model, theta, blocks.points.workers)[0]).max()
+        distance = np.abs(blocks.points.logs - log_curve(theta, blocks.points.workers)[0]).max()
         found.append((model, aicc, math.expm1(distance), theta))
     least = min((aicc for _, aicc, _, _ in found), default=0.0)
     total = sum(math.exp((least - aicc) / 2) for _, aicc, _, _ in found)
@@ -142,34 +142,30 @@ class _Curve:
 
     Attributes:
         blocks: the data.
-        model: the chosen curve.
-        theta: its parameters, alpha and beta not negative.
-        columns: which parameters the widest curve of its family has.
+        theta: the chosen curve's parameters, alpha and beta not negative.
+        count: how many parameters the widest curve has that may be fitted.
         free: these fitted, bounds set aside.
-        covariance: of `free`.
+        covariance: of `free`, shape (3, 3).
         reach: Student's quantile; None for too few rounds.
     """
 
     blocks: Blocks
-    model: Model
     theta: Floats
-    columns: list[int]
+    count: int
     free: Floats
     covariance: Floats
     reach: float | None
 
     @classmethod
-    def of(cls, blocks: Blocks, model: Model, theta: Floats, widest: Model) -> "_Curve":
-        """Take the chosen curve; `widest` is the widest of its family that may be fitted."""
-        columns = [0, *FREE[widest]]
-        wider = fit(widest, blocks.points)
-        free = theta if wider is None else wider
-        covariance = np.zeros((theta.size, theta.size))
+    def of(cls, blocks: Blocks, theta: Floats, widest: Model) -> "_Curve":
+        """Take the chosen curve; `widest` is the widest that may be fitted."""
+        count, free = FITTED[widest], fit(widest, blocks.points, bounded=False)
+        covariance = np.zeros((3, 3))
         rounds = blocks.effects.size
         if rounds < FEWEST_ROUNDS:
-            return cls(blocks, model, theta, columns, free, covariance, None)
-        covariance[np.ix_(columns, columns)] = blocks.covariance(widest, free, columns)
-        return cls(blocks, model, theta, columns, free, covariance, student_quantile(rounds - 1))
+            return cls(blocks, theta, count, free, covariance, None)
+        covariance[:count, :count] = blocks.covariance(free, count)
+        return cls(blocks, theta, count, free, covariance, student_quantile(rounds - 1))
 
     @property
     def farthest(self) -> float:
@@ -177,18 +173,12 @@ class _Curve:
 
     @property
     def superlinear(self) -> bool:
-        return (
-            self.model != "saturating"
-            and self.reach is not None
-            and bool(self.free[1] + self.reach * math.sqrt(self.covariance[1, 1]) < 0)
-        )
+        return self.reach is not None and bool(self.free[1] + self.reach * self._error(1) < 0)
 
     def parameters(self) -> tuple[Parameter, ...]:
-        found = [Parameter("gamma", self._log_estimate(0))]
-        if self.model == "saturating":
-            return (*found, Parameter("saturation", self._log_estimate(1)))
+        found = [Parameter("gamma", self._gamma())]
         for name, index in (("alpha", 1), ("beta", 2)):
-            value, error = float(self.theta[index]), math.sqrt(self.covariance[index, index])
+            value, error = float(self.theta[index]), self._error(index)
             if self.reach is None or error == 0:
                 estimate = Estimate(value)
             else:
@@ -198,19 +188,13 @@ class _Curve:
         return tuple(found)
 
     def peak(self) -> Peak:
-        """Return where the curve ends: N* = sqrt((1 - alpha) / beta), at least 1, or the saturation."""
-        if self.model == "saturating":
-            corner, ceiling = self._log_estimate(1), self._log_estimate(0, 1)
-        elif self.theta[2] > 0:
-            corner = self._optimum()
-            ceiling = self._at(np.array([corner.value]))[0]
-        else:
+        """Return where the curve ends: N* = sqrt((1 - alpha) / beta), at least 1."""
+        if self.theta[2] <= 0 or (top := self._optimum()).value > self.farthest:
             return Peak(None, None, beyond_data=True)
-        if corner.value > self.farthest:
-            return Peak(None, None, beyond_data=True)
-        if corner.high is not None and corner.high > self.farthest:
-            corner = Estimate(corner.value, corner.low)
-        return Peak(corner, ceiling, beyond_data=False)
+        ceiling = self._at(np.array([top.value]))[0]
+        if top.high is not None and top.high > self.farthest:
+            top = Estimate(top.value, top.low)
+        return Peak(top, ceiling, beyond_data=False)
 
     def band(self) -> tuple[BandPoint, ...]:
         """Return the curve with its band, dense enough to draw."""
@@ -218,24 +202,27 @@ class _Curve:
         grid = np.union1d(np.geomspace(least, most, _GRID), self.blocks.points.workers)
         return tuple(BandPoint(*pair) for pair in zip(grid.tolist(), self._at(grid), strict=True))
 
+    def _error(self, index: int) -> float:
+        """Return a parameter's standard error."""
+        return math.sqrt(self.covariance[index, index])
+
     def _at(self, workers: Floats) -> list[Estimate]:
         """Return the curve with its pointwise interval, to first order in its parameters."""
-        logs, slopes = log_curve(self.model, self.theta, workers)
+        logs, slopes = log_curve(self.theta, workers)
         if self.reach is None:
             return [Estimate(math.exp(log)) for log in logs.tolist()]
-        slopes = slopes[:, self.columns]
-        covariance = self.blocks.covariance(self.model, self.theta, self.columns)
+        slopes = slopes[:, : self.count]
+        covariance = self.blocks.covariance(self.theta, self.count)
         errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes))
         pairs = zip(logs.tolist(), (self.reach * errors).tolist(), strict=True)
         return [_exponential(log, log - reach, log + reach) for log, reach in pairs]
 
-    def _log_estimate(self, *indices: int) -> Estimate:
-        """Return exp of a sum of parameters."""
-        chosen = list(indices)
-        value, centre = float(self.theta[chosen].sum()), float(self.free[chosen].sum())
+    def _gamma(self) -> Estimate:
+        """Return the throughput of one worker."""
+        value, centre = float(self.theta[0]), float(self.free[0])
         if self.reach is None:
             return Estimate(math.exp(value))
-        reach = self.reach * math.sqrt(self.covariance[np.ix_(chosen, chosen)].sum())
+        reach = self.reach * self._error(0)
         return _exponential(value, min(centre - reach, value), max(centre + reach, value))
 
     def _optimum(self) -> Estimate:

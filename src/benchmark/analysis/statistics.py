@@ -1,12 +1,14 @@
 """How sure a number is, and whether two numbers differ.
 
 The round is the unit: samples within one share its weather. Times vary by factors, so ratios and their
-intervals are taken in logarithms: a ratio is that of geometric means. All intervals are at 95 %, and fewer
-than five rounds have none: even the whole range of four holds the median in 87 % only.
+intervals are taken in logarithms: a ratio is that of geometric means. Fewer than five rounds have no
+interval: even the whole range of four holds the median in 87 % only.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +28,7 @@ __all__ = [
     "median_interval",
     "noise_floor",
     "paired_ratio",
+    "scipy",
     "student_quantile",
     "unpaired_ratio",
 ]
@@ -37,18 +40,31 @@ FEWEST_ROUNDS = 5
 SMALLEST_CHANGE = 0.03
 FALSE_DISCOVERIES = 0.05
 
-_RESAMPLES = 2000
+_COVERAGE = 0.95
 _SMALLEST_ERROR = 1e-9  # a standard error in ln time; below it is only rounding
 _NS_PER_HOUR = 3.6e12
 
 
+def scipy(part: str) -> Any:
+    """Import a part of scipy, such as "stats".
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    try:
+        return import_module(f"scipy.{part}")
+    except ImportError as error:
+        raise MissingLibraryError("statistics need scipy: pip install 'brinery[bench]'") from error
+
+
+@cache
 def student_quantile(degrees: float) -> float:
     """Return how many standard errors Student's t interval at 95 % reaches to either side.
 
     Raises:
         MissingLibraryError: scipy is not installed.
     """
-    return float(_special().stdtrit(degrees, 0.975))
+    return float(scipy("stats").t.ppf(0.975, degrees))
 
 
 def log_mean(logs: Floats) -> Estimate:
@@ -64,38 +80,24 @@ def log_mean(logs: Floats) -> Estimate:
     return Estimate(math.exp(mean), math.exp(mean - reach), math.exp(mean + reach))
 
 
-def median_interval(
-    rounds: Sequence[Sequence[float]], generator: np.random.Generator, resamples: int = _RESAMPLES
-) -> Estimate:
-    """Return the median of round medians with its hierarchical bootstrap interval.
+def median_interval(rounds: Sequence[float]) -> tuple[float, float, float] | None:
+    """Return the ends of the median's interval, and how often such an interval holds the median.
 
-    Rounds are drawn with replacement, then samples within each. Plain percentiles are too narrow for few
-    rounds (87 % for the median of seven), so they are taken farther out, at the normal probability of
-    sqrt(n / (n-1)) t: Hesterberg, "What teachers should know about the bootstrap", The American Statistician
-    2015. For seven rounds of one sample that is their range, which holds the median in 98 %.
+    The ends are order statistics, the k-th value from either side. Whatever the distribution, they miss the
+    median only where fewer than k of the n rounds lie to one side of it, so they hold it with probability
+    1 - 2 sum over i < k of C(n, i) / 2^n. k is the largest for which that is 95 % or more, otherwise 1: five
+    rounds reach 93.8 %, six 96.9 %, seven 98.4 %. David & Nagaraja, "Order Statistics", Wiley 2003, 7.1.
 
     Args:
-        rounds: the samples of each round, at least one in at least one round; empty rounds are left out.
-        generator: of the resampling.
-        resamples: how many.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
+        rounds: one value a round, NaN excluded; fewer than five have no interval.
     """
-    kept = [np.asarray(samples, dtype=np.float64) for samples in rounds if len(samples)]
-    count = len(kept)
-    middle = float(np.median([np.median(samples) for samples in kept]))
+    ordered, count = sorted(rounds), len(rounds)
     if count < FEWEST_ROUNDS:
-        return Estimate(middle)
-    picks = generator.integers(count, size=(resamples, count))
-    medians = np.empty(picks.shape)
-    for number, samples in enumerate(kept):
-        here = picks == number
-        drawn = generator.integers(samples.size, size=(int(here.sum()), samples.size))
-        medians[here] = np.median(samples[drawn], axis=1)
-    tail = float(_special().ndtr(-math.sqrt(count / (count - 1)) * student_quantile(count - 1)))
-    low, high = np.quantile(np.median(medians, axis=1), [tail, 1 - tail])
-    return Estimate(middle, float(low), float(high))
+        return None
+    place, missed = 1, 2 / 2**count
+    while (more := missed + 2 * math.comb(count, place) / 2**count) <= 1 - _COVERAGE:
+        place, missed = place + 1, more
+    return ordered[place - 1], ordered[-place], 1 - missed
 
 
 def paired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Ratio:
@@ -147,18 +149,17 @@ def unpaired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Rati
 def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
     """Return the q value of each p: the false discovery rate at which it would still be called.
 
-    q(i) = min over j >= i of m p(j) / j, with p sorted. Benjamini & Hochberg, "Controlling the false
-    discovery rate", Journal of the Royal Statistical Society B 1995.
+    Benjamini & Hochberg, "Controlling the false discovery rate", Journal of the Royal Statistical Society B
+    1995.
 
     Args:
         p_values: of all comparisons that are judged together; None is none, and stays None.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
     """
-    tested = np.array([p for p in p_values if p is not None], dtype=np.float64)
-    order = np.argsort(tested)
-    scaled = tested[order] * tested.size / np.arange(1, tested.size + 1)
-    q_values = np.empty_like(tested)
-    q_values[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
-    following: Iterator[float] = iter(q_values.tolist())
+    tested = [p for p in p_values if p is not None]
+    following = iter(scipy("stats").false_discovery_control(tested).tolist() if tested else ())
     return [None if p is None else next(following) for p in p_values]
 
 
@@ -232,20 +233,13 @@ def drift(begin_ns: Sequence[float], times: Sequence[float]) -> Drift | None:
         MissingLibraryError: scipy is not installed.
     """
     hours = np.asarray(begin_ns, dtype=np.float64) / _NS_PER_HOUR
-    hours = hours - hours.mean() if hours.size else hours
-    spread = float(hours @ hours)
-    if hours.size < FEWEST_ROUNDS or spread == 0:
+    if hours.size < FEWEST_ROUNDS or not (length := float(np.ptp(hours))):
         return None
-    logs = _logs(times)
-    slope = float(hours @ logs) / spread
-    residual = logs - logs.mean() - slope * hours
-    error = math.sqrt(float(residual @ residual) / (hours.size - 2) / spread)
-    reach = student_quantile(hours.size - 2) * error
+    line = scipy("stats").linregress(hours - hours.mean(), _logs(times))
+    slope, reach = float(line.slope), student_quantile(hours.size - 2) * float(line.stderr)
     ends = (slope, slope - reach, slope + reach)
-    length = float(hours.max() - hours.min())
-    return Drift(
-        Estimate(*ends), Estimate(*(math.expm1(end * length) for end in ends)), not ends[1] <= 0 <= ends[2]
-    )
+    over_run = Estimate(*(math.expm1(end * length) for end in ends))
+    return Drift(Estimate(*ends), over_run, not ends[1] <= 0 <= ends[2])
 
 
 def holds_interval(samples: Sequence[float], target: float) -> bool:
@@ -268,7 +262,7 @@ def _ratio(mean: float, error: float, rounds: int, *, paired: bool) -> Ratio:
         return Ratio(math.exp(mean), None, None, None, rounds, paired)
     error = max(error, _SMALLEST_ERROR)
     reach = student_quantile(rounds - 1) * error
-    p_value = 2 * float(_special().stdtr(rounds - 1, -abs(mean) / error))
+    p_value = 2 * float(scipy("stats").t.sf(abs(mean) / error, rounds - 1))
     return Ratio(math.exp(mean), math.exp(mean - reach), math.exp(mean + reach), p_value, rounds, paired)
 
 
@@ -282,12 +276,3 @@ def _logs(values: Sequence[float]) -> Floats:
     if np.any(array <= 0):
         raise ValueError("times and throughputs must be positive")
     return np.log(array)
-
-
-def _special() -> Any:
-    """Import scipy's distribution functions."""
-    try:
-        import scipy.special  # type: ignore[import-untyped]  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingLibraryError("statistics need scipy: pip install 'brinery[bench]'") from error
-    return scipy.special

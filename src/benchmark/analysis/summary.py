@@ -1,15 +1,12 @@
-"""Gathers the samples of every cell and sums them up."""
+"""Sums up the samples of every cell and ceiling."""
 
 from collections.abc import Sequence
-from zlib import crc32
-
-import numpy as np
 
 from ...errors import MissingLibraryError
 from ..cells import CEILING, Cell
 from ..ledger import Gathered, Ledger
 from ..result.findings import UNITS, Ceiling, CeilingSample
-from ..result.measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify
+from ..result.measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify, round_times
 from ..result.stats import median, total
 from .statistics import holds_interval, median_interval
 from .warnings import cell_warnings
@@ -19,17 +16,14 @@ __all__ = ["ceilings_of", "cell_results", "steady", "time_split"]
 _STEADY = 0.02  # half the width of an interval, relative, at which a cell needs no further round
 
 
-def cell_results(ledger: Ledger, seed: int, usable: float) -> tuple[CellResult, ...]:
+def cell_results(ledger: Ledger, usable: float) -> tuple[CellResult, ...]:
     """Sum up every cell that has a sample.
 
     Args:
         ledger: the samples.
-        seed: of the bootstrap.
         usable: CPUs that this process may use.
     """
-    return tuple(
-        _result(cell, entry, seed, usable) for cell, entry in ledger.measured() if cell.op != CEILING
-    )
+    return tuple(_result(cell, entry, usable) for cell, entry in ledger.measured() if cell.op != CEILING)
 
 
 def ceilings_of(ledger: Ledger) -> tuple[Ceiling, ...]:
@@ -39,21 +33,20 @@ def ceilings_of(ledger: Ledger) -> tuple[Ceiling, ...]:
 
 def steady(entry: Gathered) -> bool:
     """Tell whether a cell's interval is so tight that it needs no further round."""
-    rounds = [median(times) for times in _by_round(entry.samples)]
     try:
-        return not entry.wrong and holds_interval(rounds, _STEADY)
+        return not entry.wrong and holds_interval(list(round_times(entry.samples).values()), _STEADY)
     except MissingLibraryError:
         return False
 
 
-def _result(cell: Cell, entry: Gathered, seed: int, usable: float) -> CellResult:
-    good = [sample for sample in entry.samples if sample.valid and sample.images]
+def _result(cell: Cell, entry: Gathered, usable: float) -> CellResult:
+    good = [sample for sample in entry.samples if sample.counts]
     valid = bool(good) and not entry.wrong
     problem = entry.first or (None if good else entry.samples[-1].problem)
     pixels = sum(sample.pixel_bytes for sample in good)
     files = sum(sample.file_bytes for sample in good)
     images = sum(sample.images for sample in good)
-    stats = _stats(cell, good, seed) if valid else None
+    stats = _stats(good) if valid else None
     peaks = [sample.peak_pss_bytes for sample in good if sample.peak_pss_bytes is not None]
     return CellResult(
         protocol=cell.protocol,
@@ -81,10 +74,9 @@ def _result(cell: Cell, entry: Gathered, seed: int, usable: float) -> CellResult
     )
 
 
-def _stats(cell: Cell, good: Sequence[Sample], seed: int) -> Stats:
-    times = [sample.wall_ns / sample.images for sample in good]
-    seed = crc32(f"{seed}/{cell}".encode())
-    middle, low, high = _median(good, seed)
+def _stats(good: Sequence[Sample]) -> Stats:
+    times, rounds = [sample.ns_per_image for sample in good], list(round_times(good).values())
+    middle, (low, high, coverage) = median(rounds), median_interval(rounds) or (None, None, None)
     pixel_bytes = median([sample.pixel_bytes / sample.images for sample in good])
     return Stats(
         samples=len(times),
@@ -93,12 +85,12 @@ def _stats(cell: Cell, good: Sequence[Sample], seed: int) -> Stats:
         max_ns=max(times),
         low_ns=low,
         high_ns=high,
-        bootstrap_seed=seed,
         images_per_s=1e9 / middle,
         pixel_bytes_per_s=pixel_bytes * 1e9 / middle,
         cores_busy=median([_cores_busy(sample) for sample in good]),
         read_bytes_per_image=_storage(good, "read_bytes"),
         write_bytes_per_image=_storage(good, "write_bytes"),
+        coverage=coverage,
     )
 
 
@@ -121,27 +113,8 @@ def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
     )
 
 
-def _by_round(samples: Sequence[Sample]) -> list[list[float]]:
-    """Return the times an image of each round's samples that count, in ns."""
-    rounds: dict[int, list[float]] = {}
-    for sample in samples:
-        if sample.valid and sample.images:
-            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
-    return list(rounds.values())
-
-
-def _median(samples: Sequence[Sample], seed: int) -> tuple[float, float | None, float | None]:
-    """Return the median of round medians and its interval, if rounds and scipy are there for one."""
-    rounds = _by_round(samples)
-    try:
-        found = median_interval(rounds, np.random.default_rng(seed))
-    except MissingLibraryError:
-        return median([median(times) for times in rounds]), None, None
-    return found.value, found.low, found.high
-
-
 def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
-    good = [sample for sample in entry.samples if sample.valid and sample.images and sample.wall_ns]
+    good = [sample for sample in entry.samples if sample.counts]
     rates = [sample.images * 1e9 / sample.wall_ns for sample in good]
     costs = [_cores_busy(sample) * sample.wall_ns / sample.images for sample in good]
     return Ceiling(

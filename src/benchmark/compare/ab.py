@@ -152,7 +152,7 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
         run=run,
         noise=replace(first.noise, sentinel=sentinel, floor=None, drift=None, sampler_effect=None),
         warnings=tuple(warnings),
-        cells=cell_results(ledger, first.run.seed, first.host.usable_cpus),
+        cells=cell_results(ledger, first.host.usable_cpus),
         scaling=(),
         recommendations=(),
     )

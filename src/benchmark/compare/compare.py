@@ -292,7 +292,7 @@ def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str | 
     reasons = [
         f"void in {name}: {cell.problem or 'no valid sample'}"
         for cell, name in zip(pair, names, strict=True)
-        if not cell.valid or not round_times(cell)
+        if not cell.valid or not round_times(cell.samples)
     ]
     return "; ".join(reasons) or None
 
@@ -304,7 +304,7 @@ def _judged(
     in_turns: int,
 ) -> tuple[CellChange, ...]:
     """Judge all cells together."""
-    times = {name: (round_times(a), round_times(b)) for name, (a, b) in pairs.items()}
+    times = {name: (round_times(a.samples), round_times(b.samples)) for name, (a, b) in pairs.items()}
     ratios = {name: _ratio(*both, in_turns) for name, both in times.items()}
     q_values = benjamini_hochberg([ratio.p_value for ratio in ratios.values()])
     changes = []

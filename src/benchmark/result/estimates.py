@@ -16,6 +16,7 @@ __all__ = [
     "TriedCurve",
 ]
 
+# No curve is "saturating" any more; results of 0.1.0 may hold one.
 Model: TypeAlias = Literal["linear", "amdahl", "usl", "saturating"]
 
 
@@ -109,7 +110,8 @@ class Parameter:
     """A parameter of the chosen curve.
 
     Attributes:
-        name: "gamma" (throughput of one worker), "alpha", "beta", or "saturation" (in workers).
+        name: "gamma" (throughput of one worker), "alpha", "beta"; results of 0.1.0 may also have
+            "saturation" (in workers).
         estimate: alpha and beta are 0 in a curve without them, and the interval tells how large they may be.
     """
 
@@ -122,9 +124,8 @@ class Peak:
     """Where more workers stop helping.
 
     Attributes:
-        workers: N of the highest throughput, or of the corner of a saturating curve; no upper end means that
-            the end is beyond the data.
-        throughput: the ceiling: at that N, or of the plateau.
+        workers: N of the highest throughput; no upper end means that the end is beyond the data.
+        throughput: the ceiling, at that N.
         beyond_data: it is past 1.5 x the largest N measured, and both are None.
     """
 

@@ -2,15 +2,17 @@
 
 import json
 import os
-import types
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
-from ...errors import DatasetError, StorageError
+import msgspec
+
+from ...errors import DatasetError, StorageError, UsageError
 from .result import SCHEMA, BenchResult
 
-__all__ = ["build", "read_result", "write_result"]
+__all__ = ["from_document", "read_document", "read_result", "write_result"]
+
+Kind = TypeVar("Kind")
 
 
 def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
@@ -32,44 +34,43 @@ def read_result(path: str | os.PathLike[str]) -> BenchResult:
     """Read a result.
 
     Raises:
-        DatasetError: the file cannot be read, or is none of this schema.
+        DatasetError: the file cannot be read, is no result of this schema, or a field of it is wrong.
     """
+    document = read_document(path)
+    if document.get("schema") != SCHEMA:
+        raise DatasetError(f"{os.fspath(path)} is no result of brinery bench (schema {SCHEMA})")
+    cells = document.get("cells")
+    for cell in cells if isinstance(cells, list) else ():
+        if isinstance(cell, dict) and cell.get("op") == "convert":
+            cell.setdefault("dispatch", "engine")  # it always was
+    return from_document(BenchResult, document, path)
+
+
+def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        DatasetError: the file cannot be read, or holds something else.
+    """
+    name = os.fspath(path)
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DatasetError(f"cannot read {os.fspath(path)}: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"{os.fspath(path)} is no JSON: {error}") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise DatasetError(f"{os.fspath(path)} is no result of brinery bench (schema {SCHEMA})")
-    for cell in document.get("cells") or ():
-        if isinstance(cell, dict) and cell.get("op") == "convert":
-            cell.setdefault("dispatch", "engine")  # it always was
+        raise DatasetError(f"cannot read {name}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{name} is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise DatasetError(f"{name} is no result of brinery bench and no comparison")
+    return document
+
+
+def from_document(kind: type[Kind], document: Any, path: str | os.PathLike[str]) -> Kind:
+    """Turn a JSON document into a dataclass; fields that it does not have are ignored.
+
+    Raises:
+        DatasetError: a field is missing or of another type; the message says which, as `$.cells[3].workers`.
+    """
     try:
-        return build(BenchResult, document)
-    except (KeyError, TypeError, ValueError) as error:
+        return msgspec.convert(document, kind)
+    except (msgspec.ValidationError, UsageError) as error:
         raise DatasetError(f"{os.fspath(path)} is damaged: {error}") from error
-
-
-Built = TypeVar("Built")
-
-
-def build(kind: type[Built], value: Any) -> Built:
-    """Turn JSON into the type that an annotation names."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    built: Any = value
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        built = kind(
-            **{
-                field.name: build(hints[field.name], value[field.name])
-                for field in fields(kind)
-                if field.name in value or field.default is field.default_factory  # both MISSING: required
-            }
-        )
-    elif origin in (Union, types.UnionType):
-        inner = [argument for argument in arguments if argument is not type(None)]
-        built = value if value is None or len(inner) > 1 else build(inner[0], value)
-    elif origin is tuple:
-        built = tuple(build(arguments[0], item) for item in value)
-    return cast("Built", built)

@@ -1,6 +1,7 @@
 """What was measured: a worker's part, a region, a cell; plain data for result.json."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -146,6 +147,16 @@ class Sample:
     workers: tuple[WorkerSample, ...]
     machine: MachineUse | None = None
 
+    @property
+    def counts(self) -> bool:
+        """It is valid and there is something to divide."""
+        return self.valid and self.images > 0 and self.wall_ns > 0
+
+    @property
+    def ns_per_image(self) -> float:
+        """Wall time over images."""
+        return self.wall_ns / self.images
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -171,14 +182,15 @@ class Stats:
         median_ns: of the rounds' medians of the time an image.
         min_ns: the fastest.
         max_ns: the slowest.
-        low_ns: lower end of the bootstrap 95 % interval; None below five rounds, or without scipy.
-        high_ns: upper end likewise.
-        bootstrap_seed: of the resampling.
+        low_ns: lower end of the median's interval, by order statistics of the rounds; None below five rounds.
+        high_ns: its upper end.
         images_per_s: from the median.
         pixel_bytes_per_s: from the median.
         cores_busy: median of CPU time over wall time.
         read_bytes_per_image: fetched from storage, median.
         write_bytes_per_image: sent towards storage, median.
+        coverage: how often such an interval holds the median, such as 0.984 for seven rounds; None below five
+            rounds, and in results of 0.1.0, which resampled the rounds.
     """
 
     samples: int
@@ -187,12 +199,12 @@ class Stats:
     max_ns: float
     low_ns: float | None
     high_ns: float | None
-    bootstrap_seed: int
     images_per_s: float
     pixel_bytes_per_s: float
     cores_busy: float
     read_bytes_per_image: float | None
     write_bytes_per_image: float | None
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +301,18 @@ class CellResult:
     bound: Bound | None = None
     stopped_early: bool = False
 
+    @property
+    def counting(self) -> list[Sample]:
+        """The samples that count."""
+        return [sample for sample in self.samples if sample.counts]
 
-def round_times(cell: CellResult) -> dict[int, float]:
-    """Return the time an image in ns, by round: the median of the round's valid samples."""
+
+def round_times(samples: Iterable[Sample]) -> dict[int, float]:
+    """Return the time an image in ns, by round: the median of the round's samples that count."""
     rounds: dict[int, list[float]] = {}
-    for sample in cell.samples:
-        if sample.valid and sample.images > 0 and sample.wall_ns > 0:
-            rounds.setdefault(sample.round, []).append(sample.wall_ns / sample.images)
+    for sample in samples:
+        if sample.counts:
+            rounds.setdefault(sample.round, []).append(sample.ns_per_image)
     return {number: median(times) for number, times in sorted(rounds.items())}
 
 

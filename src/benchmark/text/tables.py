@@ -1,15 +1,16 @@
 """A bench's result as tables: plain text for the terminal, Markdown for report.md. Measures nothing."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..result.findings import Scaling
-from ..result.measured import CellResult
+from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
 from ..result.variant import BASELINES
 from .findings import ceiling_table, growth_table, noise_table, recommendation_table, startup_table
 from .table import NONE, Table, digits, text_table
 
-__all__ = ["OP_TITLES", "Table", "all_tables", "scaling_tables", "seed_table", "text_table"]
+__all__ = ["OP_TITLES", "Table", "all_tables", "interval_note", "scaling_tables", "seed_table", "text_table"]
 
 _BASELINE_NAMES = {
     BASELINES[0]: "article's loop, pickle 0",
@@ -86,8 +87,8 @@ def seed_table(result: BenchResult) -> Table:
         tuple(rows),
         (
             (
-                "~ extrapolated from the images timed (dump / load). Range: 95 % interval of the median, "
-                "with fewer than five rounds the fastest and the slowest."
+                "~ extrapolated from the images timed (dump / load). "
+                f"Range: {interval_note(cell for own in cells.values() for cell in own.values())}."
             ),
             (
                 "dump: arrays in memory to files; in the article's loop it includes reading and decoding "
@@ -216,6 +217,28 @@ def _range(cell: CellResult | None) -> str:
     low = stats.min_ns if stats.low_ns is None else stats.low_ns
     high = stats.max_ns if stats.high_ns is None else stats.high_ns
     return f"{digits(low / 1e6)}..{digits(high / 1e6)}"
+
+
+def interval_note(cells: Iterable[CellResult]) -> str:
+    """Say what the ends of these cells' intervals are, and how often such an interval holds the median."""
+    shares: dict[int, float] = {}
+    old = few = False
+    for cell in cells:
+        if cell.stats is None or cell.stats.low_ns is None:
+            few = few or cell.stats is not None
+        elif cell.stats.coverage is None:
+            old = True
+        else:
+            shares[len(round_times(cell.samples))] = cell.stats.coverage
+    parts = []
+    if shares:
+        held = ", ".join(f"{share:.1%} ({rounds} rounds)" for rounds, share in sorted(shares.items()))
+        parts.append(f"two rounds that hold the median with a probability of {held}")
+    if old:
+        parts.append("a 95 % interval of the median by resampling")
+    if few:
+        parts.append("with fewer than five rounds the fastest and the slowest")
+    return "; ".join(parts) or "not known"
 
 
 def _storage(value: float | None) -> str:

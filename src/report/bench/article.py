@@ -2,6 +2,7 @@
 
 from ...benchmark.result.result import BenchResult, CellResult
 from ...benchmark.result.variant import BASELINES, protocol_title
+from ...benchmark.text.tables import interval_note
 from ...engine.protocols.registry import known_protocols
 from ..html.numbers import DASH, known, plain
 from ..html.tables import Cell, Column, DataTable, Value
@@ -65,8 +66,7 @@ def seed_table(result: BenchResult) -> DataTable | None:
     notes = (
         (
             f"Seconds for {_IMAGES} images, page cache warm, no fsync. ~ extrapolated from fewer images. In "
-            "small type: the 95 % interval of the median; with fewer than five rounds the fastest and the "
-            "slowest."
+            f"small type: {interval_note(cell for own in cells.values() for cell in own.values())}."
         ),
         (
             "The article's loop reads and decodes the image in its dump, by Pillow. Source files: loading "

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...benchmark.result.findings import Scaling
 from ...benchmark.result.result import BenchResult, CellResult
+from ...benchmark.text.tables import interval_note
 from ..html.chart import Chart, charting
 from ..html.facets import cells
 from ..html.numbers import amount, counted, duration, known, listed, percent, plain, sentence, times
@@ -274,7 +275,8 @@ def _caption(group: Variant, usable: float, rows: list[dict[str, Any]]) -> str:
                 f"{listed(losing)} {'is' if len(losing) == 1 else 'are'} slower than with one worker."
             )
     kinds = {row["kind"] for row in rows}
-    marks = ["points are medians with their intervals"]
+    shown = interval_note(cell for own in group.cells.values() for cell in own)
+    marks = [f"points are medians with their intervals ({shown})"]
     if any(row.get("over") for row in rows):
         marks.append("hollow and hatched are more workers than CPUs")
     marks += ["the band is the 95 % interval of the fitted curve"] if "fit" in kinds else []

@@ -141,7 +141,7 @@ def rounds_chart(result: BenchResult) -> Chart | None:
     """Return every cell's time in each round against its own median; None with one round."""
     by_round: dict[tuple[str, int], list[float]] = defaultdict(list)
     for cell in result.cells:
-        rounds = round_times(cell)
+        rounds = round_times(cell.samples)
         if len(rounds) < 2:
             continue
         middle = median(rounds.values())

@@ -1,11 +1,9 @@
 """The JSON that `brinery compare --json` prints, read back."""
 
-from dataclasses import fields
 from typing import Any
 
-from ...benchmark.compare.compare import CellName, Comparison
-from ...benchmark.result.file import build
-from ...errors import DatasetError
+from ...benchmark.compare.compare import Comparison
+from ...benchmark.result.file import from_document
 
 __all__ = ["read_comparison"]
 
@@ -16,13 +14,9 @@ def read_comparison(document: dict[str, Any], name: str) -> Comparison:
     Raises:
         DatasetError: it is damaged.
     """
-    names = [field.name for field in fields(CellName)]
-    try:
-        nested = dict(document)
-        for part in ("cells", "excluded"):
-            nested[part] = [
-                {"name": {key: cell[key] for key in names if key in cell}, **cell} for cell in document[part]
-            ]
-        return build(Comparison, nested)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(f"{name} is damaged: {error}") from error
+    nested = dict(document)
+    for part in ("cells", "excluded"):
+        listed = document.get(part)
+        if isinstance(listed, list):
+            nested[part] = [{"name": one, **one} if isinstance(one, dict) else one for one in listed]
+    return from_document(Comparison, nested, name)

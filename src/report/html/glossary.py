@@ -33,8 +33,9 @@ BENCH_WORDS = {
     "round": "One visit to every cell, in random order. Numbers are medians of the rounds' medians.",
     "void": "A cell that does not count: what came back was wrong, or it was not measured as it should be.",
     "interval": (
-        "Where the true value lies with 95 % confidence, by resampling rounds; below five rounds the "
-        "fastest and the slowest."
+        "Of a median: two of its rounds, which hold the true median with a probability that the number of "
+        "rounds alone decides (five 93.8 %, six 96.9 %, seven 98.4 %); below five rounds the fastest and the "
+        "slowest. Of a ratio or a curve: at 95 %, from the spread between rounds."
     ),
     "noise floor": "The change that the same work shows under two names. Smaller differences mean nothing.",
     "drift": (

@@ -108,7 +108,7 @@ def measure(session, work, workers, backend="loky", rounds=ROUNDS):
                 sample, _ = region.run(ceiling, frozenset(), round_number=number, order=0)
                 ledger.add(ceiling, sample, 0, 0)
             ledger.add(cell, perform_all(session, work, count, backend, number), 0, 0)
-    found = {cell.workers: cell for cell in cell_results(ledger, 0, USABLE)}
+    found = {cell.workers: cell for cell in cell_results(ledger, USABLE)}
     facts = facts_of(found[workers], found[1], Ceilings(ceilings_of(ledger)), USABLE)
     return find_limit(facts), facts
 

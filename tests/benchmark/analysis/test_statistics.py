@@ -15,6 +15,7 @@ from brinery.benchmark.analysis.statistics import (
     median_interval,
     noise_floor,
     paired_ratio,
+    student_quantile,
     unpaired_ratio,
 )
 from brinery.benchmark.result.estimates import Ratio
@@ -181,42 +182,35 @@ def test_the_noise_floor_is_what_the_same_work_may_look_like():
     assert noise_floor([1.1] * 7, [1.0] * 7) == pytest.approx(0.1, abs=1e-6)
 
 
-@pytest.mark.parametrize(("rounds", "samples"), [(7, 1), (9, 1), (7, 3)])
-def test_the_interval_of_the_median_holds_it(rounds, samples):
-    random = np.random.default_rng(8)
-    found = []
-    for _ in range(300):
-        weather = random.normal(0, 0.03, (rounds, 1))
-        found.append(
-            median_interval(np.exp(weather + random.normal(0, 0.03, (rounds, samples))).tolist(), random)
-        )
-    covered = np.mean([one.low <= 1 <= one.high for one in found])
-    assert covered >= 0.93
-    assert all(one.low <= one.value <= one.high for one in found)
+@pytest.mark.parametrize(
+    ("rounds", "place", "coverage"),
+    [
+        (5, 1, 15 / 16),
+        (6, 1, 31 / 32),
+        (7, 1, 63 / 64),
+        (8, 1, 127 / 128),
+        (9, 2, 246 / 256),
+        (15, 4, 0.9648),
+    ],
+)
+def test_the_interval_of_the_median_is_a_pair_of_rounds_whose_coverage_is_known(rounds, place, coverage):
+    values = np.random.default_rng(8).permutation(np.arange(1.0, rounds + 1))
+    low, high, found = median_interval(values.tolist())
+    assert (low, high) == (place, rounds + 1 - place)
+    assert found == pytest.approx(coverage, abs=1e-4)
 
 
-def test_more_rounds_narrow_the_interval_of_the_median_and_more_samples_do_not_replace_them():
+@pytest.mark.parametrize("rounds", [5, 7, 9, 12])
+def test_the_interval_of_the_median_holds_it_as_often_as_it_says_whatever_the_distribution(rounds):
     random = np.random.default_rng(9)
-
-    def width(rounds, samples):
-        found = [
-            median_interval(
-                (random.normal(100, 3, (rounds, 1)) + random.normal(0, 1, (rounds, samples))).tolist(), random
-            )
-            for _ in range(40)
-        ]
-        return np.mean([one.high - one.low for one in found])
-
-    assert width(21, 3) < 0.6 * width(7, 3)
-    assert width(7, 21) > 0.7 * width(7, 3)
+    found = [median_interval((random.pareto(1.2, rounds) + 1).tolist()) for _ in range(3000)]
+    middle = 2 ** (1 / 1.2)
+    covered = np.mean([low <= middle <= high for low, high, _ in found])
+    assert covered == pytest.approx(found[0][2], abs=0.012)
 
 
-def test_the_interval_of_the_median_takes_rounds_of_any_length_and_repeats_by_seed():
-    rounds = [[3.0], [1.0, 2.0, 3.0], [], [2.0, 4.0], [2.0], [5.0, 1.0], [2.5]]
-    first, second = (median_interval(rounds, np.random.default_rng(10)) for _ in "ab")
-    assert first == second
-    assert first.value == 2.75
-    assert median_interval([[1.0], [2.0], [3.0], [4.0]], np.random.default_rng(0)).low is None
+def test_four_rounds_have_no_interval():
+    assert median_interval([1.0, 2.0, 3.0, 4.0]) is None
 
 
 def test_drift_gives_back_a_known_slope():
@@ -262,6 +256,7 @@ def test_stopping_early_keeps_the_interval_honest():
 
 
 def test_without_scipy_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    student_quantile.cache_clear()
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(MissingLibraryError, match=r"brinery\[bench\]"):
         paired_ratio([1.0] * 7, [1.0] * 7)

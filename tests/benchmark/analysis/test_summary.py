@@ -19,4 +19,4 @@ def test_a_cell_whose_interval_is_tight_needs_no_further_round():
         if number == 3:
             assert ledger.still_open([even, uneven]) == [even, uneven]
     assert ledger.still_open([even, uneven]) == [uneven]
-    assert [cell.stopped_early for cell in cell_results(ledger, 0, 2.0)] == [True, False]
+    assert [cell.stopped_early for cell in cell_results(ledger, 2.0)] == [True, False]

@@ -28,7 +28,7 @@ def codes(*samples, op="load"):
     ledger.expect(cell, 100)
     for number, changes in enumerate(samples):
         ledger.add(cell, sample(cell, number, 200, **changes), 100, 0)
-    (found,) = cell_results(ledger, 0, 2.0)
+    (found,) = cell_results(ledger, 2.0)
     assert set(found.warnings) <= set(REMEDIES)
     return set(found.warnings)
 

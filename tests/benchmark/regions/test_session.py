@@ -44,7 +44,7 @@ def taken(session, *regions):
     left = iter(regions)
     counted, reports = session.calmly(CELL, lambda: (next(left), []))
     session.record(CELL, counted, reports)
-    (cell,) = cell_results(session.ledger, 0, USABLE)
+    (cell,) = cell_results(session.ledger, USABLE)
     return counted, [one for one in cell.samples if not one.valid]
 
 
@@ -65,7 +65,7 @@ def test_a_disturbed_region_is_taken_again_and_the_calm_one_counts(session):
     counted, others = taken(session, region(ms=90, others=0.5), region(ms=110))
     assert counted == region(ms=110)
     assert [one.problem for one in others] == ["disturbed: others took 50% of the CPUs"]
-    (cell,) = cell_results(session.ledger, 0, USABLE)
+    (cell,) = cell_results(session.ledger, USABLE)
     assert "void-samples" not in cell.warnings
     assert "disturbed" not in cell.warnings
 
@@ -74,7 +74,7 @@ def test_of_disturbed_regions_the_least_disturbed_counts_and_the_cell_says_so(se
     counted, others = taken(session, region(others=0.5), region(others=0.3), region(others=0.9))
     assert counted == region(others=0.3)
     assert len(others) == 2
-    (cell,) = cell_results(session.ledger, 0, USABLE)
+    (cell,) = cell_results(session.ledger, USABLE)
     assert "disturbed" in cell.warnings
 
 

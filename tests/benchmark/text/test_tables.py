@@ -35,6 +35,21 @@ def test_the_seed_table_gives_seconds_for_1000_images_marked_as_extrapolated():
     assert rows["source JPEG files"][0] == "-"
 
 
+def test_intervals_say_how_often_they_hold_the_median():
+    five = [20.0 + step for step in range(5)]
+    cells = [
+        (single("npy", "load"), five),
+        (single("json", "load"), [*five, 25, 26]),
+        (single("npy", "dump"), [1]),
+    ]
+    made = result(cells)
+    (note, _) = seed_table(made).notes
+    assert "two rounds that hold the median with a probability of 93.8% (5 rounds), 98.4% (7 rounds)" in note
+    assert "with fewer than five rounds the fastest and the slowest" in note
+    old = replace(made.cells[0], stats=replace(made.cells[0].stats, coverage=None))
+    assert "a 95 % interval of the median by resampling" in seed_table(replace(made, cells=(old,))).notes[0]
+
+
 def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
     inline = Cell("npy", "load", 1, "shards", "none")
     (table,) = scaling_tables(
@@ -88,7 +103,7 @@ def test_a_cell_whose_arrays_were_wrong_is_void_in_the_table():
     ledger.expect(cell, 100)
     ledger.add(cell, sample(cell, 0, 200), 100, 0)
     ledger.add(cell, sample(cell, 1, 200, valid=False, problem="image 1: not the same"), 100, 1)
-    (found,) = cell_results(ledger, 0, 2.0)
+    (found,) = cell_results(ledger, 2.0)
     assert not found.valid
     assert found.stats is None
     assert found.verify.wrong == 1

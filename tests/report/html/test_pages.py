@@ -91,7 +91,7 @@ def test_nothing_may_be_fetched(elements):
 def test_the_seeds_table_is_honest(elements):
     text = elements.text
     assert "~ extrapolated from fewer images" in text
-    assert "95 % interval" in text
+    assert "hold the median with a probability of 93.8% (5 rounds)" in text
     assert "~0.401" in text  # npy loads 100 images in 40.08 ms
 
 

@@ -1,0 +1,78 @@
+"""Result files: what is read back is what was written, and a damaged one is refused with the field."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from brinery.benchmark.result.estimates import Estimate, Parameter, ScalingFit
+from brinery.benchmark.result.file import read_result, write_result
+from brinery.benchmark.result.findings import Scaling
+from brinery.errors import DatasetError
+
+from ..made import pooled, result
+
+
+@pytest.fixture
+def made():
+    return result(
+        [(pooled("npy", "load", workers), [20.0 + step for step in range(5)]) for workers in (1, 2)]
+    )
+
+
+def test_a_result_is_read_back_as_it_was_written(made, tmp_path):
+    write_result(made, tmp_path / "result.json")
+    assert read_result(tmp_path / "result.json") == made
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_curve_that_is_no_longer_fitted_is_still_read(made, tmp_path):
+    fit = ScalingFit((), 6, 5, "saturating", parameters=(Parameter("saturation", Estimate(5.0, 4.5, 5.5)),))
+    old = replace(made, scaling=(Scaling("npy", "load", "warm", "buffered", fit, ()),))
+    write_result(old, tmp_path / "result.json")
+    assert read_result(tmp_path / "result.json").scaling[0].fit == fit
+
+
+def test_what_a_later_version_adds_is_ignored_and_what_it_lacks_is_by_default(made, tmp_path):
+    document = made.as_dict() | {"added": 1}
+    document["cells"][0]["stats"]["bootstrap_seed"] = 7
+    del document["cells"][0]["stats"]["coverage"], document["startups"]
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    read = read_result(tmp_path / "result.json")
+    assert read.cells[0].stats == replace(made.cells[0].stats, coverage=None)
+    assert read.startups == ()
+
+
+def breaking(document, path, value):
+    *folders, last = path
+    for name in folders:
+        document = document[name]
+    if value is None:
+        del document[last]
+    else:
+        document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "names"),
+    [
+        (["cells", 1, "samples", 3, "wall_ns"], "20", r"\$\.cells\[1\]\.samples\[3\]\.wall_ns"),
+        (["cells", 0, "layout"], "heap", r"'heap' - at `\$\.cells\[0\]\.layout"),
+        (["host", "cpu"], None, "missing required field `cpu` - at `\\$.host`"),
+        (["settings", "weights", "reads_per_write"], -1, "reads per write must be 0 or more"),
+        (["cells"], 3, r"\$\.cells"),
+    ],
+)
+def test_a_damaged_result_is_refused_with_the_field(made, tmp_path, path, value, names):
+    document = made.as_dict()
+    breaking(document, path, value)
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(DatasetError, match=names) as caught:
+        read_result(tmp_path / "result.json")
+    assert str(caught.value).startswith(f"{tmp_path / 'result.json'} is damaged: ")
+
+
+def test_json_that_never_ends_its_brackets_is_no_result(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(DatasetError, match="is no JSON"):
+        read_result(tmp_path / "deep.json")
