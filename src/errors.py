@@ -10,6 +10,7 @@ BrineryError                    4
  ├── DatasetError               4   a dataset that cannot be read, or is closed
  │    └── CorruptError              stored bytes that are not what the manifest says
  ├── WorkerError                4   the worker pool broke
+ │    └── NoProcessesError          no worker process can be started in this place
  ├── FailureLimitError          4   more members failed than the run was told to bear
  └── MemberError                3   one member failed; the run goes on and records it
       ├── ReadError                 its bytes cannot be read
@@ -21,6 +22,7 @@ from typing import ClassVar
 __all__ = [
     "ArchiveError",
     "BrineryError",
+    "BrineryWarning",
     "CorruptError",
     "DatasetError",
     "DecodeError",
@@ -28,6 +30,7 @@ __all__ = [
     "FailureLimitError",
     "MemberError",
     "MissingLibraryError",
+    "NoProcessesError",
     "ReadError",
     "StorageError",
     "UnknownProtocolError",
@@ -80,6 +83,13 @@ class WorkerError(BrineryError):
     """The worker pool broke down and the run cannot go on."""
 
 
+class NoProcessesError(WorkerError):
+    """No worker process can be started in this place; the message says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no worker process can be started: {reason}")
+
+
 class FailureLimitError(BrineryError):
     """More members failed than `max_failures` allows; the run stopped, what it committed stays."""
 
@@ -96,3 +106,7 @@ class ReadError(MemberError):
 
 class DecodeError(MemberError):
     """A member's bytes are not an image that brinery can decode faithfully."""
+
+
+class BrineryWarning(UserWarning):
+    """What a caller should know about work that goes on; commands print it on stderr."""

@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
 import click
 
 from .. import __version__
-from ..errors import BrineryError
+from ..errors import BrineryError, BrineryWarning
 
 __all__ = ["main"]
 
@@ -83,6 +84,7 @@ def main() -> None:
     """Run a command and leave with its exit code."""
     _open_standard_streams()
     os.environ.setdefault("PYTHONWARNINGS", _TRACKER)
+    _say_own_warnings()
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -119,6 +121,19 @@ def _open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
+
+
+def _say_own_warnings() -> None:
+    """Print brinery's own warnings as lines for people; others keep the form that Python gives them."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, BrineryWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            others(message, category, *place, **more)
+
+    warnings.showwarning = show
 
 
 def _interrupt(number: int, _frame: Any) -> None:

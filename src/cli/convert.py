@@ -26,7 +26,7 @@ _MEMBERS = "Entries of all SRC together."
 @click.argument("src", nargs=-1, required=True)
 @click.argument("dest")
 @click.option("--protocol", default="npy", show_default=True, help="See `brinery protocols`.")
-@click.option("--workers", type=int, help="Default: one for every usable CPU.")
+@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
 @click.option("--backend", type=click.Choice(BACKEND_NAMES), default="loky", show_default=True)
 @click.option("--shard-size", default="32MiB", show_default=True, help="Bounds a worker's memory.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="shards", show_default=True)

@@ -20,7 +20,7 @@ _MAX_LINES = 20
     help="png and tiff lose nothing.",
 )  # fmt: skip
 @click.option("--quality", type=int, help="1 to 100, for jpeg (default 95) and webp (default 90).")
-@click.option("--workers", type=int, help="Default: one for every usable CPU.")
+@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
 @json_option
 def command(
     dest: str, out: str, image_format: str, quality: int | None, workers: int | None, as_json: bool

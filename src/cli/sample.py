@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--size", default="320x240", show_default=True, help="Width x height in pixels.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
-@click.option("--workers", type=int, help="Default: one for every usable CPU.")
+@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
 @json_option
 def command(
     folder: str, count: int, size: str, seed: int, quality: int, workers: int | None, as_json: bool

@@ -12,7 +12,7 @@ _MAX_LINES = 20
 
 @click.command("verify", short_help="re-read every sample and compare its checksum")
 @click.argument("dest")
-@click.option("--workers", type=int, help="Default: one for every usable CPU.")
+@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
 @json_option
 def command(dest: str, workers: int | None, as_json: bool) -> int:
     r"""Re-read every sample of the dataset DEST and compare it with its checksum.

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import ArchiveError, UsageError
+from ..errors import ArchiveError, NoProcessesError, UsageError
 from ..parser.archives import plan_sources
 from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
+from . import pool
 from .destination import Destination, check_apart
 from .literals import Backend, Layout
 from .options import ConvertOptions, PathLike
@@ -60,8 +62,8 @@ def convert(
         src: folders, tar files (plain, gz, bz2, xz, zst) or zip files.
         dest: the dataset's folder: new, empty, or a dataset made with the same settings.
         protocol: name of the protocol, with its compression: `npy`, `hickle`, `hdf5+gzip:4`.
-        workers: worker processes or threads; None is one for every usable CPU.
-        backend: "loky" for processes, "threading" for threads.
+        workers: the most worker processes or threads; None is one for every usable CPU.
+        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
         shard_size: bytes of pixels after which a shard ends, as int or "32MiB"; bounds a worker's memory.
         layout: "shards", or "mirror" for one file an image.
         mode: "native", "rgb", "gray" or "rgba".
@@ -89,14 +91,15 @@ def convert(
         overwrite: delete the dataset that is there and start afresh.
         fsync: flush every shard and the manifest to storage before a unit counts as done.
         progress: called whenever units were recorded.
-        warn: called with messages for people.
+        warn: called with messages for people. Without it, a BrineryWarning says where threads work though
+            processes were asked for.
 
     Raises:
         UsageError: options, sources or the destination make no sense.
         ArchiveError: a source cannot be listed, holds no image, passes `max_members` or changes meanwhile.
         StorageError: the destination cannot be written; what was recorded stays.
         FailureLimitError: more members failed than `max_failures` allows.
-        WorkerError: a worker process died.
+        WorkerError: a worker process died, or none can be started for a `timeout`, which threads cannot keep.
     """
     given = [src] if isinstance(src, str | os.PathLike) else list(src)
     sources, folder = [Path(source) for source in given], Path(dest)
@@ -133,12 +136,13 @@ def convert(
     get_serializer(settings.protocol)
     plan = plan_sources(sources, follow_links=settings.follow_links, encoding=settings.name_encoding)
     check_apart(sources, folder)
+    settings = _with_workers(settings, warn)
     destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
     withdrawn = False
     try:
         recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
         named = recognise(plan, recorded, add=settings.add, taken=taken, dataset=str(folder))
-        run = Run(named, recorded, destination, settings, progress or _ignore, warn or _ignore)
+        run = Run(named, recorded, destination, settings, progress, warn)
         result = run.perform()
         if run.refused:
             raise UsageError(f"{run.refused}; what was converted stays")
@@ -154,5 +158,19 @@ def convert(
             destination.close()
 
 
-def _ignore(_: object) -> None:
-    """Take a message that nobody asked for."""
+def _with_workers(options: ConvertOptions, warn: Callable[[str], None] | None) -> ConvertOptions:
+    """Return the options with threads where no process can be started.
+
+    Raises:
+        NoProcessesError: a thread cannot do what is asked.
+    """
+    if options.backend != "loky":
+        return options
+    try:
+        pool.check_processes()
+    except NoProcessesError as error:
+        if options.timeout is not None:
+            raise
+        pool.say_threads(error, warn)
+        return replace(options, backend="threading")
+    return options

@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
+from ..errors import NoProcessesError
+
 __all__ = ["Calls", "Crew"]
 
 Result = TypeVar("Result")
@@ -115,6 +117,8 @@ class Calls(Generic[Result]):
         self._drawn += 1
         try:
             future = self._crew.submit(task)
+        except NoProcessesError:
+            raise  # there is no crew
         except Exception as error:  # noqa: BLE001 - a worker died: raised where its result is taken
             future = Future()
             future.set_exception(error)

@@ -39,6 +39,10 @@ _MIN_DONE_FOR_PERCENT = 100
 _ESTIMATE_AFTER_SECONDS = 0.5
 
 
+def _ignore(_: object) -> None:
+    """Take a message that nobody asked for."""
+
+
 def _always(_: str) -> bool:
     return True
 
@@ -56,8 +60,8 @@ class Run:
         recorded: Sequence[Recorded],
         destination: Destination,
         options: ConvertOptions,
-        progress: Callable[[ConvertProgress], None],
-        warn: Callable[[str], None],
+        progress: Callable[[ConvertProgress], None] | None,
+        warn: Callable[[str], None] | None,
     ) -> None:
         self._named = sources
         self._sources = [one.source for one in sources]
@@ -68,8 +72,9 @@ class Run:
         self._scope = Scope(mine, tuple(one.prefix for one in recorded if one.prefix not in mine))
         self._options = options
         self._settings = options.as_dict()
-        self._progress = progress
-        self._warn = warn
+        self._progress = progress or _ignore
+        self._warn = warn or _ignore
+        self._told = warn
         self._suffix = get_serializer(options.protocol).file_suffix
         self._tally = Tally()
         self._notes: deque[Note] = deque()
@@ -80,6 +85,7 @@ class Run:
         self._warned_of_space = False
         self._sampler = Sampler()
         self.refused = ""
+        self._supervisor: Supervisor | None = None
 
     def perform(self) -> ConvertResult:
         """Run to the end and record how it went, whatever happens."""
@@ -109,7 +115,7 @@ class Run:
             self._size.close()
             worker.forget_stop(self._token)
             parent_cpu = time.process_time_ns() - begin_cpu
-            if options.backend == "threading":
+            if self._supervisor is not None and self._supervisor.backend == "threading":
                 parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
             summary = self._tally.summary(wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler)
             self._record_end(outcome, summary, sampler)
@@ -191,8 +197,12 @@ class Run:
             archives=archive_states(self._sources),
             memory=self._settings["memory"],
         )
-        supervisor = Supervisor(
-            job, workers=options.worker_count, backend=options.backend, timeout=options.timeout
+        supervisor = self._supervisor = Supervisor(
+            job,
+            workers=options.worker_count,
+            backend=options.backend,
+            timeout=options.timeout,
+            warn=self._told,
         )
         batches = supervisor.results(planner.units(self._entries(job.budget)))
         try:

@@ -11,14 +11,14 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..errors import WorkerError
+from ..errors import NoProcessesError, WorkerError
 from . import pool
 from .claims import read_claims
 from .literals import Backend
@@ -42,13 +42,26 @@ class Supervisor:
         workers: processes or threads.
         backend: "loky" or "threading"; threads can be neither watched nor outlived.
         timeout: seconds that one member may take, None for no limit.
+        warn: told where threads take the place of processes that cannot be started.
+
+    Attributes:
+        backend: what works.
     """
 
-    def __init__(self, job: Job, *, workers: int, backend: Backend, timeout: float | None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        workers: int,
+        backend: Backend,
+        timeout: float | None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self._job = job
         self._workers = workers
-        self._backend = backend
+        self.backend = backend
         self._timeout = timeout
+        self._warn = warn
         self._quarantined: dict[int, Failure] = {}
         self._strikes: Counter[int] = Counter()
         self._fruitless = 0
@@ -70,12 +83,23 @@ class Supervisor:
         while True:
             try:
                 yield from self._run(feed.drawing(), feed, workers=self._workers, ahead=_AHEAD)
+            except NoProcessesError as error:
+                self._use_threads(error, feed)
             except WorkerError:
                 if self._job.claims is None:
                     raise
                 yield from self._recover(feed)
             else:
                 return
+
+    def _use_threads(self, error: NoProcessesError, feed: "_Feed") -> None:
+        """Go on with threads where no process can be started and nothing was asked that threads cannot do."""
+        if self._timeout is not None or self._quarantined or self.backend != "loky":
+            raise error
+        pool.say_threads(error, self._warn)
+        self.backend = "threading"
+        self._job = replace(self._job, claims=None, memory=None)
+        self._put_back(feed.take_back(), feed)
 
     def _run(
         self, units: Iterator[Unit], feed: "_Feed", *, workers: int, ahead: int
@@ -85,7 +109,13 @@ class Supervisor:
         task = partial(convert_unit, self._job)
         with _Watchdog(self._job.claims, self._timeout) as self._watchdog:
             batches = pool.run_batches(
-                task, units, workers=workers, backend=self._backend, ahead=ahead, gather=_GATHER_SECONDS
+                task,
+                units,
+                workers=workers,
+                backend=self.backend,
+                ahead=ahead,
+                gather=_GATHER_SECONDS,
+                or_threads=False,
             )
             try:
                 for results in batches:
@@ -113,6 +143,8 @@ class Supervisor:
         while True:
             try:
                 yield from self._run(feed.drawing(only_returned=True), feed, workers=1, ahead=1)
+            except NoProcessesError:
+                raise
             except WorkerError:
                 under_way = feed.take_back()
                 suspects = self._suspects(under_way)
@@ -150,7 +182,9 @@ class Supervisor:
         self._forget_claims()
         with _Watchdog(self._job.claims, self._timeout) as watchdog:
             try:
-                list(pool.run(partial(probe_member, self._job), [numbered], workers=1))
+                list(pool.run(partial(probe_member, self._job), [numbered], workers=1, or_threads=False))
+            except NoProcessesError:
+                raise
             except WorkerError:
                 return _Suspect(numbered, hung=bool(watchdog.killed))
         return None

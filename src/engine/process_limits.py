@@ -1,0 +1,43 @@
+"""Why worker processes cannot be started in this place, in words."""
+
+import errno
+import multiprocessing
+import os
+from pathlib import Path
+
+__all__ = ["reason_of", "why_no_processes"]
+
+_LOCKS = "/dev/shm"  # noqa: S108 - where sem_open(3) of glibc puts semaphores
+_LIMITS = {
+    errno.EAGAIN: "the limit of processes is reached (`ulimit -u`, or pids.max of a container)",
+    errno.ENOMEM: "memory is short",
+    errno.EMFILE: "the limit of open files is reached (`ulimit -n`)",
+    errno.ENFILE: "the system's limit of open files is reached",
+}
+
+
+def why_no_processes() -> str | None:
+    """Return why no worker process can be started from here; None where nothing speaks against it."""
+    if multiprocessing.current_process().daemon:
+        return "a daemonic process of multiprocessing may not start others"
+    try:
+        multiprocessing.get_context("fork").Lock()  # a semaphore, as the workers' queues need
+    except ImportError as error:
+        return str(error)
+    except OSError as error:
+        return reason_of(error)
+    if not Path(f"/proc/{os.getpid()}/stat").exists():
+        return "/proc is not mounted, and workers look there for the memory that they take"
+    try:
+        os.getcwd()  # noqa: PTH109 - as loky does
+    except OSError:
+        return "the current folder does not exist any more"
+    return None
+
+
+def reason_of(error: Exception) -> str:
+    """Say in words what kept a process from being started."""
+    if not isinstance(error, OSError):
+        return str(error)
+    limit = _LIMITS.get(error.errno or 0)
+    return limit or f"{_LOCKS}, where their locks lie, cannot be written ({error.strerror or error})"
