@@ -1,4 +1,4 @@
-"""Worker processes: as many as there is work for, warm for the next call, gone with the one that needs them."""
+"""Worker processes: as many as there is work for, warm for the next call, gone with who started them."""
 
 import multiprocessing
 import os
