@@ -87,7 +87,8 @@ def claim_writer(folder: str) -> ClaimWriter:
 def claimants(folder: Path) -> list[str]:
     """Return the processes that still hold a claim's file: workers of a run that was killed."""
     alive = []
-    for path in folder.iterdir() if folder.is_dir() else ():
+    own = folder.is_dir() and not folder.is_symlink() and not folder.parent.is_symlink()
+    for path in folder.iterdir() if own else ():
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError:

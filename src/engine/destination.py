@@ -4,12 +4,15 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DestinationError, StorageError, UsageError
 from .claims import claimants
+from .inside import Folder
 from .manifest import Manifest
 from .output import PARTIAL_FOLDER
 from .schema import JOURNAL_NAME, MANIFEST_NAME
@@ -22,6 +25,13 @@ _ORPHAN_CHECK_SECONDS = 0.05
 _SHARD_NAME = re.compile(r"\d{6,}(-\d+)?\..+")
 # In the order of deletion: while there is anything else, the manifest says whose it is.
 _OWN_NAMES = (SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER, MANIFEST_NAME, JOURNAL_NAME)
+# A link in their place could have other files written or deleted.
+_OWN_KINDS = {
+    SHARDS_FOLDER: stat.S_ISDIR,
+    FILES_FOLDER: stat.S_ISDIR,
+    MANIFEST_NAME: stat.S_ISREG,
+    JOURNAL_NAME: stat.S_ISREG,
+}
 
 
 class Destination:
@@ -54,6 +64,9 @@ class Destination:
             self._wait_for_orphans()
             if overwrite:
                 self._clear()
+            self._refuse_links()
+            self._delete(PARTIAL_FOLDER)
+            self.place = Folder(folder)
             self.manifest = Manifest(folder, settings, fsync=fsync)
         except OSError as error:
             os.close(self._lock)
@@ -76,6 +89,7 @@ class Destination:
     def close(self) -> None:
         """Close the manifest, remove what is unfinished, and give the lock back."""
         self.manifest.close()
+        self.place.close()
         shutil.rmtree(self.folder / PARTIAL_FOLDER, ignore_errors=True)
         os.close(self._lock)
 
@@ -135,13 +149,27 @@ class Destination:
         except OSError as error:
             raise StorageError(f"cannot write into {self.folder}: {error.strerror}") from error
 
+    def _refuse_links(self) -> None:
+        """Raise DestinationError where something of this name would be written elsewhere."""
+        for name, is_own in _OWN_KINDS.items():
+            with suppress(FileNotFoundError):
+                if not is_own(os.lstat(self.folder / name).st_mode):
+                    raise DestinationError(
+                        f"{self.folder / name} is a link or something else that no convert makes, and could"
+                        " lead out of the dataset: choose another destination, or --overwrite"
+                    )
+
     def _clear(self) -> None:
         for name in _OWN_NAMES:
-            path = self.folder / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        """Delete a file, a folder with all in it, or a link and not what it leads to."""
+        path = self.folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
     def _check_settings(self, settings: Mapping[str, str]) -> None:
         stored = self.manifest.settings()

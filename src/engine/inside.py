@@ -11,6 +11,7 @@ __all__ = ["Descriptor", "Folder"]
 
 # O_PATH, where there is one, needs no permission to list a folder.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _FILE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -76,25 +77,65 @@ class Folder(Descriptor):
             raise OSError(errno.EINVAL, "it is no regular file", name)
         return descriptor
 
-    def below(self, folders: Sequence[str]) -> Descriptor:
-        """Return the folder that these names lead to; the last one asked for is kept open."""
+    def holds(self, folders: Sequence[str], name: str) -> bool:
+        """Whether there is a regular file behind no link."""
+        try:
+            found = os.stat(name, dir_fd=self.below(folders).number, follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode)
+
+    def remove(self, folders: Sequence[str], name: str) -> None:
+        """Delete a file, or the link of that name; nothing where no folders of its own lead to it."""
+        try:
+            os.unlink(name, dir_fd=self.below(folders).number)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+
+    def below(self, folders: Sequence[str], made: dict[tuple[str, ...], None] | None = None) -> Descriptor:
+        """Return the folder that these names lead to; the last one asked for is kept open.
+
+        Args:
+            folders: names of folders, each inside of the one before.
+            made: make those that are missing, and add the names that lead to what each was made in.
+
+        Raises:
+            OSError: one is a link or no folder, or cannot be opened or made.
+        """
         last = self._last
         if last is None or last[0] != folders:
             at: Descriptor = self
-            for name in folders:
+            for depth, name in enumerate(folders):
                 try:
-                    at = Descriptor(os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=at.number))
+                    try:
+                        descriptor = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=at.number)
+                    except FileNotFoundError:
+                        if made is None:
+                            raise
+                        with suppress(FileExistsError):  # by another worker
+                            os.mkdir(name, dir_fd=at.number)
+                        made[tuple(folders[:depth])] = None
+                        descriptor = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=at.number)
                 except OSError as error:
                     raise _explained(error, at.number, name) from error
+                at = Descriptor(descriptor)
             last = self._last = (folders, at)
         return last[1]
+
+    def flush(self, folders: Sequence[str]) -> None:
+        """Make the entries of the folder that these names lead to durable."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        descriptor = os.open(".", flags, dir_fd=self.below(folders).number)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _explained(error: OSError, folder: int, name: str) -> OSError:
     """An error of opening a name in a folder, that says so where the name is a link's."""
     with suppress(OSError):
         if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            return OSError(
-                errno.ELOOP, f"{name} is a link, and nothing outside of a dataset's folder is read", name
-            )
+            return OSError(errno.ELOOP, f"{name} is a link, which could lead out of the dataset", name)
     return error

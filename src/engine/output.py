@@ -136,10 +136,15 @@ class NewFile:
         if self.error is not None and error is not self.error:
             raise self.error from error
 
-    def commit(self, target: str | os.PathLike[str], *, fsync: bool) -> int:
+    def commit(self, target: str | os.PathLike[str], *, fsync: bool, folder: int | None = None) -> int:
         """Flush, check the size, close, and rename to the target; return the time fsync took, in ns.
 
-        The target's folder is not flushed: `fsync_paths` does that once for many files.
+        The target's folder is not flushed: that is done once for many files.
+
+        Args:
+            target: the path; below the folder if that is given.
+            fsync: make the file's bytes durable before it is renamed.
+            folder: an open descriptor.
         """
         self._complete()
         begin = _now()
@@ -147,7 +152,7 @@ class NewFile:
             os.fsync(self._descriptor)
         elapsed = _now() - begin
         self._close()
-        Path(self.path).replace(target)
+        os.replace(self.path, target, dst_dir_fd=folder)
         return elapsed
 
     def close(self) -> None:

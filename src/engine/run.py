@@ -294,7 +294,7 @@ class Run:
         if self._options.layout == "mirror":
             for key in keys:
                 with suppress(MemberError):  # a key that is no path has no file
-                    self._file_of(key).unlink(missing_ok=True)
+                    self._destination.place.remove(*self._file_of(key))
 
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
         """Verify what is there and return the members of damaged samples outside of missing shards."""
@@ -311,11 +311,13 @@ class Run:
         if self._options.layout != "mirror":
             return True  # shards that are missing make whole units lost
         with suppress(MemberError):
-            return self._file_of(key).is_file()
+            return self._destination.place.holds(*self._file_of(key))
         return False
 
-    def _file_of(self, key: str) -> Path:
-        return self._destination.folder / FILES_FOLDER / single_path(key, self._suffix)
+    def _file_of(self, key: str) -> tuple[tuple[str, ...], str]:
+        """The folders that lead to a key's own file, and the file's name."""
+        *folders, name = single_path(key, self._suffix).parts
+        return (FILES_FOLDER, *folders), name
 
     def _check_limit(self, *, final: bool) -> None:
         limit = self._options.failure_limit

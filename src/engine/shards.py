@@ -6,8 +6,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from time import perf_counter_ns
 
 from ..errors import MemberError
+from .inside import Folder
 from .output import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
 from .protocols.base import Array, Placement, Serializer, ShardWriter
 from .records import Job, Shard
@@ -146,22 +148,28 @@ class _SingleFiles(UnitFiles):
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
-        self._root = Path(job.destination) / FILES_FOLDER
-        self._folders: dict[Path, None] = {}
+        self._root = Folder(Path(job.destination))
+        self._longest = os.pathconf(job.destination, "PC_PATH_MAX")
+        self._changed: dict[tuple[str, ...], None] = {}  # the folders whose entries are to be flushed
         self._placements: list[Placement] = []
         self._file_bytes = 0
         self._pixel_bytes = 0
 
     def add(self, key: str, array: Array) -> None:
-        target = self._root / single_path(key, self._serializer.file_suffix)
+        path = single_path(key, self._serializer.file_suffix)
+        folders = (FILES_FOLDER, *path.parts[:-1])
+        # Folder by folder a path can come to be that nobody could open in one piece.
+        if len(os.fsencode(f"{self._job.destination}/{FILES_FOLDER}/{path}")) >= self._longest:
+            raise refusal(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)))
         try:
-            self._make_folders(target.parent)
+            folder = self._root.below(folders, made=self._changed)
         except OSError as error:
             raise refusal(error) from error
+        self._changed[folders] = None
         file = self._partial(f"{self._name}-{len(self._placements)}{self._serializer.file_suffix}")
         try:
             placement = self._serializer.dump(array, file)
-            self.fsync_ns += file.commit(target, fsync=self._job.fsync)
+            self.fsync_ns += file.commit(path.name, folder=folder.number, fsync=self._job.fsync)
             self.write_ns += file.write_ns
         except OSError as error:
             file.discard()
@@ -179,23 +187,19 @@ class _SingleFiles(UnitFiles):
             self.placed.append((0, self._placements))
             self.shards.append(Shard(0, None, self._file_bytes, self._pixel_bytes, len(self._placements)))
         if self._job.fsync:
-            self.fsync_ns += fsync_paths(self._folders)
+            begin = perf_counter_ns()
+            for folders in self._changed:
+                self._root.flush(folders)
+            self.fsync_ns += perf_counter_ns() - begin
 
     def discard(self) -> None:
         """Nothing is left open: finished files are written over when the unit is done again."""
 
-    def _make_folders(self, folder: Path) -> None:
-        """Make the folder; it and each new one's parent will be flushed."""
-        if folder in self._folders:
-            return
-        if folder != self._root and not folder.is_dir():
-            self._make_folders(folder.parent)
-            folder.mkdir(exist_ok=True)
-        self._folders[folder] = None
-
 
 def refusal(error: OSError) -> Exception:
     """Return a MemberError for what one file's name can cause, any other error as it is."""
+    if error.errno == errno.ELOOP:
+        return MemberError(f"it cannot be a file in the destination: {error.strerror}")
     if error.errno in _NAME_ERRORS:
         return MemberError(f"its name cannot be a file in the destination: {os.strerror(error.errno or 0)}")
     return error
