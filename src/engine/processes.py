@@ -15,11 +15,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.backend.reduction import dumps as loky_dumps
 
 from ..errors import NoProcessesError, WorkerError
@@ -237,20 +239,32 @@ def _origin() -> tuple[int, bool, tuple[str, ...]]:
 def _new_pool(size: int) -> _Pool:
     """Make ready for processes, which the first task starts."""
     origin = _origin()
-    hides_folder = _SAFE_PATH not in os.environ and not {"", os.getcwd()}.intersection(sys.path)  # noqa: PTH109 - as loky
     try:
+        # Started with -c and -m, trackers and workers would import from the current folder first.
+        hides_folder = _SAFE_PATH not in os.environ and not {"", os.getcwd()}.intersection(sys.path)  # noqa: PTH109 - as loky
+        if hides_folder:
+            _start_trackers()
         executor = ProcessPoolExecutor(
             size,
             timeout=_IDLE_SECONDS,
             initializer=_start_worker,
             initargs=(*origin[:2], hides_folder),
-            # Workers are started with -m, which would import from the current folder first.
             env=_ONE_THREAD | ({_SAFE_PATH: "1"} if hides_folder else {}),
         )
     except (OSError, RuntimeError) as error:
         raise NoProcessesError(reason_of(error)) from error
     _idle.end_with_this_process()
     return _Pool(executor, size, origin)
+
+
+def _start_trackers() -> None:
+    """Start the processes that clean up behind killed ones."""
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        resource_tracker.ensure_running()
+        loky_tracker.ensure_running()
+    finally:
+        del os.environ[_SAFE_PATH]
 
 
 def _kill_all_but(others: Collection[BaseProcess]) -> None:
