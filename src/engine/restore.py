@@ -1,10 +1,9 @@
 """Turn a dataset's arrays back into image files."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +18,7 @@ from .literals import IMAGE_FORMATS, ImageFormat
 from .options import PathLike
 from .protocols.base import Array
 from .shards import refusal, single_path
+from .stretches import DIED, Stretch, read_stretches
 
 __all__ = ["NotRestored", "RestoreResult", "restore"]
 
@@ -109,7 +109,7 @@ def restore(
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, "loky")
     catalog = Catalog(Path(path))
-    tasks, total = catalog.tasks(workers), len(catalog)
+    total = len(catalog)
     catalog.close()
     target = Path(out)
     try:
@@ -120,10 +120,10 @@ def restore(
         target.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name with NUL
         raise StorageError(f"cannot make {target}: {getattr(error, 'strerror', None) or error}") from error
-    task = partial(restore_shards, Path(path), target, format, quality)
+    task = partial(restore_stretch, Path(path), target, format, quality)
     images = 0
     failures: list[NotRestored] = []
-    for written, failed, fatal in pool.run(task, tasks, workers=workers):
+    for _, (written, failed, fatal) in read_stretches(task, Path(path), workers, died=_died):
         if fatal is not None:
             raise StorageError(fatal)
         images += written
@@ -133,14 +133,18 @@ def restore(
     return RestoreResult(target, images, tuple(sorted(failures, key=lambda failure: failure.key)))
 
 
-def restore_shards(
-    path: Path, out: Path, image_format: ImageFormat, quality: int | None, shards: Sequence[int]
+def _died(key: str) -> tuple[int, list[NotRestored], str | None]:
+    return 0, [NotRestored(key, DIED)], None
+
+
+def restore_stretch(
+    path: Path, out: Path, image_format: ImageFormat, quality: int | None, stretch: Stretch
 ) -> tuple[int, list[NotRestored], str | None]:
-    """Restore some shards by their ids; return images written, failures, and why nothing can be written."""
+    """Restore some samples; return images written, failures, and why nothing can be written."""
     written = 0
     failures = []
     with Dataset(path, verify=True) as dataset:
-        for stored in chain.from_iterable(map(dataset.each_in_shard, shards)):
+        for stored in stretch.samples(dataset):
             try:
                 file = out / restored_path(stored.key, image_format)
                 data = encode(stored.array(), image_format, quality, stored.colours)
@@ -148,7 +152,7 @@ def restore_shards(
                 failures.append(NotRestored(stored.key, str(error)))
                 continue
             try:
-                _write(file, data)
+                _write(file, data, again=stretch.again)
             except FileExistsError:
                 failures.append(NotRestored(stored.key, "another sample's file has the same name"))
             except OSError as error:
@@ -161,9 +165,11 @@ def restore_shards(
     return written, failures, None
 
 
-def _write(file: Path, data: memoryview) -> None:
-    """Write a new file, whole or not at all."""
+def _write(file: Path, data: memoryview, *, again: bool) -> None:
+    """Write a new file, whole or not at all; again, over what was begun of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    if again and file.is_file() and data.tobytes().startswith(file.read_bytes()):
+        file.unlink()
     with file.open("xb") as stream:
         try:
             stream.write(data)

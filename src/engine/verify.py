@@ -1,6 +1,6 @@
 """Re-read every sample of a dataset and compare its checksum."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from .catalog import Catalog
 from .cpus import default_workers
 from .dataset import Dataset
 from .options import PathLike
+from .stretches import DIED, Stretch, read_stretches
 
 __all__ = ["BadSample", "Verdict", "VerifyResult", "verify"]
 
@@ -70,14 +71,15 @@ def verify(
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, "loky")
     catalog = Catalog(Path(path))
-    tasks, total = catalog.tasks(workers), len(catalog)
+    total = len(catalog)
     catalog.close()
     samples = nbytes = 0
-    bad: dict[int, tuple[BadSample, ...]] = {}
-    for first, verdict in pool.run(partial(verify_shards, Path(path)), tasks, workers=workers):
+    bad: dict[tuple[int, int], tuple[BadSample, ...]] = {}
+    task = partial(verify_stretch, Path(path))
+    for stretch, verdict in read_stretches(task, Path(path), workers, died=_died):
         samples += verdict.samples
         nbytes += verdict.nbytes
-        bad[first] = verdict.bad
+        bad[stretch.shards[0], stretch.start] = verdict.bad
         if progress is not None:
             progress(samples, total)
     return VerifyResult(
@@ -85,16 +87,19 @@ def verify(
     )
 
 
-def verify_shards(path: Path, shards: Sequence[int]) -> tuple[int, Verdict]:
-    """Verify some shards by their ids; return the first one's with what was found."""
+def _died(key: str) -> Verdict:
+    return Verdict(1, 0, (BadSample(key, DIED),))
+
+
+def verify_stretch(path: Path, stretch: Stretch) -> Verdict:
+    """Verify some samples."""
     samples = nbytes = 0
     bad = []
     with Dataset(path, verify=True) as dataset:
-        for shard in shards:
-            for read in dataset.each_in_shard(shard):
-                samples += 1
-                try:
-                    nbytes += read.array().nbytes
-                except DatasetError as error:
-                    bad.append(BadSample(read.key, str(error)))
-    return shards[0], Verdict(samples, nbytes, tuple(bad))
+        for read in stretch.samples(dataset):
+            samples += 1
+            try:
+                nbytes += read.array().nbytes
+            except DatasetError as error:
+                bad.append(BadSample(read.key, str(error)))
+    return Verdict(samples, nbytes, tuple(bad))

@@ -232,10 +232,11 @@ def test_a_full_disk_ends_it_and_leaves_no_part_of_a_file(dataset, tmp_path):
         "import resource, signal, sys, brinery;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
-        "from brinery.engine.restore import restore_shards;"
+        "from brinery.engine.restore import restore_stretch;"
+        "from brinery.engine.stretches import Stretch;"
         "from brinery.engine.catalog import Catalog; from pathlib import Path;"
         "path, out = map(Path, sys.argv[1:]);"
-        "print(restore_shards(path, out, 'tiff', None, Catalog(path).shard_ids)[2])"
+        "print(restore_stretch(path, out, 'tiff', None, Stretch(Catalog(path).shard_ids))[2])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path, tmp_path / "back"], capture_output=True, text=True, check=True
