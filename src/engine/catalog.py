@@ -4,8 +4,6 @@ import json
 import operator
 import os
 import re
-import sqlite3
-import sys
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
@@ -19,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptError, DatasetError
+from .guarded import LONGEST_TEXT, GuardedConnection, connect_read_only
 from .protocols.base import Placement, Spec
-from .schema import HAS_COLOURS, MANIFEST_NAME, connect_read_only
+from .schema import MANIFEST_NAME
 
 __all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
 
@@ -28,8 +27,11 @@ _PLAIN_NAME = re.compile(r"[^/\0]+")
 _DTYPE = re.compile(r"[<>|=]?[buifc][0-9]{1,2}")
 _SHAPE = re.compile(r"\[([0-9]{1,15}(, ?[0-9]{1,15})*)?\]")
 _MAX_DIMENSIONS = 32
-_SETTINGS = ("protocol", "layout", "mode", "frames")
+_SETTINGS = {"protocol", "layout", "mode", "frames"}
 _COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
+_PLACES = "SELECT record, payload, dtype, shape FROM samples WHERE shard = ? ORDER BY record"
+_PLACES_AT_ONCE = 4096
+_LONGEST_SPEC = 1024  # bytes of a dtype or a shape
 _MOST_A_TASK = 64
 _TASKS_A_WORKER = 16
 _ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE shard = ? ORDER BY record"  # noqa: S608
@@ -97,18 +99,20 @@ class Catalog:
         self.folder = folder
         self._lock = threading.Lock()
         self._specs: dict[tuple[str, str], Spec] = {}
-        self._db: sqlite3.Connection | None = None
+        self._db: GuardedConnection | None = None
         self._pid = 0
-        self.settings: dict[str, str] = dict(self._rows("SELECT name, value FROM dataset"))
-        if not all(type(self.settings.get(name)) is str for name in _SETTINGS):
+        with self._lock:
+            db = self._connection()
+        self.settings = db.settings
+        if not self.settings.keys() >= _SETTINGS:
             raise DatasetError(f"{folder / MANIFEST_NAME} does not say how the dataset was made")
-        rows = self._rows("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
+        rows = db.numbers("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
         ids, counts = zip(*rows, strict=True) if rows else ((), ())
         if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
             raise CorruptError(f"{folder / MANIFEST_NAME}: a shard's row makes no sense")
         total: int = sum(counts)
-        if total > sys.maxsize:
-            raise CorruptError(f"{folder / MANIFEST_NAME}: no dataset has {total} samples")
+        if total > db.guard.most_rows:
+            raise CorruptError(f"{folder / MANIFEST_NAME}: it is too small for {total} samples")
         self.shard_ids: Sequence[int] = array("q", ids)
         self.ends: Sequence[int] = array("q", accumulate(counts))
         self._total = total
@@ -200,29 +204,37 @@ class Catalog:
         Raises:
             CorruptError: as `entries` does.
         """
-        rows = self._all(
-            shard, "SELECT record, payload, dtype, shape FROM samples WHERE shard = ? ORDER BY record"
-        )
-        records, payloads, dtypes, shapes = zip(*rows, strict=True)
-        if {*map(type, records)} != {int} or records[0] < 0:
-            raise CorruptError(
-                f"{self.folder / MANIFEST_NAME}: the records of shard {shard.id} make no sense"
-            )
-        if {*map(type, payloads)} != {int} or min(payloads) < 0 or {*map(type, dtypes + shapes)} != {str}:
-            return None
-        kinds = set(zip(dtypes, shapes, strict=True))
-        if len(kinds) == 1:
-            specs = [self._spec(dtypes[0], shapes[0])]
-            end = max(payloads) + specs[0].nbytes
-        else:
-            specs = [self._spec(*kind) for kind in zip(dtypes, shapes, strict=True)]
-            end = max(payload + spec.nbytes for payload, spec in zip(payloads, specs, strict=True))
-        if not all(spec.nbytes for spec in specs):
-            return None
-        return Places(array("q", payloads), specs, end)
+        payloads = array("q")
+        parts: list[list[Spec]] = []  # by batch: of each array, or one where all are alike
+        end = 0
+        for batch in self.batches(_PLACES, shard.id, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE):
+            records, found, dtypes, shapes = zip(*batch, strict=True)
+            if {*map(type, records)} != {int} or (not payloads and records[0] < 0):
+                raise CorruptError(
+                    f"{self.folder / MANIFEST_NAME}: the records of shard {shard.id} make no sense"
+                )
+            if {*map(type, found)} != {int} or min(found) < 0 or {*map(type, dtypes + shapes)} != {str}:
+                return None
+            kinds = set(zip(dtypes, shapes, strict=True))
+            if len(kinds) == 1:
+                specs = [self._spec(dtypes[0], shapes[0])]
+                end = max(end, max(found) + specs[0].nbytes)
+            else:
+                specs = [self._spec(*kind) for kind in zip(dtypes, shapes, strict=True)]
+                ends = (payload + spec.nbytes for payload, spec in zip(found, specs, strict=True))
+                end = max(end, *ends)
+            if not all(spec.nbytes for spec in specs):
+                return None
+            payloads.extend(found)
+            parts.append(specs)
+        if len(payloads) != shard.samples:
+            raise self._incomplete(shard, len(payloads))
+        return Places(payloads, _joined(parts, len(payloads)), end)
 
     def find(self, key: str) -> Entry | None:
         """Return the sample with this key."""
+        if not _can_be_key(key):
+            return None
         rows = self._rows(f"SELECT {_COLUMNS} FROM samples WHERE key = ?", key)  # noqa: S608
         return self._entry(rows[0]) if rows else None
 
@@ -252,8 +264,9 @@ class Catalog:
 
     def colours(self, shard: int) -> dict[int, str]:
         """Return what the channels of samples are, by record, where their number does not say it."""
-        if not self._rows(HAS_COLOURS):
-            return {}
+        with self._lock:
+            if "colours" not in self._connection().columns["samples"]:
+                return {}
         found = "SELECT record, colours FROM samples WHERE shard = ? AND colours IS NOT NULL"
         return dict(self._rows(found, shard))
 
@@ -261,15 +274,29 @@ class Catalog:
         """Return the rows of a statement that reads."""
         return self._rows(statement, *values)
 
+    def batches(
+        self, statement: str, *values: Any, longest: int = LONGEST_TEXT, at_once: int = 128
+    ) -> Iterator[list[Any]]:
+        """Yield the rows of a statement that reads, so many at a time, with texts of so many bytes."""
+        with self._lock:
+            batches = self._connection().batches(statement, values, longest=longest, at_once=at_once)
+        while True:
+            with self._lock:
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
     def _rows(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
-            if self._db is None or self._pid != os.getpid():
-                self._db = connect_read_only(self.folder)  # a connection must not cross a fork
-                self._pid = os.getpid()
-            try:
-                return self._db.execute(statement, values).fetchall()
-            except (sqlite3.Error, UnicodeDecodeError) as error:
-                raise DatasetError(f"{self.folder / MANIFEST_NAME} cannot be read: {error}") from error
+            return self._connection().rows(statement, values)
+
+    def _connection(self) -> GuardedConnection:
+        """Return this process's connection; the lock is held."""
+        if self._db is None or self._pid != os.getpid():
+            self._db = connect_read_only(self.folder)  # a connection must not cross a fork
+            self._pid = os.getpid()
+        return self._db
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         key, record, start, length, payload, dtype, shape, xxh3, shard = row
@@ -304,3 +331,19 @@ class Catalog:
         if len(self._specs) < 100_000:
             self._specs[dtype_name, shape_text] = spec
         return spec
+
+
+def _joined(parts: list[list[Spec]], count: int) -> list[Spec]:
+    """Return what each of the arrays is, or one where all are alike; all batches but the last are full."""
+    if all(part == parts[0] for part in parts) and len(parts[0]) == 1:
+        return parts[0]
+    sizes = [*[_PLACES_AT_ONCE] * (len(parts) - 1), count - _PLACES_AT_ONCE * (len(parts) - 1)]
+    return [spec for part, size in zip(parts, sizes, strict=True) for spec in (part * size)[:size]]
+
+
+def _can_be_key(text: str) -> bool:
+    """Whether a manifest could hold a text: not with lone surrogates, nor if it is too long."""
+    try:
+        return len(text.encode()) <= LONGEST_TEXT
+    except UnicodeEncodeError:
+        return False

@@ -14,15 +14,16 @@ from ..errors import DestinationError, StorageError, UsageError
 from .claims import claimants
 from .inside import Folder
 from .manifest import Manifest
+from .manifest_file import JOURNAL_NAME
 from .output import PARTIAL_FOLDER
-from .schema import JOURNAL_NAME, MANIFEST_NAME
+from .schema import MANIFEST_NAME
 from .shards import FILES_FOLDER, SHARDS_FOLDER
 
 __all__ = ["Destination"]
 
 _ORPHAN_SECONDS = 10.0
 _ORPHAN_CHECK_SECONDS = 0.05
-_SHARD_NAME = re.compile(r"\d{6,}(-\d+)?\..+")
+_SHARD_NAME = re.compile(r"[0-9]{6,}(-[0-9]+)?\.[^/\0]+")
 # In the order of deletion: while there is anything else, the manifest says whose it is.
 _OWN_NAMES = (SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER, MANIFEST_NAME, JOURNAL_NAME)
 # A link in their place could have other files written or deleted.
@@ -118,9 +119,9 @@ class Destination:
         self.remove_shards([n for n in self.shard_sizes() if n not in known and _SHARD_NAME.fullmatch(n)])
 
     def remove_shards(self, names: Sequence[str]) -> None:
-        """Delete shard files by name; a name that leads elsewhere is none of ours."""
+        """Delete shard files by name; names that no convert gives to a shard are ignored."""
         for name in names:
-            if "/" not in name:
+            if _SHARD_NAME.fullmatch(name):
                 (self.folder / SHARDS_FOLDER / name).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:

@@ -1,8 +1,11 @@
 """What the manifest holds for a key, read ahead where keys are asked for in the order they were recorded."""
 
-import sqlite3
 import threading
+from collections.abc import Sequence
+from typing import Any
 
+from ..errors import DatasetError
+from .guarded import GuardedConnection
 from .planner import Known
 from .records import PARTS_PER_UNIT
 
@@ -32,7 +35,7 @@ class KnownKeys:
         lock: held while it is used.
     """
 
-    def __init__(self, db: sqlite3.Connection, lock: threading.RLock) -> None:
+    def __init__(self, db: GuardedConnection, lock: threading.RLock) -> None:
         self._db = db
         self._lock = lock
         self._ahead: dict[str, tuple[int, ...]] = {}
@@ -47,9 +50,7 @@ class KnownKeys:
                 self._last = (shard, record)
                 return Known("sample", ordinal, shard // PARTS_PER_UNIT, size, mtime_ns)
             for kind, statement in _OTHERS.items():
-                other = self._db.execute(statement, (key,)).fetchone()
-                if other is not None:
-                    unit, ordinal, size, mtime_ns = other
+                for unit, ordinal, size, mtime_ns in self._rows(statement, key):
                     return Known(kind, ordinal, unit, size, mtime_ns)
         return None
 
@@ -59,11 +60,20 @@ class KnownKeys:
             self._ahead.clear()
 
     def _look_up(self, key: str) -> tuple[int, ...] | None:
-        row: tuple[int, ...] | None = self._db.execute(_SAMPLE, (key,)).fetchone()
+        row = next(iter(self._rows(_SAMPLE, key)), None)
         if row is not None and self._follows(*row[:2]):
-            following = self._db.execute(_FOLLOWING, (*row[:2], _AHEAD))
-            self._ahead = {key: tuple(rest) for key, *rest, frame in following if frame == 0}
+            following = self._db.rows(_FOLLOWING, (*row[:2], _AHEAD))
+            self._ahead = {key: self._checked(rest) for key, *rest, frame in following if frame == 0}
         return row
+
+    def _rows(self, statement: str, key: str) -> list[tuple[int, ...]]:
+        return [self._checked(row) for row in self._db.rows(statement, (key,))]
+
+    def _checked(self, row: Sequence[Any]) -> tuple[int, ...]:
+        """Return a row as it is where it holds numbers: shard or unit, places, size and time of change."""
+        if not all(type(value) is int for value in row) or min(row[:-1]) < 0:
+            raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
+        return tuple(row)
 
     def _follows(self, shard: int, record: int) -> bool:
         """Whether a row is one of the next after the last one found."""

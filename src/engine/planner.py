@@ -19,11 +19,14 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from ..parser.members import Entry, Member, NotImage, Unreadable
+from .checksums import bytes_checksum
 from .records import Failure, Numbered, Skipped, Source, Unit
 
 __all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
 
 MAX_UNIT_MEMBERS = 4096
+_LONGEST_KEY = 1 << 14  # letters; the manifest takes texts of 256 KiB, some letters need four bytes
+_SHOWN_OF_KEY = 1000
 _HELD_UNITS = 1  # kept back, in case the listing ends
 _FINEST = 4  # so many times smaller than others are the smallest units on purpose
 _QUICK = 2  # so many of these come first
@@ -138,6 +141,8 @@ class Planner:
         """Yield the units to convert, lazily, as the listing goes on."""
         for entry in entries:
             self.counts.entries += 1
+            if len(entry.key) > _LONGEST_KEY:
+                entry = _too_long(entry.key)  # noqa: PLW2901 - what it becomes goes the same way
             if isinstance(entry, Member) and self._first_time(entry.key):
                 yield from self._member(entry)
             else:
@@ -267,3 +272,10 @@ class Planner:
             case Member(key=key):
                 message = "an earlier member has the same key; the first one is kept"
                 self._note(Failure(key, None, "list", "DuplicateKey", message, unread))
+
+
+def _too_long(key: str) -> Unreadable:
+    """Return what becomes of an entry whose name is too long to be a key; its own is told by a checksum."""
+    shown = f"{key[:_SHOWN_OF_KEY]}... ({bytes_checksum(key.encode())})"
+    message = f"its name has {len(key):,} letters, a key has at most {_LONGEST_KEY:,}"
+    return Unreadable(shown, "NameTooLong", message)

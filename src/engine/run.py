@@ -18,7 +18,6 @@ from . import worker
 from .collecting import only_new_garbage
 from .destination import Destination
 from .listing import KeptOrdinals, SeenKeys, SourceSize
-from .manifest import Totals
 from .options import ConvertOptions
 from .outcome import ConvertProgress, ConvertResult
 from .planner import Note, Planner, PlanState
@@ -28,6 +27,7 @@ from .sampler import Sampler
 from .shards import FILES_FOLDER, publish_shards, single_path
 from .sizes import format_size
 from .sources import Named, Recorded, Scope, list_named
+from .stored_state import Totals
 from .summary import RunSummary, Tally
 from .supervisor import Supervisor
 from .verify import verify

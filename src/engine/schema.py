@@ -1,33 +1,17 @@
 """The tables of manifest.sqlite, format brinery.dataset/1; docs/dataset-format.md explains each column."""
 
-import os
-import sqlite3
-import stat
-from contextlib import closing, suppress
-from pathlib import Path
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from ..errors import DatasetError
 
-__all__ = [
-    "FORMAT",
-    "HAS_COLOURS",
-    "JOURNAL_NAME",
-    "MANIFEST_NAME",
-    "SCHEMA",
-    "add_what_is_missing",
-    "check_files",
-    "check_schema",
-    "connect_read_only",
-]
+__all__ = ["FORMAT", "MANIFEST_NAME", "SCHEMA", "TABLES", "check_schema", "missing"]
 
 FORMAT = "brinery.dataset/1"
 MANIFEST_NAME = "manifest.sqlite"
-JOURNAL_NAME = f"{MANIFEST_NAME}-journal"
-_SQLITE = b"SQLite format 3\0"
-_ROLLBACK_MODE = b"\1\1"  # bytes 18 and 19 of the file; a write-ahead log would bring files of its own
-_ANOTHER_FILE = bytes.fromhex("d9d505f920a163d7")
-
-HAS_COLOURS = "SELECT 1 FROM pragma_table_info('samples') WHERE name = 'colours'"
 
 SCHEMA = """
 CREATE TABLE dataset (
@@ -145,88 +129,144 @@ CREATE TABLE timeline (
 ) WITHOUT ROWID;
 """
 
-_SOURCES = SCHEMA[SCHEMA.index("CREATE TABLE sources") : SCHEMA.index("CREATE TABLE runs")]
-_ADDED_COLUMNS = {"colours": "TEXT", "source_crc32": "INTEGER"}
-_TABLES = {"dataset", "shards", "samples", "failures", "skipped", "runs", "timeline"}
+# What datasets of earlier versions lack; the next convert adds it. New columns stand behind a table's others,
+# before its constraints, where ALTER TABLE puts them. A new table's indexes need not be named here.
+_OPTIONAL_OBJECTS = frozenset({"sources"})
+_OPTIONAL_COLUMNS = {"samples": ("colours", "source_crc32")}
+_UNNAMED = ("index", "sqlite_autoindex_shards_1", "shards")  # of a table's own UNIQUE; it has no SQL
+
+_SPACE = re.compile(r"[ \t\n\f\r]+")  # what SQLite takes for space
+_COMMENT = re.compile(r"--[^\n]*")
+_OBJECT = re.compile(
+    r"CREATE (TABLE|UNIQUE INDEX|INDEX) (\w+)(?: ON (\w+))? \((.*)\)( WITHOUT ROWID| WHERE .*|)"
+)
+_COMMA = re.compile(r", (?![^()]*\))")  # outside of brackets, which are never nested
+_LONGEST = 4096  # characters of SQL that are looked at
 
 
-def connect_read_only(folder: Path) -> sqlite3.Connection:
-    """Open a dataset's manifest for reading only, after checking that it is one.
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """A table or an index: its head, what stands in its brackets, and what follows."""
+
+    kind: str
+    table: str
+    head: str
+    parts: tuple[str, ...]
+    end: str
+    optional: frozenset[str] = frozenset()
+
+    def takes(self, other: "_Object") -> bool:
+        """Whether the other is this one, with some of the optional columns."""
+        if (self.kind, self.table, self.head, self.end) != (other.kind, other.table, other.head, other.end):
+            return False
+        columns = [part for part in other.parts if part not in self.optional]
+        needed = [part for part in self.parts if part not in self.optional]
+        return columns == needed and len(set(other.parts)) == len(other.parts)
+
+
+@lru_cache(64)
+def _parse(sql: str) -> tuple[str, _Object] | None:
+    """Return an object's name and its parts; None for SQL that brinery never writes."""
+    if len(sql) > _LONGEST or not sql.isascii() or any(mark in sql for mark in "'\"`[\0"):
+        return None
+    text = _SPACE.sub(" ", _COMMENT.sub("", sql)).replace("( ", "(").replace(" )", ")").strip()
+    found = _OBJECT.fullmatch(text)
+    if found is None:
+        return None
+    kind, name, table, inner, end = found.groups()
+    return name, _Object(kind.split()[-1].lower(), table or name, kind, tuple(_COMMA.split(inner)), end)
+
+
+def _expected() -> dict[str, _Object]:
+    objects = {}
+    for statement in _STATEMENTS:
+        parsed = _parse(statement)
+        assert parsed is not None
+        name, one = parsed
+        columns = _OPTIONAL_COLUMNS.get(name, ())
+        optional = frozenset(part for part in one.parts if part.partition(" ")[0] in columns)
+        objects[name] = _Object(one.kind, one.table, one.head, one.parts, one.end, optional)
+    return objects
+
+
+_STATEMENTS = tuple(statement.strip() for statement in SCHEMA.split(";") if statement.strip())
+_EXPECTED = _expected()
+_EXACT = {statement: name for name, statement in zip(_EXPECTED, _STATEMENTS, strict=True)}
+TABLES: dict[str, tuple[str, ...]] = {
+    name: tuple(part.partition(" ")[0] for part in one.parts if part.partition(" ")[0].islower())
+    for name, one in _EXPECTED.items()
+    if one.kind == "table"
+}
+"""The columns of every table."""
+_ALL_COLUMNS = {name: frozenset(TABLES.get(name, ())) for name in _EXPECTED}
+
+
+def check_schema(rows: Iterable[tuple[Any, ...]]) -> dict[str, frozenset[str]]:
+    """Check that a manifest holds the tables of this format and their indexes, and nothing else.
+
+    Nothing of what SQL can hide in a schema is let in: views, triggers, virtual tables, computed columns,
+    defaults, checks, collations, further indexes.
+
+    Args:
+        rows: type, name, table, root page and SQL of everything in `sqlite_master`.
+
+    Returns:
+        Each table's columns.
 
     Raises:
-        DatasetError: there is none, it is damaged, or of another format.
+        DatasetError: something is missing, unknown or not as brinery makes it.
     """
-    path = folder / MANIFEST_NAME
-    if not path.is_file():
-        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
-        raise DatasetError(f"{folder} {what}: it is no brinery dataset")
-    check_files(path)
-    _recover(path)
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        check_schema(connection, path)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
-    return connection
+    found: dict[str, frozenset[str]] = {}
+    names, roots = set(), set()
+    for kind, name, table, root, sql in rows:
+        columns = _columns(kind, name, table, sql)
+        if columns is None or name in names or root in roots or type(root) is not int or root < 2:
+            raise DatasetError(f"its {kind!s:.20} {name!r:.60} is not as brinery makes it")
+        names.add(name)
+        roots.add(root)
+        if kind == "table":
+            found[name] = columns
+    needed = {name for name, one in _EXPECTED.items() if not _optional(name, one) or one.table in found}
+    lacking = needed.union(_UNNAMED[1:2]) - names
+    if lacking:
+        raise DatasetError(f"it lacks {', '.join(sorted(lacking))}")
+    return found
 
 
-def check_files(path: Path) -> None:
-    """Refuse a manifest, or a journal beside it, that would lead sqlite to other files; before it sees them.
+def _columns(kind: Any, name: Any, table: Any, sql: Any) -> frozenset[str] | None:
+    """Return the columns of a table or index that is as it should be, else None."""
+    if sql is None:
+        return frozenset() if (kind, name, table) == _UNNAMED else None
+    expected = _EXPECTED.get(name) if type(name) is str and type(sql) is str else None
+    if expected is None or (kind, table) != (expected.kind, expected.table):
+        return None
+    if _EXACT.get(sql) == name:
+        return _ALL_COLUMNS[name]
+    parsed = _parse(sql)
+    if parsed is None or parsed[0] != name or not expected.takes(parsed[1]):
+        return None
+    return frozenset(part.partition(" ")[0] for part in parsed[1].parts)
 
-    A journal that ends with a name is part of a transaction over several files: undoing it, sqlite deletes
-    the file of that name. Manifests are written alone.
 
-    Raises:
-        DatasetError: it would, or cannot be read.
+def _optional(name: str, one: _Object) -> bool:
+    return name in _OPTIONAL_OBJECTS or one.table in _OPTIONAL_OBJECTS
+
+
+def missing(columns: dict[str, frozenset[str]]) -> list[str]:
+    """Return the statements that add what a dataset of an earlier version lacks.
+
+    Args:
+        columns: each table's, as `check_schema` returns them.
     """
-    journal = path.with_name(JOURNAL_NAME)
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-    try:
-        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-            head = file.read(20)
-        end = b""
-        with (
-            suppress(FileNotFoundError),
-            open(journal, "rb", opener=lambda name, _: os.open(name, flags | os.O_NOFOLLOW)) as file,
-        ):
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DatasetError(f"{journal} is no regular file")
-            file.seek(max(0, file.seek(0, os.SEEK_END) - len(_ANOTHER_FILE)))
-            end = file.read()
-    except OSError as error:
-        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
-    if (head.startswith(_SQLITE) and head[18:] != _ROLLBACK_MODE) or end == _ANOTHER_FILE:
-        raise DatasetError(f"{path} is no manifest as brinery writes it: it would involve other files")
-
-
-def _recover(path: Path) -> None:
-    """Let sqlite undo what a killed writer left half done, which a read-only connection may not."""
-    if not path.with_name(JOURNAL_NAME).exists():
-        return
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-
-
-def add_what_is_missing(connection: sqlite3.Connection) -> None:
-    """Add the columns of samples and the table that datasets of early versions lack."""
-    have = {name for _, name, *_ in connection.execute("PRAGMA table_info(samples)")}
-    for name, kind in _ADDED_COLUMNS.items():
-        if name not in have:
-            connection.execute(f"ALTER TABLE samples ADD COLUMN {name} {kind}")
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sources'").fetchone():
-        connection.execute(_SOURCES)
-
-
-def check_schema(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise DatasetError unless the file holds the tables of this format, as tables, and nothing active."""
-    rows = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
-    tables = {name for kind, name in rows if kind == "table"}
-    if not tables >= _TABLES or any(kind in ("trigger", "view") for kind, _ in rows):
-        raise DatasetError(f"{path} is no manifest of a brinery dataset")
-    found = connection.execute("SELECT value FROM dataset WHERE name = 'format'").fetchone()
-    if found is None or found[0] != FORMAT:
-        named = repr(found[0]) if found else "none"
-        raise DatasetError(f"{path}: this brinery reads the format {FORMAT!r}, the dataset says {named}")
+    statements = []
+    for (name, one), statement in zip(_EXPECTED.items(), _STATEMENTS, strict=True):
+        if one.table not in columns and _optional(name, one):
+            statements.append(statement)
+        elif name in columns:
+            have = columns[name]
+            statements += [
+                f"ALTER TABLE {name} ADD COLUMN {part}"
+                for part in one.parts
+                if part in one.optional and part.partition(" ")[0] not in have
+            ]
+    return statements

@@ -52,6 +52,20 @@ def record(dataset, **values):
             db.execute(f"UPDATE samples SET {name} = ?", (value,))
 
 
+@contextlib.contextmanager
+def without_not_null(dataset):
+    """Let the table of samples take anything for a while."""
+    change = "UPDATE sqlite_master SET sql = ? WHERE name = 'samples'"
+    with sqlite3.connect(dataset / "manifest.sqlite") as db:
+        ((sql,),) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'samples'")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(change, (sql.replace(" NOT NULL", ""),))
+    yield
+    with sqlite3.connect(dataset / "manifest.sqlite") as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(change, (sql,))
+
+
 def everything(dataset, root):
     """Whatever can be done with a dataset; returns the arrays that it gave."""
     arrays = []
@@ -196,11 +210,8 @@ def test_hickle_itself_would_run_it(tmp_path):
 )
 def test_a_row_of_no_plain_array_is_refused(tmp_path, values):
     dataset, _ = make(tmp_path, "npy")
-    with sqlite3.connect(dataset / "manifest.sqlite") as db:  # another's file need not keep to the schema
-        db.execute("PRAGMA ignore_check_constraints = ON")
-        db.execute("PRAGMA writable_schema = ON")
-        db.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'samples'")
-    record(dataset, **values)
+    with without_not_null(dataset):  # another's rows need not keep to the schema
+        record(dataset, **values)
     with brinery.open(dataset) as opened:
         for read in (lambda: opened[0], lambda: list(opened), lambda: opened[:2]):
             with pytest.raises(CorruptError, match=r"no array has|row makes no sense"):

@@ -1,0 +1,352 @@
+"""A manifest's connection: whatever the file says, no statement does more than reading it takes.
+
+sqlite keeps within a file's bounds and is not harmed by a damaged one, but it follows what the file says:
+pages that are shared make billions of rows of 70 KB, values that are shared make gigabytes. So statements
+here use the tables of the format alone, and what they may cost is bounded by the size of the file.
+"""
+
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import CorruptError, DatasetError
+from .manifest_file import check_files
+from .schema import FORMAT, MANIFEST_NAME, TABLES, check_schema
+
+__all__ = ["LONGEST_TEXT", "GuardedConnection", "connect_read_only", "connect_to_write"]
+
+LONGEST_TEXT: Final = 1 << 18
+"""Bytes of a text in the manifest; those of the table `runs` may be longer."""
+
+_LONGEST_OF_RUNS: Final = 1 << 24
+_LEAST_ROW: Final = 16  # bytes that a row takes at least
+_SOME_ROWS: Final = 64
+_AT_ONCE: Final = 128  # rows
+_LONG_AT_ONCE: Final = 2
+_LONGEST_NUMBER: Final = 64
+_TICK: Final = 10_000  # steps of sqlite's machine, some ns each
+_SOME_STEPS: Final = 1_000_000
+_STEPS_A_BYTE: Final = 2  # reading a row takes some ten, and it has 40 bytes or more
+_SOME_SECONDS: Final = 5.0
+_BYTES_A_SECOND: Final = 10e6
+_WRITERS_STEPS: Final = 30_000_000  # a transaction of many small changes is one statement
+_WRITERS_SECONDS: Final = 60.0
+
+_LIMITS: Final = {
+    sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_TEXT,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1 << 14,
+    sqlite3.SQLITE_LIMIT_COLUMN: 64,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 32,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 8,
+    sqlite3.SQLITE_LIMIT_VDBE_OP: 10_000,
+    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 8,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 64,
+    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 64,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+_PRAGMAS: Final = (
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA mmap_size = 0",  # then a file that shrinks is an error, not a signal
+)
+_MASTER: Final = frozenset({"sqlite_master", "sqlite_schema"})
+_ANYTHING: Final = "SELECT 1 FROM sqlite_master LIMIT 1"
+_OBJECTS: Final = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master LIMIT 100"
+_FUNCTIONS: Final = frozenset({"coalesce", "count", "max", "min", "sum"})
+_CHANGES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+
+
+class Guard:
+    """Counts what a statement costs, and ends it where that is more than the file's size allows.
+
+    Attributes:
+        size: of the file, in bytes.
+        overrun: a statement was ended.
+    """
+
+    def __init__(self, path: Path, size: int, *, writing: bool) -> None:
+        self._path = path
+        self.size = size
+        self._some_steps = _WRITERS_STEPS if writing else _SOME_STEPS
+        self._some_seconds = _WRITERS_SECONDS if writing else _SOME_SECONDS
+        self._begin: float | None = None
+        self._steps = 0
+        self.overrun = False
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows a table can have at most."""
+        return _SOME_ROWS + self.size // _LEAST_ROW
+
+    def start(self) -> None:
+        """Begin to count anew: a statement is about to run."""
+        self._steps = 0
+        self._begin = None
+        self.overrun = False
+
+    def tick(self) -> bool:
+        """Return whether the statement is to be ended; sqlite asks every so many steps."""
+        now = time.thread_time()  # CPU time: a slow disk is no reason to end
+        if self._begin is None:
+            self._begin = now
+        self._steps += _TICK
+        if self._over(now - self._begin):
+            self.look_again()
+            self.overrun = self._over(now - self._begin)
+        return self.overrun
+
+    def look_again(self) -> None:
+        """Learn the file's size: a convert may have added to it."""
+        self.size = max(self.size, self._path.stat().st_size)
+
+    def _over(self, seconds: float) -> bool:
+        return (
+            self._steps > self._some_steps + _STEPS_A_BYTE * self.size
+            or seconds > self._some_seconds + self.size / _BYTES_A_SECOND
+        )
+
+
+class GuardedConnection(sqlite3.Connection):
+    """A connection to a manifest, of which every statement is bounded.
+
+    Attributes:
+        path: of the manifest.
+        guard: what bounds it.
+        columns: each table's.
+        settings: the table `dataset` as it was when the manifest was opened.
+    """
+
+    path: Path
+    guard: Guard
+    columns: dict[str, frozenset[str]]
+    settings: dict[str, str]
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """Run a statement."""
+        self.guard.start()
+        return super().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+        """Run a statement many times."""
+        self.guard.start()
+        return super().executemany(*arguments)
+
+    def rows(self, statement: str, values: Any = ()) -> list[Any]:
+        """Return the rows of a statement that reads.
+
+        Raises:
+            DatasetError: they cannot be read, or are more than a file of this size can hold.
+        """
+        batches = self.batches(statement, values)
+        rows = next(batches, [])
+        if len(rows) == _AT_ONCE:
+            size = _bytes_of(rows)
+            for batch in batches:
+                rows += batch
+                size += _bytes_of(batch)
+                if size > self.guard.size:
+                    raise self._too_much()
+        return rows
+
+    def long_rows(self, statement: str, values: Any = ()) -> list[Any]:
+        """Return rows as `rows` does; their texts may be as long as those of the table `runs` are."""
+        rows: list[Any] = []
+        size = 0
+        for batch in self.batches(statement, values, longest=_LONGEST_OF_RUNS, at_once=_LONG_AT_ONCE):
+            rows += batch
+            size += _bytes_of(batch)
+            if size > self.guard.size:
+                raise self._too_much()
+        return rows
+
+    def numbers(self, statement: str, values: Any = ()) -> list[Any]:
+        """Return the rows of a statement that reads and is given no texts; raises what `rows` does."""
+        at_once = self.guard.most_rows + 1  # if there are as many, more is asked for, and refused
+        batches = self.batches(statement, values, longest=_LONGEST_NUMBER, at_once=at_once)
+        rows = next(batches, [])
+        for batch in batches:
+            rows += batch
+        return rows
+
+    def batches(
+        self, statement: str, values: Any = (), *, longest: int = LONGEST_TEXT, at_once: int = _AT_ONCE
+    ) -> Iterator[list[Any]]:
+        """Yield the rows of a statement that reads, so many at a time; raises what `rows` does.
+
+        Args:
+            statement: the SQL.
+            values: of its placeholders.
+            longest: bytes of a text that it reads.
+            at_once: rows that are read at a time.
+        """
+        self.guard.start()
+        count = 0
+        cursor = None
+        try:
+            while True:
+                before = self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+                try:
+                    cursor = cursor or super().execute(statement, values)
+                    rows = cursor.fetchmany(at_once)
+                finally:
+                    self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+                if rows:
+                    yield rows
+                if len(rows) < at_once:
+                    return
+                count += len(rows)
+                if count > self.guard.most_rows:
+                    self.guard.look_again()
+                    if count > self.guard.most_rows:
+                        raise self._too_much()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise self.unreadable(error) from error
+
+    def each(self, statement: str, values: Any = ()) -> Iterator[Any]:
+        """Yield the rows of a statement that reads; raises what `rows` does."""
+        return chain.from_iterable(self.batches(statement, values))
+
+    @contextmanager
+    def long_texts(self) -> Iterator[None]:
+        """Let texts be as long as those of the table `runs` are."""
+        before = self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_OF_RUNS)
+        try:
+            yield
+        finally:
+            self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+
+    def unreadable(self, error: Exception) -> DatasetError:
+        """Return what an error of sqlite's means to who reads."""
+        if self.guard.overrun:
+            error = DatasetError(
+                f"it takes more work than its {self.guard.size:,} bytes can need: it is damaged"
+            )
+        if isinstance(error, sqlite3.DataError):  # what sqlite says of a text beyond the limit
+            return CorruptError(f"{self.path}: a row makes no sense: {error}")
+        return DatasetError(f"{self.path} cannot be read: {error}")
+
+    def _too_much(self) -> DatasetError:
+        return DatasetError(
+            f"{self.path} cannot be read: its {self.guard.size:,} bytes cannot hold all that it gives: it is"
+            " damaged"
+        )
+
+    def restrict(self, *, writing: bool) -> None:
+        """From now on, let statements use nothing but the format's tables."""
+        self.set_authorizer(_may_change if writing else _may_read)
+
+
+def _bytes_of(rows: list[Any]) -> int:
+    """Bytes of texts, at least: no two rows of a sound file share them."""
+    return sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+
+
+def connect_read_only(folder: Path) -> GuardedConnection:
+    """Open a dataset's manifest for reading only, after checking that it is one.
+
+    Raises:
+        DatasetError: it is not there, damaged, of another format, or not as brinery makes it.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
+        raise DatasetError(f"{folder} {what}: it is no brinery dataset")
+    found = check_files(path)
+    uri = path.absolute().as_uri()
+    try:
+        if found.half_done:
+            _undo(path, uri, found.size)
+        connection = _connect(path, f"{uri}?mode=ro", found.size, writing=False)
+        _check(connection)
+    except sqlite3.Error as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    return connection
+
+
+def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
+    """Open a manifest for a convert, new or after checking that it is one; a new one has no `columns`.
+
+    Args:
+        path: of the manifest.
+        timeout: seconds to wait for those who read it.
+
+    Raises:
+        DatasetError: it is damaged, of another format, or not as brinery makes it.
+        sqlite3.Error: it cannot be opened.
+    """
+    found = check_files(path)
+    connection = _connect(path, path.absolute().as_uri(), found.size, writing=True, timeout=timeout)
+    if connection.execute(_ANYTHING).fetchone():
+        _check(connection)
+    connection.set_authorizer(None)
+    return connection
+
+
+def _undo(path: Path, uri: str, size: int) -> None:
+    """Let sqlite undo what a killed writer left half done, which a read-only connection may not."""
+    with suppress(sqlite3.Error), closing(_connect(path, uri, size, writing=False)) as connection:
+        connection.execute(_ANYTHING).fetchone()
+
+
+def _connect(path: Path, uri: str, size: int, *, writing: bool, timeout: float = 5.0) -> GuardedConnection:
+    connection = sqlite3.connect(
+        uri,
+        uri=True,
+        check_same_thread=False,
+        isolation_level=None,
+        timeout=timeout,
+        factory=GuardedConnection,
+    )
+    connection.path = path
+    connection.guard = Guard(path, size, writing=writing)
+    connection.columns, connection.settings = {}, {}
+    connection.set_progress_handler(connection.guard.tick, _TICK)
+    for limit, value in _LIMITS.items():
+        connection.setlimit(limit, value)
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    connection.restrict(writing=False)
+    return connection
+
+
+def _check(connection: GuardedConnection) -> None:
+    """Check that a manifest holds this format and nothing else."""
+    path = connection.path
+    try:
+        connection.columns = check_schema(connection.rows(_OBJECTS))
+    except DatasetError as error:
+        raise DatasetError(f"{path} is no manifest of a brinery dataset: {error}") from error
+    connection.settings = dict(connection.rows("SELECT name, value FROM dataset"))
+    if not {*map(type, (*connection.settings, *connection.settings.values()))} <= {str}:
+        raise DatasetError(f"{path} is damaged: a setting is no text")
+    version = connection.settings.get("format")
+    if version != FORMAT:
+        named = "none" if version is None else repr(version)
+        raise DatasetError(f"{path}: this brinery reads the format {FORMAT!r}, the dataset says {named:.60}")
+
+
+def _may_read(action: int, table: str | None, name: str | None, _: str | None, inside: str | None) -> int:
+    """Allow what reads the format's tables; `inside` is the view or trigger that a statement comes from."""
+    allowed = inside is None and (
+        action == sqlite3.SQLITE_SELECT
+        or (action == sqlite3.SQLITE_READ and (table in TABLES or table in _MASTER))
+        or (action == sqlite3.SQLITE_FUNCTION and name in _FUNCTIONS)
+    )
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+
+def _may_change(action: int, table: str | None, name: str | None, of: str | None, inside: str | None) -> int:
+    """Allow what reads and changes the format's tables, too."""
+    allowed = inside is None and (
+        action == sqlite3.SQLITE_TRANSACTION or (action in _CHANGES and table in TABLES)
+    )
+    return sqlite3.SQLITE_OK if allowed else _may_read(action, table, name, of, inside)
