@@ -152,8 +152,10 @@ class Manifest(StoredState):
         outcomes: list[Failure | Skipped] = [*result.failures, *result.skipped]
         members |= dict.fromkeys(outcome.key for outcome in outcomes)
         for key in members:
-            for condition in ("key = ? AND frame = 0", "member = ?"):
-                before += self._remove_samples(condition, key)
+            removed = self._remove_samples("key = ? AND frame = 0", key)
+            removed += self._remove_samples("member = ?", key)
+            self._remove_lost_frames(key, {ordinal for _, ordinal in removed})
+            before += removed
             for table in ("failures", "skipped"):
                 self._db.execute(f"DELETE FROM {table} WHERE key = ? AND unit IS NOT NULL", (key,))  # noqa: S608
         return before
@@ -165,6 +167,13 @@ class Manifest(StoredState):
             self._db.execute(f"DELETE FROM samples WHERE {condition}", (key,))  # noqa: S608
         self._recount(shard for _, _, shard in rows)
         return [(key, ordinal) for key, ordinal, _ in rows]
+
+    def _remove_lost_frames(self, member: str, ordinals: Iterable[int]) -> None:
+        """Delete failures of a member's frames, which have its ordinal and `member#N` for a key."""
+        self._db.executemany(
+            "DELETE FROM failures WHERE key > ? AND key < ? AND ordinal = ?",
+            [(f"{member}#", f"{member}$", ordinal) for ordinal in ordinals],  # '$' follows '#'
+        )
 
     def _recount(self, shards: Iterable[int]) -> None:
         self._db.executemany(

@@ -145,6 +145,8 @@ class Run:
             )
         manifest.begin_generation(state.open_unit, state.open_ordinal)
         damaged = self._find_damaged(state) if options.repair else frozenset()
+        if options.retry_failed:
+            damaged |= manifest.partly_failed()
         seen = None if self._keys_differ() else SeenKeys()
         planner = Planner(
             state,

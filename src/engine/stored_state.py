@@ -136,6 +136,13 @@ class StoredState:
             return None
         return self._known.get(key)
 
+    def partly_failed(self) -> frozenset[str]:
+        """Return the members of which some frames are samples and others failures."""
+        failures = self._each("SELECT key, ordinal FROM failures WHERE unit IS NOT NULL")
+        members = {(key.rpartition("#")[0], ordinal) for key, ordinal in failures if "#" in str(key)}
+        sound = "SELECT 1 FROM samples WHERE key = ? AND ordinal = ?"
+        return frozenset(member for member, ordinal in members if self._rows(sound, member, ordinal))
+
     def place_of(self, key: str) -> tuple[str, int]:
         """Return the member and the unit of a sample by its key."""
         statement = (

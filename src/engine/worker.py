@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns as _now
 from time import process_time_ns
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ..parser.decode import decode
 from ..parser.members import Member
+from ..parser.pixels import LostFrames
 from ..parser.reading import MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
@@ -193,8 +194,7 @@ class _Attempt:
                 source_bytes += len(data)
                 xxh3 = bytes_checksum(data)
                 hashed = _now()
-                images = list(decode(data, job.decode, scratch))
-                decoded = _now()
+                images = decode(data, job.decode, scratch)
             except NotAnImage as reason:
                 source = Source(member.size, member.mtime_ns, xxh3)
                 self._skipped.append(Skipped(member.key, ordinal, str(reason), source))
@@ -206,13 +206,18 @@ class _Attempt:
                 continue
             reading += have - done
             hashing += hashed - have
-            decoding += decoded - hashed
-            done = decoded
+            done = hashed
             for image in images:
+                decoded = _now()
+                decoding += decoded - done
+                if isinstance(image, LostFrames):
+                    self._failures.append(_lost(numbered, image, xxh3))
+                    done = decoded
+                    continue
                 array = image.array
                 checksum = bytes_checksum(array.data)
                 hashed = _now()
-                hashing += hashed - done
+                hashing += hashed - decoded
                 try:
                     add(_key(member, image.frame), array)
                 except OSError:
@@ -273,6 +278,15 @@ def _refused_sample(numbered: Numbered, error: Exception, xxh3: str) -> _Refused
     stage: Stage = "write" if isinstance(error, MemberError) else "dump"
     source = Source(numbered.member.size, numbered.member.mtime_ns, xxh3)
     return _RefusedSampleError(numbered.ordinal, _failure(numbered, stage, error, source))
+
+
+def _lost(numbered: Numbered, lost: LostFrames, xxh3: str) -> Failure:
+    """The failure of frames beside which others are samples; it bears the key of the first of them."""
+    source = Source(numbered.member.size, numbered.member.mtime_ns, xxh3)
+    failure = _failure(numbered, "decode", lost.error, source)
+    which = f"frames {lost.first} to {lost.last}" if lost.last > lost.first else f"frame {lost.first}"
+    message = f"{which}: {failure.message}"[:500]
+    return replace(failure, key=_key(numbered.member, lost.first), message=message)
 
 
 def _failure(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:

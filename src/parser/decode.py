@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final
 
 import numpy as np
 import simplejpeg
@@ -12,15 +14,19 @@ from .exif import oriented
 from .formats import ADVICE
 from .jpeg import JpegHeader, read_header
 from .options import DecodeOptions
-from .pixels import Decoded, check_pixels
+from .pixels import Decoded, LostFrames, check_pixels
 from .scratch import Scratch
 from .signature import HEAD, JPEG, describe, sniff_whole
 from .stored import Stored
 
-__all__ = ["decode"]
+__all__ = ["decode", "decode_first"]
+
+_NATIVE: Final = DecodeOptions()
 
 
-def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) -> Iterable[Decoded]:
+def decode(
+    data: bytes, options: DecodeOptions, scratch: Scratch | None = None
+) -> Iterable[Decoded | LostFrames]:
     """Decode an image: its first frame, or all of them one after the other.
 
     JPEG goes through libjpeg-turbo and gives exactly Pillow's pixels at twice its speed; everything else,
@@ -33,33 +39,50 @@ def decode(data: bytes, options: DecodeOptions, scratch: Scratch | None = None) 
         scratch: where the pixels may lie; they are valid until the next image is decoded with it.
 
     Returns:
-        One Decoded, or one for each frame; when a later frame is damaged, those before it come all the same.
+        One Decoded, or one for each frame; with LostFrames between them for those that are damaged.
 
     Raises:
-        DecodeError: and nothing else, here or from the iterator, with one line that says why.
+        DecodeError: and nothing else, with one line that says why. The iterator raises nothing.
     """
     if data.startswith(JPEG):
         try:
             return (_jpeg(data, options, scratch),)
-        except DecodeError:
-            raise
         except Exception as error:
-            raise DecodeError(_one_line(error)) from error
+            raise _decode_error(error) from error
     kind = sniff_whole(data)
     if kind is None:
         raise DecodeError(f"no image: {describe(data[:HEAD])}")
     if kind in ADVICE:
         raise DecodeError(ADVICE[kind])
-    return _checked_frames(data, kind, options)
+    frames = _checked_frames(data, kind, options)
+    return chain((next(frames),), frames)
 
 
-def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]:
+def decode_first(data: bytes) -> Decoded:
+    """Decode an image's first frame as it is stored; as `decode`."""
+    first = next(iter(decode(data, _NATIVE)))
+    assert isinstance(first, Decoded)
+    return first
+
+
+def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
+    """The frames; an error before the first one is raised, a later one is a frame that is lost."""
+    from .frames import decode_frames  # noqa: PLC0415 - Pillow costs as much to import as 100 images to decode
+
+    frames = 0
     try:
-        yield from _frames(data, kind, options)
-    except DecodeError:
-        raise
-    except Exception as error:  # Pillow raises at least nine classes
-        raise DecodeError(_one_line(error)) from error
+        for one in decode_frames(data, kind, options):
+            yield one._replace(error=_decode_error(one.error)) if isinstance(one, LostFrames) else one
+            frames += 1
+    except Exception as error:
+        if not frames:
+            raise _decode_error(error) from error
+        yield LostFrames(frames, frames, _decode_error(error))
+
+
+def _decode_error(error: Exception) -> DecodeError:
+    """What Pillow raises, of at least nine classes, as one; a DecodeError as it is."""
+    return error if isinstance(error, DecodeError) else DecodeError(_one_line(error))
 
 
 def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decoded:
@@ -100,12 +123,6 @@ def _plain(
         return grey.reshape(grey.shape[:2])
     except ValueError:
         return None
-
-
-def _frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]:
-    from .frames import decode_frames  # noqa: PLC0415 - Pillow costs as much to import as 100 images to decode
-
-    return decode_frames(data, kind, options)
 
 
 def _one_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from .icons import ICONS, largest
 from .modes import to_mode
 from .options import DecodeOptions
 from .pillow_source import PillowSource
-from .pixels import Decoded, check_pixels
+from .pixels import Decoded, LostFrames, check_pixels
 from .pnm import PnmSource
 from .stored import Source, Stored
 from .tiff_source import TiffSource
@@ -19,25 +19,91 @@ __all__ = ["decode_frames"]
 _ALL_FRAMES: Final = 4  # times `max_pixels`: what the frames of one image may hold together
 
 
-def decode_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded]:
-    """Decode by the one reader of the signature's format; raises whatever that reader does."""
+def decode_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
+    """Decode by the one reader of the signature's format; a damaged frame costs itself and what builds on it.
+
+    Raises:
+        DecodeError: before any frame: none can be decoded, or there are too many.
+        Exception: before any frame: whatever the reader raises.
+    """
     source = open_source(data, kind, options)
-    first = _read(source)
-    frames = 1 if first.salvaged else source.count()
-    wanted = frames if options.frames == "all" else 1
-    if wanted > options.max_frames:
+    if options.frames == "first":
+        stored = _read(source)
+        yield _decoded(stored, 0, source.count().frames, options)
+        return
+    lost: list[LostFrames] = []
+    sound = False
+    for one in _every_frame(source, options):
+        if isinstance(one, LostFrames):
+            lost.append(one)
+            continue
+        yield from lost
+        lost.clear()
+        yield one
+        sound = True
+    if not sound:
+        raise lost[0].error
+    yield from lost
+
+
+def _every_frame(source: Source, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
+    """The frames one after the other; those that are lost together come as one."""
+    stored: Stored | Exception
+    room = _ALL_FRAMES * options.max_pixels
+    try:
+        stored = _read(source)
+        room -= stored.array.shape[0] * stored.array.shape[1]
+    except Exception as error:  # noqa: BLE001 - readers raise anything
+        stored = error
+    frames, cut = source.count()
+    if frames > options.max_frames:
         raise DecodeError(f"{frames:,} frames; the budget is {options.max_frames:,}")
-    yield _decoded(first, 0, frames, options)
-    budget = _ALL_FRAMES * options.max_pixels - first.array.shape[0] * first.array.shape[1]
-    for frame in range(1, wanted):
-        width, height = source.seek(frame)
-        check_pixels(width, height, options.max_pixels)
-        budget -= width * height
-        if budget < 0:
-            raise DecodeError(
-                f"{frames:,} frames of more than {_ALL_FRAMES * options.max_pixels:,} pixels in all"
-            )
-        yield _decoded(_read(source), frame, frames, options)
+    lost: LostFrames | None = None
+    damaged = False  # what the next frame may build on
+    reached = 0
+    for reached in range(frames):
+        try:
+            if reached:
+                width, height = source.seek(reached)
+                room -= width * height
+        except Exception as error:  # noqa: BLE001 - as above
+            cut = error
+            break
+        if room < 0:
+            cut = DecodeError(f"more than {_ALL_FRAMES * options.max_pixels:,} pixels in all frames together")
+            break
+        damaged = damaged and not source.alone()
+        if damaged and lost is not None:
+            lost = lost._replace(last=reached)
+            continue
+        try:
+            if reached:
+                check_pixels(width, height, options.max_pixels)
+                stored = _read(source)
+            decoded = _decoded(_known(stored), reached, frames, options)
+        except Exception as error:  # noqa: BLE001 - as above
+            if lost is not None:
+                yield lost
+            lost, damaged = LostFrames(reached, reached, error), True
+            continue
+        if lost is not None:
+            yield lost
+            lost = None
+        damaged = damaged or decoded.salvaged
+        yield decoded._replace(salvaged=damaged)
+    else:
+        reached = frames
+    if lost is not None:
+        yield lost
+    if cut is not None:
+        yield LostFrames(reached, max(reached, frames - 1), cut)
+
+
+def _known(stored: Stored | Exception) -> Stored:
+    """The first frame, where it was read."""
+    if isinstance(stored, Exception):
+        raise stored
+    return stored
 
 
 def open_source(data: bytes, kind: str, options: DecodeOptions) -> Source:

@@ -1,6 +1,6 @@
 """Images through one of Pillow's readers."""
 
-from typing import Final
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
@@ -9,7 +9,7 @@ from .modes import image_pixels
 from .options import DecodeOptions
 from .pillow import ANIMATED, load, open_image
 from .rare import check_later_frames
-from .stored import Stored
+from .stored import Count, Stored
 
 __all__ = ["PillowSource"]
 
@@ -34,15 +34,38 @@ class PillowSource:
         self._image = open_image(data, kind, options.max_pixels)
         self._depth = sample_bits(kind, data)
 
-    def count(self) -> int:
-        """How many frames the image has; call it once the first one is read."""
-        return int(getattr(self._image, "n_frames", 1)) if self._kind in ANIMATED else 1
+    def count(self) -> Count:
+        """How many frames the image has."""
+        if self._kind not in ANIMATED:
+            return Count(1)
+        try:
+            return Count(int(getattr(self._image, "n_frames", 1)))
+        except Exception as error:  # noqa: BLE001 - Pillow raises anything
+            reached = self._image.tell() + 1
+            self._image.seek(0)
+            return Count(reached, error)
 
     def seek(self, frame: int) -> tuple[int, int]:
         """Go to a frame; return its width and height."""
         check_later_frames(self._data, self._kind)
-        self._image.seek(frame)
+        image: Any = self._image
+        try:
+            image.seek(frame)
+        except EOFError:
+            raise
+        except Exception:  # noqa: BLE001 - Pillow raises anything
+            image.tile = []  # the frame before this one, which Pillow would decode once more, is damaged
+            image.seek(frame)
         return self._image.size
+
+    def alone(self) -> bool:
+        """Whether the frame covers the whole canvas, or is a page."""
+        image: Any = self._image
+        if self._kind == "GIF":
+            return _covers(image) and getattr(image, "_frame_transparency", 0) is None
+        if self._kind == "PNG":
+            return _covers(image) and image.info.get("blend") == 0
+        return self._kind not in {"FLI", "WEBP"}
 
     def read(self) -> Stored:
         """Decode the frame, which is the first one until `seek` names another."""
@@ -52,6 +75,11 @@ class PillowSource:
         array = image_pixels(image, self._depth)
         colours = image.mode if image.mode in _NAMED_COLOURS else None
         return Stored(array, None, colours, _orientation(image), salvaged)
+
+
+def _covers(image: Any) -> bool:
+    """Whether the frame that is still to be decoded has the size of the canvas."""
+    return bool(image.tile) and image.tile[0][1] == (0, 0, *image.size)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 
 from ..errors import DecodeError
 
-__all__ = ["Decoded", "check_pixels", "check_samples"]
-
+__all__ = ["Decoded", "LostFrames", "check_pixels", "check_samples"]
 
 _BYTES: Final = 8
 """Bytes that a pixel may take on average where an image uses the whole budget: RGBA of 16 bits."""
@@ -31,6 +30,20 @@ class Decoded(NamedTuple):
     orientation: int = 1
     salvaged: bool = False
     colours: str | None = None
+
+
+class LostFrames(NamedTuple):
+    """Frames of an image that cannot be decoded while others can.
+
+    Attributes:
+        first: the number of the first of them.
+        last: that of the last, which follow one another; they build on the first, or cannot be reached.
+        error: what is wrong with the first.
+    """
+
+    first: int
+    last: int
+    error: Exception
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:

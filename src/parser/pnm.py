@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from .options import DecodeOptions
 from .pixels import check_pixels, check_samples
-from .stored import Stored
+from .stored import Count, Stored
 
 __all__ = ["PnmSource"]
 
@@ -79,13 +79,17 @@ class PnmSource:
         itemsize = 4 if not header.peak else 2 if header.peak > 255 else 1
         check_samples(header.width, header.height, header.channels, itemsize, options.max_pixels)
 
-    def count(self) -> int:
+    def count(self) -> Count:
         """One."""
-        return 1
+        return Count(1)
 
     def seek(self, frame: int) -> tuple[int, int]:
         """There is one frame only."""
         raise DecodeError(f"there is no frame {frame}")
+
+    def alone(self) -> bool:
+        """It is the only one."""
+        return True
 
     def read(self) -> Stored:
         """Decode the image.

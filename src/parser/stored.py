@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-__all__ = ["Source", "Stored"]
+__all__ = ["Count", "Source", "Stored"]
 
 
 class Stored(NamedTuple):
@@ -25,14 +25,29 @@ class Stored(NamedTuple):
     salvaged: bool = False
 
 
+class Count(NamedTuple):
+    """How many frames an image has.
+
+    Attributes:
+        frames: those that can be reached.
+        cut: what keeps others from being reached; None where there are no others.
+    """
+
+    frames: int
+    cut: Exception | None = None
+
+
 class Source(Protocol):
     """An opened image of one or more frames, at the first; what its methods raise is a failure."""
 
-    def count(self) -> int:
-        """How many frames there are; asked once the first one is read."""
+    def count(self) -> Count:
+        """How many frames there are; asked once the first one is read or has failed; raises nothing."""
 
     def seek(self, frame: int) -> tuple[int, int]:
         """Go to a later frame; return its width and height, before its pixels are decoded."""
+
+    def alone(self) -> bool:
+        """Whether the frame at hand builds on none before it."""
 
     def read(self) -> Stored:
         """Decode the frame."""

@@ -15,7 +15,7 @@ from .modes import as_image, image_pixels
 from .options import DecodeOptions
 from .pillow import load
 from .pixels import check_pixels
-from .stored import Stored
+from .stored import Count, Stored
 from .tiff import Page, TiffFile
 from .tiff_samples import BYTE_CODECS, Layout, read_layout, read_samples
 
@@ -84,15 +84,19 @@ class TiffSource:
         next(self._links)
         check_pixels(*self._page.size, options.max_pixels)
 
-    def count(self) -> int:
+    def count(self) -> Count:
         """How many pages there are."""
-        return sum(1 for _ in self._file.links())
+        return Count(sum(1 for _ in self._file.links()))
 
     def seek(self, frame: int) -> tuple[int, int]:
         """Go to the page behind this one; return its width and height."""
         del frame
         self._page = self._file.directory(next(self._links))
         return self._page.size
+
+    def alone(self) -> bool:
+        """Pages stand alone."""
+        return True
 
     def read(self) -> Stored:
         """Decode the page.

@@ -18,9 +18,8 @@ from ...engine.protocols.base import Array
 from ...errors import ArchiveError, MemberError
 from ...parser.archives import list_archives
 from ...parser.corpus import write_photos
-from ...parser.decode import decode
+from ...parser.decode import decode_first
 from ...parser.members import Member
-from ...parser.options import DecodeOptions
 from ...parser.reading import MemberReader
 from ...parser.signature import NotAnImage
 from ..result.result import CorpusInfo
@@ -196,7 +195,7 @@ def _take(folder: str, raw: str, numbered: tuple[int, tuple[Member, ...]]) -> _B
         for place, member in enumerate(members):
             try:
                 data = reader.read(member)
-                array = next(iter(decode(data, DecodeOptions()))).array
+                array = decode_first(data).array
             except (MemberError, NotAnImage):
                 unusable += 1
                 continue

@@ -9,8 +9,7 @@ from PIL import Image as PillowImage
 
 from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
-from ...parser.decode import decode
-from ...parser.options import DecodeOptions
+from ...parser.decode import decode_first
 from ..cells import CEILING
 from ..result.variant import BASELINES
 from .ceilings import ceiling_action
@@ -149,7 +148,7 @@ class _SourceLoad(_SingleLoad):
         return Path(self.corpus.folder) / self.corpus.images[number].key
 
     def _load(self, path: Path) -> Array:
-        return next(iter(decode(path.read_bytes(), DecodeOptions()))).array
+        return decode_first(path.read_bytes()).array
 
 
 def make_action(part: Part) -> Action:
