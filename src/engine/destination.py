@@ -83,9 +83,14 @@ class Destination:
             raise
 
     @property
+    def partial(self) -> Path:
+        """The folder of what is unfinished; it goes when the destination is closed."""
+        return self.folder.absolute() / PARTIAL_FOLDER
+
+    @property
     def claims(self) -> Path:
         """The folder where workers say which member they are at."""
-        return self.folder.absolute() / PARTIAL_FOLDER / "claims"
+        return self.partial / "claims"
 
     def close(self) -> None:
         """Close the manifest, remove what is unfinished, and give the lock back."""

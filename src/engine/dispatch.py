@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -39,13 +39,19 @@ class Calls(Generic[Result]):
     The thread that brings a result draws the next task. While as many results wait as tasks may be under
     way, none is drawn: then taking a result does it.
 
+    Args:
+        crew: does the tasks.
+        tasks: drawn one by one.
+        ready: whether another may be drawn while some are under way.
+
     Attributes:
         exhausted: no task is left to draw.
         error: what drawing a task raised, which ends the tasks.
     """
 
-    def __init__(self, crew: Crew, tasks: Iterable[Any]) -> None:
+    def __init__(self, crew: Crew, tasks: Iterable[Any], ready: Callable[[], bool] | None = None) -> None:
         self._crew = crew
+        self._ready = ready
         self._tasks = iter(tasks)
         self._owner = threading.get_ident()
         self._drawing = threading.Lock()
@@ -98,7 +104,10 @@ class Calls(Generic[Result]):
                 raise failed
 
     def _wants(self) -> bool:
-        free = self._drawn - self._come < self._under_way
+        under_way = self._drawn - self._come
+        if under_way and self._ready is not None and not self._ready():
+            return False
+        free = under_way < self._under_way
         return free and not self.exhausted and self._drawn - self._taken < 2 * self._under_way
 
     def _draw(self) -> None:

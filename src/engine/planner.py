@@ -98,6 +98,8 @@ class Planner:
         lookup: what a worker made of a key, as the manifest holds it.
         first_time: whether a key occurs for the first time in this listing.
         keep: told the ordinal of every recorded entry that the archive still has.
+        load: called with each member that is to be converted before the listing goes on, for it may carry
+            bytes that are passing by; returns it with bytes that stay, or None where they cannot be read.
         note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
         reopen: told the first unit and ordinal of a new generation before anything uses them.
         usable: whether a recorded sample is still there and intact, by its member's key.
@@ -112,6 +114,7 @@ class Planner:
         lookup: Callable[[str], Known | None],
         first_time: Callable[[str], bool],
         keep: Callable[[int], None],
+        load: Callable[[Member], Member | None],
         note: Callable[[Note], None],
         reopen: Callable[[int, int], None],
         usable: Callable[[str], bool] | None = None,
@@ -123,6 +126,7 @@ class Planner:
         self._lookup = lookup
         self._first_time = first_time
         self._keep = keep
+        self._load = load
         self._note = note
         self._reopen = reopen
         self._usable = usable
@@ -156,12 +160,15 @@ class Planner:
         """Give a member its place and return the units that are ready by that."""
         known = self._lookup(member.key)
         if known is None or self._is_stale(known, member):
-            return self._place(member, None)
+            loaded = self._load(member)
+            return () if loaded is None else self._place(loaded, None)
         self._keep(known.ordinal)
         units: list[Unit] = []
         if known.unit in self._state.lost_units:
             lost = self._lost.setdefault(known.unit, [])
-            lost.append(Numbered(known.ordinal, member))
+            loaded = self._load(member)
+            if loaded is not None:
+                lost.append(Numbered(known.ordinal, loaded))
             if len(lost) == self._state.lost_units[known.unit]:
                 units.append(self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit)))))
         else:

@@ -87,14 +87,15 @@ def run_batches(
     ahead: int = 2,
     gather: float = 0,
     or_threads: bool = True,
+    ready: Callable[[], bool] | None = None,
 ) -> Generator[list[Result], None, None]:
     """Do as `run` does, and yield results of processes together that came while the consumer was busy.
 
     They wait for each other too, `gather` seconds behind the first, while tasks are left. Those of threads
-    come one by one.
+    come one by one. While tasks are under way, no other is drawn unless `ready` says so.
     """
     check_workers(workers, backend)
-    first, rest, all_drawn = _look_ahead(iter(tasks), workers)
+    first, rest, all_drawn = _look_ahead(iter(tasks), workers, ready)
     if not first:
         next(rest, None)  # raises the error of the listing
         return
@@ -102,7 +103,7 @@ def run_batches(
     if backend == "loky":
         try:
             crew = _processes(function, size, workers)
-            yield from _batches(crew, _in_turn(first, rest), size, ahead=ahead, gather=gather)
+            yield from _batches(crew, _in_turn(first, rest), size, ahead=ahead, gather=gather, ready=ready)
         except NoProcessesError as error:
             if not or_threads:
                 raise
@@ -112,14 +113,20 @@ def run_batches(
         else:
             return
     crew = Threads(function, size)
-    yield from _batches(crew, _in_turn(first, rest), size, ahead=ahead, gather=None)
+    yield from _batches(crew, _in_turn(first, rest), size, ahead=ahead, gather=None, ready=ready)
 
 
 def _batches(
-    crew: Crew, tasks: Iterator[Any], size: int, *, ahead: int, gather: float | None
+    crew: Crew,
+    tasks: Iterator[Any],
+    size: int,
+    *,
+    ahead: int,
+    gather: float | None,
+    ready: Callable[[], bool] | None,
 ) -> Generator[list[Any], None, None]:
     """Give a crew its tasks and yield its results."""
-    calls: Calls[Any] = Calls(crew, tasks)
+    calls: Calls[Any] = Calls(crew, tasks, ready)
     finished = False
     try:
         calls.feed(size)
@@ -135,7 +142,9 @@ def _batches(
         raise calls.error
 
 
-def _look_ahead(tasks: Iterator[Any], count: int) -> tuple[deque[Any], Iterator[Any], bool]:
+def _look_ahead(
+    tasks: Iterator[Any], count: int, ready: Callable[[], bool] | None
+) -> tuple[deque[Any], Iterator[Any], bool]:
     """Draw up to `count` tasks, but not for long; return them, the rest, and whether they are all."""
     first: deque[Any] = deque()
     until: float | None = None
@@ -147,6 +156,8 @@ def _look_ahead(tasks: Iterator[Any], count: int) -> tuple[deque[Any], Iterator[
         except Exception as error:  # noqa: BLE001 - raised behind the results of the tasks before it
             return first, _raising(error), True
         until = until or time.monotonic() + _LOOKING_SECONDS
+        if ready is not None and not ready():
+            break
     return first, tasks, False
 
 

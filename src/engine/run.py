@@ -2,9 +2,9 @@
 
 import os
 import shutil
+import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -27,6 +27,7 @@ from .sampler import Sampler
 from .shards import FILES_FOLDER, publish_shards, single_path
 from .sizes import format_size
 from .sources import Named, Recorded, Scope, list_named
+from .spool import Spool, travel_budget
 from .stored_state import Totals
 from .summary import RunSummary, Tally
 from .supervisor import Supervisor
@@ -37,6 +38,7 @@ __all__ = ["Run"]
 _PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
 _MIN_DONE_FOR_PERCENT = 100
 _ESTIMATE_AFTER_SECONDS = 0.5
+_NOTES_HELD = 4096
 
 
 def _ignore(_: object) -> None:
@@ -77,7 +79,10 @@ class Run:
         self._told = warn
         self._suffix = get_serializer(options.protocol).file_suffix
         self._tally = Tally()
-        self._notes: deque[Note] = deque()
+        self._unit_bytes = max(1, options.shard_bytes // _PIXELS_PER_SOURCE_BYTE)  # it fills a shard
+        self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, options.worker_count))
+        self._notes: list[Note] = []
+        self._noting = threading.Lock()
         self._kept = KeptOrdinals()
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
@@ -150,11 +155,12 @@ class Run:
         seen = None if self._keys_differ() else SeenKeys()
         planner = Planner(
             state,
-            unit_bytes=max(1, options.shard_bytes // _PIXELS_PER_SOURCE_BYTE),  # it fills a shard
+            unit_bytes=self._unit_bytes,
             lookup=manifest.known,
             first_time=_always if seen is None else seen.first_time,
             keep=self._kept.add,
-            note=self._notes.append,
+            load=self._spool.load,
+            note=self._note,
             reopen=manifest.begin_generation,
             usable=lambda key: key not in damaged and self._file_is_there(key),
             retry_failed=options.retry_failed,
@@ -165,6 +171,7 @@ class Run:
                 redone.update(result.number for result in results)
                 self._record(results)
         finally:
+            self._spool.close()
             if seen is not None:
                 seen.close()
         self._sampler.finish()
@@ -205,6 +212,8 @@ class Run:
             backend=options.backend,
             timeout=options.timeout,
             warn=self._told,
+            done=self._spool.release,
+            ready=self._spool.room,
         )
         batches = supervisor.results(planner.units(self._entries(job.budget)))
         try:
@@ -268,8 +277,17 @@ class Run:
         self._check_space()
         self._check_limit(final=False)
 
+    def _note(self, note: Note) -> None:
+        """Keep what the listing found until the next results are recorded, unless it is much."""
+        with self._noting:
+            self._notes.append(note)
+            many = len(self._notes) >= _NOTES_HELD
+        if many:
+            self._commit([])
+
     def _commit(self, results: Sequence[UnitResult]) -> None:
-        notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        with self._noting:
+            notes, self._notes = self._notes, []
         self._remove_files(self._manifest.commit(results, notes))
 
     def _settle(self, below: int) -> tuple[int, int]:

@@ -43,6 +43,8 @@ class Supervisor:
         backend: "loky" or "threading"; threads can be neither watched nor outlived.
         timeout: seconds that one member may take, None for no limit.
         warn: told where threads take the place of processes that cannot be started.
+        done: told of each unit whose result has come.
+        ready: whether another unit may be drawn while some are under way.
 
     Attributes:
         backend: what works.
@@ -56,12 +58,16 @@ class Supervisor:
         backend: Backend,
         timeout: float | None,
         warn: Callable[[str], None] | None = None,
+        done: Callable[[Unit], None] | None = None,
+        ready: Callable[[], bool] | None = None,
     ) -> None:
         self._job = job
         self._workers = workers
         self.backend = backend
         self._timeout = timeout
         self._warn = warn
+        self._done = done
+        self._ready = ready
         self._quarantined: dict[int, Failure] = {}
         self._strikes: Counter[int] = Counter()
         self._fruitless = 0
@@ -116,11 +122,14 @@ class Supervisor:
                 ahead=ahead,
                 gather=_GATHER_SECONDS,
                 or_threads=False,
+                ready=self._ready,
             )
             try:
                 for results in batches:
                     for result in results:
-                        feed.done(result.number)
+                        unit = feed.done(result.number)
+                        if unit is not None and self._done is not None:
+                            self._done(unit)
                     yield results
             finally:
                 batches.close()
@@ -250,10 +259,10 @@ class _Feed:
                 self._under_way[unit.number] = unit
             yield unit
 
-    def done(self, number: int) -> None:
-        """Forget a unit whose result has come."""
+    def done(self, number: int) -> Unit | None:
+        """Forget a unit whose result has come, and return it."""
         with self._lock:
-            self._under_way.pop(number, None)
+            return self._under_way.pop(number, None)
 
     def take_back(self) -> dict[int, Unit]:
         """Return the units under way, in order, and end the drawing that took them."""

@@ -3,12 +3,13 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..errors import ArchiveError, UsageError
-from .blocks import Damage, StreamBlocks
+from .blocks import Damage, Passing, StreamBlocks
 from .folder import list_folder
 from .foreign import foreign_archive
 from .members import NEVER, Entry, Member
@@ -85,11 +86,20 @@ def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget 
         ArchiveError: one is no folder, tar or zip, or cannot be read.
         MissingLibraryError: one is compressed by zstd, and the library is not installed.
     """
-    return list_sources(plan_sources(sources), budget)
+    return _with_bytes(list_sources(plan_sources(sources), budget))
+
+
+def _with_bytes(entries: Iterator[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        if isinstance(entry, Member) and isinstance(entry.data, Passing):
+            with suppress(Damage):  # then it is Unreadable, and that comes next
+                yield entry._replace(data=entry.data.read(entry.size))
+        else:
+            yield entry
 
 
 def list_sources(sources: Sequence[Source], budget: ReadBudget = _BUDGET) -> Iterator[Entry]:
-    """As `list_archives`, of sources that were checked.
+    """As `list_archives`, of sources that were checked; bytes of members of compressed tars are Passing.
 
     Raises:
         ArchiveError: one cannot be read any more.

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from .options import RATIO_FROM
 from .streams import Packed, Streams, TooLargeWindow
 
-__all__ = ["CHUNK", "Blocks", "Damage", "FileBlocks", "StreamBlocks"]
+__all__ = ["CHUNK", "Blocks", "Damage", "FileBlocks", "Passing", "StreamBlocks"]
 
 CHUNK: Final = 1 << 16
 """Bytes that are searched at a time, and how far back a stream can be read again."""
@@ -31,6 +31,43 @@ class Blocks(Protocol):
         Raises:
             Damage: they cannot be had.
         """
+
+
+class Passing:
+    """The bytes of a member, to be read from its stream once, and before the listing goes on.
+
+    Args:
+        blocks: the stream.
+        position: of the first byte.
+        size: number of bytes.
+
+    Attributes:
+        damage: why they could not be read, where that was tried.
+    """
+
+    __slots__ = ("_blocks", "_end", "_position", "damage")
+
+    def __init__(self, blocks: Blocks, position: int, size: int) -> None:
+        self._blocks = blocks
+        self._position, self._end = position, position + size
+        self.damage: Damage | None = None
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, or what is left.
+
+        Raises:
+            Damage: they cannot be had.
+        """
+        size = min(size, self._end - self._position)
+        try:
+            data = self._blocks.read(self._position, size)
+            if len(data) < size:
+                raise Damage(f"cut off {self._end - self._position - len(data):,} bytes before its end")  # noqa: TRY301  # one way out
+        except Damage as damage:
+            self.damage = damage
+            raise
+        self._position += size
+        return data
 
 
 class FileBlocks:

@@ -1,7 +1,10 @@
 """What a listing yields: members, which are tuples since there are millions, and whatever else it meets."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from .blocks import Passing
 
 __all__ = ["NEVER", "Entry", "Member", "Method", "NotImage", "Unreadable", "storable_time"]
 
@@ -27,8 +30,8 @@ class Member(NamedTuple):
             within 64 bits by `storable_time`.
         method: how the bytes are packed; all but "stored" occur in zip files only.
         crc: CRC-32 of the unpacked bytes where the archive gives one.
-        data: the bytes themselves, where only the parent can read them (compressed tar streams); their
-            beginning where it tells that the rest is not wanted.
+        data: the bytes themselves, where only the parent can read them (compressed tar streams): Passing
+            until they are read; their beginning where it tells that the rest is not wanted.
         local_header: at `offset` stands a zip's local header, whose length only the reader learns; the
             `stored` bytes follow it.
         identity: device and inode of the file, where a link led to it: the reader takes no other.
@@ -43,7 +46,7 @@ class Member(NamedTuple):
     mtime_ns: int
     method: Method = "stored"
     crc: int | None = None
-    data: bytes | None = None
+    data: "bytes | Passing | None" = None
     local_header: bool = False
     identity: tuple[int, int] | None = None
     doubted: bool = False

@@ -88,12 +88,14 @@ class MemberReader:
             ArchiveError: the archive is not the one that was listed any more.
         """
         if member.data is not None:
-            tail = member.data[-TAIL:] if len(member.data) == member.size else None
-            require_image(member.data[:HEAD], member.key, tail)
+            assert isinstance(member.data, bytes)
+            whole = member.data
+            tail = whole[-TAIL:] if len(whole) == member.size else None
+            require_image(whole[:HEAD], member.key, tail)
             self._check_size(member)
-            if len(member.data) < member.size:
-                raise ReadError(f"truncated: {len(member.data):,} of {member.size:,} bytes are there")
-            return member.data
+            if len(whole) < member.size:
+                raise ReadError(f"truncated: {len(whole):,} of {member.size:,} bytes are there")
+            return whole
         try:
             if member.offset or member.local_header:
                 return self._read(self._archive(member.path), member)

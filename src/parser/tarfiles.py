@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Final
 
 from ..errors import DecodeError
-from .blocks import Blocks, Damage, FileBlocks, StreamBlocks
+from .blocks import Blocks, Damage, FileBlocks, Passing, StreamBlocks
 from .members import Entry, Member, NotImage, Unreadable
 from .names import place
 from .options import ReadBudget
@@ -34,11 +34,11 @@ def list_compressed_tar(
     budget: ReadBudget = _BUDGET,
     encoding: str | None = None,
 ) -> Iterator[Entry]:
-    """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): members carry their bytes.
+    """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): the bytes of members are Passing.
 
-    Of what is no image by its signature, and of what passes the budget, they carry the beginning only:
-    whoever reads them says what is wrong. Where the stream as a whole passes the budget's ratio, the listing
-    ends with an Unreadable.
+    What is no image by its signature, and what passes the budget, carries its beginning only: whoever reads
+    it says what is wrong. A member whose bytes cannot be read is yielded again as Unreadable. Where the
+    stream as a whole passes the budget's ratio, the listing ends with an Unreadable.
 
     Raises:
         MissingLibraryError: zstd, and the library is not installed.
@@ -50,9 +50,17 @@ def list_compressed_tar(
                 yield entry
                 continue
             try:
-                yield _load(blocks, entry, budget.max_bytes)
+                head = Passing(blocks, entry.offset, entry.size).read(HEAD)
             except Damage as damage:
-                yield Unreadable(entry.key, TAR_ERROR, f"truncated or damaged: {damage}")
+                yield _cut_off(entry, damage)
+                return
+            if entry.size > budget.max_bytes or not _is_image(head, entry.key):
+                yield entry._replace(data=head)
+                continue
+            passing = Passing(blocks, entry.offset, entry.size)
+            yield entry._replace(data=passing)
+            if passing.damage is not None:
+                yield _cut_off(entry, passing.damage)
                 return
         if blocks.left_over is not None:
             key = place(path, blocks.left_over, prefix)
@@ -68,16 +76,8 @@ def _guarded(walk: TarWalk, blocks: Blocks, path: str, prefix: str) -> Iterator[
         )
 
 
-def _load(blocks: StreamBlocks, member: Member, max_bytes: int) -> Member:
-    head = blocks.read(member.offset, min(HEAD, member.size))
-    if len(head) < min(HEAD, member.size):
-        raise Damage(f"{len(head):,} of {member.size:,} bytes")
-    if member.size > max_bytes or not _is_image(head, member.key):
-        return member._replace(data=head)
-    data = head + blocks.read(member.offset + len(head), member.size - len(head))
-    if len(data) < member.size:
-        raise Damage(f"{len(data):,} of {member.size:,} bytes")
-    return member._replace(data=data)
+def _cut_off(member: Member, damage: Damage) -> Unreadable:
+    return Unreadable(member.key, TAR_ERROR, f"truncated or damaged: {damage}")
 
 
 def _is_image(head: bytes, key: str) -> bool:

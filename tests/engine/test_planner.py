@@ -44,7 +44,9 @@ class Ledger:
         ordinals = [known.ordinal for known in self.known.values() if known.unit == unit]
         return min(ordinals), max(ordinals)
 
-    def plan(self, entries, *, unit_bytes=30, lost=(), **options):  # three members of ten bytes a unit
+    def plan(
+        self, entries, *, unit_bytes=30, lost=(), load=lambda member: member, **options
+    ):  # three members of ten bytes a unit
         seen = set()
 
         def reopen(unit, ordinal):
@@ -56,6 +58,7 @@ class Ledger:
             lookup=self.known.get,
             first_time=lambda key: not (key in seen or seen.add(key)),
             keep=self.kept.add,
+            load=load,
             note=self.notes.append,
             reopen=reopen,
             **options,

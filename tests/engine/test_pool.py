@@ -195,3 +195,22 @@ def test_what_cannot_be_is_refused():
         list(pool.run(square, [1], workers=0))
     with pytest.raises(UsageError, match="loky, threading"):
         list(pool.run(square, [1], workers=1, backend="mpi"))
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_no_task_is_drawn_beside_others_while_there_is_no_room(backend):
+    drawn, taken, most = [], [], 0
+
+    def tasks():
+        for number in range(12):
+            drawn.append(number)
+            yield number
+
+    batches = pool.run_batches(
+        slow_square, tasks(), workers=2, backend=backend, ready=lambda: len(drawn) - len(taken) < 2
+    )
+    for batch in batches:
+        taken += batch
+        most = max(most, len(drawn) - len(taken))
+    assert sorted(result for result, _, _ in taken) == [n * n for n in range(12)]
+    assert most <= 2

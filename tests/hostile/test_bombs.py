@@ -4,6 +4,7 @@ import io
 import pickle
 import sqlite3
 import struct
+import tarfile
 import zipfile
 import zlib
 
@@ -173,3 +174,40 @@ def test_a_shard_that_declares_a_terabyte(tmp_path, protocol, believed):
         reasons, grew = run_apart(read, out, via)
         assert len(reasons) == 2, f"{via}: read as if nothing were wrong"
         assert grew < ROOM
+
+
+def convert_in_processes(step, source, out):
+    """Convert by two worker processes; return what came of it and what this process grew by."""
+    warm = make_folder(out.with_name("warm"), {"a.png": GOOD})
+    brinery.convert(warm, out.with_name("warm.brine"), workers=2, fsync=False)
+    before = peak()
+    result = brinery.convert(source, out, workers=2, fsync=False)
+    return result.samples, result.failures, peak() - before
+
+
+def test_large_members_of_a_compressed_tar_pass_through_the_parent_in_pieces(tmp_path):
+    """Images of 48 MiB, in 3 MB altogether: one alone would pass the bound."""
+    files = {f"{number}.png": GOOD + bytes(48 << 20) for number in range(8)}
+    archive = make_tar(tmp_path / "in.tgz", files, "w:gz")
+    assert run_apart(convert_in_processes, archive, tmp_path / "out")[:2] == (8, 0)
+    grew = run_apart(convert_in_processes, archive, tmp_path / "again")[2]
+    assert grew < 40 << 20
+    assert (
+        sorted(path.name for path in (tmp_path / "out").iterdir())
+        == ["README.txt", "manifest.sqlite", "shards"][-2:]
+    )
+
+
+def test_a_million_entries_that_need_no_worker_wait_in_bounded_memory(tmp_path):
+    """Named pipes, a header each: 100,000 of them are 51 MB of tar and half a megabyte packed."""
+    with tarfile.open(tmp_path / "in.tgz", "w:gz", compresslevel=1) as archive:
+        for number in range(100_000):
+            info = tarfile.TarInfo(f"{number:06}")
+            info.type = tarfile.FIFOTYPE
+            archive.addfile(info)
+        info = tarfile.TarInfo("a.png")
+        info.size = len(GOOD)
+        archive.addfile(info, io.BytesIO(GOOD))
+    samples, failures, grew = run_apart(convert, tmp_path / "in.tgz", tmp_path / "out")
+    assert (samples, failures) == (1, {})
+    assert grew < 12 << 20
