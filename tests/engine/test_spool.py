@@ -12,12 +12,13 @@ from brinery.parser.members import Member
 from brinery.parser.reading import MemberReader
 
 PIXELS = b"\xff\xd8\xff" + bytes(range(256)) * 400
+SIZE = len(PIXELS)
 
 
 class Stream:
     """A compressed stream of members of one size, which pass by."""
 
-    def __init__(self, path, count, size=len(PIXELS), cut=0):
+    def __init__(self, path, count, size=SIZE, cut=0):
         data = (PIXELS * (size // len(PIXELS) + 1))[:size]
         path.write_bytes(gzip.compress(data * count)[: -cut or None])
         self.blocks = StreamBlocks(str(path), "gzip")
