@@ -1,21 +1,35 @@
 """Frames of all formats but the JPEGs that libjpeg-turbo takes itself: budgets, modes and orientation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..errors import DecodeError
+from .bmp import BmpSource
 from .exif import oriented
+from .icon_bitmap import IconSource
 from .icons import ICONS, largest
+from .jpeg2000 import Jpeg2000Source
 from .modes import to_mode
 from .options import DecodeOptions
 from .pillow_source import PillowSource
 from .pixels import Decoded, LostFrames, check_pixels
+from .png import PngSource
 from .pnm import PnmSource
 from .stored import Source, Stored
+from .sun import SunSource
 from .tiff_source import TiffSource
 
 __all__ = ["decode_frames"]
 
+_READERS: Final[dict[str, Callable[[bytes, DecodeOptions], Source]]] = {
+    "BMP": BmpSource,
+    "ICO": IconSource,
+    "JPEG2000": Jpeg2000Source,
+    "PNG": PngSource,
+    "PPM": PnmSource,
+    "SUN": SunSource,
+    "TIFF": TiffSource,
+}
 _ALL_FRAMES: Final = 4  # times `max_pixels`: what the frames of one image may hold together
 
 
@@ -108,12 +122,11 @@ def _known(stored: Stored | Exception) -> Stored:
 
 def open_source(data: bytes, kind: str, options: DecodeOptions) -> Source:
     """Open an image by the reader of its format; its pixels are not decoded yet."""
-    if kind == "PPM":
-        return PnmSource(data, options)
-    if kind == "TIFF":
-        return TiffSource(data, options)
     if kind in ICONS:
         data, kind = largest(data, kind)
+    reader = _READERS.get(kind)
+    if reader is not None:
+        return reader(data, options)
     return PillowSource(data, kind, options)
 
 

@@ -3,16 +3,14 @@
 Sources: the ICO and CUR directories as Microsoft documents them (ICONDIR, ICONDIRENTRY), and Apple's icns.
 """
 
-import io
 import struct
 from typing import Final, NamedTuple
 
-from PIL import IcnsImagePlugin, IcoImagePlugin, Image
+from PIL import IcnsImagePlugin
 
 from ..errors import DecodeError
-from .pixels import check_pixels
 
-__all__ = ["ICONS", "Picture", "largest", "open_icon"]
+__all__ = ["ICONS", "Picture", "largest"]
 
 ICONS: Final = frozenset({"CUR", "ICNS", "ICO"})
 
@@ -107,14 +105,3 @@ def _icns_blocks(data: bytes) -> dict[bytes, bytes]:
         blocks[data[at : at + 4]] = data[at + 8 : at + length]
         at += length
     return blocks
-
-
-def open_icon(data: bytes, max_pixels: int) -> Image.Image:
-    """Open an icon of one bitmap; its pixels may be decoded already, since its mask is.
-
-    Raises:
-        DecodeError: more pixels than the budget.
-        Exception: whatever Pillow raises for a damaged one.
-    """
-    check_pixels(*_size(data[6 + _ENTRY.size :]), max_pixels)
-    return IcoImagePlugin.IcoFile(io.BytesIO(data)).frame(0)

@@ -11,7 +11,7 @@ from ..errors import DecodeError
 from .options import Mode
 from .stored import Stored
 
-__all__ = ["as_image", "image_pixels", "to_mode"]
+__all__ = ["as_image", "image_pixels", "to_mode", "with_alpha"]
 
 _LETTERS: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _EIGHT_BIT_FORM: Final = frozenset({np.dtype(np.uint8), np.dtype(np.uint16)})
@@ -51,11 +51,11 @@ def image_pixels(image: Image.Image, depth: int = 8) -> NDArray[Any]:
         array = array.astype(array.dtype.newbyteorder("="))
     if mode in {"1", "L"} or mode.startswith("I;16"):
         if isinstance(transparent, int):
-            if mode == "L" and depth < 8:
-                transparent = transparent * 255 // ((1 << depth) - 1)
-            array = _with_alpha(array[..., None], array == transparent)
+            if mode == "L":  # as many low bits count as a sample has
+                transparent = (transparent & ((1 << depth) - 1)) * 255 // ((1 << depth) - 1)
+            array = with_alpha(array[..., None], array == transparent)
     elif mode == "RGB" and isinstance(transparent, tuple) and len(transparent) == 3:
-        array = _with_alpha(array, (array == np.array(transparent)).all(axis=-1))
+        array = with_alpha(array, (array == np.array(transparent) % 256).all(axis=-1))
     return array
 
 
@@ -128,7 +128,8 @@ def as_image(array: NDArray[np.uint8], colours: str) -> Image.Image:
     return Image.frombuffer(colours, (width, height), np.ascontiguousarray(array), "raw", colours, 0, 1)
 
 
-def _with_alpha(array: NDArray[Any], hidden: NDArray[np.bool_]) -> NDArray[Any]:
+def with_alpha(array: NDArray[Any], hidden: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return pixels (H, W, C) with alpha behind them: 0 where they are hidden, else the greatest."""
     out = np.empty((*array.shape[:2], array.shape[2] + 1), array.dtype)
     out[..., :-1] = array
     out[..., -1] = np.where(hidden, 0, np.iinfo(array.dtype).max)

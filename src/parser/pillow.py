@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 
 from PIL import Image
 
-from .icons import open_icon
 from .pixels import check_pixels
 from .rare import check_rare
 
@@ -16,7 +15,6 @@ __all__ = ["ANIMATED", "load", "open_image"]
 
 _READERS: Final = {
     "AVIF": ("AvifImagePlugin", "AvifImageFile"),
-    "BMP": ("BmpImagePlugin", "BmpImageFile"),
     "DCX": ("DcxImagePlugin", "DcxImageFile"),
     "DDS": ("DdsImagePlugin", "DdsImageFile"),
     "FLI": ("FliImagePlugin", "FliImageFile"),
@@ -24,7 +22,6 @@ _READERS: Final = {
     "GIF": ("GifImagePlugin", "GifImageFile"),
     "ICNS": ("IcnsImagePlugin", "IcnsImageFile"),
     "JPEG": ("JpegImagePlugin", "JpegImageFile"),
-    "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
     "MSP": ("MspImagePlugin", "MspImageFile"),
     "PCX": ("PcxImagePlugin", "PcxImageFile"),
     "PNG": ("PngImagePlugin", "PngImageFile"),
@@ -32,7 +29,6 @@ _READERS: Final = {
     "QOI": ("QoiImagePlugin", "QoiImageFile"),
     "SGI": ("SgiImagePlugin", "SgiImageFile"),
     "SPIDER": ("SpiderImagePlugin", "SpiderImageFile"),
-    "SUN": ("SunImagePlugin", "SunImageFile"),
     "TGA": ("TgaImagePlugin", "TgaImageFile"),
     "WEBP": ("WebPImagePlugin", "WebPImageFile"),
     "XBM": ("XbmImagePlugin", "XbmImageFile"),
@@ -54,11 +50,8 @@ def open_image(data: bytes, kind: str, max_pixels: int) -> Image.Image:
         Exception: whatever Pillow raises for a damaged header.
     """
     check_rare(data, kind)
-    # These two allocate before Pillow says how large they are.
-    if kind == "WEBP":
+    if kind == "WEBP":  # it allocates before Pillow says how large it is
         check_pixels(*_webp_size(data), max_pixels)
-    elif kind == "ICO":
-        return open_icon(data, max_pixels)
     image = cast("Image.Image", _reader(kind)(io.BytesIO(data)))
     check_pixels(*image.size, max_pixels)
     return image

@@ -1,19 +1,17 @@
 """Images through one of Pillow's readers."""
 
-from typing import Any, Final
+from typing import Any
 
 from PIL import ExifTags, Image
 
-from .fidelity import check_fidelity, sample_bits
+from .fidelity import as_stored, check_fidelity, sample_bits
 from .modes import image_pixels
 from .options import DecodeOptions
 from .pillow import ANIMATED, load, open_image
 from .rare import check_later_frames
 from .stored import Count, Stored
 
-__all__ = ["PillowSource"]
-
-_NAMED_COLOURS: Final = frozenset({"CMYK", "LAB", "HSV"})
+__all__ = ["PillowSource", "orientation"]
 
 
 class PillowSource:
@@ -31,6 +29,7 @@ class PillowSource:
 
     def __init__(self, data: bytes, kind: str, options: DecodeOptions) -> None:
         self._data, self._kind, self._options = data, kind, options
+        check_fidelity(data, kind, options.mode)
         self._image = open_image(data, kind, options.max_pixels)
         self._depth = sample_bits(kind, data)
 
@@ -70,11 +69,9 @@ class PillowSource:
     def read(self) -> Stored:
         """Decode the frame, which is the first one until `seek` names another."""
         image = self._image
-        check_fidelity(image, self._kind, self._data, self._options.mode)
         salvaged = load(image, salvage=self._options.salvage)
-        array = image_pixels(image, self._depth)
-        colours = image.mode if image.mode in _NAMED_COLOURS else None
-        return Stored(array, None, colours, _orientation(image), salvaged)
+        array, colours = as_stored(self._kind, image_pixels(image, self._depth), image.mode)
+        return Stored(array, None, colours, orientation(image), salvaged)
 
 
 def _covers(image: Any) -> bool:
@@ -82,7 +79,8 @@ def _covers(image: Any) -> bool:
     return bool(image.tile) and image.tile[0][1] == (0, 0, *image.size)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """What EXIF or XMP of an opened image say, 1 to 8; 1 where they say nothing."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001  # broken EXIF is no reason to lose the pixels

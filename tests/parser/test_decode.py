@@ -135,17 +135,6 @@ def test_big_endian_tiff_comes_in_native_order():
     assert first(data).array.dtype.isnative
 
 
-@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (6, 4), (4, 2)])
-def test_16_bit_colour_png_is_refused_and_never_silently_8_bits(colour, channels):
-    values = np.random.default_rng(0).integers(0, 65536, (5, 7, channels)).astype(">u2")
-    data = png(values.tobytes(), 16, colour, 7, 5)
-    assert pillow(data).dtype == np.uint8  # what Pillow does
-    with pytest.raises(DecodeError, match="16-bit colour PNG: Pillow would give 8 bits"):
-        first(data)
-    if channels >= 3:
-        same(first(data, mode="rgb").array, (values[..., :3] >> 8).astype(np.uint8))
-
-
 def test_palettes_are_expanded():
     rgb = smooth(20, 20) // 64 * 64
     image = Image.fromarray(rgb).quantize(64)
