@@ -21,7 +21,7 @@ __all__ = ["Bitmap", "BmpSource", "read_bitmap", "read_pixels"]
 _RGB, _RLE8, _RLE4, _FIELDS, _ALPHA_FIELDS = 0, 1, 2, 3, 6
 _HEADERS: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _NAMES: Final = {
-    _RGB: "none",
+    _RGB: "no packing",
     _RLE8: "RLE8",
     _RLE4: "RLE4",
     _FIELDS: "bit fields",
@@ -132,12 +132,12 @@ def read_bitmap(data: bytes, at: int, start: int) -> Bitmap:
             width, height, _, bits, packing = struct.unpack_from("<iiHHI", head, 4)
             used = struct.unpack_from("<I", data, at + 32)[0] if size >= 40 else 0
             entry = 4
+        if packing not in _PACKINGS.get(bits, ()):
+            what = _NAMES.get(packing, f"packing {packing}")
+            raise DecodeError(f"BMP of {bits} bits a pixel with {what}, which is not read")
         fields, after = _fields(data, at, size, bits, packing)
     except struct.error as error:
         raise DecodeError("truncated: the file ends in its header") from error
-    if packing not in _PACKINGS.get(bits, ()):
-        what = _NAMES.get(packing, f"packing {packing}")
-        raise DecodeError(f"BMP of {bits} bits a pixel with {what}, which is not read")
     if not (0 < width < _LONGEST_SIDE and 0 < abs(height) < _LONGEST_SIDE):
         raise DecodeError(f"damaged: {width} x {height} pixels")
     palette = np.zeros((0, 3), np.uint8)

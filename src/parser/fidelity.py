@@ -14,7 +14,7 @@ from ..errors import DecodeError
 from .isobmff import avif_bits
 from .options import Mode
 
-__all__ = ["as_stored", "check_fidelity", "sample_bits"]
+__all__ = ["as_stored", "check_fidelity", "for_pillow", "sample_bits"]
 
 _HINT: Final = "modes rgb, gray and rgba take 8 of them"
 
@@ -56,6 +56,18 @@ def check_fidelity(data: bytes, kind: str, mode: Mode) -> None:
             check(data, mode)
         except (struct.error, IndexError) as error:
             raise DecodeError(f"truncated: the header of a {kind} is longer than the file") from error
+
+
+def for_pillow(data: bytes, kind: str) -> bytes:
+    """The file as Pillow reads it right; most are so already.
+
+    A QOI's decoder remembers the pixel that it begins with, opaque black, once a run shows it (QOI
+    specification, "running array"). Pillow's does not, so that the first of the run is told apart.
+    """
+    if kind != "QOI" or not b"\xc0" <= data[14:15] <= b"\xfd":
+        return data
+    rest = data[14] - 0xC0
+    return data[:14] + b"\xff\0\0\0\xff" + (bytes([0xC0 + rest - 1]) if rest else b"") + data[15:]
 
 
 def as_stored(kind: str, array: NDArray[Any], mode: str) -> tuple[NDArray[Any], str | None]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from .fidelity import as_stored, check_fidelity, sample_bits
+from .fidelity import as_stored, check_fidelity, for_pillow, sample_bits
 from .modes import image_pixels
 from .options import DecodeOptions
 from .pillow import ANIMATED, load, open_image
@@ -30,7 +30,7 @@ class PillowSource:
     def __init__(self, data: bytes, kind: str, options: DecodeOptions) -> None:
         self._data, self._kind, self._options = data, kind, options
         check_fidelity(data, kind, options.mode)
-        self._image = open_image(data, kind, options.max_pixels)
+        self._image = open_image(for_pillow(data, kind), kind, options.max_pixels)
         self._depth = sample_bits(kind, data)
 
     def count(self) -> Count:

@@ -34,19 +34,19 @@ def encoded(image, kind, **options):
     return out.getvalue()
 
 
-def png(rows, depth, colour, width, height, *chunks):
-    """A PNG made by hand, of depths that Pillow does not write; `rows` without filter bytes."""
-    stride = len(rows) // height
-    filtered = b"".join(b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride))
+def png(rows, depth, colour, width, height, *chunks, interlaced=False):
+    """A PNG made by hand; `rows` in bytes lack their filters, those in a list have them."""
+    if isinstance(rows, bytes):
+        stride = len(rows) // height
+        rows = [b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride or 1)]
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, 0))
+    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, int(interlaced)))
     middle = b"".join(chunk(name, data) for name, data in chunks)
-    return (
-        b"\x89PNG\r\n\x1a\n" + header + middle + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
-    )
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(rows)))
+    return b"\x89PNG\r\n\x1a\n" + header + middle + pixels + chunk(b"IEND", b"")
 
 
 def listed(*sources):
