@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from .options import DecodeOptions
 from .pixels import check_pixels
-from .stored import Stored
+from .stored import OneImage, Stored
 
 __all__ = ["Bitmap", "BmpSource", "read_bitmap", "read_pixels"]
 
@@ -72,7 +72,7 @@ class Bitmap:
     start: int
 
 
-class BmpSource:
+class BmpSource(OneImage):
     """The one image of a BMP.
 
     A palette becomes RGB; one of greys alone, each at its own number, and black and white become grey.
@@ -90,14 +90,6 @@ class BmpSource:
         self._data, self._salvage = data, options.salvage
         self._bitmap = read_bitmap(data, 14, int.from_bytes(data[10:14], "little"))
         check_pixels(self._bitmap.width, self._bitmap.height, options.max_pixels)
-
-    def count(self) -> int:
-        """One."""
-        return 1
-
-    def seek(self, frame: int) -> tuple[int, int]:
-        """There is one frame only."""
-        raise DecodeError(f"there is no frame {frame}")
 
     def read(self) -> Stored:
         """Decode the image.

@@ -12,7 +12,7 @@ from ..errors import DecodeError
 from .bmp import read_bitmap, read_pixels
 from .options import DecodeOptions
 from .pixels import check_pixels
-from .stored import Stored
+from .stored import OneImage, Stored
 
 __all__ = ["IconSource"]
 
@@ -21,7 +21,7 @@ _START: Final = 22
 _ALPHA: Final = 0xFF000000
 
 
-class IconSource:
+class IconSource(OneImage):
     """The bitmap of an icon that holds this one alone: RGBA.
 
     Alpha is the fourth byte of 32-bit pixels as stored; else the mask gives it, 0 or 255.
@@ -42,14 +42,6 @@ class IconSource:
             raise DecodeError("damaged: an icon of no rows")
         check_pixels(bitmap.width, self._bitmap.height, options.max_pixels)
         self._data, self._salvage = data, options.salvage
-
-    def count(self) -> int:
-        """One."""
-        return 1
-
-    def seek(self, frame: int) -> tuple[int, int]:
-        """There is one frame only."""
-        raise DecodeError(f"there is no frame {frame}")
 
     def read(self) -> Stored:
         """Decode the image.

@@ -17,7 +17,7 @@ from .modes import as_image
 from .options import DecodeOptions
 from .pillow import load
 from .pixels import check_pixels
-from .stored import Stored
+from .stored import OneImage, Stored
 
 __all__ = ["Jpeg2000Source"]
 
@@ -31,7 +31,7 @@ _REFUSED: Final = {
 _PROFILES: Final = {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}
 
 
-class Jpeg2000Source:
+class Jpeg2000Source(OneImage):
     """The image of a file; grey of up to 16 bits, colours of up to 8.
 
     Samples come in the smallest dtype that holds them, signed ones signed. 1, 2 and 4 bits are spread over 0
@@ -53,14 +53,6 @@ class Jpeg2000Source:
         check_pixels(about.width, about.height, options.max_pixels)
         _check_components(about.components)
         _check_colours(about)
-
-    def count(self) -> int:
-        """One."""
-        return 1
-
-    def seek(self, frame: int) -> tuple[int, int]:
-        """There is one frame only."""
-        raise DecodeError(f"there is no frame {frame}")
 
     def read(self) -> Stored:
         """Decode the image.

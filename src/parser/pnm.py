@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from .options import DecodeOptions
 from .pixels import check_pixels, check_samples
-from .stored import Count, Stored
+from .stored import OneImage, Stored
 
 __all__ = ["PnmSource"]
 
@@ -56,7 +56,7 @@ class _Header:
     kind: bytes = b""
 
 
-class PnmSource:
+class PnmSource(OneImage):
     """The one image of a file; further images behind the first are left out, as by Pillow.
 
     Values come as stored, however large the file says they can be (`maxval`): uint8 up to 255, uint16 above.
@@ -78,18 +78,6 @@ class PnmSource:
         check_pixels(header.width, header.height, options.max_pixels)
         itemsize = 4 if not header.peak else 2 if header.peak > 255 else 1
         check_samples(header.width, header.height, header.channels, itemsize, options.max_pixels)
-
-    def count(self) -> Count:
-        """One."""
-        return Count(1)
-
-    def seek(self, frame: int) -> tuple[int, int]:
-        """There is one frame only."""
-        raise DecodeError(f"there is no frame {frame}")
-
-    def alone(self) -> bool:
-        """It is the only one."""
-        return True
 
     def read(self) -> Stored:
         """Decode the image.

@@ -4,7 +4,9 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-__all__ = ["Count", "Source", "Stored"]
+from ..errors import DecodeError
+
+__all__ = ["Count", "OneImage", "Source", "Stored"]
 
 
 class Stored(NamedTuple):
@@ -51,3 +53,19 @@ class Source(Protocol):
 
     def read(self) -> Stored:
         """Decode the frame."""
+
+
+class OneImage:
+    """What the sources of files with one image have in common."""
+
+    def count(self) -> Count:
+        """One."""
+        return Count(1)
+
+    def seek(self, frame: int) -> tuple[int, int]:
+        """There is one frame only."""
+        raise DecodeError(f"there is no frame {frame}")
+
+    def alone(self) -> bool:
+        """It is the only one."""
+        return True

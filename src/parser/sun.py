@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from .options import DecodeOptions
 from .pixels import check_pixels
-from .stored import Stored
+from .stored import OneImage, Stored
 
 __all__ = ["SunSource"]
 
@@ -21,7 +21,7 @@ _TYPES: Final = frozenset({0, 1, _PACKED, _RED_FIRST, 4, 5})
 _ESCAPE: Final = b"\x80"
 
 
-class SunSource:
+class SunSource(OneImage):
     """The one image of a file: grey, or RGB where it has a palette or colours.
 
     Args:
@@ -48,14 +48,6 @@ class SunSource:
             )
         self._data, self._salvage = data, options.salvage
         self._size, self._depth, self._kind, self._palette = (width, height), depth, kind, length
-
-    def count(self) -> int:
-        """One."""
-        return 1
-
-    def seek(self, frame: int) -> tuple[int, int]:
-        """There is one frame only."""
-        raise DecodeError(f"there is no frame {frame}")
 
     def read(self) -> Stored:
         """Decode the image.
