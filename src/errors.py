@@ -84,10 +84,18 @@ class WorkerError(BrineryError):
 
 
 class NoProcessesError(WorkerError):
-    """No worker process can be started in this place; the message says why."""
+    """No worker process can be started in this place; the message says why.
+
+    Attributes:
+        reason: the part of the message that says why.
+    """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no worker process can be started: {reason}")
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no worker process can be started: {self.reason}"
 
 
 class FailureLimitError(BrineryError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from ..engine.cpus import usable_cpus
-from ..engine.limits import usable_memory
+from ..engine.limits import machine_memory, usable_memory
 from .result.result import Host, Software, Storage, Timer
 
 __all__ = ["CpuUse", "commit", "host", "software", "storage", "timer"]
@@ -35,7 +35,7 @@ def host() -> Host:
         architecture=platform.machine(),
         cpus_online=os.cpu_count(),
         usable_cpus=usable_cpus(),
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=machine_memory(),
         kernel=f"{platform.system()} {platform.release()}",
         governor=_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         cgroups=tuple((_line(Path("/proc/self/cgroup")) or "").splitlines()),

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from ..engine.collecting import only_new_garbage
 from ..engine.cpus import usable_cpus
 from ..engine.options import PathLike
 from ..engine.sampler import Sampler
-from ..errors import BrineryError, StorageError
+from ..errors import BrineryError, BrineryWarning, NoProcessesError, StorageError
 from ..parser.archives import check_sources
 from . import host as machine
 from .analysis.conclude import conclude, with_bounds
@@ -81,6 +82,8 @@ def run_benchmark(
         BenchInterrupted: on Ctrl-C, with the rounds that were finished.
     """
     settings = make_bench_options(source, **options)
+    if not Path("/proc/self/stat").exists():
+        raise BrineryError("/proc is not mounted: a bench reads there what machine and processes do")
     if settings.source is not None:
         check_sources([settings.source])
     with _scratch(settings) as scratch:
@@ -151,10 +154,13 @@ class _Bench:
 
     def perform(self) -> BenchResult:
         """Prepare, measure, write."""
-        options = self._options
+        self._options = self._without_workers(self._options)
+        output = self._options.output
         self._announce()
         try:
-            with only_new_garbage():  # regions in this process collect before they begin
+            # Regions in this process collect before they begin; that threads work was said once.
+            with warnings.catch_warnings(), only_new_garbage():
+                warnings.simplefilter("ignore", BrineryWarning)
                 self._prepare()
                 with self._sampler:
                     for part in self._parts:
@@ -166,8 +172,18 @@ class _Bench:
         finally:
             pool.shutdown()
         result = self._write(finished=True, last=True)
-        self._say(f"wrote {options.output / 'result.json'} and {options.output / 'report.md'}")
+        self._say(f"wrote {output / 'result.json'} and {output / 'report.md'}")
         return result
+
+    def _without_workers(self, options: BenchOptions) -> BenchOptions:
+        """Return the options without the sweep over workers where no process can be started."""
+        try:
+            pool.check_processes()
+        except NoProcessesError as error:
+            left_out = "" if options.preset == "seed" else "; what is measured over workers is left out"
+            self._warn(f"{error}{left_out}")
+            return replace(options, preset="seed")
+        return options
 
     def _announce(self) -> None:
         options, host = self._options, self._host

@@ -84,6 +84,7 @@ def main() -> None:
     """Run a command and leave with its exit code."""
     _open_standard_streams()
     os.environ.setdefault("PYTHONWARNINGS", _TRACKER)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start a thread a CPU, for nothing
     _say_own_warnings()
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..engine.literals import BACKEND_NAMES, LAYOUTS
+from ..engine.literals import LAYOUTS
 from ..engine.sizes import format_size
 from ..parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, ReadBudget
-from .output import ProgressBar, emit_json, json_option, say
+from .output import ProgressBar, backend_option, emit_json, json_option, say, workers_option
 
 if TYPE_CHECKING:
     from ..engine.outcome import ConvertProgress, ConvertResult
@@ -26,8 +26,8 @@ _MEMBERS = "Entries of all SRC together."
 @click.argument("src", nargs=-1, required=True)
 @click.argument("dest")
 @click.option("--protocol", default="npy", show_default=True, help="See `brinery protocols`.")
-@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
-@click.option("--backend", type=click.Choice(BACKEND_NAMES), default="loky", show_default=True)
+@workers_option
+@backend_option
 @click.option("--shard-size", default="32MiB", show_default=True, help="Bounds a worker's memory.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="shards", show_default=True)
 @click.option("--mode", type=click.Choice(MODES), default="native", show_default=True)

@@ -9,9 +9,18 @@ from typing import Any, Self, TypeVar
 
 import click
 
+from ..engine.literals import BACKEND_NAMES
 from ..engine.printable import printable
 
-__all__ = ["ProgressBar", "emit_json", "json_option", "printable", "say"]
+__all__ = [
+    "ProgressBar",
+    "backend_option",
+    "emit_json",
+    "json_option",
+    "printable",
+    "say",
+    "workers_option",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,6 +31,19 @@ def json_option(function: Function) -> Function:
     """Add --json to a command."""
     help_text = "One JSON document on stdout; text and progress go to stderr."
     return click.option("--json", "as_json", is_flag=True, help=help_text)(function)
+
+
+def workers_option(function: Function) -> Function:
+    """Add --workers to a command."""
+    help_text = "At most. Default: one for every usable CPU."
+    return click.option("--workers", type=int, help=help_text)(function)
+
+
+def backend_option(function: Function) -> Function:
+    """Add --backend to a command."""
+    help_text = "Processes, or threads. Threads work too where no process can be started."
+    choice = click.Choice(BACKEND_NAMES)
+    return click.option("--backend", type=choice, default="loky", show_default=True, help=help_text)(function)
 
 
 def emit_json(document: Any) -> None:

@@ -4,8 +4,8 @@ from typing import cast
 
 import click
 
-from ..engine.literals import IMAGE_FORMATS, ImageFormat
-from .output import ProgressBar, emit_json, json_option, printable, say
+from ..engine.literals import IMAGE_FORMATS, Backend, ImageFormat
+from .output import ProgressBar, backend_option, emit_json, json_option, printable, say, workers_option
 
 __all__ = ["command"]
 
@@ -20,10 +20,17 @@ _MAX_LINES = 20
     help="png and tiff lose nothing.",
 )  # fmt: skip
 @click.option("--quality", type=int, help="1 to 100, for jpeg (default 95) and webp (default 90).")
-@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
+@workers_option
+@backend_option
 @json_option
 def command(
-    dest: str, out: str, image_format: str, quality: int | None, workers: int | None, as_json: bool
+    dest: str,
+    out: str,
+    image_format: str,
+    quality: int | None,
+    workers: int | None,
+    backend: Backend,
+    as_json: bool,
 ) -> int:
     r"""Turn the arrays of the dataset DEST back into image files in the new or empty folder OUT.
 
@@ -42,6 +49,7 @@ def command(
             format=cast("ImageFormat", image_format),
             quality=quality,
             workers=workers,
+            backend=backend,
             progress=lambda done, total: bar.update(done, done / total),
         )
     if as_json:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from ..engine.literals import Backend
 from ..engine.sizes import format_size
 from ..errors import UsageError
-from .output import ProgressBar, emit_json, json_option
+from .output import ProgressBar, backend_option, emit_json, json_option, workers_option
 
 __all__ = ["command"]
 
@@ -18,10 +19,18 @@ __all__ = ["command"]
 @click.option("--size", default="320x240", show_default=True, help="Width x height in pixels.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
-@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
+@workers_option
+@backend_option
 @json_option
 def command(
-    folder: str, count: int, size: str, seed: int, quality: int, workers: int | None, as_json: bool
+    folder: str,
+    count: int,
+    size: str,
+    seed: int,
+    quality: int,
+    workers: int | None,
+    backend: Backend,
+    as_json: bool,
 ) -> int:
     r"""Make a corpus of JPEG images in the new or empty folder DIR: noise that compresses like photographs.
 
@@ -42,6 +51,7 @@ def command(
             seed=seed,
             quality=quality,
             workers=workers,
+            backend=backend,
             progress=lambda done: bar.update(done, done / count),
         )
     if as_json:

@@ -2,8 +2,9 @@
 
 import click
 
+from ..engine.literals import Backend
 from ..engine.sizes import format_size
-from .output import ProgressBar, emit_json, json_option, printable, say
+from .output import ProgressBar, backend_option, emit_json, json_option, printable, say, workers_option
 
 __all__ = ["command"]
 
@@ -12,9 +13,10 @@ _MAX_LINES = 20
 
 @click.command("verify", short_help="re-read every sample and compare its checksum")
 @click.argument("dest")
-@click.option("--workers", type=int, help="At most. Default: one for every usable CPU.")
+@workers_option
+@backend_option
 @json_option
-def command(dest: str, workers: int | None, as_json: bool) -> int:
+def command(dest: str, workers: int | None, backend: Backend, as_json: bool) -> int:
     r"""Re-read every sample of the dataset DEST and compare it with its checksum.
 
     Exit code 0: every sample is intact. Exit code 3: some are not, they are named.
@@ -25,7 +27,12 @@ def command(dest: str, workers: int | None, as_json: bool) -> int:
     from ..engine.verify import verify  # noqa: PLC0415 - start-up stays cheap
 
     with ProgressBar("verifying", "samples") as bar:
-        result = verify(dest, workers=workers, progress=lambda done, total: bar.update(done, done / total))
+        result = verify(
+            dest,
+            workers=workers,
+            backend=backend,
+            progress=lambda done, total: bar.update(done, done / total),
+        )
     if as_json:
         emit_json(
             {

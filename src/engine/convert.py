@@ -170,7 +170,7 @@ def _with_workers(options: ConvertOptions, warn: Callable[[str], None] | None) -
         pool.check_processes()
     except NoProcessesError as error:
         if options.timeout is not None:
-            raise
+            raise NoProcessesError(f"{error.reason}; threads can work, but not keep a timeout") from error
         pool.say_threads(error, warn)
         return replace(options, backend="threading")
     return options

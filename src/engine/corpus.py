@@ -8,6 +8,7 @@ from ..errors import DestinationError, StorageError
 from ..parser.corpus import write_photos
 from . import pool
 from .cpus import default_workers
+from .literals import Backend
 
 __all__ = ["make_corpus"]
 
@@ -22,6 +23,7 @@ def make_corpus(
     seed: int = 0,
     quality: int = 90,
     workers: int | None = None,
+    backend: Backend = "loky",
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write photo-like JPEG files, the same for the same seed, and return their bytes.
@@ -32,7 +34,8 @@ def make_corpus(
         size: width and height in pixels.
         seed: which corpus.
         quality: of the JPEG files.
-        workers: processes; by default one for every usable CPU.
+        workers: the most processes or threads that write; by default one for every usable CPU.
+        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
         progress: called with the number of images made.
 
     Raises:
@@ -40,7 +43,7 @@ def make_corpus(
         StorageError: it cannot be written.
     """
     workers = default_workers() if workers is None else workers
-    pool.check_workers(workers, "loky")
+    pool.check_workers(workers, backend)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise DestinationError(f"{folder} is not empty: give a new or empty folder")
@@ -49,7 +52,9 @@ def make_corpus(
         raise StorageError(f"cannot make {folder}: {error.strerror}") from error
     tasks = [range(first, min(first + _IMAGES_A_TASK, count)) for first in range(0, count, _IMAGES_A_TASK)]
     done = written = 0
-    for images, size_bytes in pool.run(partial(_write, folder, size, seed, quality), tasks, workers=workers):
+    for images, size_bytes in pool.run(
+        partial(_write, folder, size, seed, quality), tasks, workers=workers, backend=backend
+    ):
         done += images
         written += size_bytes
         if progress is not None:

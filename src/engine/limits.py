@@ -1,24 +1,28 @@
 """How much memory a worker may take."""
 
+import os
 import resource
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 from .cpus import enclosing_groups
 
-__all__ = ["limit_memory", "usable_memory", "worker_memory"]
+__all__ = ["limit_memory", "machine_memory", "usable_memory", "worker_memory"]
 
 _AT_LEAST = 4 << 30  # the largest image within the budgets fits
 _AT_MOST = 0.9  # of all memory
+
+
+def machine_memory() -> int:
+    """Return the machine's memory in bytes, also without /proc."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @cache
 def usable_memory() -> int:
     """Return the machine's memory or the smallest limit of an enclosing cgroup, in bytes, as first seen."""
     limits = [_limit(group) for group in enclosing_groups("memory")]
-    return min([psutil.virtual_memory().total, *(limit for limit in limits if limit is not None)])
+    return min([machine_memory(), *(limit for limit in limits if limit is not None)])
 
 
 def worker_memory(workers: int) -> int:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StorageError
@@ -79,8 +80,10 @@ class SourceSize:
     def start(self) -> None:
         """Begin to count, unless that was said before."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
+            with suppress(RuntimeError):  # no thread can be started: the bytes stay unknown
+                thread.start()
+                self._thread = thread
 
     def close(self) -> None:
         """Stop counting."""

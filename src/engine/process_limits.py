@@ -9,7 +9,7 @@ __all__ = ["reason_of", "why_no_processes"]
 
 _LOCKS = "/dev/shm"  # noqa: S108 - where sem_open(3) of glibc puts semaphores
 _LIMITS = {
-    errno.EAGAIN: "the limit of processes is reached (`ulimit -u`, or pids.max of a container)",
+    errno.EAGAIN: "the limit of processes and threads is reached (`ulimit -u`, or pids.max of a container)",
     errno.ENOMEM: "memory is short",
     errno.EMFILE: "the limit of open files is reached (`ulimit -n`)",
     errno.ENFILE: "the system's limit of open files is reached",
@@ -37,7 +37,9 @@ def why_no_processes() -> str | None:
 
 def reason_of(error: Exception) -> str:
     """Say in words what kept a process from being started."""
+    if isinstance(error.__context__, OSError) and not isinstance(error, OSError):
+        error = error.__context__  # loky's own clearing up failed behind it
     if not isinstance(error, OSError):
-        return str(error)
+        return _LIMITS[errno.EAGAIN] if "thread" in str(error) else str(error)
     limit = _LIMITS.get(error.errno or 0)
     return limit or f"{_LOCKS}, where their locks lie, cannot be written ({error.strerror or error})"

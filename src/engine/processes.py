@@ -51,6 +51,7 @@ _ONE_THREAD = dict.fromkeys(
 _SAFE_PATH = "PYTHONSAFEPATH"
 _PARENT_CHECK_SECONDS = 0.5
 _QUEUEING_SECONDS = 0.1
+_THREADS_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _FIRST = 100  # priority among what multiprocessing does when a process ends
 
@@ -141,9 +142,11 @@ class Processes:
 
     def _submit_first(self, packed: bytes) -> Future[Any]:
         """Submit a task to processes that may have to be started, or that ended while they were idle."""
-        others = multiprocessing.active_children()
+        others, threads = multiprocessing.active_children(), set(threading.enumerate())
         try:
             future: Future[Any] = self._pool.executor.submit(_call_packed, self._function, packed)
+            if not self._warm:
+                _check_threads(threads)
         except BrokenProcessPool:
             if not self._warm:
                 raise
@@ -151,7 +154,7 @@ class Processes:
             self._warm = False
             self._pool = _new_pool(self._size)
             return self._submit_first(packed)
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             self._pool.end()
             _kill_all_but(others)
             raise NoProcessesError(reason_of(error)) from error
@@ -265,6 +268,21 @@ def _start_trackers() -> None:
         loky_tracker.ensure_running()
     finally:
         del os.environ[_SAFE_PATH]
+
+
+def _check_threads(before: Collection[threading.Thread]) -> None:
+    """Wait a moment for loky's two threads, of which the first starts the second and dies where it cannot.
+
+    Raises:
+        RuntimeError: it died; nothing would ever come back.
+    """
+    until = time.monotonic() + _THREADS_SECONDS
+    while (new := sum(thread not in before for thread in threading.enumerate())) < 2:
+        if not new:
+            raise RuntimeError("no thread can be started")
+        if time.monotonic() > until:
+            return
+        time.sleep(0.0005)
 
 
 def _kill_all_but(others: Collection[BaseProcess]) -> None:

@@ -14,7 +14,7 @@ from . import pool
 from .catalog import Catalog
 from .cpus import default_workers
 from .dataset import Dataset
-from .literals import IMAGE_FORMATS, ImageFormat
+from .literals import IMAGE_FORMATS, Backend, ImageFormat
 from .options import PathLike
 from .protocols.base import Array
 from .shards import refusal, single_path
@@ -42,9 +42,9 @@ _TAKES = {
     "png": {"L", "LA", "RGB", "RGBA", "I;16"},
     "jpeg": {"L", "RGB", "CMYK"},
     "webp": {"RGB", "RGBA"},
-    "tiff": {"L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I", "F", "CMYK", "LAB"},
+    "tiff": {"L", "LA", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "LAB"},
 }
-_NAMED = {"CMYK": 4, "LAB": 3, "HSV": 3, "RGBX": 4}  # channels of uint8
+_NAMED = {"CMYK": 4, "LAB": 3, "HSV": 3}  # channels of uint8
 _LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_500}  # pixels; WEBP_MAX_DIMENSION, JPEG_MAX_DIMENSION of libjpeg
 _CLASSIC_TIFF_BYTES = 0xF000_0000  # TIFF's offsets have 32 bits; beyond, BigTIFF is written
 
@@ -84,6 +84,7 @@ def restore(
     format: ImageFormat = "png",  # noqa: A002 - the option's name
     quality: int | None = None,
     workers: int | None = None,
+    backend: Backend = "loky",
     progress: Callable[[int, int], None] | None = None,
 ) -> RestoreResult:
     """Write every sample as an image file named by its key; files of the format's own suffix keep it.
@@ -93,7 +94,8 @@ def restore(
         out: a new or empty folder outside of the dataset's.
         format: "png", "tiff" (both without loss), "jpeg" or "webp".
         quality: of jpeg (default 95) and webp (default 90), 1 to 100.
-        workers: processes that write; by default one for every usable CPU.
+        workers: the most processes or threads that write; by default one for every usable CPU.
+        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
         progress: called with the samples handled and the samples in all.
 
     Raises:
@@ -107,7 +109,7 @@ def restore(
     if quality is not None and not (1 <= quality <= 100 and format in ("jpeg", "webp")):
         raise UsageError("quality is 1 to 100, for jpeg and webp")
     workers = default_workers() if workers is None else workers
-    pool.check_workers(workers, "loky")
+    pool.check_workers(workers, backend)
     catalog = Catalog(Path(path))
     total = len(catalog)
     catalog.close()
@@ -123,7 +125,7 @@ def restore(
     task = partial(restore_stretch, Path(path), target, format, quality)
     images = 0
     failures: list[NotRestored] = []
-    for _, (written, failed, fatal) in read_stretches(task, Path(path), workers, died=_died):
+    for _, (written, failed, fatal) in read_stretches(task, Path(path), workers, backend, died=_died):
         if fatal is not None:
             raise StorageError(fatal)
         images += written
@@ -195,20 +197,18 @@ def to_image(array: Array, image_format: ImageFormat, colours: str | None = None
     Args:
         array: the pixels.
         image_format: what they will be saved as.
-        colours: what the channels are, where their number does not say it: "CMYK", "LAB", "RGBX" ...
+        colours: what the channels are, where their number does not say it: "CMYK", "LAB", "HSV".
 
     Raises:
         MemberError: the format does not hold such an array faithfully.
     """
     channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
     mode = _MODES.get((channels, array.dtype.name))
-    if colours is not None:
-        mode = colours if (_NAMED.get(colours), "uint8") == (channels, array.dtype.name) else None
+    if colours is not None and (_NAMED.get(colours), "uint8") == (channels, array.dtype.name):
+        mode = colours
     if mode is None or mode not in _TAKES[image_format]:
-        what = f"{array.dtype} array of shape {array.shape}"
-        raise MemberError(
-            f"{image_format} holds no {what if colours is None else f'{colours} image'} without loss"
-        )
+        what = f"{array.dtype} array of shape {array.shape}" if mode != colours else f"{colours} image"
+        raise MemberError(f"{image_format} holds no {what} without loss")
     if not array.size:
         raise MemberError("an image without pixels cannot be a file")
     height, width = array.shape[:2]

@@ -318,7 +318,8 @@ class Run:
 
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
         """Verify what is there and return the members of damaged samples outside of missing shards."""
-        found = verify(self._destination.folder, workers=self._options.worker_count)
+        options = self._options
+        found = verify(self._destination.folder, workers=options.worker_count, backend=options.backend)
         places = [self._manifest.place_of(bad.key) for bad in found.bad]
         damaged = frozenset(member for member, unit in places if unit not in state.lost_units)
         if damaged:

@@ -1,5 +1,6 @@
 """Watches what a run uses: psutil over the process tree, in a thread, at a bounded cost."""
 
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -77,7 +78,7 @@ class Sampler:
 
     Counters are read every 100 ms, memory shares about every second, or once at the end; both less often
     where many processes would make that cost more than a hundredth of a CPU. After 2000 ticks every second
-    one is dropped and the interval doubles, so that a run of days stays small.
+    one is dropped and the interval doubles, so that a run of days stays small. Without /proc there are none.
 
     Attributes:
         cpu_ns: the sampler's own CPU time, once left.
@@ -93,24 +94,30 @@ class Sampler:
         self._stopping = self._hurried = False
         self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
-        self._parent = psutil.Process()
+        self._parent = _this_process()
         self._begin_ns = 0
         self.cpu_ns = 0
 
     def __enter__(self) -> Self:
         begin_cpu = time.thread_time_ns()
         self._begin_ns = time.perf_counter_ns()
+        if self._parent is None:
+            return self
         self._processes[self._parent.pid] = (self._parent, "parent")
         self._tick(0, shares=False)
         self.cpu_ns = time.thread_time_ns() - begin_cpu
-        self._thread.start()
+        with suppress(RuntimeError):  # no thread can be started: there is this reading and a last one
+            self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.finish()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+        elif self._thread.ident is None:
+            self._tick(time.perf_counter_ns() - self._begin_ns, shares=True)
 
     def finish(self) -> None:
         """Take the last reading while the caller goes on; leaving waits for it."""
@@ -141,7 +148,9 @@ class Sampler:
 
     @property
     def peak(self) -> Peak:
-        """The highest sums seen."""
+        """The highest sums seen; without /proc, the highest resident memory of this process."""
+        if self._parent is None:
+            return Peak(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, None)
         return Peak(self._peak_rss, self._peak_pss)
 
     def _watch(self) -> None:
@@ -170,10 +179,11 @@ class Sampler:
 
     def _find(self) -> None:
         """Look for new workers: joblib starts them from this process."""
+        assert self._parent is not None
         for pid in _children(self._parent):
             if pid in self._processes:
                 continue
-            with suppress(psutil.Error):
+            with suppress(psutil.Error, OSError):
                 process = psutil.Process(pid)
                 worker = "popen_loky" in " ".join(process.cmdline())
                 self._processes[pid] = (process, "worker" if worker else _HELPER)
@@ -184,7 +194,7 @@ class Sampler:
             read = _read_helper if role == _HELPER else _read
             try:
                 tick.append(read(process, role, now, shares))
-            except psutil.Error:
+            except (psutil.Error, OSError):
                 del self._processes[pid]
                 _helpers.pop(process, None)
         self._peak_rss = max(self._peak_rss, sum(reading.rss_bytes for reading in tick))
@@ -197,13 +207,22 @@ class Sampler:
             self._interval_ns *= 2
 
 
+def _this_process() -> psutil.Process | None:
+    try:
+        return psutil.Process()
+    except (psutil.Error, OSError):
+        return None
+
+
 def _children(parent: psutil.Process) -> list[int]:
     """Return the processes started by this one; psutil looks through all processes of the machine."""
     try:
         folder = Path(f"/proc/{parent.pid}/task")
         return [int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()]
     except OSError:
-        return [child.pid for child in parent.children()]
+        with suppress(psutil.Error, OSError):
+            return [child.pid for child in parent.children()]
+        return []
 
 
 _helpers: dict[psutil.Process, Reading] = {}  # they do next to nothing: once is enough for all runs
@@ -220,18 +239,12 @@ def _read(process: psutil.Process, role: str, now: int, shares: bool) -> Reading
     with process.oneshot():
         cpu = process.cpu_times()
         memory = process.memory_info()
-        switches = process.num_ctx_switches()
-        try:
-            io = process.io_counters()
-        except (psutil.AccessDenied, AttributeError, NotImplementedError):
-            io = None
+        switches = _told(process, "num_ctx_switches")
+        io = _told(process, "io_counters")
         uss = pss = None
         if shares:
-            try:
-                full = process.memory_full_info()
-                uss, pss = full.uss, getattr(full, "pss", None)
-            except psutil.AccessDenied:
-                pass
+            full = _told(process, "memory_full_info")
+            uss, pss = getattr(full, "uss", None), getattr(full, "pss", None)
     return Reading(
         t_ns=now,
         pid=process.pid,
@@ -245,6 +258,16 @@ def _read(process: psutil.Process, role: str, now: int, shares: bool) -> Reading
         write_bytes=io.write_bytes if io else None,
         read_chars=getattr(io, "read_chars", None),
         write_chars=getattr(io, "write_chars", None),
-        switches_voluntary=switches.voluntary,
-        switches_involuntary=switches.involuntary,
+        switches_voluntary=getattr(switches, "voluntary", None),
+        switches_involuntary=getattr(switches, "involuntary", None),
     )
+
+
+def _told(process: psutil.Process, counters: str) -> Any:
+    """Return counters of a process; None where the system has none, or keeps them to itself."""
+    try:
+        return getattr(process, counters)()
+    except psutil.NoSuchProcess:
+        raise
+    except (psutil.Error, OSError, AttributeError, NotImplementedError):
+        return None

@@ -12,6 +12,7 @@ from ..errors import NoProcessesError, WorkerError
 from . import pool
 from .catalog import Catalog
 from .dataset import Dataset
+from .literals import Backend
 from .opened import Stored
 
 __all__ = ["DIED", "Stretch", "read_stretches"]
@@ -45,7 +46,12 @@ class Stretch:
 
 
 def read_stretches(
-    function: Callable[[Stretch], Result], path: Path, workers: int, *, died: Callable[[str], Result]
+    function: Callable[[Stretch], Result],
+    path: Path,
+    workers: int,
+    backend: Backend,
+    *,
+    died: Callable[[str], Result],
 ) -> Generator[tuple[Stretch, Result], None, None]:
     """Have every sample of a dataset read, and yield what the function made of each stretch.
 
@@ -54,7 +60,8 @@ def read_stretches(
     Args:
         function: importable by name; reads a stretch.
         path: the dataset's folder.
-        workers: the most processes.
+        workers: the most processes or threads.
+        backend: "loky" or "threading"; nobody outlives a sample of which a thread dies.
         died: gives, by its key, what is yielded for a sample that its worker died of.
 
     Yields:
@@ -72,7 +79,7 @@ def read_stretches(
             taken: list[Stretch] = []
             try:
                 for stretch, result in pool.run(
-                    partial(_read, function), _take(waiting, taken), workers=workers
+                    partial(_read, function), _take(waiting, taken), workers=workers, backend=backend
                 ):
                     taken.remove(stretch)
                     yield stretch, result
@@ -83,7 +90,7 @@ def read_stretches(
                 while suspects:
                     stretch = suspects.popleft()
                     try:
-                        results = list(pool.run(function, [stretch], workers=1))
+                        results = list(pool.run(function, [stretch], workers=1, or_threads=False))
                     except NoProcessesError:
                         raise
                     except WorkerError:

@@ -293,7 +293,10 @@ class _Watchdog:
 
     def __enter__(self) -> Self:
         if self._timeout is not None and self._claims is not None:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                raise NoProcessesError(f"none could be held to the timeout: {error}") from error
         return self
 
     def __exit__(

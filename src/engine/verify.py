@@ -10,6 +10,7 @@ from . import pool
 from .catalog import Catalog
 from .cpus import default_workers
 from .dataset import Dataset
+from .literals import Backend
 from .options import PathLike
 from .stretches import DIED, Stretch, read_stretches
 
@@ -56,27 +57,32 @@ class VerifyResult:
 
 
 def verify(
-    path: PathLike, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+    path: PathLike,
+    *,
+    workers: int | None = None,
+    backend: Backend = "loky",
+    progress: Callable[[int, int], None] | None = None,
 ) -> VerifyResult:
     """Read every sample as `open` does and compare it with its checksum.
 
     Args:
         path: the dataset's folder.
-        workers: processes that read; by default one for every usable CPU.
+        workers: the most processes or threads that read; by default one for every usable CPU.
+        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
         progress: called with the samples read and the samples in all.
 
     Raises:
         DatasetError: it is no dataset, or its manifest is damaged.
     """
     workers = default_workers() if workers is None else workers
-    pool.check_workers(workers, "loky")
+    pool.check_workers(workers, backend)
     catalog = Catalog(Path(path))
     total = len(catalog)
     catalog.close()
     samples = nbytes = 0
     bad: dict[tuple[int, int], tuple[BadSample, ...]] = {}
     task = partial(verify_stretch, Path(path))
-    for stretch, verdict in read_stretches(task, Path(path), workers, died=_died):
+    for stretch, verdict in read_stretches(task, Path(path), workers, backend, died=_died):
         samples += verdict.samples
         nbytes += verdict.nbytes
         bad[stretch.shards[0], stretch.start] = verdict.bad

@@ -11,7 +11,7 @@ from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageE
 from ..parser.decode import decode
 from ..parser.members import Member
 from ..parser.pixels import LostFrames
-from ..parser.reading import MemberReader
+from ..parser.reading import NO_DESCRIPTORS, MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
 from .checksums import bytes_checksum
@@ -67,6 +67,8 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             reason = f"cannot write into {job.destination}: {error.strerror or error}{where}"
+            if error.errno in NO_DESCRIPTORS:
+                reason = f"{error.strerror}{where}: raise `ulimit -n`, or give fewer --workers"
             return UnitResult(unit.number, len(unit.members), fatal=reason)
         except Exception as error:  # noqa: BLE001 - an exception that does not unpickle breaks the pool
             reason = f"{job.protocol} cannot write unit {unit.number}: {type(error).__name__}: {error}"

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
+from ..errors import ArchiveError
 from .links import SPECIAL, Identity, Links, Target, identity_of, refused_descent
 from .members import NEVER, Entry, Member, NotImage, Unreadable, storable_time
 from .names import key_of_name
+from .reading import NO_DESCRIPTORS
 
 __all__ = ["list_folder"]
 
@@ -96,6 +98,10 @@ class _Tree:
                     else:
                         entry = NotImage(key, SPECIAL.get(kind, "special file"))
                 except OSError as error:
+                    if error.errno in NO_DESCRIPTORS:
+                        raise ArchiveError(
+                            f"cannot list {path}: {error.strerror}: raise `ulimit -n`"
+                        ) from error
                     entry = Unreadable(key, "ReadError", error.strerror or str(error))
                 if entry is None:
                     break  # a directory was entered: its names come first

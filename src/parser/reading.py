@@ -15,7 +15,7 @@ from .options import RATIO_FROM, ReadBudget
 from .signature import HEAD, JPEG, TAIL, require_image
 from .unpacking import unpack, unpack_head
 
-__all__ = ["ArchiveState", "MemberReader", "archive_state"]
+__all__ = ["NO_DESCRIPTORS", "ArchiveState", "MemberReader", "archive_state"]
 
 ArchiveState: TypeAlias = tuple[int, int, int, int]
 """Device, inode, bytes and time of change of an archive: another state is another archive."""
@@ -24,6 +24,7 @@ _LOOK_FIRST: Final = 1 << 20
 _BUDGET: Final = ReadBudget()
 _NO_ARCHIVES: Final[Mapping[str, ArchiveState]] = {}
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+NO_DESCRIPTORS: Final = {errno.EMFILE, errno.ENFILE}  # no fault of the file that cannot be opened
 _NOT_REGULAR: Final = {errno.ESPIPE, errno.EISDIR}  # how pread(2) refuses pipes and folders
 _NO_FILE: Final = "changed while reading: no regular file any more"
 
@@ -86,6 +87,7 @@ class MemberReader:
             ReadError: its bytes are gone, changed, cut off, not as long as listed, fail their CRC-32,
                 or pass the budget.
             ArchiveError: the archive is not the one that was listed any more.
+            OSError: this process, or the system, has too many files open.
         """
         if member.data is not None:
             assert isinstance(member.data, bytes)
@@ -112,6 +114,8 @@ class MemberReader:
         except OSError as error:
             if error.errno in _NOT_REGULAR:
                 raise ReadError(_NO_FILE) from error
+            if error.errno in NO_DESCRIPTORS:
+                raise
             raise ReadError(f"cannot be read: {error.strerror or error}") from error
         except MemoryError as error:
             raise ReadError(f"{member.size:,} bytes do not fit into memory") from error

@@ -8,7 +8,7 @@ from ...engine import pool
 from ...engine.convert import convert
 from ...engine.cpus import default_workers
 from ...engine.protocols.registry import get_serializer
-from ...errors import BrineryError, WorkerError
+from ...errors import BrineryError, NoProcessesError, WorkerError
 from ..calibrate import Costs
 from ..cells import (
     CEILING,
@@ -317,7 +317,9 @@ class Sweep:
             ]
             begin = time.perf_counter_ns()
             try:
-                reports = list(pool.run(run_warm_up, tasks, workers=workers))
+                reports = list(pool.run(run_warm_up, tasks, workers=workers, or_threads=False))
+            except NoProcessesError:
+                raise
             except WorkerError:
                 continue
             pids = frozenset(report.sample.pid for report in reports)
