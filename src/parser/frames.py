@@ -6,15 +6,19 @@ from typing import Final
 from ..errors import DecodeError
 from .bmp import BmpSource
 from .exif import oriented
+from .gif import GifSource
 from .icon_bitmap import IconSource
 from .icons import ICONS, largest
+from .intact import CheckedSource, Faults
 from .jpeg2000 import Jpeg2000Source
 from .modes import to_mode
 from .options import DecodeOptions
 from .pillow_source import PillowSource
 from .pixels import Decoded, LostFrames, check_pixels
 from .png import PngSource
+from .png_chunks import read_chunks
 from .pnm import PnmSource
+from .sgi import SgiFaults
 from .stored import Source, Stored
 from .sun import SunSource
 from .tiff_source import TiffSource
@@ -23,6 +27,7 @@ __all__ = ["decode_frames"]
 
 _READERS: Final[dict[str, Callable[[bytes, DecodeOptions], Source]]] = {
     "BMP": BmpSource,
+    "GIF": GifSource,
     "ICO": IconSource,
     "JPEG2000": Jpeg2000Source,
     "PNG": PngSource,
@@ -124,10 +129,16 @@ def open_source(data: bytes, kind: str, options: DecodeOptions) -> Source:
     """Open an image by the reader of its format; its pixels are not decoded yet."""
     if kind in ICONS:
         data, kind = largest(data, kind)
+    faults: Faults | None = None
+    if kind == "PNG" and data[12:16] == b"IHDR":
+        data, faults = read_chunks(data)
+    elif kind == "SGI":
+        faults = SgiFaults(data)
+    if faults is not None and not options.salvage and (fault := faults.before(0)):
+        raise DecodeError(f"damaged {kind}: {fault}")
     reader = _READERS.get(kind)
-    if reader is not None:
-        return reader(data, options)
-    return PillowSource(data, kind, options)
+    source = reader(data, options) if reader is not None else PillowSource(data, kind, options)
+    return source if faults is None else CheckedSource(source, faults, kind, salvage=options.salvage)
 
 
 def _read(source: Source) -> Stored:

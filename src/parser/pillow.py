@@ -4,6 +4,7 @@ import io
 import multiprocessing
 from functools import cache
 from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import Any, Final, cast
 
 from PIL import Image
@@ -42,8 +43,8 @@ ANIMATED: Final = frozenset({"AVIF", "DCX", "FLI", "GIF", "PNG", "SPIDER", "WEBP
 def open_image(data: bytes, kind: str, max_pixels: int) -> Image.Image:
     """Open an image with the one reader of its format; its pixels are not decoded.
 
-    The reader is called itself, not through `Image.open`: so Pillow's own limit, a process global that
-    warns, is neither met nor changed.
+    The reader is called itself, not through `Image.open`, and is without Pillow's own limit, a process
+    global that warns: it is neither met nor changed. What a reader finds later its caller checks.
 
     Raises:
         DecodeError: more pixels than the budget.
@@ -76,7 +77,41 @@ def _reader(kind: str) -> Any:
     module: Any = import_module(f"PIL.{name}")
     if kind == "AVIF" and multiprocessing.parent_process() is not None:
         module.DEFAULT_MAX_THREADS = 1  # in a worker, which is one of many
-    return getattr(module, reader)
+    return _without_limit(getattr(module, reader), module)
+
+
+def _allow(size: tuple[int, int], *, error_only: bool = False) -> None:
+    """Allow every size, in the place of Pillow's check: the budget was held against it."""
+
+
+class _Image:
+    """PIL.Image as readers are to see it."""
+
+    _decompression_bomb_check = staticmethod(_allow)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Image, name)
+
+
+def _without_limit(reader: Any, module: ModuleType) -> Any:
+    """A reader whose methods have a namespace of their own, in which Pillow's limit is met nowhere."""
+    namespace = vars(module) | {"Image": _Image()}
+    methods = {
+        name: _moved(method, namespace)
+        for name, method in vars(reader).items()
+        if isinstance(method, FunctionType)
+    }
+    crop: Any = Image.Image._crop  # noqa: SLF001 - what readers cut frames with
+    methods["_crop"] = _moved(crop, vars(Image) | {"_decompression_bomb_check": _allow})
+    return type(reader.__name__, (reader,), methods)
+
+
+def _moved(method: FunctionType, namespace: dict[str, Any]) -> FunctionType:
+    """A method that looks its global names up in another namespace."""
+    code = method.__code__, namespace, method.__name__, method.__defaults__, method.__closure__
+    moved = FunctionType(*code)
+    moved.__kwdefaults__ = method.__kwdefaults__
+    return moved
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

@@ -126,6 +126,24 @@ def test_a_dcx_holds_pages():
     assert np.array_equal(every[1].array, smooth(20, 30, seed=1))
 
 
+def sgi(*rows):
+    """A grey SGI image of 4 pixels a row, of run lengths, the lowest row first."""
+    header = struct.pack(">hBB4HII", 474, 1, 1, 2, 4, len(rows), 1, 0, 255).ljust(512, b"\0")
+    begin = 512 + 8 * len(rows)
+    starts = [begin + sum(map(len, rows[:row])) for row in range(len(rows))]
+    table = struct.pack(f">{2 * len(rows)}I", *starts, *map(len, rows))
+    return header + table + b"".join(rows)
+
+
+def test_rows_of_an_sgi_image_that_end_early_are_damage():
+    assert first(sgi(b"\x04\7\0", b"\x83\1\2\3\1\0\0")).tolist() == [[1, 2, 3, 0], [7, 7, 7, 7]]
+    short = sgi(b"\x02\7\0", b"\x04\5\0")
+    with pytest.raises(DecodeError, match="damaged SGI: truncated: 2 of 4 pixels of a row are there"):
+        first(short)
+    (one,) = frames(short, salvage=True)
+    assert one.salvaged
+
+
 # Icons.
 
 
