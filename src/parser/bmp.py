@@ -252,12 +252,13 @@ def _unpacked(data: bytes, bitmap: Bitmap) -> tuple[NDArray[np.uint8], int]:
 def _coloured(rows: NDArray[np.uint8], bitmap: Bitmap) -> NDArray[np.uint8]:
     """Pixels (H, W, 3) or (H, W, 4) of rows whose bits are colours."""
     size, fields = bitmap.bits // 8, bitmap.fields[: 4 if bitmap.fields[3] else 3]
-    pixels = np.ascontiguousarray(rows[:, : bitmap.width * size]).reshape(bitmap.height, bitmap.width, size)
+    pixels = rows[:, : bitmap.width * size].reshape(bitmap.height, bitmap.width, size)
     if all(_depth(mask) == 8 and _lowest(mask) % 8 == 0 for mask in fields):
-        return pixels[..., [_lowest(mask) // 8 for mask in fields]]
+        places = [_lowest(mask) // 8 for mask in fields]
+        return pixels[..., 2::-1] if places == [2, 1, 0] else pixels[..., places]
     if size == 3:
         raise DecodeError("BMP of 24 bits whose colours are no bytes, which is not read")
-    numbers = pixels.view(f"<u{size}")[..., 0].astype(np.uint32)
+    numbers = np.ascontiguousarray(pixels).view(f"<u{size}")[..., 0].astype(np.uint32)
     parts = [(numbers & mask) >> _lowest(mask) for mask in fields]
     return np.stack(
         [

@@ -21,12 +21,20 @@ from .pillow import load
 from .pixels import check_samples
 from .tiff import Page
 
-__all__ = ["BYTE_CODECS", "Layout", "read_layout", "read_samples"]
+__all__ = ["CODEC_NAMES", "Layout", "read_layout", "read_samples"]
 
-BYTE_CODECS: Final = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
-"""Compressions that know nothing of pixels: none, LZW, deflate, PackBits, LZMA, Zstandard."""
+CODEC_NAMES: Final = {
+    1: "uncompressed",
+    5: "LZW",
+    8: "deflate",
+    32773: "PackBits",
+    32946: "deflate",
+    34925: "LZMA",
+    50000: "Zstandard",
+}
+"""Compressions that know nothing of pixels."""
 
-_PREDICTED: Final = BYTE_CODECS - {1, 32773}
+_PREDICTED: Final = frozenset(CODEC_NAMES) - {1, 32773}
 _KINDS: Final = {1: "u", 2: "i", 3: "f", 4: "u", 6: "c"}
 _WIDTHS: Final = {"u": {8, 16, 32, 64}, "i": {8, 16, 32, 64}, "f": {16, 32, 64}, "c": {64, 128}}
 _CHUNK: Final = 1 << 22  # samples of fewer bits that are unpacked together
@@ -200,7 +208,11 @@ def _unpacked_bytes(
         numbers += [(tiff.TILE_OFFSETS, offsets.tolist()), (tiff.TILE_COUNTS, counts.tolist())]
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(_with_directory(page, numbers)))
     image.im = Image.new("L", (width, height)).im  # Pillow's own limit would count bytes as pixels
-    salvaged = load(image, salvage=salvage)
+    try:
+        salvaged = load(image, salvage=salvage)
+    except OSError as error:
+        name = CODEC_NAMES[page.number(tiff.COMPRESSION, 1)]
+        raise DecodeError(f"damaged: its {name} data cannot be unpacked ({error})") from error
     return np.asarray(image), salvaged
 
 

@@ -17,7 +17,7 @@ from .pillow import load
 from .pixels import check_pixels
 from .stored import Count, Stored
 from .tiff import Page, TiffFile
-from .tiff_samples import BYTE_CODECS, Layout, read_layout, read_samples
+from .tiff_samples import CODEC_NAMES, Layout, read_layout, read_samples
 
 __all__ = ["TiffSource"]
 
@@ -34,14 +34,6 @@ _PILLOWS: Final = {
     32809: "ThunderScan",
 }
 _DEPTHS: Final = {2: 1, 3: 1, 4: 1, 32809: 4}
-_BYTE_NAMES: Final = {
-    5: "LZW",
-    8: "deflate",
-    32773: "PackBits",
-    32946: "deflate",
-    34925: "LZMA",
-    50000: "Zstandard",
-}
 _CODECS: Final = {
     22610: "JPEG XR",
     33003: "JPEG 2000",
@@ -110,12 +102,12 @@ class TiffSource:
         photometric = page.number(tiff.PHOTOMETRIC, 0)
         orientation = page.orientation or xmp_orientation(_bytes(page, tiff.XMP)) or 1
         subsampled = photometric == _YCBCR and not _plain_ycbcr(page)
-        if compression in BYTE_CODECS and not (subsampled and compression != 1):
+        if compression in CODEC_NAMES and not (subsampled and compression != 1):
             layout = read_layout(page, options.max_pixels)
             _check_kind(page, layout, photometric)
             array, salvaged = read_samples(page, layout, salvage=options.salvage)
             stored = _meant(page, layout, photometric, array)
-        elif compression in _PILLOWS or compression in BYTE_CODECS:
+        elif compression in _PILLOWS or compression in CODEC_NAMES:
             stored, salvaged = _by_pillow(page, options)
         else:
             name = _CODECS.get(compression, "unknown")
@@ -203,7 +195,7 @@ def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
         DecodeError: other depths and layouts.
     """
     compression, depths = page.number(tiff.COMPRESSION, 1), set(page.numbers(tiff.BITS) or (1,))
-    name = _PILLOWS.get(compression) or _BYTE_NAMES[compression]
+    name = _PILLOWS.get(compression) or CODEC_NAMES[compression]
     refused = f"TIFF of {page.described()} compressed as {name} ({compression}), which is not read"
     ycbcr, planar = page.number(tiff.PHOTOMETRIC, 0) == _YCBCR, page.number(tiff.PLANAR, 1) == 2
     if depths != {_DEPTHS.get(compression, 8)} or (ycbcr and planar):

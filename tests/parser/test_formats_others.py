@@ -47,6 +47,47 @@ def test_the_depth_of_an_avif_sequence_is_its_tracks():
     assert avif_bits(bytes(deep)) == 10
 
 
+def box(kind, *parts):
+    body = b"".join(parts)
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+@pytest.mark.parametrize("wide", [0, 1], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("properties", "linked", "bits"),
+    [
+        ([0x00], {1: [1]}, 8),
+        ([0x40], {1: [1]}, 10),
+        ([0x60], {1: [1]}, 12),
+        ([0x00, b"\x0a\x0a\x0a"], {1: [1, 2]}, 10),  # pixi, beside a configuration of 8 bits
+        ([0x00, 0x40], {1: [1], 2: [2]}, 8),  # another item, such as a gain map, is deeper
+        ([0x40], {2: [1], 3: [1]}, 8),  # nor do items count that the primary is not made of
+        ([0x40], {5: [1], 6: [1]}, 10),  # the primary is a grid of these
+    ],
+)
+def test_the_depth_of_an_avif_is_its_primary_items(properties, linked, bits, wide):
+    ipco = [
+        box(b"av1C", bytes([0x81, 0, one, 0]))
+        if isinstance(one, int)
+        else box(b"pixi", bytes([0, 0, 0, 0, 3]), one)
+        for one in properties
+    ]
+    size = ">H" if wide else ">B"
+    links = b"".join(
+        struct.pack(">HB", item, len(numbers)) + b"".join(struct.pack(size, number) for number in numbers)
+        for item, numbers in sorted(linked.items())
+    )
+    ipma = box(b"ipma", bytes([0, 0, 0, wide]), struct.pack(">I", len(linked)), links)
+    grid = box(b"iref", bytes(4), box(b"dimg", struct.pack(">4H", 1, 2, 5, 6)))
+    pitm = box(b"pitm", bytes(4), b"\0\1")
+    meta = box(b"meta", bytes(4), pitm, grid, box(b"iprp", box(b"ipco", *ipco), ipma))
+    data = box(b"ftyp", b"avif\0\0\0\0avifmif1") + meta
+    assert avif_bits(data) == bits
+    if bits > 8:
+        with pytest.raises(DecodeError, match=f"{bits}-bit AVIF"):
+            native(data)
+
+
 def test_boxes_that_make_no_sense_are_left_to_the_decoder():
     data = imagecodecs.avif_encode(smooth(16, 16), level=90)
     for cut in range(0, len(data), 7):
@@ -123,12 +164,27 @@ def test_jpegs_of_more_than_8_bits_are_refused(bits):
 # DDS.
 
 
-@pytest.mark.parametrize("form", ["DXT1", "DXT3", "DXT5"])
-def test_packed_dds_is_what_bcdec_gives_but_for_rounding(form):
-    data = encoded(Image.fromarray(smooth(32, 40, 4), "RGBA"), "DDS", pixel_format=form)
-    array, expected = native(data), imagecodecs.dds_decode(data)
+BLOCKS = {
+    "BC1": ({"code": b"DXT1"}, 1, 4, 1),
+    "BC2": ({"code": b"DXT3"}, 2, 4, 1),
+    "BC3": ({"code": b"DXT5"}, 3, 4, 1),
+    "BC4": ({"code": b"ATI1"}, 4, 1, 0),
+    "BC5": ({"code": b"ATI2"}, 5, 2, 0),
+    "BC7": ({"code": b"DX10", "form": 98}, 7, 4, 0),
+}
+
+
+@pytest.mark.parametrize(("about", "number", "channels", "rounding"), BLOCKS.values(), ids=BLOCKS)
+def test_packed_dds_is_what_bcdec_gives_but_for_rounding(about, number, channels, rounding):
+    body = values("u1", 64 * (8 if number in {1, 4} else 16)).tobytes()
+    shape = (32, 32) if channels == 1 else (32, 32, channels)
+    expected = imagecodecs.bcn_decode(body, number, shape=shape)
+    array = native(dds(32, 32, body, flags=4, **about))
+    if number == 5:
+        assert not array[..., 2].any()  # Pillow's third channel
+        array = array[..., :2]
     assert array.shape == expected.shape
-    assert np.abs(array.astype(int) - expected).max() <= 1
+    assert np.abs(array.astype(int) - expected).max() <= rounding
 
 
 @pytest.mark.parametrize(
