@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 from ..errors import DatasetError
@@ -12,18 +13,26 @@ from .records import PARTS_PER_UNIT
 __all__ = ["KnownKeys"]
 
 _AHEAD = 1024  # rows read at once: a row of them costs a tenth of a lookup
+_NUMBERS, _NUMBERS_OR_NULL = {int}, {int, NoneType}
 _NEAR = 16  # records further on still count as the next: later frames of a member have none of their own
 
 _SAMPLE = """
-SELECT shard, record, ordinal, source_size, source_mtime_ns FROM samples WHERE key = ? AND frame = 0
+SELECT shard, record, ordinal, source_size, source_mtime_ns, source_crc32
+    FROM samples WHERE key = ? AND frame = 0
 """
 _FOLLOWING = """
-SELECT key, shard, record, ordinal, source_size, source_mtime_ns, frame
+SELECT key, shard, record, ordinal, source_size, source_mtime_ns, source_crc32, frame
     FROM samples WHERE (shard, record) > (?, ?) ORDER BY shard, record LIMIT ?
 """
 _OTHER = """
-SELECT unit, ordinal, source_size, source_mtime_ns FROM {} WHERE key = ? AND unit IS NOT NULL LIMIT 1
+SELECT unit, ordinal, source_size, source_mtime_ns, NULL
+    FROM {} WHERE key = ? AND unit IS NOT NULL LIMIT 1
 """
+_CHECKSUMS = {
+    "sample": "SELECT source_xxh3 FROM samples WHERE key = ? AND frame = 0",
+    "failure": "SELECT source_xxh3 FROM failures WHERE key = ? AND unit IS NOT NULL LIMIT 1",
+    "skipped": "SELECT source_xxh3 FROM skipped WHERE key = ? AND unit IS NOT NULL LIMIT 1",
+}
 _OTHERS = {"failure": _OTHER.format("failures"), "skipped": _OTHER.format("skipped")}
 
 
@@ -38,7 +47,7 @@ class KnownKeys:
     def __init__(self, db: GuardedConnection, lock: threading.RLock) -> None:
         self._db = db
         self._lock = lock
-        self._ahead: dict[str, tuple[int, ...]] = {}
+        self._ahead: dict[str, tuple[Any, ...]] = {}
         self._last = (-1, -1)
 
     def get(self, key: str) -> Known | None:
@@ -46,32 +55,39 @@ class KnownKeys:
         with self._lock:
             row = self._ahead.pop(key, None) or self._look_up(key)
             if row is not None:
-                shard, record, ordinal, size, mtime_ns = row
+                shard, record, ordinal, size, mtime_ns, crc32 = row
                 self._last = (shard, record)
-                return Known("sample", ordinal, shard // PARTS_PER_UNIT, size, mtime_ns)
+                return Known("sample", ordinal, shard // PARTS_PER_UNIT, size, mtime_ns, crc32)
             for kind, statement in _OTHERS.items():
-                for unit, ordinal, size, mtime_ns in self._rows(statement, key):
+                for unit, ordinal, size, mtime_ns, _ in self._rows(statement, key):
                     return Known(kind, ordinal, unit, size, mtime_ns)
         return None
+
+    def checksum(self, key: str, kind: str) -> str | None:
+        """Return xxh3-64 of a recorded key's source; None where its bytes were not read."""
+        with self._lock:
+            rows = self._db.rows(_CHECKSUMS[kind], (key,))
+        return rows[0][0] if rows and type(rows[0][0]) is str else None
 
     def forget(self) -> None:
         """Drop what was read ahead, for it is about to change."""
         with self._lock:
             self._ahead.clear()
 
-    def _look_up(self, key: str) -> tuple[int, ...] | None:
+    def _look_up(self, key: str) -> tuple[Any, ...] | None:
         row = next(iter(self._rows(_SAMPLE, key)), None)
         if row is not None and self._follows(*row[:2]):
             following = self._db.rows(_FOLLOWING, (*row[:2], _AHEAD))
             self._ahead = {key: self._checked(rest) for key, *rest, frame in following if frame == 0}
         return row
 
-    def _rows(self, statement: str, key: str) -> list[tuple[int, ...]]:
+    def _rows(self, statement: str, key: str) -> list[tuple[Any, ...]]:
         return [self._checked(row) for row in self._db.rows(statement, (key,))]
 
-    def _checked(self, row: Sequence[Any]) -> tuple[int, ...]:
-        """Return a row as it is where it holds numbers: shard or unit, places, size and time of change."""
-        if not all(type(value) is int for value in row) or min(row[:-1]) < 0:
+    def _checked(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Return a row as it is where it holds numbers: shard or unit, places, size, time, CRC-32."""
+        *numbers, crc32 = row
+        if {*map(type, numbers)} != _NUMBERS or min(numbers[:-1]) < 0 or type(crc32) not in _NUMBERS_OR_NULL:
             raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
         return tuple(row)
 

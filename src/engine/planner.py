@@ -12,11 +12,11 @@ the planner begins a new generation for what is still missing.
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ..parser.members import Entry, Member, NotImage, Unreadable
 from .checksums import bytes_checksum
@@ -24,6 +24,7 @@ from .records import Failure, Numbered, Skipped, Source, Unit
 
 __all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
 
+FIRST_COMPARISON = -10  # units that are compared count down from here
 MAX_UNIT_MEMBERS = 4096
 _LONGEST_KEY = 1 << 14  # letters; the manifest takes texts of 256 KiB, some letters need four bytes
 _SHOWN_OF_KEY = 1000
@@ -34,9 +35,8 @@ _QUICK = 2  # so many of these come first
 Note = Failure | Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the manifest holds for a key.
+class Known(NamedTuple):
+    """What the manifest holds for a key: a tuple, since there are millions.
 
     Attributes:
         kind: "sample", "failure" or "skipped".
@@ -44,6 +44,7 @@ class Known:
         unit: the unit that made it.
         size: bytes of its source then.
         mtime_ns: its source's time of change then.
+        crc32: CRC-32 of its source's bytes, where the archive said it.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Known:
     unit: int
     size: int
     mtime_ns: int
+    crc32: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ _Place: TypeAlias = tuple[Numbered, int | None]
 """A place in the cut: a member, and the unit it is recorded under if it is done."""
 
 
+def _unread(_key: str, _kind: str) -> None:
+    """Know of no bytes that were read."""
+
+
 class Planner:
     """Turns entries into units and notes.
 
@@ -97,13 +103,18 @@ class Planner:
             generation at a quarter of it, the last ones at half of what is left, or at that quarter.
         lookup: what a worker made of a key, as the manifest holds it.
         first_time: whether a key occurs for the first time in this listing.
+        checksum: xxh3-64 of the source's bytes behind a key and the kind of its record; None where they
+            were not read.
         keep: told the ordinal of every recorded entry that the archive still has.
-        load: called with each member that is to be converted before the listing goes on, for it may carry
-            bytes that are passing by; returns it with bytes that stay, or None where they cannot be read.
+        load: called with each member that is to be converted or compared before the listing goes on, for it
+            may carry bytes that are passing by; returns it with bytes that stay, or None where they cannot be
+            read.
         note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
         reopen: told the first unit and ordinal of a new generation before anything uses them.
         usable: whether a recorded sample is still there and intact, by its member's key.
         retry_failed: plan recorded failures again.
+        differing: ordinals of recorded entries whose source has other bytes now. Where it is not given,
+            members whose size and time prove nothing are handed out to be compared.
     """
 
     def __init__(
@@ -117,13 +128,16 @@ class Planner:
         load: Callable[[Member], Member | None],
         note: Callable[[Note], None],
         reopen: Callable[[int, int], None],
+        checksum: Callable[[str, str], str | None] = _unread,
         usable: Callable[[str], bool] | None = None,
         retry_failed: bool = False,
+        differing: Container[int] | None = None,
     ) -> None:
         self._state = state
         self._unit_weight = unit_bytes
         self._least_weight = -(-unit_bytes // MAX_UNIT_MEMBERS)  # of so many members a unit is full
         self._lookup = lookup
+        self._checksum = checksum
         self._first_time = first_time
         self._keep = keep
         self._load = load
@@ -131,6 +145,10 @@ class Planner:
         self._reopen = reopen
         self._usable = usable
         self._retry_failed = retry_failed
+        self._differing = differing
+        self._doubted: list[tuple[Numbered, str]] = []
+        self._doubted_weight = 0
+        self._comparison = FIRST_COMPARISON
         self._done_spans = sorted(state.done_units.values())
         self._resuming = bool(state.done_units) or state.open_ordinal < state.next_ordinal
         self._unit = self._first_unit = state.open_unit
@@ -142,7 +160,7 @@ class Planner:
         self.counts = PlanCounts()
 
     def units(self, entries: Iterable[Entry]) -> Iterator[Unit]:
-        """Yield the units to convert, lazily, as the listing goes on."""
+        """Yield the units to convert, and those to compare, lazily, as the listing goes on."""
         for entry in entries:
             self.counts.entries += 1
             if len(entry.key) > _LONGEST_KEY:
@@ -153,6 +171,8 @@ class Planner:
                 self._other(entry)
         while self._places or self._held:
             yield from self._cut_the_end()
+        if self._doubted:
+            yield self._to_compare()
         for number, members in sorted(self._lost.items()):
             yield self._planned(Unit(number, tuple(members)))
 
@@ -173,6 +193,8 @@ class Planner:
                 units.append(self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit)))))
         else:
             self.counts.unchanged += 1
+            if member.doubted:
+                units += self._compare(known, member)
         if self._resuming and known.ordinal >= self._state.open_ordinal:
             units += self._place(member, known)
         return units
@@ -180,9 +202,38 @@ class Planner:
     def _is_stale(self, known: Known, member: Member) -> bool:
         if (known.size, known.mtime_ns) != (member.size, member.mtime_ns):
             return True
+        if known.crc32 != member.crc and None not in (known.crc32, member.crc):
+            return True
+        if self._differing is not None and known.ordinal in self._differing:
+            return True
+        if member.doubted and self._held_against(known, member) is None:
+            return True
         if known.kind == "failure":
             return self._retry_failed
         return known.kind == "sample" and self._usable is not None and not self._usable(member.key)
+
+    def _held_against(self, known: Known, member: Member) -> str | None:
+        """The checksum that tells whether a doubted member changed; "" where there is nothing to tell."""
+        if self._differing is not None or (member.crc is not None and known.crc32 is not None):
+            return ""
+        return self._checksum(member.key, known.kind)
+
+    def _compare(self, known: Known, member: Member) -> Iterable[Unit]:
+        """Put a doubted member among those to compare, and return them where they are enough for a unit."""
+        recorded = self._held_against(known, member)
+        loaded = self._load(member) if recorded else None
+        if not recorded or loaded is None:
+            return ()
+        self._doubted.append((Numbered(known.ordinal, loaded), recorded))
+        self._doubted_weight += self._weigh(loaded)
+        return () if self._doubted_weight < self._unit_weight else (self._to_compare(),)
+
+    def _to_compare(self) -> Unit:
+        members, recorded = zip(*self._doubted, strict=True)
+        unit = Unit(self._comparison, members, recorded=recorded)
+        self._doubted, self._doubted_weight = [], 0
+        self._comparison -= 1
+        return unit
 
     def _place(self, member: Member, known: Known | None) -> Iterable[Unit]:
         """Give a member the next place in the cut; one that is done must have it already."""

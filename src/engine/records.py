@@ -110,21 +110,29 @@ class Unit(Travelling):
         number: names the unit's shards.
         members: in order.
         quarantined: failures of members that must not be touched: they kill workers.
+        recorded: where the unit is one to compare and not to convert, xxh3-64 of each member's bytes as they
+            were; its number is negative.
     """
 
     number: int
     members: tuple[Numbered, ...]
     quarantined: tuple[Failure, ...] = ()
+    recorded: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, Any]:
         """Members travel as plain tuples, at a quarter of what named ones cost."""
         rows = [(ordinal, *member) for ordinal, member in self.members]
-        return _unit_of, (self.number, rows, self.quarantined)
+        return _unit_of, (self.number, rows, self.quarantined, self.recorded)
 
 
-def _unit_of(number: int, rows: list[tuple[Any, ...]], quarantined: tuple[Failure, ...]) -> Unit:
+def _unit_of(
+    number: int,
+    rows: list[tuple[Any, ...]],
+    quarantined: tuple[Failure, ...],
+    recorded: tuple[str, ...],
+) -> Unit:
     members = tuple([Numbered(ordinal, Member(*member)) for ordinal, *member in rows])
-    return Unit(number, members, quarantined)
+    return Unit(number, members, quarantined, recorded)
 
 
 class Sample(NamedTuple):
@@ -244,6 +252,7 @@ class UnitResult(Travelling):
         fatal: why nothing can be written any more (no space, read-only ...); the run must end.
         changed: which archive is not the one that was listed any more; the run must end.
         stopped: the run was told to stop before the unit was done; nothing of it counts.
+        differing: of a unit that was compared, ordinals of members with other bytes; nothing is to record.
     """
 
     number: int
@@ -256,6 +265,7 @@ class UnitResult(Travelling):
     fatal: str | None = None
     changed: str | None = None
     stopped: bool = False
+    differing: tuple[int, ...] | None = None
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -7,8 +7,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import ArchiveError, FailureLimitError, MemberError, StorageError
 from ..parser.archives import archive_states
@@ -42,7 +43,7 @@ _NOTES_HELD = 4096
 
 
 def _ignore(_: object) -> None:
-    """Take a message that nobody asked for."""
+    """Take a message that nobody asked for, or a note that an earlier listing of the run made."""
 
 
 def _always(_: str) -> bool:
@@ -84,6 +85,8 @@ class Run:
         self._notes: list[Note] = []
         self._noting = threading.Lock()
         self._kept = KeptOrdinals()
+        self._differing = KeptOrdinals()
+        self._to_redo = 0  # how many those are
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
         self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
@@ -152,28 +155,15 @@ class Run:
         damaged = self._find_damaged(state) if options.repair else frozenset()
         if options.retry_failed:
             damaged |= manifest.partly_failed()
-        seen = None if self._keys_differ() else SeenKeys()
-        planner = Planner(
+        unchanged, redone = self._pass(
             state,
-            unit_bytes=self._unit_bytes,
-            lookup=manifest.known,
-            first_time=_always if seen is None else seen.first_time,
-            keep=self._kept.add,
-            load=self._spool.load,
+            self._named,
             note=self._note,
-            reopen=manifest.begin_generation,
             usable=lambda key: key not in damaged and self._file_is_there(key),
             retry_failed=options.retry_failed,
         )
-        redone: set[int] = set()
-        try:
-            for results in self._results(planner):
-                redone.update(result.number for result in results)
-                self._record(results)
-        finally:
-            self._spool.close()
-            if seen is not None:
-                seen.close()
+        if self._to_redo:
+            self._convert_differing()
         self._sampler.finish()
         if self._notes:
             self._commit([])
@@ -184,14 +174,47 @@ class Run:
             gone, pruned = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
         self._check_limit(final=True)
-        return planner.counts.unchanged, gone, pruned
+        return unchanged - self._to_redo, gone, pruned
+
+    def _convert_differing(self) -> None:
+        """List again for members that were found to have other bytes: they are the next units."""
+        state = self._manifest.plan_state(self._destination.shard_sizes().get, self._scope.holds)
+        state = PlanState(state.next_unit, state.next_ordinal, state.next_unit, state.next_ordinal)
+        self._manifest.begin_generation(state.open_unit, state.open_ordinal)
+        self._pass(state, self._named, note=_ignore, differing=self._differing)
+
+    def _pass(self, state: PlanState, named: Sequence[Named], **how: Any) -> tuple[int, set[int]]:
+        """List sources and do what the planner makes of it; return members unchanged, and units done."""
+        manifest, seen = self._manifest, None if self._keys_differ() else SeenKeys()
+        planner = Planner(
+            state,
+            unit_bytes=self._unit_bytes,
+            lookup=manifest.known,
+            checksum=manifest.source_checksum,
+            first_time=_always if seen is None else seen.first_time,
+            keep=self._kept.add,
+            load=self._spool.load,
+            reopen=manifest.begin_generation,
+            **how,
+        )
+        done: set[int] = set()
+        try:
+            for results in self._results(planner, named):
+                done.update(result.number for result in results)
+                self._record(results)
+        finally:
+            self._spool.close()
+            if seen is not None:
+                seen.close()
+        return planner.counts.unchanged, done
 
     def _keys_differ(self) -> bool:
         """Whether the listing can hold no key twice: in one folder every file has its own name."""
         return len(self._sources) == 1 and self._sources[0].kind == "folder"
 
-    def _results(self, planner: Planner) -> Iterator[list[UnitResult]]:
+    def _results(self, planner: Planner, named: Sequence[Named]) -> Iterator[list[UnitResult]]:
         options = self._options
+        worker.forget_stop(self._token)
         processes = options.backend == "loky"
         job = Job(
             destination=os.fspath(self._destination.folder.absolute()),
@@ -215,7 +238,7 @@ class Run:
             done=self._spool.release,
             ready=self._spool.room,
         )
-        batches = supervisor.results(planner.units(self._entries(job.budget)))
+        batches = supervisor.results(planner.units(self._entries(named, job.budget)))
         try:
             for results in batches:
                 if supervisor.ending:
@@ -225,9 +248,9 @@ class Run:
             worker.stop(self._token)
             batches.close()
 
-    def _entries(self, budget: ReadBudget) -> Iterator[Entry]:
+    def _entries(self, named: Sequence[Named], budget: ReadBudget) -> Iterator[Entry]:
         """List the sources, up to the limit; more than the budget of members are an error, at the end."""
-        entries = list_named(self._named, self._scope, budget)
+        entries = list_named(named, self._scope, budget)
         if self._options.limit is not None:
             yield from islice(entries, self._options.limit)
             return
@@ -240,7 +263,11 @@ class Run:
 
     def _record(self, results: Sequence[UnitResult]) -> None:
         """Publish and record what is done, and end the run where a result says that it cannot go on."""
-        done = [one for one in results if one.changed is None and one.fatal is None and not one.stopped]
+        going_on = [one for one in results if one.changed is None and one.fatal is None and not one.stopped]
+        for ordinal in chain.from_iterable(compared.differing or () for compared in going_on):
+            self._differing.add(ordinal)
+            self._to_redo += 1
+        done = [one for one in going_on if one.differing is None]
         if done:
             self._publish(done)
             self._commit(done)

@@ -16,7 +16,7 @@ from .sources import Named, Recorded
 
 __all__ = ["begin_listing", "end_listing", "recorded_sources"]
 
-_SLACK_NS: Final = 2_000_000_000  # file systems keep times in steps of up to two seconds
+_SECOND: Final = 1_000_000_000
 _SELECT = (
     "SELECT path, kind, prefix, encoding, size, mtime_ns, ctime_ns, inode, listed_ns FROM sources ORDER BY id"
 )
@@ -70,7 +70,7 @@ def begin_listing(
         source, record = one.source, one.record
         path = shown_path(source.given)
         if record is None:
-            since = started_ns - _SLACK_NS
+            since = started_ns - one.clock_ns
             _insert(db, Recorded(path, source.kind, source.prefix, source.encoding, one.state, since))
             continue
         db.execute(_MOVE, (path, source.kind, source.prefix))
@@ -80,7 +80,7 @@ def begin_listing(
 
 def end_listing(db: sqlite3.Connection, named: Sequence[Named], started_ns: int) -> None:
     """Record that the sources were listed to their end, and in which state they were when that began."""
-    db.executemany(_SETTLE, [(*one.state, started_ns - _SLACK_NS, one.source.prefix) for one in named])
+    db.executemany(_SETTLE, [(*one.state, started_ns - one.clock_ns, one.source.prefix) for one in named])
 
 
 def _insert(db: sqlite3.Connection, record: Recorded) -> None:
@@ -97,7 +97,7 @@ def _early_sources(rows: Callable[[str], list[Any]]) -> list[Recorded]:
     started, settings = next(iter(rows(_LAST_RUN)), ("", "{}"))
     listed_ns = 0
     with suppress(ValueError, TypeError, OverflowError):
-        listed_ns = int(datetime.fromisoformat(started).timestamp()) * 1_000_000_000 - _SLACK_NS
+        listed_ns = int(datetime.fromisoformat(started).timestamp()) * _SECOND - 2 * _SECOND
     paths: list[str] = []
     with suppress(ValueError, AttributeError, TypeError):
         paths = [path for path in json.loads(settings).get("sources", []) if isinstance(path, str)]

@@ -8,24 +8,26 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import DestinationError
+from ..errors import ArchiveError, DestinationError
 from ..parser.archives import Source, list_sources
 from ..parser.members import NEVER, Entry, Unreadable, storable_time
 from ..parser.names import shown_path
 from ..parser.options import ReadBudget
 from ..parser.prefixes import prefixes
 
-__all__ = ["Named", "Recorded", "Scope", "SourceState", "list_named", "recognise", "source_state"]
+__all__ = ["Named", "Recorded", "Scope", "SourceState", "list_named", "recognise"]
 
 SourceState: TypeAlias = tuple[int | None, int | None, int | None, int]
 """Bytes, time of change and of change of status in ns (None for a folder), and inode."""
 
 _INODES = (1 << 63) - 1  # sqlite's integers have a sign
 _SHOWN = 3
+_TICK_NS = 20_000_000  # the clock of file systems moves every 10 ms or less
+_COARSE_NS = 2_000_000_000  # some keep whole seconds, or every other one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,14 @@ class Named:
     Attributes:
         source: with its prefix for life.
         state: that it is in.
+        clock_ns: how far behind the times of its file system may be.
         record: what the dataset knows of it; None where it is new.
     """
 
     source: Source
     state: SourceState
-    record: Recorded | None
+    clock_ns: int
+    record: Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +94,22 @@ class Scope:
         return key.startswith(self.named)
 
 
-def source_state(source: Source) -> SourceState:
-    """The state that a source is in now."""
-    status = os.stat(source.path)  # noqa: PTH116 - paths of sources are text
+def _seen(source: Source) -> Named:
+    """A source as it is now.
+
+    Raises:
+        ArchiveError: it is gone.
+    """
+    try:
+        status = os.stat(source.path)  # noqa: PTH116 - paths of sources are text
+    except OSError as error:
+        raise ArchiveError(f"{source.shown} cannot be read: {error.strerror or error}") from error
     inode = status.st_ino & _INODES
-    if source.kind == "folder":
-        return None, None, None, inode
-    return status.st_size, storable_time(status.st_mtime_ns), storable_time(status.st_ctime_ns), inode
+    times = storable_time(status.st_mtime_ns), storable_time(status.st_ctime_ns)
+    state: SourceState = (
+        (None, None, None, inode) if source.kind == "folder" else (status.st_size, *times, inode)
+    )
+    return Named(source, state, _COARSE_NS if status.st_ctime_ns % 1_000_000_000 == 0 else _TICK_NS)
 
 
 def recognise(
@@ -123,10 +136,10 @@ def recognise(
         DestinationError: a source is not recorded, or its names were read in another encoding.
         UsageError: the keys of a new source cannot be told from those of others.
     """
-    states = [source_state(source) for source in sources]
+    seen = [_seen(source) for source in sources]
     if not recorded:
-        return [Named(source, state, None) for source, state in zip(sources, states, strict=True)]
-    found = _recognised(sources, states, recorded)
+        return seen
+    found = _recognised(seen, recorded)
     new = [source for place, source in enumerate(sources) if place not in found]
     if new and not add:
         raise DestinationError(_refusal(new, sources, recorded, dataset))
@@ -139,23 +152,27 @@ def recognise(
 
     fresh = iter(prefixes([one.given for one in new], [one.path for one in recorded], nested))
     named = []
-    for place, (source, state) in enumerate(zip(sources, states, strict=True)):
+    for place, one in enumerate(seen):
         record = found.get(place)
         if record is None:
-            named.append(Named(replace(source, prefix=next(fresh)), state, None))
+            named.append(replace(one, source=replace(one.source, prefix=next(fresh))))
         else:
-            named.append(Named(_as_recorded(source, state, record, dataset), state, record))
+            source = _as_recorded(one, record, dataset)
+            named.append(replace(one, source=source, record=record))
     return named
 
 
 def list_named(named: Sequence[Named], scope: Scope, budget: ReadBudget) -> Iterator[Entry]:
     """List the sources of a run; a key that begins like those of another source is a failure."""
-    for one in named:
+    reserved = tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
+
+    def listed(one: Named) -> Iterator[Entry]:
         entries = list_sources([one.source], budget)
-        reserved = (
-            () if one.source.prefix else tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
+        return (
+            entries if one.source.prefix or not reserved else (_apart(entry, reserved) for entry in entries)
         )
-        yield from (_apart(entry, reserved) for entry in entries) if reserved else entries
+
+    return chain.from_iterable(map(listed, named))
 
 
 def _apart(entry: Entry, reserved: tuple[str, ...]) -> Entry:
@@ -165,8 +182,9 @@ def _apart(entry: Entry, reserved: tuple[str, ...]) -> Entry:
     return Unreadable(entry.key, "DuplicateKey", message)
 
 
-def _as_recorded(source: Source, state: SourceState, record: Recorded, dataset: str) -> Source:
+def _as_recorded(seen: Named, record: Recorded, dataset: str) -> Source:
     """A source with what its record says of it, and from when on its members are doubted."""
+    source, state = seen.source, seen.state
     encoding = record.encoding
     if source.encoding not in {None, encoding}:
         raise DestinationError(
@@ -194,12 +212,11 @@ def _refusal(
     return f"{dataset} was made from {known}; {are}: --add takes it in, or choose another destination"
 
 
-def _recognised(
-    sources: Sequence[Source], states: Sequence[SourceState], recorded: Sequence[Recorded]
-) -> dict[int, Recorded]:
+def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded]) -> dict[int, Recorded]:
     """The record of each source that has one, by the source's place."""
     found: dict[int, Recorded] = {}
     free = list(recorded)
+    sources = [one.source for one in seen]
     for place, source in enumerate(sources):
         for record in free:
             if shown_path(source.given) == record.path or source.path == os.path.realpath(record.path):
@@ -219,7 +236,7 @@ def _recognised(
         (1, place, record)
         for place in missing
         for record in gone
-        if place not in found and record not in found.values() and _same_file(states[place], record.state)
+        if place not in found and record not in found.values() and _same_file(seen[place].state, record.state)
     ]
     return found | _unequivocal(renamed)
 

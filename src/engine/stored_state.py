@@ -136,6 +136,10 @@ class StoredState:
             return None
         return self._known.get(key)
 
+    def source_checksum(self, key: str, kind: str) -> str | None:
+        """Return xxh3-64 of the source of what `known` found; None where its bytes were not read."""
+        return self._known.checksum(key, kind)
+
     def partly_failed(self) -> frozenset[str]:
         """Return the members of which some frames are samples and others failures."""
         failures = self._each("SELECT key, ordinal FROM failures WHERE unit IS NOT NULL")

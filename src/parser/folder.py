@@ -88,9 +88,12 @@ class _Tree:
                     status = os.lstat(path)
                     kind = stat.S_IFMT(status.st_mode)
                     if kind == stat.S_IFREG:
-                        entry = _member(key, path, status, doubt_from)
+                        size, mtime_ns = status.st_size, storable_time(status.st_mtime_ns)
+                        entry = Member(key, path, 0, size, size, mtime_ns)
                         if linked:
                             entry = entry._replace(identity=identity_of(status))
+                        if status.st_ctime_ns >= doubt_from:
+                            entry = entry._replace(doubted=True)
                     elif kind == stat.S_IFDIR:
                         entry = self._enter(key, Target(path, status), linked=linked, doubt_from=doubt_from)
                     elif kind == stat.S_IFLNK:
@@ -116,8 +119,10 @@ class _Tree:
             return found
         doubt_from = 0 if status.st_ctime_ns >= level.doubt_from else level.doubt_from
         if not found.is_folder:
-            member = _member(key, found.path, found.status, doubt_from)
-            return member._replace(identity=identity_of(found.status))
+            size, mtime_ns = found.status.st_size, storable_time(found.status.st_mtime_ns)
+            member = Member(key, found.path, 0, size, size, mtime_ns)
+            doubted = found.status.st_ctime_ns >= doubt_from
+            return member._replace(identity=identity_of(found.status), doubted=doubted)
         if level.linked and not self._holds(found) and not self._links.may_descend(found):
             return refused_descent(key)
         return self._enter(key, found, linked=True, doubt_from=doubt_from)
@@ -137,11 +142,6 @@ class _Tree:
         """Whether a folder is one of those that are being listed."""
         identity = identity_of(folder.status)
         return any(level.identity == identity for level in self._levels)
-
-
-def _member(key: str, path: str, status: os.stat_result, doubt_from: int) -> Member:
-    size, mtime_ns = status.st_size, storable_time(status.st_mtime_ns)
-    return Member(key, path, 0, size, size, mtime_ns, doubted=status.st_ctime_ns >= doubt_from)
 
 
 def _names(folder: str) -> Iterator[str]:

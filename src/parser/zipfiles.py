@@ -165,6 +165,8 @@ class _Listing:
 
     def _text(self, name: bytes, flags: int, host: int) -> str:
         """A name in the encoding that its entry, or the user, says it has."""
+        if name.isascii() and host not in _BACKSLASHES and self._encoding is None:
+            return name.decode()
         if flags & _UTF8:
             encodings = ["utf-8"]
         else:

@@ -141,7 +141,7 @@ TWICE = """
 import sys, brinery
 options = {"workers": 2, "shard_size": "16KiB", "fsync": False}
 print(brinery.convert(sys.argv[1], sys.argv[3], **options).failures)
-print(brinery.convert(sys.argv[2], sys.argv[3], timeout=1, **options).failures)
+print(brinery.convert(sys.argv[2], sys.argv[3], add=True, timeout=1, **options).failures)
 """
 
 
@@ -151,7 +151,7 @@ def test_warm_workers_are_watched_in_every_run(tmp_path, convert):
     second = make_folder(tmp_path / "second" / "in", files | {"50.jpg": poison(50, "hang")})
     done = convert(first, second, tmp_path / "out", code=TWICE)
     assert done.stdout.split() == ["0", "1"], done.stderr
-    assert failures(tmp_path / "out") == {"50.jpg": "Timeout"}
+    assert failures(tmp_path / "out") == {"second/in/50.jpg": "Timeout"}
 
 
 def test_the_shards_are_those_of_an_archive_where_the_poison_is_just_broken(tmp_path, convert):

@@ -42,13 +42,13 @@ def once_listed(monkeypatch):
     """Have something done when everything is listed and the last unit not yet read."""
 
     def arrange(action):
-        list_all = run.list_sources
+        list_all = run.list_named
 
         def listing(*arguments):
             yield from list_all(*arguments)
             action()
 
-        monkeypatch.setattr(run, "list_sources", listing)
+        monkeypatch.setattr(run, "list_named", listing)
 
     return arrange
 
