@@ -24,7 +24,7 @@ DESCRIPTORS: int = sys.maxsize if _MMAP_OPTIONS else resource.getrlimit(resource
 class Stored:
     """A sample that is read when `array` is called; that raises CorruptError where it is damaged.
 
-    `colours` says what its channels are where their number does not: "CMYK", "LAB", "HSV".
+    `colours` says what its channels are where their number does not: "CMYK", "LAB", "RGBX" ...
     """
 
     key: str

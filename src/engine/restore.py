@@ -42,9 +42,9 @@ _TAKES = {
     "png": {"L", "LA", "RGB", "RGBA", "I;16"},
     "jpeg": {"L", "RGB", "CMYK"},
     "webp": {"RGB", "RGBA"},
-    "tiff": {"L", "LA", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "LAB"},
+    "tiff": {"L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I", "F", "CMYK", "LAB"},
 }
-_NAMED = {"CMYK": 4, "LAB": 3, "HSV": 3}  # channels of uint8
+_NAMED = {"CMYK": 4, "LAB": 3, "HSV": 3, "RGBX": 4}  # channels of uint8
 _LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_500}  # pixels; WEBP_MAX_DIMENSION, JPEG_MAX_DIMENSION of libjpeg
 _CLASSIC_TIFF_BYTES = 0xF000_0000  # TIFF's offsets have 32 bits; beyond, BigTIFF is written
 
@@ -197,18 +197,20 @@ def to_image(array: Array, image_format: ImageFormat, colours: str | None = None
     Args:
         array: the pixels.
         image_format: what they will be saved as.
-        colours: what the channels are, where their number does not say it: "CMYK", "LAB", "HSV".
+        colours: what the channels are, where their number does not say it: "CMYK", "LAB", "RGBX" ...
 
     Raises:
         MemberError: the format does not hold such an array faithfully.
     """
     channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
     mode = _MODES.get((channels, array.dtype.name))
-    if colours is not None and (_NAMED.get(colours), "uint8") == (channels, array.dtype.name):
-        mode = colours
+    if colours is not None:
+        mode = colours if (_NAMED.get(colours), "uint8") == (channels, array.dtype.name) else None
     if mode is None or mode not in _TAKES[image_format]:
-        what = f"{array.dtype} array of shape {array.shape}" if mode != colours else f"{colours} image"
-        raise MemberError(f"{image_format} holds no {what} without loss")
+        what = f"{array.dtype} array of shape {array.shape}"
+        raise MemberError(
+            f"{image_format} holds no {what if colours is None else f'{colours} image'} without loss"
+        )
     if not array.size:
         raise MemberError("an image without pixels cannot be a file")
     height, width = array.shape[:2]

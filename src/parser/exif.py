@@ -21,7 +21,8 @@ def tiff_orientation(data: bytes) -> int:
     count = int.from_bytes(data[start : start + 2], order)
     for at in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):
         if int.from_bytes(data[at : at + 2], order) == _TAG:
-            value = int.from_bytes(data[at + 8 : at + 10], order)
+            size = {1: 1, 3: 2, 4: 4}.get(int.from_bytes(data[at + 2 : at + 4], order), 2)
+            value = int.from_bytes(data[at + 8 : at + 8 + size], order)
             return value if 1 <= value <= 8 else 0
     return 0
 

@@ -1,9 +1,10 @@
 """Images through one of Pillow's readers."""
 
-from typing import Any
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
+from .exif import tiff_orientation
 from .fidelity import as_stored, check_fidelity, for_pillow, sample_bits
 from .modes import image_pixels
 from .options import DecodeOptions
@@ -12,6 +13,8 @@ from .rare import check_later_frames
 from .stored import Count, Stored
 
 __all__ = ["PillowSource", "orientation"]
+
+_PSD_EXIF: Final = 1058
 
 
 class PillowSource:
@@ -82,7 +85,11 @@ def _covers(image: Any) -> bool:
 def orientation(image: Image.Image) -> int:
     """What EXIF or XMP of an opened image say, 1 to 8; 1 where they say nothing."""
     try:
+        for number, _, block in getattr(image, "resources", ()):  # of a PSD
+            if number == _PSD_EXIF:
+                return tiff_orientation(block) or 1
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        value = value[0] if isinstance(value, bytes) and value else value
     except Exception:  # noqa: BLE001  # broken EXIF is no reason to lose the pixels
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

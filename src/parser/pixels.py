@@ -19,9 +19,9 @@ class Decoded(NamedTuple):
         array: (H, W) or (H, W, C); C-contiguous, in native byte order, writable.
         frame: its number, from 0.
         frames: how many the image has.
-        orientation: what EXIF says, 1 to 8; 1 where it says nothing or Pillow has applied it (TIFF).
+        orientation: what the file says, 1 to 8; 1 where it says nothing.
         salvaged: the image is damaged, and this is what could be decoded of it.
-        colours: what the channels are where their number does not say it: "CMYK", "LAB" or "HSV".
+        colours: what the channels are where their number does not say it: "CMYK", "LAB", "RGBX" ...
     """
 
     array: NDArray[Any]

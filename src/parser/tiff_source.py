@@ -1,6 +1,7 @@
 """TIFF: what the stored samples mean, page by page."""
 
 import io
+import re
 import struct
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from .tiff_samples import CODEC_NAMES, Layout, read_layout, read_samples
 __all__ = ["TiffSource"]
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3, 5, 6
+_STACK: Final = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\n")
 _LETTERS: Final = {0: "L", 1: "L", 2: "RGB", 3: "P", 5: "CMYK", 8: "LAB", 9: "ICCLAB", 10: "ITULAB"}
 _COLOURS: Final = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}
 _EXTRA: Final = {0: "X", 1: "a", 2: "A"}
@@ -78,7 +80,13 @@ class TiffSource:
 
     def count(self) -> Count:
         """How many pages there are."""
-        return Count(sum(1 for _ in self._file.links()))
+        pages = sum(1 for _ in self._file.links())
+        stack = _STACK.match(_bytes(self._file.first, tiff.DESCRIPTION)[:4096])
+        if pages == 1 and stack and int(stack[1]) > 1:
+            return Count(
+                1, DecodeError(f"ImageJ stack of {int(stack[1]):,} images behind one page, which is not read")
+            )
+        return Count(pages)
 
     def seek(self, frame: int) -> tuple[int, int]:
         """Go to the page behind this one; return its width and height."""
@@ -99,7 +107,7 @@ class TiffSource:
         """
         page, options = self._page, self._options
         compression = page.number(tiff.COMPRESSION, 1)
-        photometric = page.number(tiff.PHOTOMETRIC, 0)
+        photometric = page.number(tiff.PHOTOMETRIC, _BLACK_IS_ZERO)
         orientation = page.orientation or xmp_orientation(_bytes(page, tiff.XMP)) or 1
         subsampled = photometric == _YCBCR and not _plain_ycbcr(page)
         if compression in CODEC_NAMES and not (subsampled and compression != 1):
@@ -123,11 +131,13 @@ def _check_kind(page: Page, layout: Layout, photometric: int) -> None:
     """
     if tiff.PHOTOMETRIC not in page.tags and layout.samples > 1:
         raise DecodeError(f"TIFF of {page.described()} that does not say what its colours are")
+    if page.number(tiff.DEPTH, 1) > 1:
+        raise DecodeError(f"TIFF of a volume of {page.number(tiff.DEPTH, 1):,} slices, which is not read")
     if photometric not in _COLOURS:
         raise DecodeError(f"TIFF of photometric interpretation {photometric}, which is not read")
     if layout.samples < _COLOURS[photometric]:
         raise DecodeError(f"damaged: {layout.samples} samples where the colours take {_COLOURS[photometric]}")
-    if photometric == _WHITE_IS_ZERO and layout.kind != "u" and tiff.PHOTOMETRIC in page.tags:
+    if photometric == _WHITE_IS_ZERO and layout.kind != "u":
         raise DecodeError(f"TIFF of {page.described()} whose white is zero: they have no greatest value")
     if photometric == _PALETTE and (layout.kind != "u" or layout.bits > 16):
         raise DecodeError(f"TIFF of {page.described()} that point into a palette, which is not read")

@@ -84,6 +84,20 @@ def test_four_channels_keep_their_meaning(tmp_path):
     }
 
 
+def test_a_channel_of_no_meaning_does_not_become_alpha(tmp_path):
+    array = pixels(5, (9, 5, 4))
+    folder = make_folder(tmp_path / "in", {"x.tif": encode(Image.fromarray(array, "RGBX"), "TIFF")})
+    brinery.convert(folder, tmp_path / "out", **FAST)
+    with brinery.open(tmp_path / "out") as dataset:
+        np.testing.assert_array_equal(dataset["x.tif"], array)
+    (failure,) = brinery.restore(tmp_path / "out", tmp_path / "png", format="png", workers=1).failures
+    assert failure.reason == "png holds no RGBX image without loss"
+    assert brinery.restore(tmp_path / "out", tmp_path / "back", format="tiff", workers=1).images == 1
+    assert brinery.convert(tmp_path / "back", tmp_path / "again", **FAST).converted == 1
+    with brinery.open(tmp_path / "again") as dataset:
+        np.testing.assert_array_equal(dataset["x.tif"], array)
+
+
 def test_a_dataset_from_before_colours_were_recorded(tmp_path):
     folder = make_folder(tmp_path / "in", four_channels())
     brinery.convert(folder, tmp_path / "out", **FAST)

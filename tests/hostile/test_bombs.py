@@ -211,3 +211,30 @@ def test_a_million_entries_that_need_no_worker_wait_in_bounded_memory(tmp_path):
     samples, failures, grew = run_apart(convert, tmp_path / "in.tgz", tmp_path / "out")
     assert (samples, failures) == (1, {})
     assert grew < 12 << 20
+
+
+def chunk_of(data, size):
+    """An HDF5 file whose first chunk is said to be so many bytes long."""
+    tree = next(at for at in range(len(data)) if data.startswith(b"TREE\1\0", at))
+    return data[: tree + 24] + struct.pack("<I", size) + data[tree + 28 :]
+
+
+@pytest.mark.parametrize(
+    "protocol", ["npy+gzip", "npy+lz4", "npz", "npz+deflate", "pickle-5", "json", "hdf5+gzip"]
+)
+def test_a_record_far_longer_than_its_array_is_not_read(tmp_path, protocol):
+    # The file has a hole of two gigabytes, and costs nothing on disk.
+    tar = make_tar(tmp_path / "in.tar", {"a.png": GOOD})
+    out = tmp_path / "out"
+    brinery.convert(tar, out, protocol=protocol, workers=1, backend="threading", fsync=False)
+    (shard,) = (out / "shards").iterdir()
+    if protocol == "hdf5+gzip":
+        shard.write_bytes(chunk_of(shard.read_bytes(), 1 << 31))
+    else:
+        with sqlite3.connect(out / "manifest.sqlite") as db:
+            db.execute("UPDATE samples SET length = length + (1 << 31)")
+    with shard.open("r+b") as file:
+        file.truncate(shard.stat().st_size + (1 << 31))
+    reasons, grew = run_apart(read, out, "protocol")
+    assert len(reasons) == 2
+    assert grew < ROOM

@@ -1,11 +1,12 @@
 """AVIF, WebP, GIF, QOI, JPEG, DDS, PSD, PCX and SGI: against other decoders, or by known bytes."""
 
+import io
 import struct
 
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from brinery.errors import DecodeError
 from brinery.parser.isobmff import avif_bits
@@ -321,3 +322,42 @@ def test_sgi_whose_samples_are_no_colours_is_refused(use):
     data[107] = use
     with pytest.raises(DecodeError, match="SGI image of"):
         native(bytes(data))
+
+
+# Orientation, where the container has ways of its own to say it.
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turns_and_mirrors_of_an_avif_are_recorded_and_not_applied(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(smooth(16, 24), "AVIF", exif=exif)  # written as the properties irot and imir
+    plain = encoded(smooth(16, 24), "AVIF")
+    assert decoded(data).orientation == orientation
+    same(native(data), native(plain))
+    turned = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    same(native(data, orient=True), turned)
+
+
+@pytest.mark.parametrize("code", [1, 3, 4], ids=["byte", "short", "long"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_of_any_whole_type_is_read(code, order):
+    entry = struct.pack(order + "2HL", 0x0112, code, 1)
+    entry += struct.pack(order + {1: "B", 3: "H", 4: "L"}[code], 6).ljust(4, b"\0")
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    exif = b"Exif\0\0" + mark + struct.pack(order + "LH", 8, 1) + entry + bytes(4)
+    for kind in ("JPEG", "PNG", "WEBP"):
+        assert decoded(encoded(smooth(16, 24), kind, exif=exif)).orientation == 6
+
+
+def test_exif_in_a_psd_is_read():
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    block = exif.tobytes()[6:]
+    block += b"\0" * (len(block) % 2)
+    resource = b"8BIM" + struct.pack(">HHL", 1058, 0, len(block)) + block
+    plain = psd(1, 8, [bytes(range(35))], 7, 5)
+    data = plain[:30] + struct.pack(">I", len(resource)) + resource + plain[34:]
+    assert decoded(data).orientation == 8
+    same(native(data), native(plain))
+    same(native(data, orient=True), np.rot90(native(plain)).copy())

@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from brinery.errors import DecodeError
+from brinery.parser.decode import decode
+from brinery.parser.options import DecodeOptions
 
 from .formats import decoded, native, same
 from .samples import encoded, smooth
@@ -85,6 +87,20 @@ def test_comments_may_stand_anywhere_in_a_header():
     for head in (b"P5#a\n# b\n2#c\n1\n# d 7 8\n255\n", b"P5 2 1 255#raster follows\n", b"P5\t2\r1\v255\f"):
         same(native(head + b"\x23\x0a"), np.array([[0x23, 0x0A]], "u1"))
     same(native(b"P2 2 1 9 # nine\n1 # one\n2"), np.array([[1, 2]], "u1"))
+
+
+def test_images_that_follow_one_another_are_frames():
+    arrays = [stored(255, 1), stored(4095, 3), stored(100, 1)]
+    files = [raw(b"P5", arrays[0], 255), raw(b"P6", arrays[1], 4095), b"\n", raw(b"P5", arrays[2], 100)]
+    frames = list(decode(b"".join(files) + b"\n", DecodeOptions(frames="all")))
+    assert [(frame.frame, frame.frames) for frame in frames] == [(0, 3), (1, 3), (2, 3)]
+    for frame, array in zip(frames, arrays, strict=True):
+        same(frame.array, array)
+    same(native(b"".join(files)), arrays[0])
+    first, lost = decode(files[0] + files[1][:-1], DecodeOptions(frames="all"))
+    same(first.array, arrays[0])
+    assert "truncated" in str(lost.error)
+    assert decoded(files[0] + b"other bytes").frames == 1
 
 
 # The 8-bit modes.

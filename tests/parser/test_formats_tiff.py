@@ -366,6 +366,29 @@ def test_a_chain_of_pages_that_bites_its_tail_ends():
     assert decoded(bytes(data)).frames == 3
 
 
+def test_a_volume_and_a_stack_behind_one_page_are_not_read_as_one_image():
+    volume = values("u2", (5, 8, 9))
+    with pytest.raises(DecodeError, match="a volume of 5 slices"):
+        native(tiff_by_tifffile(volume, photometric="minisblack", volumetric=True))
+    text = b"ImageJ=1.53\nimages=5\nslices=5\n"
+    stack = tiff_by_tifffile(volume[0], photometric="minisblack", extratags=[(270, 2, len(text), text, True)])
+    same(native(stack), volume[0])
+    first, lost = decode(stack, DecodeOptions(frames="all"))
+    same(first.array, volume[0])
+    assert "ImageJ stack of 5 images" in str(lost.error)
+
+
+@ORDERS
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_grey_that_does_not_say_what_white_is_comes_as_stored(dtype, order):
+    array = values(dtype, (6, 7))
+    data = tagged(array, {262: None}, order=order)
+    same(native(data), array)
+    same(read_by_tifffile(data), array)
+    with pytest.raises(DecodeError, match="does not say what its colours are"):
+        native(tagged(values(dtype, (6, 7, 3)), {262: None}, order=order))
+
+
 # Files whose first page is not their image.
 
 

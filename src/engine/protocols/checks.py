@@ -11,7 +11,7 @@ from ...errors import CorruptError
 from .base import Array, Placement, ShardReader, Spec
 from .frames import Codec
 
-__all__ = ["CheckedFile", "RecordReader", "array_from", "conform", "pixels"]
+__all__ = ["CheckedFile", "RecordReader", "array_from", "conform", "packed_limit", "pixels"]
 
 
 _DENSEST = 4  # bytes of an array that a byte of a record can stand for: json's shortest numbers
@@ -56,6 +56,11 @@ def conform(array: Array, spec: Spec) -> Array:
     )
 
 
+def packed_limit(nbytes: int) -> int:
+    """The most bytes that a compression makes of this many: frames and headers around what stays as it is."""
+    return nbytes + nbytes // 64 + (1 << 12)
+
+
 class CheckedFile:
     """Reads byte ranges of an open file and refuses those that leave it."""
 
@@ -79,7 +84,10 @@ class CheckedFile:
         if start < 0 or length < 0 or start + length > self.size:
             raise CorruptError(f"bytes {start} to {start + length} are outside the file of {self.size} bytes")
         self.file.seek(start)
-        data = self.file.read(length)
+        try:
+            data = self.file.read(length)
+        except MemoryError as error:
+            raise CorruptError(f"{length} bytes are more than memory holds") from error
         if len(data) != length:
             raise CorruptError(f"the file ended {length - len(data)} bytes too early")
         return data
@@ -109,12 +117,14 @@ class RecordReader(ShardReader):
 
     def read(self, placement: Placement, spec: Spec) -> Array:
         """Read, expand and decode the record at a placement."""
-        data = self._file.bytes(placement.start, placement.length)
         limit = self._limit(spec)
+        if placement.length > (limit if self._codec is None else packed_limit(limit)):
+            raise CorruptError(
+                f"a record of {placement.length} bytes is too long for an array of {spec.nbytes}"
+            )
+        data = self._file.bytes(placement.start, placement.length)
         if self._codec is not None:
             if spec.nbytes > _DENSEST * self._codec.max_ratio * len(data):
                 raise CorruptError(f"a frame of {len(data)} bytes cannot hold an array of {spec.nbytes}")
             data = self._codec.expand(data, limit)
-        elif len(data) > limit:
-            raise CorruptError(f"a record of {len(data)} bytes is too long for an array of {spec.nbytes}")
         return conform(self._decode(data, spec), spec)

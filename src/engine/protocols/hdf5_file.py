@@ -157,6 +157,8 @@ class Hdf5File:
                 _refuse("an object header is too long")
             for kind, flags, body in _split(self._file.bytes(start, size)):
                 count -= 1
+                if count < 0:
+                    _refuse("an object header holds more messages than it counts")
                 if kind == _CONTINUED:
                     blocks.append(_unpack(_PAIR, body))
                 elif kind in _NEW_GROUPS:
@@ -168,7 +170,7 @@ class Hdf5File:
                         _refuse(f"an object has a message of kind {kind} twice or elsewhere")
                     messages[kind] = body
         if count:
-            _refuse("an object header does not hold the messages that it counts")
+            _refuse("an object header holds fewer messages than it counts")
         if not messages.keys() >= needed:
             _refuse("an object is not what brinery writes there")
         return messages

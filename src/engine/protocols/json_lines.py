@@ -21,7 +21,7 @@ from .frames import FRAME_COMPRESSIONS, Codec, FramedSerializer
 __all__ = ["JsonSerializer"]
 
 _SLACK = 1 << 20  # room for the key and the names around the data
-_WIDTHS = {"b": 6, "u": 21, "i": 21, "f": 26, "c": 56}  # characters of an element and its comma
+_WIDTHS = {"b": 6, "f": 26, "c": 56}  # characters of an element and its comma; integers by their dtype
 
 
 def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -57,9 +57,17 @@ def _array(record: dict[str, Any]) -> Array:
 
 
 def _limit(spec: Spec) -> int:
-    # Every element may open and close a list of each dimension.
-    elements = math.prod(spec.shape)
-    return elements * (_WIDTHS.get(spec.dtype.kind, 0) + 2 * len(spec.shape) + 2) + _SLACK
+    """The most bytes of a line: every list opens and closes, and has a comma behind it."""
+    lists = 1 if spec.shape else 0
+    inner = 1
+    for length in spec.shape[:-1]:
+        inner *= length
+        lists += inner
+    kind, width = spec.dtype.kind, _WIDTHS.get(spec.dtype.kind, 0)
+    if kind in "ui":
+        bounds = np.iinfo(spec.dtype)
+        width = max(len(str(bounds.min)), len(str(bounds.max))) + 1
+    return math.prod(spec.shape) * width + 3 * lists + _SLACK
 
 
 def _decode(data: bytes, spec: Spec) -> Array:

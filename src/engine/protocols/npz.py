@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import CorruptError, MemberError
 from .base import Abilities, Array, OutputFile, Placement, Serializer, ShardReader, ShardWriter, Spec
-from .checks import CheckedFile, conform, pixels
+from .checks import CheckedFile, conform, packed_limit, pixels
 from .frames import DEFLATE_RATIO
 from .npy import decode_npy, npy_header, npy_limit
 
@@ -70,6 +70,10 @@ class _ZipReader(ShardReader):
 
     def read(self, placement: Placement, spec: Spec) -> Array:
         limit = npy_limit(spec)
+        if placement.length > _LOCAL_HEADER.size + 2 * 0xFFFF + packed_limit(limit):
+            raise CorruptError(
+                f"a member of {placement.length} bytes is too long for an array of {spec.nbytes}"
+            )
         record = self._file.bytes(placement.start, placement.length)
         if len(record) < _LOCAL_HEADER.size:
             raise CorruptError("no zip member fits there")

@@ -9,7 +9,7 @@ brinery writes it, and its bytes are read from the file by range and inflated wi
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import CorruptError
 from .base import Array, Placement, ShardReader, Spec
-from .checks import CheckedFile, array_from, conform
+from .checks import CheckedFile, array_from, conform, packed_limit
 from .frames import DEFLATE_RATIO
 from .hdf5_file import Hdf5File, StoredDataset
 from .hdf5_types import stored_dtype
@@ -27,6 +27,7 @@ from .lzf import Lzf
 __all__ = ["SafeHdf5"]
 
 _GZIP, _LZF = 1, 32000  # numbers of the registered HDF5 filters
+_DAMAGE = (ArithmeticError, LookupError, MemoryError, ValueError, zlib.error)
 _GROUP = re.compile(r'"?(scalar|\d+(x\d+)*)-[a-z]+\d*"?')
 
 
@@ -92,16 +93,15 @@ class SafeHdf5(ShardReader):
         self._locate = locate
         self._roots = roots
         self._stacked = stacked
-        self._container: Hdf5File | None = None
-        self._sources: dict[Spec, _Stack | _Chunks] = {}
-        self._checked: set[int] = set()  # groups whose members' names are in order
+        self._groups: tuple[Hdf5File, int] | str = ""
+        self._sources: dict[Spec, _Stack | _Chunks | str] = {}
 
     def read(self, placement: Placement, spec: Spec) -> Array:
         """Read a row of the stack of this spec, or the single array."""
         try:
-            source = self._sources.get(spec)
-            if source is None:
-                source = self._sources[spec] = self._find(spec)
+            source = self._sources.get(spec) or self._find(spec)
+            if isinstance(source, str):
+                raise CorruptError(source)
             row = placement.start
             if placement.length or not 0 <= row < source.rows:
                 raise CorruptError(f"the stack of {source.rows} has no row {row}")
@@ -109,7 +109,7 @@ class SafeHdf5(ShardReader):
                 data = self._file.bytes(source.offset + row * spec.nbytes, spec.nbytes)
                 return conform(array_from(data, source.dtype, spec.shape), spec)
             return self._assemble(source, row, spec)
-        except (ArithmeticError, LookupError, MemoryError, ValueError, zlib.error) as error:
+        except _DAMAGE as error:
             raise CorruptError(f"damaged HDF5 file: {error}") from error
 
     def close(self) -> None:
@@ -119,31 +119,48 @@ class SafeHdf5(ShardReader):
                 source.close()
         self._sources.clear()
 
-    def _open(self) -> Hdf5File:
-        if self._container is None:
-            container = Hdf5File(self._file)
-            names = container.members(container.root).keys()
-            if self._roots is None:
-                _check_groups(names)
-            elif names != self._roots:
-                raise CorruptError("the HDF5 file holds something that brinery does not write")
-            self._container = container
-        return self._container
+    def _find(self, spec: Spec) -> _Stack | _Chunks | str:
+        """Return what holds the samples of a spec, or why nothing does; to look again could take long."""
+        found: _Stack | _Chunks | str
+        try:
+            found = self._look_for(spec)
+        except CorruptError as error:
+            found = str(error)
+        except _DAMAGE as error:
+            found = f"damaged HDF5 file: {error}"
+        self._sources[spec] = found
+        return found
 
-    def _find(self, spec: Spec) -> _Stack | _Chunks:
-        container = self._open()
-        address = container.root
-        *groups, last = self._locate(spec)
-        for depth, name in enumerate(groups):
-            members = container.members(address)
-            if depth and address not in self._checked:
-                _check_groups(members.keys())
-                self._checked.add(address)
-            address = _follow(members, name)
+    def _look_for(self, spec: Spec) -> _Stack | _Chunks | str:
+        *above, last = self._locate(spec)
+        self._groups = self._groups or self._open(above[:-1])
+        if isinstance(self._groups, str):
+            return self._groups
+        container, address = self._groups
         members = container.members(address)
-        if self._stacked and members.keys() != {last, last.replace("images", "keys")}:
-            raise CorruptError("a group holds something else than images and keys")
+        if self._stacked:
+            members = container.members(_follow(members, above[-1]))
+            if members.keys() != {last, last.replace("images", "keys")}:
+                return "a group holds something else than images and keys"
         return self._check(container, container.dataset(_follow(members, last)), spec)
+
+    def _open(self, above: Sequence[str]) -> tuple[Hdf5File, int] | str:
+        """Return the file and the address of the group of groups, or of the dataset; or what is wrong."""
+        try:
+            container = Hdf5File(self._file)
+            address = container.root
+            if self._roots is not None and container.members(address).keys() != self._roots:
+                return "the HDF5 file holds something that brinery does not write"
+            for name in above:
+                address = _follow(container.members(address), name)
+            for name in container.members(address) if self._stacked else ():
+                if _GROUP.fullmatch(name) is None:
+                    return f"the HDF5 file holds {name[:80]!r}, which brinery does not write"
+        except CorruptError as error:
+            return str(error)
+        except _DAMAGE as error:
+            return f"damaged HDF5 file: {error}"
+        return container, address
 
     def _check(self, container: Hdf5File, dataset: StoredDataset, spec: Spec) -> _Stack | _Chunks:
         dtype = stored_dtype(dataset.datatype, spec.dtype)
@@ -182,6 +199,8 @@ class SafeHdf5(ShardReader):
         ):
             raise CorruptError("the dataset's chunks are not as brinery makes them")
         chunks = container.chunks(dataset)
+        if (chunks["nbytes"] > packed_limit(size)).any():
+            raise CorruptError("a chunk is longer than what it holds")
         lengths = np.array((*dataset.chunk, dtype.itemsize), np.uint64)
         grid = tuple(-(-whole // part) for whole, part in zip(dataset.shape, dataset.chunk, strict=True))
         places = chunks["place"] // lengths
@@ -235,12 +254,6 @@ def _inflater(size: int) -> Callable[[bytes], bytes]:
         return data
 
     return inflate
-
-
-def _check_groups(names: Iterable[str]) -> None:
-    for name in names:
-        if _GROUP.fullmatch(name) is None:
-            raise CorruptError(f"the HDF5 file holds {name[:80]!r}, which brinery does not write")
 
 
 def _follow(members: dict[str, int | None], name: str) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from brinery.engine.protocols.base import Placement, Spec
+from brinery.engine.protocols.hdf5_file import Hdf5File
 from brinery.engine.protocols.registry import get_serializer
 from brinery.engine.protocols.testing import make_array, same, write_shard
 from brinery.errors import CorruptError
@@ -175,6 +176,31 @@ def test_a_message_that_leads_past_its_header_is_refused(label, sound, tmp_path)
         pack(data, "<H", at + 2, 65528)
     with pytest.raises(CorruptError):
         read(label, data, tmp_path)
+
+
+def test_a_header_of_many_messages_is_refused_at_the_first_too_many(tmp_path):
+    path = tmp_path / "shard"
+    write_shard(get_serializer("hickle"), path, [("a", ARRAYS[0])])
+    data = bytearray(path.read_bytes())
+    for at in list(messages(data, 16, 16)):
+        pack(data, "<QQ", at + 8, len(data), 1 << 20)
+    with pytest.raises(CorruptError, match="more messages than it counts"):
+        read("hickle", data + bytes(1 << 20), tmp_path, 0)
+
+
+def test_what_is_wrong_is_looked_for_once(label, sound, tmp_path, monkeypatch):
+    looked = []
+    chunks = Hdf5File.chunks
+    monkeypatch.setattr(Hdf5File, "chunks", lambda *given: looked.append(1) or chunks(*given))
+    data = bytearray(sound)
+    own_child(data, CHUNK)
+    path = tmp_path / "shard"
+    path.write_bytes(data)
+    with path.open("rb") as file, get_serializer(label).shard_reader(file) as reader:
+        for row in range(20):
+            with pytest.raises(CorruptError, match="twice"):
+                reader.read(Placement(row, 0, None), SPEC)
+    assert len(looked) == 1
 
 
 @pytest.mark.parametrize("kind", [7, 6, 21], ids=["external files", "links", "attributes"])
