@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..engine.protocols.registry import get_serializer
 from .cells import Cost, Slice
-from .result.variant import BASELINES
+from .result.cell import BASELINES
 from .worker.corpus import Corpus, digest
 from .worker.shards import Part, shard_name, single_name, write_shard, write_single
 from .worker.single_files import make_action

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from .result.measured import Cache, Dispatch, Durability, Layout, PoolKind
-from .result.variant import BASELINES
+from .result.cell import BASELINES, Cache, Cell, Dispatch, Durability
 
 __all__ = [
     "CEILING",
-    "Cell",
     "Convert",
     "Cost",
     "Slice",
@@ -38,20 +36,6 @@ _ROTATION = 8  # shards a lone worker goes round, so that no cache holds them al
 _UNITS_PER_WORKER = 4
 _MOST_CROWDED = 4.0
 _MOST_PASSES = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What is measured: each cell once a round. Of a ceiling, `protocol` is its name."""
-
-    protocol: str
-    op: str
-    workers: int
-    layout: Layout
-    pool: PoolKind
-    cache: Cache = "warm"
-    durability: Durability = "buffered"
-    dispatch: Dispatch = "partitioned"
 
 
 @dataclass(frozen=True, slots=True)

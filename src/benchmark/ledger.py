@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .cells import Cell
+from .result.cell import Cell
 from .result.measured import Sample
 
 __all__ = ["Gathered", "Ledger"]

@@ -10,7 +10,7 @@ from ..engine.options import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
 from ..engine.sizes import parse_size
 from ..errors import UsageError
-from .result.measured import Cache, Dispatch, Durability
+from .result.cell import Cache, Dispatch, Durability
 from .result.recommendations import Weights
 
 __all__ = [

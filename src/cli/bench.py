@@ -181,7 +181,8 @@ def _write_page(result: Any, path: Path) -> None:
 
 
 def _show(result: Any) -> None:
-    from ..benchmark.text.tables import all_tables, text_table  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.text.report import all_tables  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.text.table import text_table  # noqa: PLC0415
 
     for table in all_tables(result):
         click.echo(text_table(table) + "\n")

@@ -1,8 +1,8 @@
 """A small result made by hand."""
 
 from brinery.benchmark.analysis.summary import cell_results
-from brinery.benchmark.cells import Cell
 from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.result.result import (
     BenchResult,
     CorpusInfo,

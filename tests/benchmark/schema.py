@@ -42,7 +42,10 @@ def schema():
 
 
 def of_class(kind, definitions):
-    hints, about = get_type_hints(kind), attributes(kind.__doc__)
+    hints = get_type_hints(kind)
+    about = {
+        name: text for base in reversed(kind.__mro__) for name, text in attributes(base.__doc__ or "").items()
+    }
     properties = {}
     for field in fields(kind):
         properties[field.name] = of_type(hints[field.name], definitions)

@@ -3,7 +3,8 @@ from collections import Counter
 import pytest
 
 from brinery.benchmark import cells as matrix
-from brinery.benchmark.cells import Cell, Cost, Slice, Work
+from brinery.benchmark.cells import Cost, Slice, Work
+from brinery.benchmark.result.cell import Cell
 
 MAPS = {"npy": True, "json": False}
 

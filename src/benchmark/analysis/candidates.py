@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from ..result.cell import BASELINES
 from ..result.measured import CellResult, round_times
 from ..result.recommendations import Weights
 from ..result.result import BenchResult
 from ..result.stats import median
-from ..result.variant import BASELINES
 
 __all__ = ["Candidate", "Condition", "Field", "Option", "Term"]
 

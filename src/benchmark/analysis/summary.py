@@ -1,10 +1,12 @@
 """Sums up the samples of every cell and ceiling."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ...errors import MissingLibraryError
-from ..cells import CEILING, Cell
+from ..cells import CEILING
 from ..ledger import Gathered, Ledger
+from ..result.cell import Cell
 from ..result.findings import UNITS, Ceiling, CeilingSample
 from ..result.measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify, round_times
 from ..result.stats import median, total
@@ -49,11 +51,7 @@ def _result(cell: Cell, entry: Gathered, usable: float) -> CellResult:
     stats = _stats(good) if valid else None
     peaks = [sample.peak_pss_bytes for sample in good if sample.peak_pss_bytes is not None]
     return CellResult(
-        protocol=cell.protocol,
-        op=cell.op,
-        workers=cell.workers,
-        layout=cell.layout,
-        pool=cell.pool,
+        **asdict(cell),
         valid=valid,
         warnings=cell_warnings(cell, entry.samples, good, wrong=entry.wrong, usable=usable),
         problem=problem,
@@ -66,9 +64,6 @@ def _result(cell: Cell, entry: Gathered, usable: float) -> CellResult:
         stats=stats,
         memory=Memory(median(peaks) if peaks else None) if valid else None,
         verify=Verify(entry.checked, entry.wrong, entry.first),
-        cache=cell.cache,
-        durability=cell.durability,
-        dispatch=cell.dispatch,
         split=time_split(good) if valid else None,
         stopped_early=entry.stopped,
     )

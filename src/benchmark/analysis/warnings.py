@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..cells import Cell
+from ..result.cell import Cell
 from ..result.estimates import Drift, Ratio
 from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share
 from ..result.result import BenchResult, Noise

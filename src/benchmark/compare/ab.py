@@ -10,7 +10,7 @@ where its memory lies for one: the median over a pair's rounds counts once, and 
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from inspect import signature
 from itertools import accumulate
 from pathlib import Path
@@ -21,7 +21,6 @@ from ...engine.corpus import make_corpus
 from ...engine.options import PathLike
 from ...errors import BrineryError, StorageError, UsageError
 from ..analysis.summary import cell_results
-from ..cells import Cell
 from ..ledger import Ledger
 from ..options import BenchOptions, make_bench_options
 from ..result.file import read_result, write_result
@@ -120,11 +119,11 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     """
     first = results[0]
     ledger = Ledger()
-    seen: set[Cell] = set()
+    seen: set[object] = set()
     *begins, rounds = accumulate((result.run.rounds_planned for result in results), initial=0)
     for begin, result in zip(begins, results, strict=True):
         for cell in result.cells:
-            name = Cell(**{field.name: getattr(cell, field.name) for field in fields(Cell)})
+            name = cell.name
             if name not in seen:
                 seen.add(name)
                 ledger.expect(name, cell.size.images)

@@ -19,6 +19,7 @@ from ..analysis.statistics import (
     paired_ratio,
     unpaired_ratio,
 )
+from ..result.cell import Cell
 from ..result.estimates import Ratio
 from ..result.measured import round_times
 from ..result.result import BenchResult, CellResult
@@ -29,12 +30,10 @@ from .machine_change import MachineChange
 __all__ = [
     "SCHEMA",
     "CellChange",
-    "CellName",
     "Comparison",
     "Excluded",
     "Group",
     "Side",
-    "cell_name",
     "compare_results",
     "ratio_in_turns",
 ]
@@ -42,28 +41,6 @@ __all__ = [
 SCHEMA = "brinery.compare/1"
 
 _OTHER_WORK = 1.2  # two prefixes of the corpus whose lengths differ by more are not quite the same work
-
-
-@dataclass(frozen=True, slots=True)
-class CellName:
-    """What makes a cell the same cell in another result."""
-
-    protocol: str
-    op: str
-    workers: int
-    layout: str
-    pool: str
-    cache: str
-    durability: str
-    dispatch: str
-
-    def __str__(self) -> str:
-        how = f"{self.workers} {'worker' if self.workers == 1 else 'workers'}"
-        if self.pool == "none":
-            how = "one file an image" if self.layout == "single" else "inline"
-        marks = [mark for mark in (self.cache, self.durability) if mark in ("cold", "fsync")]
-        marks += ["dispatched"] if self.dispatch == "engine" and self.op != "convert" else []
-        return ", ".join([f"{self.op} {self.protocol}", how, *marks])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +81,7 @@ class CellChange:
         machine: relative change that the machine itself may have had; None if not known, or in pairs.
     """
 
-    name: CellName
+    name: Cell
     verdict: Judgement
     reason: str | None
     ratio: Ratio
@@ -128,7 +105,7 @@ class CellChange:
 class Excluded:
     """A cell that both results have and that cannot be compared, and why."""
 
-    name: CellName
+    name: Cell
     reason: str
 
 
@@ -168,8 +145,8 @@ class Comparison:
     paired: bool
     cells: tuple[CellChange, ...] = ()
     groups: tuple[Group, ...] = ()
-    only_a: tuple[CellName, ...] = ()
-    only_b: tuple[CellName, ...] = ()
+    only_a: tuple[Cell, ...] = ()
+    only_b: tuple[Cell, ...] = ()
     excluded: tuple[Excluded, ...] = ()
 
     @property
@@ -244,20 +221,6 @@ def compare_results(
     )
 
 
-def cell_name(cell: CellResult) -> CellName:
-    """Return a cell's identity."""
-    return CellName(
-        protocol=cell.protocol,
-        op=cell.op,
-        workers=cell.workers,
-        layout=cell.layout,
-        pool=cell.pool,
-        cache=cell.cache,
-        durability=cell.durability,
-        dispatch=cell.dispatch,
-    )
-
-
 def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
     """Return b / a of two versions in turns; None where they have no round in common.
 
@@ -283,8 +246,8 @@ def _side(result: BenchResult, name: str) -> Side:
     return Side(name, run.brinery, run.commit, run.started_at, result.noise.floor)
 
 
-def _by_name(result: BenchResult) -> dict[CellName, CellResult]:
-    return {cell_name(cell): cell for cell in result.cells}
+def _by_name(result: BenchResult) -> dict[Cell, CellResult]:
+    return {cell.name: cell for cell in result.cells}
 
 
 def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str | None:
@@ -298,7 +261,7 @@ def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str | 
 
 
 def _judged(
-    pairs: Mapping[CellName, tuple[CellResult, CellResult]],
+    pairs: Mapping[Cell, tuple[CellResult, CellResult]],
     floor: float | None,
     machine: MachineChange | None,
     in_turns: int,

@@ -7,9 +7,9 @@ from pathlib import Path
 from ...engine import pool
 from ...engine.cpus import default_workers
 from ..calibrate import Costs
-from ..cells import Cell, Cost, Slice, Work, seed_cells, shuffled, single_work
+from ..cells import Cost, Slice, Work, seed_cells, shuffled, single_work
+from ..result.cell import BASELINES, Cell
 from ..result.measured import Sample
-from ..result.variant import BASELINES
 from ..worker.machine import drain
 from ..worker.shards import Part, single_name
 from ..worker.single_files import make_action

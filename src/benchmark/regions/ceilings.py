@@ -4,7 +4,8 @@ import os
 import time
 
 from ...engine import pool
-from ..cells import CEILING, Cell
+from ..cells import CEILING
+from ..result.cell import Cell
 from ..result.measured import Sample
 from ..worker.ceilings import COLD, COLD_BYTES, READ_BYTES, READ_FILE, WRITING, no_op
 from ..worker.shards import Part

@@ -15,7 +15,8 @@ from ...engine.worker import convert_unit
 from ...parser.archives import list_archives
 from ...parser.members import Member
 from ...parser.options import DecodeOptions
-from ..cells import Cell, Convert
+from ..cells import Convert
+from ..result.cell import Cell
 from ..result.measured import Sample, WorkerSample
 from ..worker.corpus import digest, load_corpus
 from ..worker.leftovers import empty

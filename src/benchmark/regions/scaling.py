@@ -12,7 +12,6 @@ from ...errors import BrineryError, NoProcessesError, WorkerError
 from ..calibrate import Costs
 from ..cells import (
     CEILING,
-    Cell,
     Convert,
     Slice,
     Work,
@@ -25,6 +24,7 @@ from ..cells import (
     slices_of,
     work_of,
 )
+from ..result.cell import Cell
 from ..result.findings import Startup
 from ..result.measured import Sample
 from ..worker.ceilings import CEILINGS, COLD, WRITING

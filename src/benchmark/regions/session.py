@@ -7,9 +7,9 @@ from typing import Literal
 
 from ...engine import pool
 from ...errors import WorkerError
-from ..cells import Cell
 from ..ledger import Ledger
 from ..options import BenchOptions
+from ..result.cell import Cell
 from ..result.measured import DISTURBED, Sample, WorkerSample, disturbed_share
 from ..worker.corpus import Corpus
 from ..worker.tasks import Meeting, Report, Task, run_action, run_memory

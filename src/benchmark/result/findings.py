@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from .cell import Cache, Dispatch, Durability
 from .estimates import ScalingFit
-from .measured import Cache, Dispatch, Durability, WorkerSample
+from .measured import WorkerSample
 
 __all__ = [
     "LIMITS",

@@ -2,21 +2,16 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, fields
 
+from .cell import Cell
 from .stats import median, total
 
 __all__ = [
     "Bound",
-    "Cache",
     "CellResult",
-    "Dispatch",
-    "Durability",
-    "Layout",
     "MachineUse",
     "Memory",
-    "PoolKind",
     "Sample",
     "Size",
     "Stats",
@@ -24,12 +19,6 @@ __all__ = [
     "Verify",
     "WorkerSample",
 ]
-
-Layout: TypeAlias = Literal["single", "shards"]
-PoolKind: TypeAlias = Literal["none", "loky"]
-Cache: TypeAlias = Literal["warm", "cold"]
-Durability: TypeAlias = Literal["buffered", "fsync"]
-Dispatch: TypeAlias = Literal["partitioned", "engine"]
 
 BACKLOG_BYTES = 64 << 20
 DISTURBED = 0.15  # share of the CPUs from which on others disturb a region
@@ -255,37 +244,24 @@ class Bound:
     fraction: float
 
 
-@dataclass(frozen=True, slots=True)
-class CellResult:
-    """One cell.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult(Cell):
+    """What was measured of a cell.
 
     Attributes:
-        protocol: its label, or a baseline: "article-pickle-0", "article-pickle-2", "source-files".
-        op: what was timed.
-        workers: how many; 1 also where there is no pool.
-        layout: "single" is one file an image, "shards" many images a file.
-        pool: "none" is this process itself.
         valid: it has valid samples and every array compared was right.
         warnings: codes; the report tells what to do.
         problem: why it is void.
         size: of its work.
         samples: all of them, in order of time.
         stats: None where no sample is valid.
-        memory: None likewise.
+        memory: None where no sample is valid.
         verify: what was compared, outside the timing.
-        cache: whether the files that are read were in memory.
-        durability: whether the files that are written were flushed to storage within the region.
-        dispatch: "partitioned" is one task for each worker, "engine" many small ones, as in convert.
         split: where the workers' time went; None where no sample is valid.
         bound: the ceiling nearest to it; None where none was measured.
         stopped_early: its interval was tight, so later rounds left it out.
     """
 
-    protocol: str
-    op: str
-    workers: int
-    layout: Layout
-    pool: PoolKind
     valid: bool
     warnings: tuple[str, ...]
     problem: str | None
@@ -294,12 +270,14 @@ class CellResult:
     stats: Stats | None
     memory: Memory | None
     verify: Verify
-    cache: Cache = "warm"
-    durability: Durability = "buffered"
-    dispatch: Dispatch = "partitioned"
     split: TimeSplit | None = None
     bound: Bound | None = None
     stopped_early: bool = False
+
+    @property
+    def name(self) -> Cell:
+        """The cell itself."""
+        return Cell(*(getattr(self, field.name) for field in fields(Cell)))
 
     @property
     def counting(self) -> list[Sample]:

@@ -7,19 +7,10 @@ tell is None, never 0.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .cell import Layout, PoolKind, Variant
 from .estimates import Drift, Ratio
 from .findings import Ceiling, Scaling, SentinelSample, Startup
-from .measured import (
-    CellResult,
-    Layout,
-    Memory,
-    PoolKind,
-    Sample,
-    Size,
-    Stats,
-    Verify,
-    WorkerSample,
-)
+from .measured import CellResult, Memory, Sample, Size, Stats, Verify, WorkerSample
 from .recommendations import Recommendation, Weights
 
 __all__ = [
@@ -252,6 +243,13 @@ class BenchResult:
     scaling: tuple[Scaling, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     startups: tuple[Startup, ...] = ()
+
+    @property
+    def variants(self) -> list[Variant]:
+        """What was measured over many images a file, in the order of the run's operations."""
+        ops = self.settings.ops
+        found = dict.fromkeys(Variant.of(cell) for cell in self.cells if cell.layout == "shards")
+        return sorted(found, key=lambda one: ops.index(one.op) if one.op in ops else len(ops))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document."""

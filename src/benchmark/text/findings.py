@@ -1,21 +1,26 @@
-"""Ceilings, growth and limits, noise and recommendations as tables. Measures nothing."""
+"""What a bench found beside its cells, in tables and sentences: ceilings, growth, limits, noise, choices."""
 
 from collections.abc import Sequence
 
-from ..analysis.recommend import describe
+from ..result.cell import Variant
 from ..result.estimates import Estimate, ScalingFit
-from ..result.findings import Scaling, Startup, Verdict
+from ..result.findings import LIMITS, Startup, Verdict
+from ..result.recommendations import OBJECTIVES, Recommendation
 from ..result.result import BenchResult
 from ..result.stats import median
-from .table import NONE, Table, digits
+from .numbers import counted, percent, plain, sentence
+from .table import Table, Value, left, right, share
 
 __all__ = [
     "ceiling_table",
+    "chosen",
     "growth_table",
-    "limited_by",
+    "limit_title",
     "noise_table",
     "recommendation_table",
     "startup_table",
+    "verdict_lines",
+    "why",
 ]
 
 _CEILING_TITLES = {
@@ -39,34 +44,27 @@ def ceiling_table(result: BenchResult) -> Table:
     found = {(one.name, one.workers): one for one in result.ceilings}
     rows = []
     for name in dict.fromkeys(one.name for one in result.ceilings):
-        values = []
+        row: list[Value] = [_CEILING_TITLES.get(name, name)]
         for workers in counts:
             one = found.get((name, workers))
             scale = 1e6 if one is not None and one.unit in ("bytes", "loops") else 1.0
-            values.append(NONE if one is None else "void" if one.per_s is None else digits(one.per_s / scale))
-        rows.append((_CEILING_TITLES.get(name, name), *values))
-    many = [f"{workers}{'*' if workers > result.host.usable_cpus else ''}" for workers in counts]
+            row.append(None if one is None else "void" if one.per_s is None else one.per_s / scale)
+        rows.append(row)
     return Table(
         "Ceilings: what so many workers can do at most on this machine, no protocol involved",
-        ("ceiling", *many),
-        tuple(rows),
+        (*left("ceiling"), *right(*(_marked(workers, result) for workers in counts))),
+        rows,
         ("Medians over the rounds of this run. The column `of ceiling` above refers to them.",),
     )
 
 
-def growth_table(scaling: Sequence[Scaling], usable_cpus: float) -> Table | None:
+def growth_table(result: BenchResult, variant: Variant) -> Table | None:
     """Return a line for each protocol: curve, ceiling, and what limits it; None where there is nothing."""
-    if not scaling:
+    found = [one for one in result.scaling if Variant.of(one) == variant]
+    if not found:
         return None
-    rows = tuple(
-        (
-            one.protocol,
-            *(_curve(one.fit) if one.fit is not None else (NONE, NONE, NONE)),
-            limited_by(one.verdicts, usable_cpus),
-        )
-        for one in scaling
-    )
-    few = all(one.fit is None or one.fit.model is None for one in scaling)
+    rows = [(one.protocol, *_curve(one.fit), _limited_by(one.verdicts, result)) for one in found]
+    few = all(one.fit is None or one.fit.model is None for one in found)
     note = (
         "Growth with fewer than three numbers of workers within the usable CPUs: ratios and the serial share "
         "that they show (Karp-Flatt), no curve."
@@ -74,15 +72,14 @@ def growth_table(scaling: Sequence[Scaling], usable_cpus: float) -> Table | None
         else "Curve: the best by AICc; alpha is the serial share, beta the cost of each pair of workers. "
         "Ceiling: the curve's highest throughput, where the data reach that far."
     )
-    return Table(
-        "Growth and limits",
-        ("protocol", "growth", "parameters", "ceiling", "limited by (workers)"),
-        rows,
-        (note, "Brackets: 95 % intervals. The evidence of each limit stands in result.json."),
-    )
+    notes = (note, "Brackets: 95 % intervals. The evidence of each limit stands in result.json.")
+    columns = left("protocol", "growth", "parameters", "ceiling", "limited by (workers)")
+    return Table(f"Growth and limits: {variant.title}", columns, rows, notes)
 
 
-def _curve(fit: ScalingFit) -> tuple[str, str, str]:
+def _curve(fit: ScalingFit | None) -> tuple[Value, Value, Value]:
+    if fit is None:
+        return None, None, None
     if fit.model is None:
         pairs = [
             point
@@ -90,8 +87,8 @@ def _curve(fit: ScalingFit) -> tuple[str, str, str]:
             if point.workers > 1 and point.speedup is not None and not point.oversubscribed
         ]
         gains = ", ".join(f"x{_estimate(point.speedup)} at {point.workers}" for point in pairs)
-        serial = ", ".join(f"{_estimate(point.karp_flatt)}" for point in pairs)
-        return gains or NONE, f"serial {serial}" if serial else NONE, NONE
+        serial = ", ".join(_estimate(point.karp_flatt) for point in pairs)
+        return gains or None, f"serial {serial}" if serial else None, None
     name = _MODELS[fit.model] + (" (low confidence)" if fit.low_confidence else "")
     name += ", faster than linear" if fit.superlinear else ""
     parameters = ", ".join(
@@ -103,45 +100,69 @@ def _curve(fit: ScalingFit) -> tuple[str, str, str]:
     return name, parameters, f"{_estimate(peak.throughput)} images/s at {_estimate(peak.workers)}"
 
 
-def limited_by(verdicts: Sequence[Verdict], usable_cpus: float) -> str:
+def _limited_by(verdicts: Sequence[Verdict], result: BenchResult) -> Value:
     """Return limits by number of workers, such as "cpu (1, 2), oversubscribed (4*)"."""
     groups: dict[str, list[str]] = {}
     for one in verdicts:
-        mark = "*" if one.workers > usable_cpus else ""
-        groups.setdefault(one.limit, []).append(f"{one.workers}{mark}")
-    return ", ".join(f"{limit} ({', '.join(workers)})" for limit, workers in groups.items()) or NONE
+        groups.setdefault(one.limit, []).append(_marked(one.workers, result))
+    return ", ".join(f"{limit} ({', '.join(workers)})" for limit, workers in groups.items()) or None
+
+
+def _marked(workers: int, result: BenchResult) -> str:
+    return f"{workers}{'*' if workers > result.host.usable_cpus else ''}"
+
+
+def limit_title(limit: str) -> str:
+    """Return a limit in words, such as "file creation"."""
+    return limit.replace("-", " ")
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """Return what limits a cell or a run, with the evidence, in sentences."""
+    lines = [
+        f"{sentence(limit_title(verdict.limit))}: {LIMITS[verdict.limit]}.",
+        f"Evidence: {'; '.join(verdict.evidence)}.",
+    ]
+    if verdict.runner_up:
+        lacking = "; ".join(verdict.lacking) or "nothing"
+        lines.append(f"Next likely is {limit_title(verdict.runner_up)}, which lacks: {lacking}.")
+    if verdict.missing:
+        lines.append(f"Not counted here: {', '.join(verdict.missing)}.")
+    return lines
 
 
 def noise_table(result: BenchResult) -> Table:
     """Return what disturbed the run, and how large a difference must be to mean anything."""
     noise, sampler = result.noise, result.sampler
-    drift = noise.drift.over_run if noise.drift is not None else None
     effect = noise.sampler_effect
-    span = NONE if effect is None else _percent_range(effect.low, effect.high, 1.0)
+    ends = [None if one is None else one - 1 for one in (effect.low, effect.high)] if effect else []
     cpu = None if sampler.cpu_ns is None or not sampler.wall_ns else sampler.cpu_ns / sampler.wall_ns
     rows = (
-        ("noise floor: the same work under two names", _percent(noise.floor), NONE),
+        ("noise floor: the same work under two names", share(noise.floor, places=1), None),
         (
             "drift: that work, last round against first",
-            _percent(None if drift is None else drift.value, sign=True),
-            NONE if drift is None else _percent_range(drift.low, drift.high, 0.0),
+            *_change(noise.drift.over_run if noise.drift else None),
         ),
-        (
-            "sampler's effect on that work",
-            _percent(None if effect is None else effect.value - 1, sign=True),
-            span,
-        ),
-        ("sampler's own CPU time over wall time", _percent(cpu), NONE),
-        ("CPUs taken by other programs", _percent(noise.foreign_cpu), NONE),
-        ("CPU time taken by the hypervisor", _percent(noise.steal), NONE),
-        ("time held back by a quota", _percent(noise.throttled), NONE),
+        ("sampler's effect on that work", *_change(Estimate(effect.value - 1, *ends) if effect else None)),
+        ("sampler's own CPU time over wall time", share(cpu, places=1), None),
+        ("CPUs taken by other programs", share(noise.foreign_cpu, places=1), None),
+        ("CPU time taken by the hypervisor", share(noise.steal, places=1), None),
+        ("time held back by a quota", share(noise.throttled, places=1), None),
     )
     return Table(
         "Noise",
-        ("what", "value", "95 % interval"),
+        (*left("what"), *right("value", "95 % interval")),
         rows,
         ("Differences below the noise floor mean nothing. - is not known, or fewer than five rounds.",),
     )
+
+
+def _change(estimate: Estimate | None) -> tuple[Value, Value]:
+    """Return a relative change and its interval."""
+    if estimate is None:
+        return None, None
+    ends = [percent(end, sign=True, places=1) for end in (estimate.low, estimate.high) if end is not None]
+    return share(estimate.value, sign=True, places=1), " to ".join(ends) if len(ends) == 2 else None
 
 
 def startup_table(result: BenchResult) -> Table | None:
@@ -151,17 +172,17 @@ def startup_table(result: BenchResult) -> Table | None:
         by_count.setdefault(one.workers, []).append(one)
     if not by_count:
         return None
-    rows = tuple(
+    rows = [
         (
-            str(workers),
-            digits(median([one.spawn_ns for one in found]) / 1e9),
-            digits(median([one.import_ns for one in found]) / 1e9),
+            workers,
+            median([one.spawn_ns for one in found]) / 1e9,
+            median([one.import_ns for one in found]) / 1e9,
         )
         for workers, found in sorted(by_count.items())
-    )
+    ]
     return Table(
         "Start-up: part of no region above",
-        ("processes started together", "until they work, s", "importing every library, s"),
+        (*left("processes started together"), *right("until they work, s", "importing every library, s")),
         rows,
         ("Medians; of several processes the last. A convert pays this once.",),
     )
@@ -169,26 +190,35 @@ def startup_table(result: BenchResult) -> Table | None:
 
 def recommendation_table(result: BenchResult) -> Table | None:
     """Return a line for each objective; None where there is none."""
-    if not result.recommendations:
-        return None
-    rows = tuple((describe(one),) for one in result.recommendations)
-    return Table("Recommendations", ("by objective",), rows)
+    rows = [(sentence(OBJECTIVES[one.objective]), chosen(one), why(one)) for one in result.recommendations]
+    return Table("Recommendations", left("objective", "choice", "why"), rows) if rows else None
 
 
-def _percent(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return NONE
-    return f"{value:+.1%}" if sign else f"{value:.1%}"
+def chosen(found: Recommendation) -> str:
+    """Return a recommendation's winner, such as "npy with 2 workers"."""
+    if found.winner is None:
+        return "None"
+    if found.workers is None or found.layout == "single":
+        return found.winner
+    return f"{found.winner} with {counted(found.workers, 'worker')}"
 
 
-def _percent_range(low: float | None, high: float | None, base: float) -> str:
-    return NONE if low is None or high is None else f"{low - base:+.1%}..{high - base:+.1%}"
+def why(found: Recommendation) -> str:
+    """Return what speaks for a winner and how surely, or why there is none."""
+    parts = []
+    if found.margin is not None and found.margin >= 0.0005:
+        parts.append(f"{percent(found.margin, places=1)} ahead of {found.choices[1].protocol}")
+    if found.probability is not None:
+        odds = ">99%" if 0.995 <= found.probability < 1 else percent(found.probability)
+        parts.append(f"the best in {odds} of resamples")
+    parts += [found.reason] if found.reason else []
+    return f"{sentence('; '.join(parts) or 'the only candidate')}."
 
 
 def _estimate(estimate: Estimate | None) -> str:
     if estimate is None:
-        return NONE
+        return "not known"
     if estimate.low is None:
-        return digits(estimate.value)
-    high = "" if estimate.high is None else digits(estimate.high)
-    return f"{digits(estimate.value)} [{digits(estimate.low)}..{high}]"
+        return plain(estimate.value)
+    low, high = plain(estimate.low), estimate.high
+    return f"{plain(estimate.value)} [{f'{low} or more' if high is None else f'{low} to {plain(high)}'}]"

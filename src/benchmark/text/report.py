@@ -2,29 +2,59 @@
 
 import shlex
 from collections import Counter
+from dataclasses import replace
 
 from ...engine.printable import printable
 from ..analysis.warnings import REMEDIES
+from ..result.cell import Variant
 from ..result.result import BenchResult
-from .table import markdown_line, markdown_list, markdown_table
-from .tables import all_tables
+from .findings import (
+    ceiling_table,
+    growth_table,
+    noise_table,
+    recommendation_table,
+    startup_table,
+    verdict_lines,
+)
+from .markdown import markdown_line, markdown_list
+from .numbers import counted
+from .table import Table, markdown_table
+from .tables import seed_table, workers_table
 
-__all__ = ["environment_lines", "method_lines", "report_markdown"]
+__all__ = ["all_tables", "environment_lines", "method_lines", "report_markdown", "warning_lines"]
+
+
+def all_tables(result: BenchResult) -> list[Table]:
+    """Return every table: one process, over workers with its growth, ceilings, noise, recommendations."""
+    tables: list[Table | None] = [seed_table(result)]
+    growths = 0
+    for variant in result.variants:
+        growth = growth_table(result, variant)
+        if growth is not None and growths:  # what its notes say was said
+            growth = replace(growth, notes=())
+        growths += growth is not None
+        tables += [workers_table(result, variant), growth]
+    tables += [ceiling_table(result) if result.ceilings else None, noise_table(result)]
+    return [
+        table for table in (*tables, startup_table(result), recommendation_table(result)) if table is not None
+    ]
 
 
 def report_markdown(result: BenchResult) -> str:
     """Return report.md: the tables, every warning with its remedy, method, environment, the exact command."""
-    parts = ["# brinery bench", _summary(result)]
-    parts += [markdown_table(table) for table in all_tables(result)]
-    parts.append(f"## Warnings\n\n{markdown_list(_warnings(result))}")
-    evidence = _evidence(result)
-    if evidence:
-        parts.append(f"## Evidence of the limits\n\n{markdown_list(evidence)}")
-    parts.append(f"## Method\n\n{markdown_list(method_lines(result))}")
-    parts.append(f"## Environment\n\n{markdown_list(environment_lines(result))}")
-    command = printable(shlex.join(result.run.argv))
-    parts.append(f"## Command\n\n```\n{command}\n```\n\nSeed {result.run.seed}.")
-    return "\n\n".join(parts) + "\n"
+    parts = ["# brinery bench", _summary(result), *map(markdown_table, all_tables(result))]
+    warnings = [f"{what}: {text}" if what else text for what, text in warning_lines(result)]
+    command = f"```\n{printable(shlex.join(result.run.argv))}\n```\n\nSeed {result.run.seed}."
+    sections = {
+        "Warnings": markdown_list(warnings or ["None."]),
+        "Evidence of the limits": markdown_list(_evidence(result)),
+        "Method": markdown_list(method_lines(result)),
+        "Environment": markdown_list(environment_lines(result)),
+        "Command": command,
+    }
+    return (
+        "\n\n".join([*parts, *(f"## {title}\n\n{body}" for title, body in sections.items() if body)]) + "\n"
+    )
 
 
 def _summary(result: BenchResult) -> str:
@@ -41,16 +71,19 @@ def _summary(result: BenchResult) -> str:
     return f"{markdown_line(told)}{state}{quick}"
 
 
-def _warnings(result: BenchResult) -> list[str]:
+def warning_lines(result: BenchResult) -> list[tuple[str, str]]:
+    """Return what speaks against the run and its cells: which, and the remedy or the reason."""
     counts = Counter(code for cell in result.cells for code in cell.warnings)
-    lines = list(result.warnings)
-    lines += [f"{code} ({counts[code]} cells): {text}." for code, text in REMEDIES.items() if counts[code]]
-    lines += [
-        f"void: {cell.op} {cell.protocol}, {cell.workers} workers: {cell.problem}."
-        for cell in result.cells
-        if not cell.valid
+    codes = [code for code in dict.fromkeys((*REMEDIES, *counts)) if counts[code]]
+    return [
+        *(("", text) for text in result.warnings),
+        *((f"{code} ({counted(counts[code], 'cell')})", f"{REMEDIES.get(code, '')}.") for code in codes),
+        *(
+            (f"void: {cell.name}", f"{cell.problem or 'no valid sample'}.")
+            for cell in result.cells
+            if not cell.valid
+        ),
     ]
-    return lines or ["None."]
 
 
 def _evidence(result: BenchResult) -> list[str]:
@@ -58,45 +91,27 @@ def _evidence(result: BenchResult) -> list[str]:
     lines = []
     for one in result.scaling:
         within = [verdict for verdict in one.verdicts if verdict.workers <= max(1.0, result.host.usable_cpus)]
-        if not within:
-            continue
-        verdict = max(within, key=lambda found: found.workers)
-        marks = "".join(f", {mark}" for mark in (one.cache, one.durability) if mark in ("cold", "fsync"))
-        marks += ", dispatched" if one.dispatch == "engine" and one.op != "convert" else ""
-        text = f"{one.op}{marks} {one.protocol}, {verdict.workers} workers: {verdict.limit}"
-        text += f" ({'; '.join(verdict.evidence)})"
-        if verdict.runner_up is not None:
-            text += f", then {verdict.runner_up}, which lacks: {'; '.join(verdict.lacking) or 'nothing'}"
-        if verdict.missing:
-            text += f"; not counted here: {', '.join(verdict.missing)}"
-        lines.append(f"{text}.")
+        if within:
+            verdict = max(within, key=lambda found: found.workers)
+            what = f"{Variant.of(one).title}, {one.protocol}, {counted(verdict.workers, 'worker')}"
+            lines.append(f"{what}: {' '.join(verdict_lines(verdict))}")
     return lines
 
 
 def method_lines(result: BenchResult) -> list[str]:
     """Return how it was measured, in sentences."""
-    settings, timer = result.settings, result.timer
-    return [
-        (
-            f"Timed regions of about {settings.region_ns / 1e6:.0f} ms, looped over the images where one "
-            f"pass is shorter; clock {timer.name}. Medians over rounds."
-        ),
-        (
-            "Workers are started and all libraries imported before any region; they begin at one instant. "
-            "Wall time is the last end less the first start."
-        ),
-        (
-            f"Page cache {settings.cache}, dumps {settings.durability}, converts without fsync. "
-            "Garbage is collected before each region and not during "
-            "it (convert: as Python does by itself)."
-        ),
-        "Each round visits every cell once in random order, in blocks by number of workers.",
-        (
-            "Every array that was loaded or mapped was compared with its source; what dump and "
-            "convert wrote, in the first round."
-        ),
-        f"Peak memory: {settings.memory_method}.",
-    ]
+    settings = result.settings
+    region = f"{settings.region_ns / 1e6:.0f} ms"
+    return (
+        f"Timed regions of about {region}, looped over the images where one pass is shorter; clock "
+        f"{result.timer.name}. Medians over rounds.\nWorkers are started and all libraries imported before "
+        "any region; they begin at one instant. Wall time is the last end less the first start.\nPage cache "
+        f"{settings.cache}, dumps {settings.durability}, converts without fsync. Garbage is collected before "
+        "each region and not during it (convert: as Python does by itself).\nEach round visits every cell "
+        "once in random order, in blocks by number of workers.\nEvery array that was loaded or mapped was "
+        "compared with its source; what dump and convert wrote, in the first round.\nPeak memory: "
+        f"{settings.memory_method}."
+    ).split("\n")
 
 
 def environment_lines(result: BenchResult) -> list[str]:
@@ -105,19 +120,19 @@ def environment_lines(result: BenchResult) -> list[str]:
     foreign = "unknown" if noise.foreign_cpu is None else f"{noise.foreign_cpu:.1%}"
     libraries = ", ".join(f"{name} {version}" for name, version in result.software.libraries.items())
     shapes = ", ".join(f"{count} of {shape}" for shape, count in data.shapes.items())
+    machine = (
+        f"{host.cpu or host.architecture}, {host.usable_cpus:g} usable CPUs, "
+        f"{host.memory_bytes / (1 << 30):.1f} GiB, {host.kernel}, governor {host.governor or 'unknown'}"
+    )
+    images = (
+        f"{data.images} images ({data.source}): {data.source_bytes / 1e6:.1f} MB encoded, "
+        f"{data.pixel_bytes / 1e6:.1f} MB of pixels; {shapes}; xxh3 {data.xxh3}"
+    )
+    load = f"{noise.load_average_before:.2f} before, {noise.load_average_after:.2f} after"
     return [
-        (
-            f"{host.cpu or host.architecture}, {host.usable_cpus:g} usable CPUs, "
-            f"{host.memory_bytes / (1 << 30):.1f} GiB, {host.kernel}, governor {host.governor or 'unknown'}"
-        ),
+        machine,
         f"Scratch files on {storage.filesystem or 'an unknown file system'} ({storage.device or 'unknown'})",
         f"{result.software.python}; {libraries}",
-        (
-            f"{data.images} images ({data.source}): {data.source_bytes / 1e6:.1f} MB encoded, "
-            f"{data.pixel_bytes / 1e6:.1f} MB of pixels; {shapes}; xxh3 {data.xxh3}"
-        ),
-        (
-            f"Load average {noise.load_average_before:.2f} before, {noise.load_average_after:.2f} after; "
-            f"CPU taken by others {foreign}"
-        ),
+        images,
+        f"Load average {load}; CPU taken by others {foreign}",
     ]

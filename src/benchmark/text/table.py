@@ -1,99 +1,160 @@
-"""A table of text: aligned for the terminal, or Markdown."""
+"""A table, said once, and how the terminal and Markdown show it; `report.html.table` shows it on a page."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ...engine.printable import printable
+from .markdown import markdown_line, markdown_text
+from .numbers import percent, plain
 
 __all__ = [
-    "NONE",
+    "Column",
+    "Entry",
     "Table",
-    "digits",
-    "markdown_line",
-    "markdown_list",
-    "markdown_rows",
+    "Value",
+    "left",
     "markdown_table",
-    "markdown_text",
+    "number",
+    "right",
+    "share",
     "text_table",
 ]
 
-NONE = "-"
-_MARKS = re.compile(r"[\\`*_\[\]|~]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)  # the last two begin a bare link
-_ENTITIES = {"&": "&amp;", "<": "&lt;"}
-_BLOCK = re.compile(r"\d{1,9}(?=[.)])|(?=[#+=>-])")
+_NONE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Attributes:
+        head: its name, with the unit.
+        numeric: aligned right and sorted by value.
+        hint: what it is, in words.
+        notes: head of the column that a text makes of the notes of its numbers; None leaves them to pages.
+        page: for pages alone, where there is room.
+    """
+
+    head: str
+    numeric: bool = True
+    hint: str | None = None
+    notes: str | None = None
+    page: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands in a row under a column.
+
+    Attributes:
+        text: as it is read; None shows the number.
+        value: what it is sorted by; None is last.
+        note: in smaller type below, such as an interval.
+        kind: how it is marked: "good", "bad", "best" or nothing.
+    """
+
+    text: str | None
+    value: float | str | None = None
+    note: str | None = None
+    kind: str | None = None
+
+
+Value: TypeAlias = Entry | str | float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of text.
+    """A table; the first column names the row.
 
     Attributes:
         title: what it shows.
-        columns: the heads; all columns but the first are aligned right.
-        rows: the cells.
+        columns: what stands in a row.
+        rows: as many values each; None is not known.
         notes: what its marks mean.
     """
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+    notes: Sequence[str] = ()
+
+    def texts(self) -> list[list[str]]:
+        """Return the heads and the rows as a text shows them."""
+        found: list[list[str]] = [[]]
+        for column in self.columns:
+            if not column.page:
+                found[0] += [column.head, *([column.notes] if column.notes else [])]
+        for row in self.rows:
+            line = []
+            for column, value in zip(self.columns, row, strict=True):
+                entry = value if isinstance(value, Entry) else Entry(None, value)
+                if not column.page:
+                    line.append(_shown(entry))
+                    if column.notes:
+                        line.append(entry.note if entry.note and entry.value is not None else _NONE)
+            found.append(line)
+        return found
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns of a text are aligned right."""
+        shown = [column for column in self.columns if not column.page]
+        return [one for column in shown for one in (column.numeric, *([True] if column.notes else []))]
+
+
+def left(*heads: str) -> tuple[Column, ...]:
+    """Return columns of words."""
+    return tuple(Column(head, numeric=False) for head in heads)
+
+
+def right(*heads: str) -> tuple[Column, ...]:
+    """Return columns of numbers."""
+    return tuple(map(Column, heads))
+
+
+def share(value: float | None, note: str | None = None, *, sign: bool = False, places: int = 0) -> Value:
+    """Return a share as a percentage."""
+    return None if value is None else Entry(percent(value, sign=sign, places=places), value, note)
+
+
+def number(value: float) -> str:
+    """Return a number as tables show it: what was counted as it is, else three significant digits."""
+    return f"{value:,}" if isinstance(value, int) else plain(value)
 
 
 def text_table(table: Table) -> str:
     """Return the table in aligned columns."""
-    head, *body = [list(map(printable, cells)) for cells in (table.columns, *table.rows)]
+    head, *body = [list(map(printable, row)) for row in table.texts()]
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
 
-    def line(cells: Sequence[str]) -> str:
-        first = cells[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        return "  ".join([first, *rest]).rstrip()
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, table.numeric, strict=True)
+        return "  ".join(
+            text.rjust(width) if right else text.ljust(width) for text, width, right in cells
+        ).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     notes = map(printable, table.notes)
     return "\n".join([printable(table.title), "", line(head), rule, *map(line, body), *notes])
 
 
-def markdown_table(table: Table) -> str:
-    """Return the table as a section of Markdown."""
+def markdown_table(table: Table, *, heading: str = "## {}") -> str:
+    """Return the table in Markdown under its title; whatever stands in it is shown as it is."""
+    head, *body = table.texts()
+
+    def line(row: Sequence[str]) -> str:
+        return f"| {' | '.join(map(markdown_text, row))} |"
+
+    rule = f"| {' | '.join('---:' if right else '---' for right in table.numeric)} |"
+    rows = "\n".join([line(head), rule, *map(line, body)])
     notes = "\n".join(f"{markdown_line(note)}  " for note in table.notes)
-    return f"## {markdown_text(table.title)}\n\n{markdown_rows(table)}\n\n{notes}"
+    return f"{heading.format(markdown_text(table.title))}\n\n{rows}\n\n{notes}".rstrip()
 
 
-def markdown_rows(table: Table) -> str:
-    """Return the head and the rows of a table in Markdown."""
-
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(map(markdown_text, cells))} |"
-
-    rule = "|" + "|".join([" --- "] + [" ---: "] * (len(table.columns) - 1)) + "|"
-    return "\n".join([line(table.columns), rule, *map(line, table.rows)])
-
-
-def markdown_list(lines: Iterable[str]) -> str:
-    """Return texts as the items of a list in Markdown."""
-    return "\n".join(f"- {markdown_line(line)}" for line in lines)
-
-
-def markdown_line(text: str) -> str:
-    """Return a text as `markdown_text` does, fit to begin a line: it is no heading, list or rule."""
-    shown = markdown_text(text.strip())
-    begin = _BLOCK.match(shown)
-    return shown if begin is None else f"{begin[0]}\\{shown[begin.end() :]}"
-
-
-def markdown_text(text: str) -> str:
-    """Return a text from anywhere that Markdown shows as it is, in one line: no HTML, link, image or mark."""
-    marked = _MARKS.sub(r"\\\g<0>", printable(text))
-    return "".join(_ENTITIES.get(letter, letter) for letter in marked)
-
-
-def digits(value: float) -> str:
-    """Return three significant digits, without an exponent."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+def _shown(entry: Entry) -> str:
+    if entry.text is not None:
+        return entry.text
+    if isinstance(entry.value, str):
+        return entry.value
+    return _NONE if entry.value is None else number(entry.value).replace(",", "")

@@ -1,22 +1,16 @@
-"""A bench's result as tables: plain text for the terminal, Markdown for report.md. Measures nothing."""
+"""What a bench measured, as tables: one process, and over workers."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
-from ..result.findings import Scaling
+from ...engine.protocols.registry import known_protocols
+from ..result.cell import BASELINES, Variant, protocol_title
 from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
-from ..result.variant import BASELINES
-from .findings import ceiling_table, growth_table, noise_table, recommendation_table, startup_table
-from .table import NONE, Table, digits, text_table
+from .numbers import amount, duration, known, plain
+from .table import Column, Entry, Table, Value, left, right, share
 
-__all__ = ["OP_TITLES", "Table", "all_tables", "interval_note", "scaling_tables", "seed_table", "text_table"]
+__all__ = ["OP_TITLES", "best_of", "by_protocol", "interval", "interval_note", "seed_table", "workers_table"]
 
-_BASELINE_NAMES = {
-    BASELINES[0]: "article's loop, pickle 0",
-    BASELINES[1]: "article's loop, pickle 2",
-    BASELINES[2]: "source JPEG files",
-}
 OP_TITLES = {
     "convert": "convert: image files to shards, by the engine's own worker",
     "dump": "dump: arrays in memory to shards",
@@ -37,186 +31,157 @@ _CEILINGS = {
     "raw-files": "files",
     "raw-read": "read",
     "raw-read-cold": "cold read",
-    "memcpy": "memcpy",
-    "create": "create",
 }
-_VARIANTS = {"cold": "from a cold cache", "fsync": "with fsync", "engine": "dispatched as convert is"}
-
-
-def all_tables(result: BenchResult) -> list[Table]:
-    """Return every table: the seed's, those over workers, ceilings, noise, recommendations."""
-    seed = seed_table(result)
-    tables = [seed] if seed.rows else []
-    tables += scaling_tables(result)
-    if result.ceilings:
-        tables.append(ceiling_table(result))
-    tables.append(noise_table(result))
-    optional = (startup_table(result), recommendation_table(result))
-    return [*tables, *(table for table in optional if table is not None)]
-
-
-def seed_table(result: BenchResult) -> Table:
-    """Return seconds for 1000 images and the size of a file, by protocol: one process, one file an image."""
-    cells: dict[str, dict[str, CellResult]] = {}
-    for cell in result.cells:
-        if cell.layout == "single":
-            cells.setdefault(cell.protocol, {})[cell.op] = cell
-    order = [name for name in BASELINES[:2] if name in cells]
-    order += [name for name in cells if name not in BASELINES]
-    order += [name for name in BASELINES[2:] if name in cells]
-    rows = []
-    for name in order:
-        dump, load = cells[name].get("dump"), cells[name].get("load")
-        stored = load.size.file_bytes_per_image if load else None
-        if stored is None and dump:
-            stored = dump.size.file_bytes_per_image
-        rows.append(
-            (
-                _source_name(result) if name == BASELINES[2] else _BASELINE_NAMES.get(name, name),
-                _seconds(dump),
-                _seconds(load),
-                NONE if stored is None else digits(stored / 1000),
-                _range(dump),
-                _range(load),
-                f"{dump.size.images if dump else NONE} / {load.size.images if load else NONE}",
-            )
-        )
-    return Table(
-        "Seed table: seconds for 1000 images, one process, one file an image",
-        ("protocol", "dump s", "load s", "kB a file", "dump range", "load range", "images timed"),
-        tuple(rows),
-        (
-            (
-                "~ extrapolated from the images timed (dump / load). "
-                f"Range: {interval_note(cell for own in cells.values() for cell in own.values())}."
-            ),
-            (
-                "dump: arrays in memory to files; in the article's loop it includes reading and decoding "
-                "by Pillow. load: every byte read. Source files: load is reading and decoding."
-            ),
-        ),
-    )
-
-
-def scaling_tables(result: BenchResult) -> list[Table]:
-    """Return a table for each operation over workers, cache and durability, and one of its growth."""
-    cells = [cell for cell in result.cells if cell.layout == "shards"]
-    protocols = list(dict.fromkeys(cell.protocol for cell in cells))
-    variants = list(dict.fromkeys(_variant(cell) for cell in cells))
-    variants.sort(key=lambda one: result.settings.ops.index(one[0]))
-    tables = []
-    for variant in variants:
-        op = variant[0]
-        found = [cell for cell in cells if _variant(cell) == variant]
-        rows: list[tuple[str, ...]] = []
-        for protocol in protocols:
-            own = sorted(
-                (cell for cell in found if cell.protocol == protocol),
-                key=lambda cell: (cell.workers, cell.pool == "loky"),
-            )
-            one = next((cell for cell in own if cell.pool == "loky" and cell.workers == 1), None)
-            rows += [
-                (protocol if place == 0 else "", *_scaling_row(cell, one)) for place, cell in enumerate(own)
-            ] or [(protocol, *[NONE] * (len(_SCALING_COLUMNS) - 1))]
-        title = ", ".join([OP_TITLES[op], *_marks(variant)])
-        tables.append(Table(title, _SCALING_COLUMNS, tuple(rows), _scaling_notes(op, result)))
-        scaling = [one for one in result.scaling if _variant(one) == variant]
-        growth = growth_table(scaling, result.host.usable_cpus)
-        if growth is not None:
-            first = not any(table.title.startswith(growth.title) for table in tables)
-            name = f"{growth.title}: {', '.join([op, *_marks(variant)])}"
-            tables.append(replace(growth, title=name, notes=growth.notes if first else ()))
-    return tables
-
-
-def _variant(one: CellResult | Scaling) -> tuple[str, str, str, str]:
-    return (one.op, one.cache, one.durability, one.dispatch if one.op != "convert" else "")
-
-
-def _marks(variant: tuple[str, ...]) -> list[str]:
-    return [_VARIANTS[mark] for mark in variant if mark in _VARIANTS]
-
-
-_SCALING_COLUMNS = (
-    "protocol",
-    "workers",
-    "images/s",
-    "MB/s",
-    "speed-up",
-    "efficiency",
-    "of ceiling",
-    "cores busy",
-    "peak MiB",
-    "read kB/image",
-    "written kB/image",
+_IMAGES = 1000
+_REFERENCE = "pickle-5"
+_SEED_COLUMNS = (
+    *left("protocol"),
+    Column("dump, s", hint="seconds to dump 1000 images into a file each", notes="dump range"),
+    Column("load, s", hint="seconds to load 1000 files and read every byte", notes="load range"),
+    Column("kB a file", hint="mean, in units of 1000 bytes"),
+    Column("images timed", hint="by dump and by load"),
+    Column(
+        f"\N{MULTIPLICATION SIGN} {_REFERENCE}", hint=f"seconds to load over those of {_REFERENCE}", page=True
+    ),
+    Column("peak MiB", hint="memory of the process at its peak, by the larger of dump and load", page=True),
+    Column("safe", numeric=False, hint="its own loader runs no code from the file", page=True),
+    Column("elsewhere", numeric=False, hint="readable outside Python", page=True),
+)
+_WORKER_COLUMNS = (
+    *left("protocol"),
+    *right("workers", "images/s"),
+    Column("time an image", page=True),
+    Column("MB/s", hint="of decoded pixels"),
+    Column("speed-up", hint="throughput over that of one worker"),
+    Column("efficiency", hint="speed-up over the number of workers"),
+    Column("of ceiling", hint="how much of the machine's ceiling was reached"),
+    Column("cores busy", hint="CPU time over wall time"),
+    *right("peak MiB", "read kB/image", "written kB/image"),
 )
 
 
-def _scaling_row(cell: CellResult, one: CellResult | None) -> tuple[str, ...]:
-    mark = "*" if "oversubscribed" in cell.warnings else ""
-    workers = "inline" if cell.pool == "none" else f"{cell.workers}{mark}"
-    stats = cell.stats
-    if stats is None:
-        return (workers, "void", *[NONE] * (len(_SCALING_COLUMNS) - 3))
-    speed_up = efficiency = NONE
-    if one is not None and one.stats is not None:
-        ratio = one.stats.median_ns / stats.median_ns
-        speed_up = f"{ratio:.2f}"
-        if cell.pool == "loky":
-            efficiency = f"{ratio / cell.workers:.0%}"
-    peak = cell.memory.peak_pss_bytes if cell.memory else None
-    return (
-        workers,
-        digits(stats.images_per_s),
-        digits(stats.pixel_bytes_per_s / 1e6),
-        speed_up,
-        efficiency,
-        NONE if cell.bound is None else f"{cell.bound.fraction:.0%} {_CEILINGS[cell.bound.ceiling]}",
-        f"{stats.cores_busy:.2f}",
-        NONE if peak is None else f"{peak / (1 << 20):.0f}",
-        _storage(stats.read_bytes_per_image),
-        _storage(stats.write_bytes_per_image),
+def by_protocol(result: BenchResult) -> dict[str, dict[str, CellResult]]:
+    """Return the cells of one process and one file an image, by protocol and operation."""
+    found: dict[str, dict[str, CellResult]] = {}
+    for cell in result.cells:
+        if cell.layout == "single":
+            found.setdefault(cell.protocol, {})[cell.op] = cell
+    order = [*BASELINES[:2], *(name for name in found if name not in BASELINES), BASELINES[2]]
+    return {name: found[name] for name in order if name in found}
+
+
+def best_of(cells: dict[str, dict[str, CellResult]], op: str) -> CellResult | None:
+    """Return the fastest cell of an operation; the baselines do not compete."""
+    found = [own[op] for name, own in cells.items() if name not in BASELINES and op in own]
+    counting = [cell for cell in found if cell.valid and cell.stats and known(cell.stats.median_ns)]
+    return min(counting, key=lambda cell: cell.stats.median_ns if cell.stats else 0.0, default=None)
+
+
+def seed_table(result: BenchResult) -> Table | None:
+    """Return seconds for 1000 images and the size of a file, by protocol; None where neither was measured."""
+    cells = by_protocol(result)
+    if not cells:
+        return None
+    abilities = {one.name: one.abilities for one in known_protocols()}
+    best = {op: best_of(cells, op) for op in ("dump", "load")}
+    sizes = {name: size for name, own in cells.items() if (size := _kilobytes(own)) is not None}
+    smallest = min((size for name, size in sizes.items() if name not in BASELINES), default=None)
+    reference = cells.get(_REFERENCE, {}).get("load")
+    rows = []
+    for name, own in cells.items():
+        dump, load, stored = own.get("dump"), own.get("load"), sizes.get(name)
+        title = "source JPEG files" if (name, result.dataset.source) == (BASELINES[2], "generated") else None
+        is_best = name not in BASELINES and stored == smallest
+        able = abilities.get(name.partition("+")[0]) if name not in BASELINES else None
+        timed = " / ".join(str(cell.size.images) if cell else "-" for cell in (dump, load))
+        rows.append(
+            (
+                title or protocol_title(name),
+                _seconds(dump, best["dump"]),
+                _seconds(load, best["load"]),
+                Entry(None, stored, kind="best" if is_best else None) if stored else None,
+                timed,
+                _ratio(load, reference),
+                _peak(cell for cell in (dump, load) if cell),
+                _yes(able.safe_load if able else None),
+                _yes(able.portable if able else None),
+            )
+        )
+    note = interval_note(cell for own in cells.values() for cell in own.values())
+    meaning = (
+        "dump: arrays in memory to files; in the article's loop it includes reading and decoding by Pillow. "
+        "load: every byte read. Source files: load is reading and decoding."
+    )
+    notes = (f"Page cache warm, no fsync. ~ extrapolated from fewer images. Range: {note}.", meaning)
+    return Table(
+        "Seed table: seconds for 1000 images, one process, one file an image", _SEED_COLUMNS, rows, notes
     )
 
 
-def _scaling_notes(op: str, result: BenchResult) -> tuple[str, ...]:
-    notes = [
-        (
-            "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU "
-            "time over wall time. Read and written: what storage saw by the kernel's count; 0 read is the "
-            "page cache."
-        )
-    ]
-    if op in _BOUNDS:
-        notes.append(f"Of ceiling: how much of {_BOUNDS[op]} with as many workers.")
-    if any(cell.op == op and "oversubscribed" in cell.warnings for cell in result.cells):
+def workers_table(result: BenchResult, variant: Variant) -> Table:
+    """Return one operation over workers, every protocol beside its run without a pool."""
+    every = [cell for cell in result.cells if cell.layout == "shards"]
+    rows: list[Sequence[Value]] = []
+    for protocol in dict.fromkeys(cell.protocol for cell in every):
+        own = [cell for cell in every if cell.protocol == protocol and Variant.of(cell) == variant]
+        own.sort(key=lambda cell: (cell.workers, cell.pool == "loky"))
+        one = next((cell for cell in own if cell.pool == "loky" and cell.workers == 1), None)
+        rows += [_workers_row(cell, one) for cell in own] or [
+            (protocol, *[None] * (len(_WORKER_COLUMNS) - 1))
+        ]
+    meaning = (
+        "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU time over "
+        "wall time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
+    )
+    notes = [meaning]
+    if variant.op in _BOUNDS:
+        notes.append(f"Of ceiling: how much of {_BOUNDS[variant.op]} with as many workers.")
+    if any("oversubscribed" in cell.warnings for cell in every if Variant.of(cell) == variant):
         notes.append(f"* oversubscribed: more workers than the {result.host.usable_cpus:g} usable CPUs.")
-    if op == "map":
+    if variant.op == "map":
         notes.append("- in a whole row: the protocol stores no raw bytes to map.")
-    return tuple(notes)
+    title = ", ".join([OP_TITLES.get(variant.op, variant.op), *variant.title.split(", ")[1:]])
+    return Table(title, _WORKER_COLUMNS, rows, notes)
 
 
-def _source_name(result: BenchResult) -> str:
-    return _BASELINE_NAMES[BASELINES[2]] if result.dataset.source == "generated" else "source image files"
+def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
+    mark = "*" if "oversubscribed" in cell.warnings else ""
+    workers = Entry("inline", 0) if cell.pool == "none" else Entry(f"{cell.workers}{mark}", cell.workers)
+    stats, bound = cell.stats, cell.bound
+    if stats is None or not cell.valid:
+        void = Entry("void", None, cell.problem, "bad")
+        return (cell.protocol, workers, void, *[None] * (len(_WORKER_COLUMNS) - 3))
+    ends, peak = interval(cell), cell.memory.peak_pss_bytes if cell.memory else None
+    gain = one.stats.median_ns / stats.median_ns if one and one.stats and stats.median_ns else None
+    span = f"{amount(1e9 / ends[1])} to {amount(1e9 / ends[0])}" if ends else None
+    of_ceiling = None
+    if bound is not None:
+        text = f"{bound.fraction:.0%} {_CEILINGS.get(bound.ceiling, bound.ceiling)}"
+        of_ceiling = Entry(text, bound.fraction)
+    return (
+        cell.protocol,
+        workers,
+        Entry(None, stats.images_per_s, span),
+        Entry(duration(stats.median_ns), stats.median_ns),
+        stats.pixel_bytes_per_s / 1e6,
+        gain,
+        share(gain / cell.workers) if gain and cell.pool == "loky" else None,
+        of_ceiling,
+        stats.cores_busy,
+        Entry(f"{peak / (1 << 20):.0f}", peak) if peak is not None else None,
+        _thousands(stats.read_bytes_per_image),
+        _thousands(stats.write_bytes_per_image),
+    )
 
 
-def _seconds(cell: CellResult | None) -> str:
-    """The total for 1000 images."""
-    if cell is None:
-        return NONE
-    if cell.stats is None:
-        return "void"
-    mark = "" if cell.size.images == 1000 else "~"
-    return mark + digits(cell.stats.median_ns / 1e6)
-
-
-def _range(cell: CellResult | None) -> str:
-    if cell is None or cell.stats is None:
-        return NONE
+def interval(cell: CellResult) -> tuple[float, float] | None:
+    """Return the ends of the interval of the time an image; with few rounds the fastest and the slowest."""
     stats = cell.stats
+    if stats is None:
+        return None
     low = stats.min_ns if stats.low_ns is None else stats.low_ns
     high = stats.max_ns if stats.high_ns is None else stats.high_ns
-    return f"{digits(low / 1e6)}..{digits(high / 1e6)}"
+    return (low, high) if known(low) and known(high) and low > 0 else None
 
 
 def interval_note(cells: Iterable[CellResult]) -> str:
@@ -230,16 +195,44 @@ def interval_note(cells: Iterable[CellResult]) -> str:
             old = True
         else:
             shares[len(round_times(cell.samples))] = cell.stats.coverage
-    parts = []
-    if shares:
-        held = ", ".join(f"{share:.1%} ({rounds} rounds)" for rounds, share in sorted(shares.items()))
-        parts.append(f"two rounds that hold the median with a probability of {held}")
-    if old:
-        parts.append("a 95 % interval of the median by resampling")
-    if few:
-        parts.append("with fewer than five rounds the fastest and the slowest")
+    held = ", ".join(f"{coverage:.1%} ({rounds} rounds)" for rounds, coverage in sorted(shares.items()))
+    parts = [f"two rounds that hold the median with a probability of {held}"] if held else []
+    parts += ["a 95 % interval of the median by resampling"] if old else []
+    parts += ["with fewer than five rounds the fastest and the slowest"] if few else []
     return "; ".join(parts) or "not known"
 
 
-def _storage(value: float | None) -> str:
-    return NONE if value is None else digits(value / 1000)
+def _seconds(cell: CellResult | None, best: CellResult | None) -> Value:
+    """Return the time for 1000 images."""
+    if cell is None:
+        return None
+    if cell.stats is None or not cell.valid:
+        return Entry("void", None, cell.problem, "bad")
+    value, ends = cell.stats.median_ns * _IMAGES / 1e9, interval(cell)
+    span = " to ".join(plain(end * _IMAGES / 1e9) for end in ends) if ends else None
+    mark = "" if cell.size.images == _IMAGES or not known(value) else "~"
+    return Entry(f"{mark}{plain(value)}", value, span, "best" if cell is best else None)
+
+
+def _kilobytes(own: dict[str, CellResult]) -> float | None:
+    sizes = [own[op].size.file_bytes_per_image for op in ("load", "dump") if op in own]
+    return next((size / 1000 for size in sizes if size is not None and known(size)), None)
+
+
+def _ratio(load: CellResult | None, reference: CellResult | None) -> float | None:
+    both = [cell.stats.median_ns for cell in (load, reference) if cell and cell.stats and cell.valid]
+    return both[0] / both[1] if len(both) == 2 and both[1] else None
+
+
+def _peak(cells: Iterable[CellResult]) -> Value:
+    peaks = [cell.memory.peak_pss_bytes for cell in cells if cell.memory is not None]
+    most = max((peak for peak in peaks if peak is not None), default=None)
+    return None if most is None else Entry(f"{most / (1 << 20):.0f}", most)
+
+
+def _yes(value: bool | None) -> Value:
+    return None if value is None else Entry("yes", "yes", kind="good") if value else Entry("no", "no")
+
+
+def _thousands(value: float | None) -> float | None:
+    return None if value is None else value / 1000

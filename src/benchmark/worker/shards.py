@@ -13,7 +13,7 @@ from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
 from ...engine.shards import SHARDS_FOLDER
 from ..cells import Slice
-from ..result.measured import Cache, Durability
+from ..result.cell import Cache, Durability
 from .corpus import Corpus, Image, digest, load_corpus
 from .leftovers import empty
 

@@ -11,7 +11,7 @@ from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
 from ...parser.decode import decode_first
 from ..cells import CEILING
-from ..result.variant import BASELINES
+from ..result.cell import BASELINES
 from .ceilings import ceiling_action
 from .corpus import Image, digest
 from .leftovers import empty

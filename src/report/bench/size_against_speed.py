@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from ...benchmark.result.result import BenchResult, CellResult
-from ..html.chart import Chart, built, charting
-from ..html.numbers import amount, counted, duration, known, listed, plain, times
-from ..html.tables import Cell, Column, DataTable
+from ...benchmark.result.result import BenchResult
+from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, times
+from ...benchmark.text.table import Entry, Table, left, right
+from ...benchmark.text.tables import interval
+from ..html.chart import Chart, built, charting, data, tips
 from ..html.theme import ACCENT, FADED, INK, MUTED
-from .variants import interval, variants, within
+from .groups import Group, within
 
 __all__ = ["pareto", "tradeoff_chart"]
 
@@ -17,13 +19,14 @@ _WIDTH, _HEIGHT, _LINE = 760, 380, 14.0
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
+    """A protocol's place in the picture; times in microseconds."""
+
     protocol: str
     kilobytes: float
-    load_us: float
-    low_us: float
-    high_us: float
+    load: float
+    low: float
+    high: float
     workers: int
-    best: bool = False
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
@@ -35,129 +38,128 @@ def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
     ]
 
 
-def tradeoff_chart(result: BenchResult) -> Chart | None:
+def tradeoff_chart(result: BenchResult, groups: list[Group]) -> Chart | None:
     """Return the chart; None where no protocol has both a size and a load."""
-    found = _spots(result)
+    found = sorted(_spots(result, groups), key=lambda spot: spot.load)
     if not found:
         return None
-    best = pareto({one.protocol: (one.kilobytes, one.load_us) for one in found})
+    best = pareto({one.protocol: (one.kilobytes, one.load) for one in found})
+    columns = (
+        *left("protocol"),
+        *right("kB an image", "load, µs an image", "images/s", "workers"),
+        *left("Pareto line"),
+    )
+    rows = [
+        (
+            one.protocol,
+            one.kilobytes,
+            Entry(None, one.load, f"{plain(one.low)} to {plain(one.high)}"),
+            Entry(amount(1e6 / one.load), 1e6 / one.load),
+            one.workers,
+            "yes" if one.protocol in best else "no",
+        )
+        for one in found
+    ]
     return Chart(
         name="tradeoff",
         title="Microseconds to load an image against the size of its file",
         caption=_caption(found, best),
         spec=_spec(found, best),
-        table=_table(found, best),
+        table=Table("File size and load time", columns, rows),
     )
 
 
-def _spots(result: BenchResult) -> list[_Spot]:
-    groups = {group.name: group for group in variants(result)}
-    group = groups.get("load") or next((one for name, one in groups.items() if one.op == "load"), None)
-    if group is not None:
-        cells = [_fastest(within(own, result.host.usable_cpus)) for own in group.cells.values()]
-    else:
-        cells = [cell for cell in result.cells if cell.op == "load" and cell.layout == "single"]
+def _spots(result: BenchResult, groups: list[Group]) -> list[_Spot]:
+    loads = [group for group in groups if group.variant.op == "load"]
+    group = next((one for one in loads if not one.variant.marks), loads[0] if loads else None)
+    single = [[cell] for cell in result.cells if cell.op == "load" and cell.layout == "single"]
     found = []
-    for cell in cells:
-        if cell is None or not cell.valid or cell.stats is None:
+    for cells in group.cells.values() if group else single:
+        own = [cell for cell in within(cells, result.host.usable_cpus) if cell.valid]
+        loaded = [(cell.stats.median_ns, cell) for cell in own if cell.stats and known(cell.stats.median_ns)]
+        if not loaded:
             continue
-        size, time = cell.size.file_bytes_per_image, cell.stats.median_ns
-        if size is None or not known(size) or not known(time) or min(size, time) <= 0:
-            continue
-        low, high = interval(cell) or (time, time)
-        found.append(_Spot(cell.protocol, size / 1000, time / 1000, low / 1000, high / 1000, cell.workers))
+        time, cell = min(loaded, key=lambda one: one[0])
+        size = cell.size.file_bytes_per_image
+        if size is not None and known(size) and min(size, time) > 0:
+            low, high = interval(cell) or (time, time)
+            found.append(
+                _Spot(cell.protocol, size / 1000, time / 1000, low / 1000, high / 1000, cell.workers)
+            )
     return found
 
 
-def _fastest(cells: list[CellResult]) -> CellResult | None:
-    counted_in = [cell for cell in cells if cell.valid and cell.stats and known(cell.stats.median_ns)]
-    return min(counted_in, key=lambda cell: cell.stats.median_ns if cell.stats else math.inf, default=None)
-
-
 def _caption(found: list[_Spot], best: list[str]) -> str:
-    leaders = [one for one in found if one.protocol in best]
-    fastest = min(found, key=lambda one: one.load_us)
+    fastest, slowest = found[0], found[-1]
     smallest = min(found, key=lambda one: one.kilobytes)
-    slowest = max(found, key=lambda one: one.load_us)
     line = (
         f"Lower left is better, both axes are logarithmic. {listed(best)} "
-        f"{'stands' if len(leaders) == 1 else 'stand'} on the Pareto line: no other is both smaller and "
-        "faster to load."
+        f"{'stands' if len(best) == 1 else 'stand'} on the Pareto line: no other is both smaller and faster "
+        "to load."
     )
     if fastest.protocol == smallest.protocol:
         line += f" {fastest.protocol} is the fastest and the smallest at once."
     else:
         line += (
-            f" {fastest.protocol} loads fastest ({duration(fastest.load_us * 1000)}), {smallest.protocol} is "
+            f" {fastest.protocol} loads fastest ({duration(fastest.load * 1000)}), {smallest.protocol} is "
             f"smallest ({plain(smallest.kilobytes)} kB)."
         )
     if slowest is not fastest:
-        line += (
-            f" {slowest.protocol} takes {times(slowest.load_us / fastest.load_us)} as long as "
-            f"{fastest.protocol}."
-        )
+        ratio = times(slowest.load / fastest.load)
+        line += f" {slowest.protocol} takes {ratio} as long as {fastest.protocol}."
     return line
 
 
-def _spec(found: list[_Spot], best: list[str]) -> dict[str, object]:
+def _spec(found: list[_Spot], best: list[str]) -> dict[str, Any]:
     alt = charting()
     x_domain = _domain([one.kilobytes for one in found], 1.25)
-    y_domain = _domain([value for one in found for value in (one.low_us, one.high_us)], 1.4)
+    y_domain = _domain([value for one in found for value in (one.low, one.high)], 1.4)
     places = _label_places(found, x_domain, y_domain)
     rows = [
         {
             "protocol": one.protocol,
             "kB": one.kilobytes,
-            "load": one.load_us,
-            "low": one.low_us,
-            "high": one.high_us,
+            "load": one.load,
+            "low": one.low,
+            "high": one.high,
             "label": places[one.protocol][0],
             "left": places[one.protocol][1],
             "best": one.protocol in best,
-            "read": f"{duration(one.load_us * 1000)} an image, {counted(one.workers, 'worker')}",
+            "read": f"{duration(one.load * 1000)} an image, {counted(one.workers, 'worker')}",
         }
         for one in found
     ]
-    x = alt.X(
-        "kB:Q",
-        title="kB an image",
-        scale=alt.Scale(type="log", domain=x_domain, nice=False),
-        axis=alt.Axis(values=_decades(x_domain), format="~s"),
-    )
+
+    def axis(channel: Any, domain: list[float], title: str | None) -> Any:
+        scale = alt.Scale(type="log", domain=domain, nice=False)
+        return channel(title=title, scale=scale, axis=alt.Axis(values=_decades(domain), format="~s"))
+
+    x = axis(lambda **options: alt.X("kB:Q", **options), x_domain, "kB an image")
+    y = axis(lambda **options: alt.Y("load:Q", **options), y_domain, None)
     y_scale = alt.Scale(type="log", domain=y_domain, nice=False)
-    y_axis = alt.Axis(values=_decades(y_domain), format="~s")
-    y = alt.Y("load:Q", title=None, scale=y_scale, axis=y_axis)
-    base = alt.Chart(alt.Data(values=rows))
-    tooltip = [
-        alt.Tooltip("protocol:N"),
-        alt.Tooltip("kB:Q", format=".3~r", title="kB an image"),
-        alt.Tooltip("read:N", title="load"),
-    ]
+    base = data(rows)
     colour = alt.when("datum.best").then(alt.value(ACCENT)).otherwise(alt.value(FADED))
-    line = (
-        base.transform_filter("datum.best")
-        .mark_line(interpolate="step-after", color=ACCENT, strokeWidth=1.5, strokeDash=[5, 3])
-        .encode(x, y, order="kB:Q")
-    )
+    ink = alt.when("datum.best").then(alt.value(INK)).otherwise(alt.value(MUTED))
+    best_rows = base.transform_filter("datum.best")
+    line = best_rows.mark_line(
+        interpolate="step-after", color=ACCENT, strokeWidth=1.5, strokeDash=[5, 3]
+    ).encode(x, y, order="kB:Q")
     whisker = base.mark_rule(strokeWidth=1.5).encode(
         x, alt.Y("low:Q", scale=y_scale), alt.Y2("high:Q"), color=colour
     )
-    shape = alt.Shape(
-        "best:N", scale=alt.Scale(domain=[True, False], range=["diamond", "circle"]), legend=None
-    )
+    shapes = alt.Scale(domain=[True, False], range=["diamond", "circle"])
     points = base.mark_point(filled=True, opacity=1, size=80).encode(
-        x, y, shape=shape, color=colour, tooltip=tooltip
+        x,
+        y,
+        shape=alt.Shape("best:N", scale=shapes, legend=None),
+        color=colour,
+        tooltip=tips("protocol:N", "kB:Q|kB an image|.3~r", "read:N|load"),
     )
     texts = [
-        base.transform_filter(f"datum.left == {str(left).lower()}")
-        .mark_text(align="right" if left else "left", dx=-9 if left else 9, fontSize=12)
-        .encode(
-            x,
-            alt.Y("label:Q", scale=y_scale),
-            text="protocol:N",
-            color=alt.when("datum.best").then(alt.value(INK)).otherwise(alt.value(MUTED)),
-        )
-        for left in (False, True)
+        base.transform_filter(f"datum.left == {str(to_the_left).lower()}")
+        .mark_text(align="right" if to_the_left else "left", dx=-9 if to_the_left else 9, fontSize=12)
+        .encode(x, alt.Y("label:Q", scale=y_scale), text="protocol:N", color=ink)
+        for to_the_left in (False, True)
     ]
     return built(alt.layer(line, whisker, points, *texts).properties(width=_WIDTH, height=_HEIGHT))
 
@@ -167,12 +169,8 @@ def _decades(domain: list[float]) -> list[float]:
     low, high = domain
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     digits = (1, 2, 5) if last - first <= 3 else (1,)
-    return [
-        value
-        for power in range(first, last + 1)
-        for digit in digits
-        if low <= (value := digit * 10.0**power) <= high
-    ]
+    found = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    return [value for value in found if low <= value <= high]
 
 
 def _domain(values: list[float], room: float) -> list[float]:
@@ -187,41 +185,17 @@ def _label_places(
 ) -> dict[str, tuple[float, bool]]:
     """Return each label's height in the unit of y, so that none covers another, and if it stands left."""
 
-    def height(value: float) -> float:
-        return _HEIGHT * math.log(value / y_domain[0]) / math.log(y_domain[1] / y_domain[0])
+    def part(value: float, domain: list[float]) -> float:
+        return math.log(value / domain[0]) / math.log(domain[1] / domain[0])
 
     placed: list[tuple[float, float]] = []
     places = {}
-    for one in sorted(found, key=lambda spot: spot.load_us):
-        across = math.log(one.kilobytes / x_domain[0]) / math.log(x_domain[1] / x_domain[0])
+    for one in found:
+        across = part(one.kilobytes, x_domain)
         near = [y for x, y in placed if abs(x - across) < 0.3]
-        y = height(one.load_us)
+        y = _HEIGHT * part(one.load, y_domain)
         while any(abs(y - other) < _LINE for other in near):
             y += 1.0
         placed.append((across, y))
-        value = y_domain[0] * (y_domain[1] / y_domain[0]) ** (y / _HEIGHT)
-        places[one.protocol] = (value, across > 0.7)
+        places[one.protocol] = (y_domain[0] * (y_domain[1] / y_domain[0]) ** (y / _HEIGHT), across > 0.7)
     return places
-
-
-def _table(found: list[_Spot], best: list[str]) -> DataTable:
-    columns = (
-        Column("protocol", numeric=False),
-        Column("kB an image"),
-        Column("load, µs an image"),
-        Column("images/s"),
-        Column("workers"),
-        Column("Pareto line", numeric=False),
-    )
-    rows = tuple(
-        (
-            one.protocol,
-            one.kilobytes,
-            Cell(plain(one.load_us), one.load_us, f"{plain(one.low_us)} to {plain(one.high_us)}"),
-            Cell(amount(1e6 / one.load_us), 1e6 / one.load_us),
-            Cell(str(one.workers), one.workers),
-            "yes" if one.protocol in best else "no",
-        )
-        for one in sorted(found, key=lambda spot: spot.load_us)
-    )
-    return DataTable("File size and load time", columns, rows)

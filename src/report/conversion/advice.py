@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..html.numbers import counted, percent, plain
+from ...benchmark.text.numbers import counted, percent, plain
 from .read import RunUse
 
 __all__ = ["Advice", "advice"]
@@ -20,93 +20,60 @@ class Advice:
     why: str
     saves: float | None
 
+    @property
+    def bound(self) -> str:
+        """What it can save, in a sentence; empty where that is not known."""
+        return f" At most {percent(self.saves)} of the time." if self.saves else ""
+
 
 def advice(run: RunUse, protocol: str) -> list[Advice]:
     """Return what is worth trying, the largest saving first."""
     there = run.workers * run.wall_s
     if there <= 0:
         return []
-    share = {name: spent / there for name, spent in run.phases_s.items()}
+    share = {
+        name: run.phases_s.get(name, 0.0) / there for name in ("read", "decode", "dump", "write", "fsync")
+    }
+    shown = {name: percent(part) for name, part in share.items()}
     idle = run.idle_s / there
-    busy = run.worker_cpu_s / there
+    on_cpu = ": the workers were on a CPU nearly all the time" if run.worker_cpu_s / there >= 0.85 else ""
     found = []
-    if run.settings.get("fsync") and share.get("fsync", 0) >= _WORTH:
-        found.append(
-            Advice(
-                "Leave out flushing with --no-fsync",
-                (
-                    f"waiting until storage had taken files took {percent(share['fsync'])} of the workers' "
-                    "time; without flushing a power cut may cost shards that were already recorded"
-                ),
-                share["fsync"],
-            )
+    if run.settings.get("fsync") and share["fsync"] >= _WORTH:
+        why = (
+            f"waiting until storage had taken files took {shown['fsync']} of the workers' time; without "
+            "flushing a power cut may cost shards that were already recorded"
         )
-    if share.get("write", 0) >= _LARGE:
-        found.append(
-            Advice(
-                "Write less, or to faster storage",
-                (
-                    f"writing took {percent(share['write'])}; a compressed form of "
-                    f"{protocol.partition('+')[0]} (brinery protocols lists them) writes fewer bytes and "
-                    "costs CPU time instead: brinery bench on these images tells which is faster"
-                ),
-                share["write"],
-            )
+        found.append(Advice("Leave out flushing with --no-fsync", why, share["fsync"]))
+    if share["write"] >= _LARGE:
+        why = (
+            f"writing took {shown['write']}; a compressed form of {protocol.partition('+')[0]} (brinery "
+            "protocols lists them) writes fewer bytes and costs CPU time instead: brinery bench on these "
+            "images tells which is faster"
         )
-    if share.get("dump", 0) >= _LARGE:
-        found.append(
-            Advice(
-                "Choose another protocol",
-                (
-                    f"encoding in {protocol} took {percent(share['dump'])}: brinery bench on these images "
-                    "compares them"
-                ),
-                share["dump"],
-            )
-        )
-    if share.get("read", 0) >= _LARGE:
-        found.append(
-            Advice(
-                "Put the archive on faster storage",
-                f"reading took {percent(share['read'])} of the workers' time",
-                share["read"],
-            )
-        )
+        found.append(Advice("Write less, or to faster storage", why, share["write"]))
+    if share["dump"] >= _LARGE:
+        why = f"encoding in {protocol} took {shown['dump']}: brinery bench on these images compares them"
+        found.append(Advice("Choose another protocol", why, share["dump"]))
+    if share["read"] >= _LARGE:
+        why = f"reading took {shown['read']} of the workers' time"
+        found.append(Advice("Put the archive on faster storage", why, share["read"]))
     if idle >= 0.2:
         found.append(_idle(run, idle))
-    if share.get("decode", 0) >= _LARGE:
-        found.append(
-            Advice(
-                "Use more or faster CPUs",
-                (
-                    f"decoding took {percent(share['decode'])}, which no setting "
-                    f"shortens{': the workers were on a CPU nearly all the time' if busy >= 0.85 else ''}"
-                ),
-                None,
-            )
-        )
+    if share["decode"] >= _LARGE:
+        why = f"decoding took {shown['decode']}, which no setting shortens{on_cpu}"
+        found.append(Advice("Use more or faster CPUs", why, None))
     return sorted(found, key=lambda one: -(one.saves or 0.0))
 
 
 def _idle(run: RunUse, idle: float) -> Advice:
-    units = sum(run.units)
+    units, parent = sum(run.units), run.parent_cpu_s / run.wall_s
     text = f"workers were in no phase for {percent(idle)} of the time"
     if run.workers > 1 and units < _UNITS * run.workers:
-        return Advice(
-            "Cut smaller units with a smaller --shard-size",
-            (
-                f"{text}: {counted(units, 'unit')} for {counted(run.workers, 'worker')} leave some with "
-                "nothing to do"
-            ),
-            idle,
-        )
-    parent = run.parent_cpu_s / run.wall_s
+        few = f"{counted(units, 'unit')} for {counted(run.workers, 'worker')} leave some with nothing to do"
+        return Advice("Cut smaller units with a smaller --shard-size", f"{text}: {few}", idle)
     if parent >= 0.7:
-        return Advice(
-            "Cut larger units with a larger --shard-size",
-            f"{text}, and the parent, which hands out work, was on a CPU for {percent(parent)}",
-            idle,
-        )
+        why = f"{text}, and the parent, which hands out work, was on a CPU for {percent(parent)}"
+        return Advice("Cut larger units with a larger --shard-size", why, idle)
     if run.wall_s < 10:
         return Advice(
             "Convert more at once",

@@ -1,12 +1,12 @@
 """What a convert says on the first screen."""
 
 from ...benchmark.result.findings import LIMITS, Verdict
-from ..html.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
-from ..html.page import Fact
+from ...benchmark.text.findings import limit_title
+from ...benchmark.text.numbers import amount, counted, listed, percent, seconds, sentence, size
 from .advice import advice
 from .read import Conversion
 
-__all__ = ["about", "conclusion", "facts", "reason", "status"]
+__all__ = ["about", "conclusion", "reason", "status"]
 
 
 def conclusion(found: Conversion) -> str:
@@ -25,25 +25,19 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
     run = found.run
     if run is None or not run.wall_s:
         return "No run of this dataset left figures behind."
+    top = sorted(run.phases_s.items(), key=lambda item: -item[1])[:2]
+    parts = " and ".join(
+        f"{percent(spent / run.workers / run.wall_s)} went into {name}" for name, spent in top
+    )
     text = (
         f"{amount(run.samples / run.wall_s)} images/s, {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of "
-        "pixels."
+        f"pixels. Of the workers' time {parts}."
     )
-    there = run.workers * run.wall_s
-    top = sorted(run.phases_s.items(), key=lambda item: -item[1])[:2]
-    text += (
-        " Of the workers' time "
-        f"{' and '.join(f'{percent(spent / there)} went into {name}' for name, spent in top)}."
-    )
-    if verdict is not None:
-        text += (
-            " No single limit shows."
-            if verdict.limit == "undetermined"
-            else (
-                f" The limit is {verdict.limit.replace('-', ' ')}: "
-                f"{LIMITS[verdict.limit].partition(': ')[2] or LIMITS[verdict.limit]}."
-            )
-        )
+    if verdict is not None and verdict.limit == "undetermined":
+        text += " No single limit shows."
+    elif verdict is not None:
+        what = LIMITS[verdict.limit]
+        text += f" The limit is {limit_title(verdict.limit)}: {what.partition(': ')[2] or what}."
     steps = advice(run, found.protocol)
     if steps and steps[0].saves:
         text += f" {steps[0].what}: that can save up to {percent(steps[0].saves)}."
@@ -55,52 +49,22 @@ def about(found: Conversion) -> str:
     run = found.run
     when = f"{run.started[:16].replace('T', ' ')}, {run.backend}, " if run is not None else ""
     sources = run.settings.get("sources") if run is not None else None
-    made = (
-        f"{listed([str(one) for one in sources], 3)} to {found.path}"
-        if isinstance(sources, list) and sources
-        else found.path
+    origin = (
+        f"{listed([str(one) for one in sources], 3)} to " if isinstance(sources, list) and sources else ""
     )
-    return f"{when}{made}, {found.protocol}"
-
-
-def facts(found: Conversion) -> tuple[Fact, ...]:
-    """Return the figures of the first screen."""
-    run = found.run
-    shown = []
-    if run is not None and run.wall_s:
-        shown += [
-            Fact(
-                "Speed",
-                f"{amount(run.samples / run.wall_s)} /s",
-                f"images; {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of pixels",
-            ),
-            Fact("Cores busy", plain(run.cores_busy), f"of {counted(run.workers, 'worker')} and the parent"),
-            Fact("Peak memory", size(run.peak_bytes), f"{run.peak_kind} of all processes"),
-        ]
-    shown.append(
-        Fact(
-            "Failed",
-            f"{found.failed:,}",
-            "none" if not found.failed else counted(len(found.failures), "reason"),
-        )
-    )
-    return tuple(shown)
+    return f"{when}{origin}{found.path}, {found.protocol}"
 
 
 def status(found: Conversion) -> str:
     """Return what the dataset holds, in a line."""
     run = found.run
-    parts = [
-        (
-            f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')}, "
-            f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels"
-        )
-    ]
+    files = f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels"
+    parts = [f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')}, {files}"]
     skipped = sum(count for _, count in found.skipped)
-    if skipped:
-        parts.append(f"{counted(skipped, 'entry', 'entries')} skipped, not an image")
-    if run is not None and run.source_bytes:
-        parts.append(f"{size(run.source_bytes)} of encoded images read")
+    parts += [f"{counted(skipped, 'entry', 'entries')} skipped, not an image"] if skipped else []
+    parts += (
+        [f"{size(run.source_bytes)} of encoded images read"] if run is not None and run.source_bytes else []
+    )
     if len(found.runs) > 1:
         parts.append(f"the last of {counted(len(found.runs), 'run')} that wrote anything is shown")
     return ". ".join(map(sentence, parts)) + "."

@@ -1,12 +1,13 @@
 """A convert as Markdown: works without any extra."""
 
-from collections.abc import Sequence
-
-from ...benchmark.result.findings import LIMITS
-from ...benchmark.text.table import Table, markdown_list, markdown_table, markdown_text
-from ..html.numbers import amount, counted, percent, plain, seconds, size
+from ...benchmark.text.findings import verdict_lines
+from ...benchmark.text.markdown import markdown_list, markdown_text
+from ...benchmark.text.numbers import amount, plain, seconds, size
+from ...benchmark.text.table import Table, left, markdown_table, right
 from .advice import advice
+from .head import status
 from .read import Conversion, verdict_of
+from .tables import phases_table, skipped_table, traffic_rows
 
 __all__ = ["conversion_markdown"]
 
@@ -14,16 +15,10 @@ __all__ = ["conversion_markdown"]
 def conversion_markdown(found: Conversion) -> str:
     """Return what a convert did, used and left out."""
     run = found.run
-    parts = [f"# brinery convert: {markdown_text(found.path)}"]
     state = "" if found.complete else " **A run is unfinished: run the same convert again.**"
-    parts.append(
-        f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')} of "
-        f"{markdown_text(found.protocol)}: "
-        f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels; {found.failed:,} "
-        f"failed.{state}"
-    )
+    held = markdown_text(f"{found.protocol}: {status(found)} {found.failed:,} failed.")
+    parts = [f"# brinery convert: {markdown_text(found.path)}", f"{held}{state}"]
     if run is not None and run.wall_s:
-        there = run.workers * run.wall_s
         rows = [
             ("started", run.started),
             ("outcome", run.outcome),
@@ -33,50 +28,24 @@ def conversion_markdown(found: Conversion) -> str:
             ("MB/s of pixels", amount(run.pixel_bytes / run.wall_s / 1e6)),
             ("cores busy", plain(run.cores_busy)),
             (f"peak memory ({run.peak_kind})", size(run.peak_bytes)),
-            ("read from storage", "not counted" if run.read_bytes is None else size(run.read_bytes)),
-            ("written towards storage", "not counted" if run.write_bytes is None else size(run.write_bytes)),
+            *traffic_rows(run),
         ]
-        parts.append(_table("The run", ("what", "value"), rows))
-        spent: list[tuple[str, float]] = [*run.phases_s.items(), ("no phase", run.idle_s)]
-        parts.append(
-            _table(
-                "Where the workers' time went",
-                ("phase", "seconds", "share"),
-                [(name, plain(value), percent(value / there, places=1)) for name, value in spent],
-            )
-        )
+        parts.append(markdown_table(Table("The run", (*left("what"), *right("value")), rows)))
+        parts.append(markdown_table(phases_table(run)))
         verdict = verdict_of(run)
         if verdict is not None:
-            parts.append(
-                markdown_text(
-                    f"Limit: {verdict.limit} ({LIMITS[verdict.limit]}). "
-                    f"Evidence: {'; '.join(verdict.evidence)}."
-                )
-            )
-        steps = [
-            f"{one.what}: {one.why}" + (f"; at most {percent(one.saves)} of the time." if one.saves else ".")
-            for one in advice(run, found.protocol)
-        ]
-        parts.append("## What would make it faster\n\n" + (markdown_list(steps) or "Nothing stands out."))
-    if found.failures:
-        reasons = [
-            (
-                group.stage,
-                f"{group.error}: {group.reason}",
-                f"{group.members:,}",
-                ", ".join(key for key, _ in group.keys),
-            )
-            for group in found.failures
-        ]
-        parts.append(_table("Failures", ("stage", "reason", "images", "keys to look at"), reasons))
-    if found.skipped:
-        parts.append(
-            _table(
-                "Skipped", ("reason", "entries"), [(reason, f"{count:,}") for reason, count in found.skipped]
-            )
+            parts.append(markdown_text(f"Limit: {' '.join(verdict_lines(verdict))}"))
+        steps = [f"{one.what}: {one.why}.{one.bound}" for one in advice(run, found.protocol)]
+        parts.append(f"## What would make it faster\n\n{markdown_list(steps) or 'Nothing stands out.'}")
+    reasons = [
+        (
+            group.stage,
+            f"{group.error}: {group.reason}",
+            f"{group.members:,}",
+            ", ".join(key for key, _ in group.keys),
         )
-    return "\n\n".join(part.strip() for part in parts) + "\n"
-
-
-def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return markdown_table(Table(title, columns, tuple(rows)))
+        for group in found.failures
+    ]
+    columns = (*left("stage", "reason"), *right("images"), *left("keys to look at"))
+    tables = (Table("Failures", columns, reasons), skipped_table(found))
+    return "\n\n".join(parts + [markdown_table(table) for table in tables if table.rows]) + "\n"

@@ -1,23 +1,26 @@
 """A convert as a page: how fast, what it used, what failed, what would make it faster."""
 
-import json
 import shlex
+from collections import Counter
 from dataclasses import asdict
 
-from ...benchmark.result.findings import LIMITS, Verdict
+from ...benchmark.result.findings import Verdict
+from ...benchmark.text.findings import verdict_lines
+from ...benchmark.text.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
+from ...benchmark.text.table import Table, left, right
 from ...engine.schema import MANIFEST_NAME
-from ..html.chart import Chart, built, charting
+from ..html.chart import Chart, built, charting, data, tips
 from ..html.glossary import CONVERT_WORDS, words_html
 from ..html.markup import Markup, finite, tag
-from ..html.numbers import DASH, amount, counted, listed, percent, plain, seconds, sentence, size
-from ..html.page import Attachment, Page, Section, download
+from ..html.page import Attachment, Body, Fact, Page, Section, download
 from ..html.stacked_bars import Stack, stacked_rows
-from ..html.tables import Cell, Column, DataTable, Value, table_html
+from ..html.table import table_html
 from ..html.theme import ACCENT
 from ..html.timeline import Series, line_chart, series_table, timeline_charts, zoom_bar
 from .advice import advice
-from .head import about, conclusion, facts, reason, status
+from .head import about, conclusion, reason, status
 from .read import Conversion, verdict_of
+from .tables import phases_table, skipped_table, traffic_rows
 
 __all__ = ["conversion_page"]
 
@@ -27,190 +30,144 @@ _MOST_SHARDS = 2000
 
 def conversion_page(found: Conversion) -> Page:
     """Return the page of a convert."""
-    run = found.run
-    verdict = verdict_of(run) if run is not None else None
-    attachment = _attachment(found)
-    sections = (
-        _faster(found, verdict),
-        _throughput(found),
-        _time(found, verdict),
-        _timeline(found),
-        _shards(found),
-        _failures(found),
-        _settings(found),
-        Section(
-            "raw",
-            "Raw data",
-            "All figures of this page; the manifest itself is SQLite.",
-            [tag("p", download(attachment))],
-        ),
-        Section("glossary", "Glossary", "", [words_html(CONVERT_WORDS)]),
-    )
+    verdict = verdict_of(found.run) if found.run is not None else None
+    document = finite(asdict(found)) | {"shards_in_all": len(found.shards)}
+    document["shards"] = document["shards"][:_MOST_SHARDS]  # the manifest has them all
+    attachment = Attachment.of_json("convert.json", document)
+    usage, throughput = found.usage, _throughput(found)
+    what = "Files, by unit" if found.settings.get("layout") == "mirror" else "Shards"
+    unfinished = "A run is unfinished: run the same convert again, and it goes on from there."
     return Page(
         kind="convert",
         about=about(found),
         conclusion=conclusion(found),
         reason=reason(found, verdict),
-        facts=facts(found),
+        facts=_facts(found),
         status=status(found),
         alarm_title="The dataset is not complete.",
-        alarms=()
-        if found.complete
-        else ("A run is unfinished: run the same convert again, and it goes on from there.",),
-        sections=tuple(section for section in sections if section.body),
+        alarms=() if found.complete else (unfinished,),
+        sections=(
+            Section(
+                "faster",
+                "What would make it faster",
+                "By where the workers' time went; savings are upper bounds, one at a time.",
+                _faster(found, verdict),
+            ),
+            Section(
+                "throughput",
+                "Throughput",
+                "The timelines of this page zoom together.",
+                [zoom_bar(usage), throughput] if usage and throughput else [],
+            ),
+            _time(found),
+            Section(
+                "timeline",
+                "What the run used",
+                "All processes, as the sampler saw them.",
+                [*timeline_charts(usage)] if usage else [],
+            ),
+            Section("shards", what, "", [_shards(found)] if found.shards else []),
+            _failures(found),
+            Section("method", "Settings", "", _settings(found)),
+            Section(
+                "raw",
+                "Raw data",
+                "All figures of this page; the manifest itself is SQLite.",
+                [tag("p", download(attachment))],
+            ),
+            Section("glossary", "Glossary", "", [words_html(CONVERT_WORDS)]),
+        ),
     )
 
 
-def _attachment(found: Conversion) -> Attachment:
-    """Return the figures of the page; of very many shards the first, since the manifest has them all."""
-    document = finite(asdict(found)) | {"shards_in_all": len(found.shards)}
-    document["shards"] = document["shards"][:_MOST_SHARDS]
-    return Attachment("convert.json", json.dumps(document, separators=(",", ":")).encode())
+def _facts(found: Conversion) -> tuple[Fact, ...]:
+    """Return the figures of the first screen."""
+    run, shown = found.run, []
+    if run is not None and run.wall_s:
+        pixels = f"images; {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of pixels"
+        shown += [
+            Fact("Speed", f"{amount(run.samples / run.wall_s)} /s", pixels),
+            Fact("Cores busy", plain(run.cores_busy), f"of {counted(run.workers, 'worker')} and the parent"),
+            Fact("Peak memory", size(run.peak_bytes), f"{run.peak_kind} of all processes"),
+        ]
+    reasons = counted(len(found.failures), "reason") if found.failed else "none"
+    return (*shown, Fact("Failed", f"{found.failed:,}", reasons))
 
 
-def _faster(found: Conversion, verdict: Verdict | None) -> Section:
-    run = found.run
-    if run is None:
-        return Section("faster", "What would make it faster", "", [])
-    steps = advice(run, found.protocol)
-    items = [
-        tag(
-            "li",
-            tag("b", f"{one.what}."),
-            f" {sentence(one.why)}.",
-            f" At most {percent(one.saves)} of the time." if one.saves else "",
-        )
-        for one in steps
-    ]
-    body: list[Chart | Markup] = [
-        tag("ol", items, class_="steps")
-        if items
-        else tag("p", "Nothing stands out: no phase takes a quarter of the time, and workers hardly waited.")
-    ]
+def _faster(found: Conversion, verdict: Verdict | None) -> Body:
+    if found.run is None:
+        return []
+    steps = advice(found.run, found.protocol)
+    items = [tag("li", tag("b", f"{one.what}."), f" {sentence(one.why)}.{one.bound}") for one in steps]
+    nothing = "Nothing stands out: no phase takes a quarter of the time, and workers hardly waited."
+    body: Body = [tag("ol", items, class_="steps") if items else tag("p", nothing)]
     if verdict is not None:
-        body += [tag("h3", "What limited it"), _verdict(verdict)]
-    return Section(
-        "faster",
-        "What would make it faster",
-        "By where the workers' time went; savings are upper bounds, one at a time.",
-        body,
-    )
+        lines = tag("ul", [tag("li", line) for line in verdict_lines(verdict)])
+        body += [tag("h3", "What limited it"), lines]
+    return body
 
 
-def _verdict(verdict: Verdict) -> Markup:
-    lines = [
-        f"{sentence(verdict.limit.replace('-', ' '))}: {LIMITS[verdict.limit]}.",
-        f"Evidence: {'; '.join(verdict.evidence)}.",
-    ]
-    if verdict.runner_up:
-        lines.append(
-            f"Next likely is {verdict.runner_up.replace('-', ' ')}, which lacks: "
-            f"{'; '.join(verdict.lacking) or 'nothing'}."
-        )
-    if verdict.missing:
-        lines.append(f"Not counted in a convert: {', '.join(verdict.missing)}.")
-    return tag("ul", [tag("li", line) for line in lines])
-
-
-def _throughput(found: Conversion) -> Section:
+def _throughput(found: Conversion) -> Chart | None:
     usage, run = found.usage, found.run
     if usage is None or run is None or not run.samples or not run.file_bytes:
-        return Section("throughput", "Throughput", "", [])
+        return None
     each = run.file_bytes / run.samples
-    series: Series = {"images/s": lambda one: None if one.written is None else one.written / each}
     rates = [one.written / each for one in usage.moments if one.written is not None]
     if not rates:
-        return Section("throughput", "Throughput", "", [])
+        return None
     mean = run.samples / run.wall_s if run.wall_s else 0.0
     half = len(rates) // 2
     first, second = sum(rates[:half]) / max(1, half), sum(rates[half:]) / max(1, len(rates) - half)
-    trend = (
-        "the same in both halves"
-        if abs(second - first) <= 0.1 * max(first, second, 1e-9)
-        else f"{amount(first)} in the first half and {amount(second)} in the second"
-    )
+    steady = abs(second - first) <= 0.1 * max(first, second, 1e-9)
+    halves = f"{amount(first)} in the first half and {amount(second)} in the second"
     caption = (
-        f"On average {amount(mean)} images/s, {trend}; at most {amount(max(rates))}. Taken from the bytes "
-        f"that the workers wrote, {plain(each / 1000)} kB an image."
+        f"On average {amount(mean)} images/s, {'the same in both halves' if steady else halves}; at most "
+        f"{amount(max(rates))}. Taken from the bytes that the workers wrote, {plain(each / 1000)} kB an "
+        "image."
     )
-    spec = line_chart(usage, series, title="images/s", level=(mean, "mean"), filled=True)
-    chart = Chart(
+    series: Series = {"images/s": lambda one: None if one.written is None else one.written / each}
+    return Chart(
         "throughput",
         "Images/s over time",
         caption,
-        spec,
+        line_chart(usage, series, title="images/s", level=(mean, "mean"), filled=True),
         series_table(usage, "Throughput over time", series, ""),
         "timeline",
     )
-    return Section(
-        "throughput", "Throughput", "The timelines of this page zoom together.", [zoom_bar(usage), chart]
-    )
 
 
-def _time(found: Conversion, verdict: Verdict | None) -> Section:
+def _time(found: Conversion) -> Section:
     run = found.run
     if run is None or not sum(run.phases_s.values()):
         return Section("phases", "Where the time went", "", [])
     parts = {**run.phases_s, "no phase": run.idle_s}
     total = sum(parts.values())
-    columns = (Column("phase", numeric=False), Column("seconds"), Column("share"), Column("ms an image"))
-    rows = tuple(
-        (
-            name,
-            spent,
-            Cell(percent(spent / total, places=1), spent / total),
-            spent * 1000 / run.members if run.members else None,
-        )
-        for name, spent in parts.items()
-    )
     biggest = max(run.phases_s, key=lambda name: run.phases_s[name])
     caption = (
         f"{counted(run.workers, 'worker')} for {seconds(run.wall_s * 1e9)} are {plain(total)} worker "
-        "seconds. "
-        f"The largest phase is {biggest} with {percent(run.phases_s[biggest] / total)}; in "
-        f"{percent(run.idle_s / total)} a worker was in none: starting, waiting for the next unit, or "
-        "done."
+        f"seconds. The largest phase is {biggest} with {percent(run.phases_s[biggest] / total)}; in "
+        f"{percent(run.idle_s / total)} a worker was in none: starting, waiting for the next unit, or done."
     )
+    stack = Stack("all workers", parts, end=f"{plain(total)} s")
     chart = Chart(
         "phases",
         "Seconds of the workers by phase",
         caption,
-        stacked_rows(
-            [Stack("all workers", parts, end=f"{plain(total)} s")], list(parts), title="worker seconds"
-        ),
-        DataTable("Phases", columns, rows),
+        stacked_rows([stack], list(parts), title="worker seconds"),
+        phases_table(run),
     )
     lead = (
-        ""
-        if verdict is None
-        else (
-            f"Workers were on a CPU for {percent(run.worker_cpu_s / (run.workers * run.wall_s))} of the "
-            f"time, the parent for {percent(run.parent_cpu_s / run.wall_s)}."
-        )
+        f"Workers were on a CPU for {percent(run.worker_cpu_s / (run.workers * run.wall_s))} of the time, "
+        f"the parent for {percent(run.parent_cpu_s / run.wall_s)}."
     )
     return Section("phases", "Where the time went", lead, [chart])
 
 
-def _timeline(found: Conversion) -> Section:
-    if found.usage is None:
-        return Section("timeline", "What the run used", "", [])
-    return Section(
-        "timeline",
-        "What the run used",
-        "All processes, as the sampler saw them.",
-        timeline_charts(found.usage),
-    )
-
-
-def _shards(found: Conversion) -> Section:
-    if not found.shards:
-        return Section("shards", "Shards", "", [])
-    sizes = [one.file_bytes for one in found.shards]
-    low, high = min(sizes), max(sizes)
+def _shards(found: Conversion) -> Chart:
+    sizes = sorted(one.file_bytes for one in found.shards)
+    low, high = sizes[0], sizes[-1]
     step = max(1, -(-(high - low + 1) // _BINS))
-    counts: dict[int, int] = {}
-    for value in sizes:
-        counts[(value - low) // step] = counts.get((value - low) // step, 0) + 1
+    counts = Counter((value - low) // step for value in sizes)
     rows = [
         {
             "from": (low + place * step) / (1 << 20),
@@ -220,114 +177,68 @@ def _shards(found: Conversion) -> Section:
         for place, count in sorted(counts.items())
     ]
     alt = charting()
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(color=ACCENT, binSpacing=1)
-        .encode(
-            alt.X("from:Q", bin="binned", title="MiB a file", axis=alt.Axis(tickCount=8)),
-            alt.X2("to:Q"),
-            alt.Y("shards:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4)),
-            tooltip=[
-                alt.Tooltip("from:Q", format=".2f"),
-                alt.Tooltip("to:Q", format=".2f"),
-                alt.Tooltip("shards:Q"),
-            ],
-        )
-        .properties(width=760, height=150)
-    )
-    middle = sorted(sizes)[len(sizes) // 2]
+    bars = data(rows).mark_bar(color=ACCENT, binSpacing=1)
+    chart = bars.encode(
+        alt.X("from:Q", bin="binned", title="MiB a file", axis=alt.Axis(tickCount=8)),
+        alt.X2("to:Q"),
+        alt.Y("shards:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4)),
+        tooltip=tips("from:Q||.2f", "to:Q||.2f", "shards:Q"),
+    ).properties(width=760, height=150)
     caption = (
-        f"{counted(len(sizes), 'file')} of {size(low)} to {size(high)}, half of them up to {size(middle)}; "
-        f"{plain(found.samples / len(sizes))} samples in each on average."
+        f"{counted(len(sizes), 'file')} of {size(low)} to {size(high)}, half of them up to "
+        f"{size(sizes[len(sizes) // 2])}; {plain(found.samples / len(sizes))} samples in each on average."
     )
-    columns = (Column("from, MiB"), Column("to, MiB"), Column("files"))
-    table = DataTable(
-        "Files by size", columns, tuple((plain(row["from"]), row["to"], row["shards"]) for row in rows)
-    )
-    what = "Shards" if found.settings.get("layout") != "mirror" else "Files, by unit"
-    return Section(
-        "shards", what, "", [Chart("shards", "How many files are how large", caption, built(chart), table)]
-    )
+    body = [(row["from"], row["to"], row["shards"]) for row in rows]
+    table = Table("Files by size", right("from, MiB", "to, MiB", "files"), body)
+    return Chart("shards", "How many files are how large", caption, built(chart), table)
 
 
 def _failures(found: Conversion) -> Section:
-    body: list[Chart | Markup] = []
+    body: Body = [] if found.failed else [tag("p", "No image failed.")]
     for group in found.failures:
         hidden = group.members - len(group.keys)
-        rows: tuple[tuple[Value, ...], ...] = tuple((key, message) for key, message in group.keys)
-        columns = (Column("key", numeric=False), Column("message", numeric=False))
         title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.reason}"
         notes = (f"And {hidden:,} more in the table failures of the manifest.",) if hidden else ()
-        body += [tag("h3", title), table_html(DataTable(title, columns, rows, notes))]
+        body += [tag("h3", title), table_html(Table(title, left("key", "message"), group.keys, notes))]
     if found.skipped:
-        columns = (Column("skipped, no image", numeric=False), Column("entries"))
-        rows = tuple((text, Cell(f"{count:,}", count)) for text, count in found.skipped)
-        body += [tag("h3", "Skipped"), table_html(DataTable("Skipped", columns, rows))]
+        body += [tag("h3", "Skipped"), table_html(skipped_table(found))]
     if not found.failed:
-        body.insert(0, tag("p", "No image failed."))
-    else:
-        manifest = shlex.quote(f"{found.path}/{MANIFEST_NAME}")
-        query = f'sqlite3 {manifest} "SELECT key, message FROM failures"'  # noqa: S608 - shown, not run
-        body += [
-            tag("p", "All of them, and how to try again once the files are mended:"),
-            tag("pre", query, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
-        ]
+        return Section("failures", "Failures", "", body)
+    manifest = shlex.quote(f"{found.path}/{MANIFEST_NAME}")
+    query = f'sqlite3 {manifest} "SELECT key, message FROM failures"'  # noqa: S608 - shown, not run
+    body += [
+        tag("p", "All of them, and how to try again once the files are mended:"),
+        tag("pre", query, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
+    ]
     lead = (
-        (
-            f"{counted(found.failed, 'image')} of {found.failed + found.samples:,} gave no sample; each cost "
-            "itself and nothing else."
-        )
-        if found.failed
-        else ""
+        f"{counted(found.failed, 'image')} of {found.failed + found.samples:,} gave no sample; each cost "
+        "itself and nothing else."
     )
     return Section("failures", "Failures", lead, body)
 
 
-def _settings(found: Conversion) -> Section:
+def _settings(found: Conversion) -> Body:
     run = found.run
-    rows: list[tuple[Value, ...]] = [
-        ("shape", f"{shape}: {counted(count, 'image')}") for shape, count in found.shapes
-    ]
+    rows = [("shape", f"{shape}: {counted(count, 'image')}") for shape, count in found.shapes]
     rows += [(name.replace("_", " "), str(value)) for name, value in found.settings.items()]
     if run is not None:
+        given = {name: value for name, value in run.settings.items() if name not in found.settings}
+        rows += [(f"--{name.replace('_', '-')}", _setting(value)) for name, value in given.items()]
+        rows += traffic_rows(run)
+        part = percent(run.sampler_cpu_s / run.wall_s if run.wall_s else None, places=1)
         rows += [
-            (f"--{name.replace('_', '-')}", _setting(value))
-            for name, value in run.settings.items()
-            if name not in found.settings
-        ]
-        rows += [
-            (
-                "read from storage",
-                size(run.read_bytes) if run.read_bytes is not None else f"{DASH} not counted here",
-            ),
-            (
-                "written towards storage",
-                size(run.write_bytes) if run.write_bytes is not None else f"{DASH} not counted here",
-            ),
             ("units by worker", listed([f"{units}" for units in run.units], 16)),
-            (
-                "the sampler's own CPU time",
-                (
-                    f"{plain(run.sampler_cpu_s)} s, "
-                    f"{percent(run.sampler_cpu_s / run.wall_s if run.wall_s else None, places=1)} of a CPU"
-                ),
-            ),
+            ("the sampler's own CPU time", f"{plain(run.sampler_cpu_s)} s, {part} of a CPU"),
         ]
-    columns = (Column("what", numeric=False), Column("value", numeric=False))
-    body: list[Chart | Markup] = [table_html(DataTable("Settings and environment", columns, tuple(rows)))]
+    body: Body = [table_html(Table("Settings and environment", left("what", "value"), rows))]
     if len(found.runs) > 1:
-        heads = (
-            Column("started", numeric=False),
-            Column("outcome", numeric=False),
-            Column("workers"),
-            Column("seconds"),
-        )
-        runs = tuple(
-            (started, outcome, Cell(str(workers), workers), None if wall is None else wall / 1e9)
+        runs = [
+            (started, outcome, workers, None if wall is None else wall / 1e9)
             for started, outcome, workers, wall in found.runs
-        )
-        body += [tag("h3", "Runs"), table_html(DataTable("Runs", heads, runs))]
-    return Section("method", "Settings", "", body)
+        ]
+        columns = (*left("started", "outcome"), *right("workers", "seconds"))
+        body += [tag("h3", "Runs"), table_html(Table("Runs", columns, runs))]
+    return body
 
 
 def _setting(value: object) -> str:

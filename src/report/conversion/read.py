@@ -10,11 +10,11 @@ from typing import Any
 
 from ...benchmark.analysis.bottleneck import Facts, find_limit
 from ...benchmark.result.findings import Verdict
+from ...benchmark.text.numbers import counted
 from ...engine.catalog import Catalog
 from ...engine.info import describe
 from ...engine.options import PathLike
 from ...errors import DatasetError
-from ..html.numbers import counted
 from ..html.usage import Point, Usage, usage_of
 
 __all__ = ["Conversion", "FailureGroup", "RunUse", "Shard", "read_conversion", "verdict_of"]

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
+from ...benchmark.text.table import Table
 from ...engine.printable import printable
 from ...errors import MissingLibraryError
 from .markup import Markup, finite, tag
-from .tables import DataTable, table_html
+from .table import table_html
 from .theme import chart_config, with_patterns
 
 __all__ = [
@@ -16,11 +17,14 @@ __all__ = [
     "Fit",
     "built",
     "charting",
+    "data",
     "figure_html",
     "javascript",
     "png",
     "standalone_svg",
     "static_svg",
+    "tips",
+    "told_apart",
 ]
 
 Fit: TypeAlias = Literal["width", "cells", "timeline"]
@@ -57,7 +61,7 @@ class Chart:
     title: str
     caption: str
     spec: dict[str, Any]
-    table: DataTable
+    table: Table
     fit: Fit = "width"
 
 
@@ -153,6 +157,27 @@ def _converter() -> Any:
     except ImportError as error:
         raise MissingLibraryError(_MISSING) from error
     return vl_convert
+
+
+def data(rows: list[dict[str, Any]]) -> Any:
+    """Return a chart of rows, without a mark as yet."""
+    alt = charting()
+    return alt.Chart(alt.Data(values=rows))
+
+
+def tips(*fields: str) -> list[Any]:
+    """Return what is told at a mark: fields as "name:type", "name:type|title" or "name:type|title|format"."""
+    alt = charting()
+    parts = [(*field.split("|"), "", "")[:3] for field in fields]
+    none = alt.Undefined
+    return [alt.Tooltip(name, title=title or none, format=form or none) for name, title, form in parts]
+
+
+def told_apart(channel: str, field: str, looks: dict[str, Any], legend: Any) -> Any:
+    """Return a channel, such as "Color", that tells the values of a field apart by what each looks like."""
+    alt = charting()
+    scale = alt.Scale(domain=list(looks), range=list(looks.values()))
+    return getattr(alt, channel)(field, scale=scale, legend=legend)
 
 
 def charting() -> Any:

@@ -1,34 +1,21 @@
 """Pictures of one kind side by side: as many in a row as there is room for."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from .chart import built, charting
 
-__all__ = ["cells"]
+__all__ = ["Grid", "side_by_side"]
 
 _HEADING = 34
 
 
-def cells(
-    chart: Any,
-    by: str,
-    order: list[str],
-    *,
-    width: int,
-    least: int,
-    edge: int,
-    gap: int,
-    columns: int,
-    axis: int = 18,
-    scale: str = "shared",
-) -> dict[str, Any]:
-    """Return a picture for each value of a field, as a grid that a page lets flow.
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How much room the pictures take, in pixels.
 
-    Args:
-        chart: one picture, its height given.
-        by: the field.
-        order: its values.
-        width: of a picture where nothing is known of the page, in pixels.
+    Attributes:
+        width: of a picture where nothing is known of the page.
         least: the narrowest that a page may make it.
         edge: room for the vertical axis.
         gap: between pictures, beside that.
@@ -36,17 +23,37 @@ def cells(
         axis: room for the horizontal axis.
         scale: "independent" gives each picture a vertical scale of its own.
     """
+
+    width: int
+    least: int
+    edge: int
+    gap: int
+    columns: int
+    axis: int = 18
+    scale: str = "shared"
+
+
+def side_by_side(chart: Any, by: str, order: list[str], grid: Grid) -> dict[str, Any]:
+    """Return a picture for each value of a field, as a grid that a page lets flow.
+
+    Args:
+        chart: one picture, its height given.
+        by: the field.
+        order: its values.
+        grid: how much room there is.
+    """
     alt = charting()
-    columns = min(columns, len(order))
+    columns = min(grid.columns, len(order))
     heading = alt.Header(labelAnchor="start", labelPadding=6)
-    grid = (
-        chart.properties(width=width)
+    pictures = (
+        chart.properties(width=grid.width)
         .facet(facet=alt.Facet(f"{by}:N", title=None, sort=order, header=heading), columns=columns)
-        .resolve_scale(y=scale)
+        .resolve_scale(y=grid.scale)
         .resolve_axis(x="independent", y="independent")
     )
-    spec = built(grid)
-    spec["spacing"] = {"row": _HEADING + axis, "column": edge + gap}
-    spec["bounds"] = "flush"
-    spec["usermeta"] = {"least": least, "edge": edge, "gap": edge + gap, "most": columns}
-    return spec
+    gap = grid.edge + grid.gap
+    return built(pictures) | {
+        "spacing": {"row": _HEADING + grid.axis, "column": gap},
+        "bounds": "flush",
+        "usermeta": {"least": grid.least, "edge": grid.edge, "gap": gap, "most": columns},
+    }

@@ -3,15 +3,19 @@
 import base64
 import gzip
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any, TypeAlias
 
 from .chart import Chart, figure_html, javascript
 from .markup import Content, Markup, join, script_json, tag
 from .theme import css, pattern_defs
 
-__all__ = ["Attachment", "Fact", "Page", "Section", "page_html"]
+__all__ = ["Attachment", "Body", "Fact", "Page", "Section", "download", "folded", "page_html"]
+
+Body: TypeAlias = list[Chart | Markup]
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -36,13 +40,13 @@ class Section:
         name: its id.
         title: its heading; also in the navigation.
         lead: what it says, in a sentence or two.
-        body: charts, tables or HTML, in their order.
+        body: charts, tables or HTML, in their order; a section without any is left out of the page.
     """
 
     name: str
     title: str
     lead: str
-    body: Sequence["Chart | Markup"]
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,11 @@ class Attachment:
 
     name: str
     content: bytes
+
+    @classmethod
+    def of_json(cls, name: str, document: Any) -> "Attachment":
+        """Take a JSON document, as `finite` makes it."""
+        return cls(name, json.dumps(document, separators=(",", ":")).encode())
 
     @property
     def packed(self) -> bytes:
@@ -91,7 +100,8 @@ def page_html(page: Page) -> str:
     Raises:
         MissingLibraryError: altair or vl-convert is not installed.
     """
-    charts = [item for section in page.sections for item in section.body if isinstance(item, Chart)]
+    sections = [section for section in page.sections if section.body]
+    charts = [item for section in sections for item in section.body if isinstance(item, Chart)]
     own = _asset("page.js")
     library = javascript() if charts else ""
     policy = _POLICY + " ".join(_hash(script) for script in (own, library) if script)
@@ -114,8 +124,8 @@ def page_html(page: Page) -> str:
         _header(page),
         tag(
             "div",
-            _navigation(page.sections),
-            tag("main", [_section(one) for one in page.sections], id="content"),
+            _navigation(sections),
+            tag("main", [_section(one) for one in sections], id="content"),
             class_="columns",
         ),
         tag(
@@ -198,6 +208,11 @@ def _section(section: Section) -> Markup:
         id=section.name,
         aria_labelledby=f"{section.name}-title",
     )
+
+
+def folded(title: str, *content: Content) -> Markup:
+    """Return content that a click unfolds."""
+    return tag("details", tag("summary", title), *content, class_="behind")
 
 
 def download(attachment: Attachment) -> Markup:

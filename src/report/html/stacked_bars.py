@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .chart import built, charting
-from .facets import cells
+from .chart import built, charting, data, tips, told_apart
+from .facets import Grid, side_by_side
 from .theme import INK, PARTS, SURFACE
 
 __all__ = ["Stack", "stacked_cells", "stacked_rows"]
@@ -21,13 +21,13 @@ class Stack:
     Attributes:
         row: its name.
         parts: what it consists of, by name; the same names in the same order in all bars.
-        cell: which picture it belongs to, where there are several.
+        picture: which one it belongs to, where there are several.
         end: what stands behind the bar.
     """
 
     row: str
     parts: dict[str, float]
-    cell: str = ""
+    picture: str = ""
     end: str = ""
 
 
@@ -36,7 +36,7 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
     alt = charting()
     rows = _rows(stacks)
     names = list(dict.fromkeys(one.row for one in stacks))
-    base = alt.Chart(alt.Data(values=rows))
+    base = data(rows)
     y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(minExtent=_EDGE))
     longest = max(row["end"] for row in rows)
     room = alt.ExprRef(f"{longest} * width / max(width - {_TOTAL}, width / 2)")
@@ -61,27 +61,20 @@ def stacked_cells(stacks: Sequence[Stack], parts: Sequence[str], *, columns: int
     alt = charting()
     rows = _rows(stacks)
     names = list(dict.fromkeys(one.row for one in stacks))
-    titles = list(dict.fromkeys(one.cell for one in stacks))
-    base = alt.Chart(alt.Data(values=rows))
+    titles = list(dict.fromkeys(one.picture for one in stacks))
+    base = data(rows)
     y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(labelLimit=_EDGE))
     x = alt.X(
         "start:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", values=[0, 0.5, 1])
     )
     chart = _bars(alt, base, x, y, parts).properties(height=_ROW * len(names))
-    return cells(chart, "cell", titles, width=150, least=105, edge=_EDGE, gap=16, columns=columns)
+    return side_by_side(chart, "cell", titles, Grid(150, 105, _EDGE, gap=16, columns=columns))
 
 
 def _bars(alt: Any, base: Any, x: Any, y: Any, parts: Sequence[str]) -> Any:
-    colours = [PARTS[number % len(PARTS)][0] for number in range(len(parts))]
-    colour = alt.Color(
-        "part:N", scale=alt.Scale(domain=list(parts), range=colours), legend=alt.Legend(symbolType="square")
-    )
-    tooltip = [
-        alt.Tooltip("cell:N", title=" "),
-        alt.Tooltip("row:N", title="protocol"),
-        alt.Tooltip("part:N"),
-        alt.Tooltip("read:N", title="amount"),
-    ]
+    colours = {part: PARTS[number % len(PARTS)][0] for number, part in enumerate(parts)}
+    colour = told_apart("Color", "part:N", colours, alt.Legend(symbolType="square"))
+    tooltip = tips("cell:N| ", "row:N|protocol", "part:N", "read:N|amount")
     return base.mark_bar(height=_ROW - 8, stroke=SURFACE, strokeWidth=0.8).encode(
         x, y, alt.X2("end:Q"), color=colour, tooltip=tooltip
     )
@@ -96,7 +89,7 @@ def _rows(stacks: Sequence[Stack]) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "row": stack.row,
-                    "cell": stack.cell,
+                    "cell": stack.picture,
                     "part": part,
                     "start": start,
                     "end": start + value,

@@ -4,29 +4,19 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from .chart import Chart, built, charting
+from ...benchmark.text.numbers import counted, percent, plain, seconds, size
+from ...benchmark.text.table import Entry, Table, Value, right, share
+from .chart import Chart, built, charting, data, tips, told_apart
 from .markup import Markup, tag
-from .numbers import counted, percent, plain, seconds, size
-from .tables import Cell, Column, DataTable, Value
 from .theme import ACCENT, FADED, GRID, INK, MUTED, SHORT_LABELS, WARM
 from .usage import Moment, Usage
 
-__all__ = [
-    "AXIS",
-    "ZOOM",
-    "Series",
-    "band_layers",
-    "line_chart",
-    "series_table",
-    "timeline_charts",
-    "zoom_bar",
-    "zoomed",
-]
+__all__ = ["Series", "line_chart", "series_table", "timeline_charts", "zoom_bar"]
 
 Series: TypeAlias = dict[str, Callable[[Moment], float | None]]
 
-AXIS = 46
-ZOOM = ("from", "to")
+_AXIS = 46
+_ZOOM = ("from", "to")
 _WIDTH, _HEIGHT = 780, 150
 _LANE = 20
 _LETTER = 6.2  # pixels a letter takes at most, nearly
@@ -63,16 +53,16 @@ def zoom_bar(usage: Usage) -> Markup:
     )
 
 
-def zoomed(alt: Any, end_s: float) -> tuple[Any, list[Any]]:
+def _zoomed(alt: Any, end_s: float) -> tuple[Any, list[Any]]:
     """Return the time axis of a timeline, and the parameters by which the page zooms it."""
-    parameters = [alt.param(name=name, value=value) for name, value in zip(ZOOM, (0.0, end_s), strict=True)]
-    scale = alt.Scale(domain=[alt.ExprRef(name) for name in ZOOM], nice=False, zero=False)
+    parameters = [alt.param(name=name, value=value) for name, value in zip(_ZOOM, (0.0, end_s), strict=True)]
+    scale = alt.Scale(domain=[alt.ExprRef(name) for name in _ZOOM], nice=False, zero=False)
     return alt.X(
         "t:Q", title="seconds since the run began", scale=scale, axis=alt.Axis(tickCount=8)
     ), parameters
 
 
-def band_layers(alt: Any, usage: Usage, x: Any, *, named: bool = True) -> list[Any]:
+def _band_layers(alt: Any, usage: Usage, x: Any, *, named: bool = True) -> list[Any]:
     """Return a line where each part of the run begins, and the names of new ones where they fit."""
     if not usage.bands:
         return []
@@ -81,11 +71,14 @@ def band_layers(alt: Any, usage: Usage, x: Any, *, named: bool = True) -> list[A
     titles = [
         {"t": band.start_s, "until": end, "name": band.name} for band, end in zip(new, ends, strict=True)
     ]
-    fits = f"(datum.until - datum.t) / ({ZOOM[1]} - {ZOOM[0]}) * width > {_LETTER} * length(datum.name) + 4"
-    starts = alt.Chart(alt.Data(values=[{"t": band.start_s} for band in usage.bands]))
-    rules = starts.mark_rule(color=FADED, strokeWidth=0.8, strokeDash=[2, 3], clip=True).encode(x)
+    fits = f"(datum.until - datum.t) / ({_ZOOM[1]} - {_ZOOM[0]}) * width > {_LETTER} * length(datum.name) + 4"
+    rules = (
+        data([{"t": band.start_s} for band in usage.bands])
+        .mark_rule(color=FADED, strokeWidth=0.8, strokeDash=[2, 3], clip=True)
+        .encode(x)
+    )
     names = (
-        alt.Chart(alt.Data(values=titles))
+        data(titles)
         .mark_text(align="left", baseline="top", dx=4, fontSize=10, color=MUTED, clip=True)
         .encode(
             x,
@@ -115,7 +108,7 @@ def line_chart(
         filled: the first series is an area.
     """
     alt = charting()
-    x, parameters = zoomed(alt, usage.end_s)
+    x, parameters = _zoomed(alt, usage.end_s)
     rows = [
         {"t": moment.t_s, "value": value, "series": name}
         for name, read in series.items()
@@ -124,19 +117,12 @@ def line_chart(
     ]
     names = [name for name in series if any(row["series"] == name for row in rows)]
     y = alt.Y("value:Q", title=None, axis=_axis(alt), stack=None)
-    base = alt.Chart(alt.Data(values=rows))
+    base = data(rows)
     legend = alt.Legend(symbolType="stroke", symbolStrokeWidth=2, symbolSize=300) if len(names) > 1 else None
-    colour = alt.Color(
-        "series:N", scale=alt.Scale(domain=names, range=[ACCENT, WARM, MUTED][: len(names)]), legend=legend
-    )
-    dash = alt.StrokeDash(
-        "series:N", scale=alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]][: len(names)]), legend=legend
-    )
-    tooltip = [
-        alt.Tooltip("series:N"),
-        alt.Tooltip("t:Q", title="second", format=".1f"),
-        alt.Tooltip("value:Q", title=title, format=".3~r"),
-    ]
+    looks = dict(zip(names, zip((ACCENT, WARM, MUTED), ([1, 0], [6, 3], [2, 2]), strict=True), strict=False))
+    colour = told_apart("Color", "series:N", {name: one for name, (one, _) in looks.items()}, legend)
+    dash = told_apart("StrokeDash", "series:N", {name: one for name, (_, one) in looks.items()}, legend)
+    tooltip = tips("series:N", "t:Q|second|.1f", f"value:Q|{title}|.3~r")
     layers = []
     if filled:
         first = base.transform_filter(f"datum.series == '{names[0]}'")
@@ -148,20 +134,20 @@ def line_chart(
     )
     layers.append(base.mark_point(opacity=0, size=90, clip=True).encode(x, y, tooltip=tooltip))
     if level is not None:
-        line = alt.Chart(alt.Data(values=[{"value": level[0], "name": level[1]}]))
+        line = data([{"value": level[0], "name": level[1]}])
         layers.append(line.mark_rule(color=INK, strokeWidth=1, strokeDash=[6, 4]).encode(alt.Y("value:Q")))
         layers.append(
             line.mark_text(align="right", baseline="bottom", dy=-3, fontSize=10, color=INK).encode(
                 alt.Y("value:Q"), x=alt.value("width"), text="name:N"
             )
         )
-    layers += band_layers(alt, usage, x)
+    layers += _band_layers(alt, usage, x)
     chart = alt.layer(*layers).add_params(*parameters)
     return built(chart.properties(width=_WIDTH, height=_HEIGHT))
 
 
 def _axis(alt: Any) -> Any:
-    return alt.Axis(tickCount=4, labelExpr=SHORT_LABELS, minExtent=AXIS, maxExtent=AXIS)
+    return alt.Axis(tickCount=4, labelExpr=SHORT_LABELS, minExtent=_AXIS, maxExtent=_AXIS)
 
 
 def _cpu(usage: Usage) -> Chart:
@@ -246,7 +232,7 @@ def _workers(usage: Usage) -> Chart | None:
     if not usage.lanes:
         return None
     alt = charting()
-    x, parameters = zoomed(alt, usage.end_s)
+    x, parameters = _zoomed(alt, usage.end_s)
     count = 1 + max(one.lane for one in usage.lanes)
     rows = [
         {
@@ -260,12 +246,8 @@ def _workers(usage: Usage) -> Chart | None:
         for one in usage.lanes
     ]
     names = [f"{number + 1}" for number in range(count)]
-    tooltip = [
-        alt.Tooltip("lane:N", title="worker"),
-        alt.Tooltip("pid:N", title="process"),
-        alt.Tooltip("busy:Q", title="of a CPU", format=".0%"),
-    ]
-    y = alt.Y("lane:N", sort=names, title=None, axis=alt.Axis(minExtent=AXIS, maxExtent=AXIS))
+    tooltip = tips("lane:N|worker", "pid:N|process", "busy:Q|of a CPU|.0%")
+    y = alt.Y("lane:N", sort=names, title=None, axis=alt.Axis(minExtent=_AXIS, maxExtent=_AXIS))
     shade = alt.Color(
         "busy:Q",
         scale=alt.Scale(scheme="cividis", domain=[0, 1]),
@@ -273,7 +255,7 @@ def _workers(usage: Usage) -> Chart | None:
             title="share of a CPU", format=".0%", gradientLength=140, gradientThickness=9, titleOrient="left"
         ),
     )
-    base = alt.Chart(alt.Data(values=rows))
+    base = data(rows)
     # The height of a bar says the same as its colour.
     bars = base.mark_bar(clip=True, stroke=GRID, strokeWidth=0.3, baseline="middle").encode(
         x,
@@ -283,7 +265,7 @@ def _workers(usage: Usage) -> Chart | None:
         size=alt.Size("height:Q", scale=None, legend=None),
         tooltip=tooltip,
     )
-    chart = alt.layer(bars, *band_layers(alt, usage, x, named=False)).add_params(*parameters)
+    chart = alt.layer(bars, *_band_layers(alt, usage, x, named=False)).add_params(*parameters)
     busy = sum((one.end_s - one.start_s) * one.busy for one in usage.lanes)
     there = sum(one.end_s - one.start_s for one in usage.lanes)
     processes = len({one.pid for one in usage.lanes})
@@ -293,14 +275,14 @@ def _workers(usage: Usage) -> Chart | None:
         f"{percent(busy / there if there else None)} of the time. Tall and bright is busy, low and dark "
         "is waiting."
     )
-    columns = (Column("process"), Column("lane"), Column("from, s"), Column("to, s"), Column("of a CPU"))
-    body = tuple(_life(usage, pid) for pid in dict.fromkeys(one.pid for one in usage.lanes))
+    columns = right("process", "lane", "from, s", "to, s", "of a CPU")
+    body = [_life(usage, pid) for pid in dict.fromkeys(one.pid for one in usage.lanes)]
     return Chart(
         "timeline-workers",
         "Workers: share of a CPU, a lane each",
         caption,
         built(chart.properties(width=_WIDTH, height=max(60, _LANE * count))),
-        DataTable("Workers over time", columns, body),
+        Table("Workers over time", columns, body),
         "timeline",
     )
 
@@ -311,16 +293,16 @@ def _life(usage: Usage, pid: int) -> tuple[Value, ...]:
     busy = sum((one.end_s - one.start_s) * one.busy for one in own)
     return (
         str(pid),
-        Cell(str(own[0].lane + 1), own[0].lane),
+        Entry(str(own[0].lane + 1), own[0].lane),
         begin,
         end,
-        Cell(percent(busy / (end - begin)), busy / (end - begin)),
+        share(busy / (end - begin)),
     )
 
 
-def series_table(usage: Usage, title: str, series: Series, unit: str) -> DataTable:
+def series_table(usage: Usage, title: str, series: Series, unit: str) -> Table:
     """Return the series over time, in at most so many rows: of several moments their mean."""
-    columns = (Column("second"), *(Column(f"{name}, {unit}") for name in series))
+    columns = right("second", *(f"{name}, {unit}" for name in series))
     many = -(-len(usage.moments) // _ROWS)
     rows = []
     for place in range(0, len(usage.moments), many):
@@ -329,6 +311,6 @@ def series_table(usage: Usage, title: str, series: Series, unit: str) -> DataTab
         for read in series.values():
             known = [value for one in group if (value := read(one)) is not None]
             values.append(sum(known) / len(known) if known else None)
-        rows.append((plain(group[0].t_s), *values))
+        rows.append((group[0].t_s, *values))
     notes = (f"Each row is the mean of {many} stretches of {plain(usage.step_s)} s.",) if many > 1 else ()
-    return DataTable(title, columns, tuple(rows), notes)
+    return Table(title, columns, rows, notes)

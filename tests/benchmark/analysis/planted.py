@@ -11,10 +11,10 @@ import numpy as np
 from brinery.benchmark.analysis.bottleneck import find_limit
 from brinery.benchmark.analysis.ceilings import Ceilings, facts_of
 from brinery.benchmark.analysis.summary import ceilings_of, cell_results
-from brinery.benchmark.cells import Cell
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.regions.ceilings import CeilingRegion
 from brinery.benchmark.regions.samples import combine
+from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.worker.leftovers import empty
 from brinery.benchmark.worker.machine import read_machine, use_between
 from brinery.benchmark.worker.tasks import Meeting, Report, worker_sample

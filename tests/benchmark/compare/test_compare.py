@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brinery.benchmark.cells import Cell
 from brinery.benchmark.compare.ab import _arguments, _rounds_each, _with_floor, merge_pairs, run_ab
 from brinery.benchmark.compare.compare import compare_results
 from brinery.benchmark.compare.machine_change import MachineChange
 from brinery.benchmark.options import make_bench_options
+from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.result.findings import Ceiling, CeilingSample, SentinelSample
 from brinery.benchmark.result.measured import round_times
 from brinery.benchmark.text.comparison import comparison_markdown, comparison_text, summary
@@ -178,7 +178,7 @@ def test_cold_and_warm_are_different_cells():
     a, b = run(1, cells=CELLS[-1:]), run(2, cells=CELLS[-1:])
     cold = replace(b, cells=tuple(replace(cell, cache="cold") for cell in b.cells))
     found = compare_results(a, cold)
-    assert ([str(name) for name in found.only_b], found.cells) == (["load npy, 2 workers, cold"], ())
+    assert ([str(name) for name in found.only_b], found.cells) == (["load npy, 2 workers, cold cache"], ())
 
 
 def test_markdown_shows_what_changed_and_folds_the_rest():

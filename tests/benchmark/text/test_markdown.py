@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
+from brinery.benchmark.text.markdown import markdown_list
 from brinery.benchmark.text.report import report_markdown
-from brinery.benchmark.text.table import Table, markdown_list, markdown_table
+from brinery.benchmark.text.table import Table, left, markdown_table
 
 from ..made import pooled, result, single
 
@@ -46,7 +47,7 @@ def blocks(text):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_text_is_shown_as_it_is(text):
-    table = inline(markdown_table(Table(text, ("a", text), (("c", text), (text, "d")), (text,))))
+    table = inline(markdown_table(Table(text, left("a", text), (("c", text), (text, "d")), (text,))))
     assert {token.type for token in table} <= PLAIN
     assert "".join(token.content for token in table).count(text) == 5
     listed = markdown_list([text])
@@ -60,7 +61,7 @@ def test_a_text_is_shown_as_it_is(text):
 
 @pytest.mark.parametrize("text", BROKEN_LINES)
 def test_a_text_stays_in_its_line(text):
-    for page in (markdown_list([text]), markdown_table(Table("t", ("a", "b"), ((text, text),)))):
+    for page in (markdown_list([text]), markdown_table(Table("t", left("a", "b"), ((text, text),)))):
         assert page.replace("\n", "").isprintable()
         assert not any("html" in token.type for token in inline(page))
 

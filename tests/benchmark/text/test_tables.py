@@ -5,16 +5,28 @@ import pytest
 from brinery.benchmark.analysis.conclude import conclude, with_bounds
 from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.analysis.warnings import REMEDIES
-from brinery.benchmark.cells import Cell
 from brinery.benchmark.ledger import Ledger
+from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.result.findings import Ceiling, Startup
 from brinery.benchmark.text.findings import startup_table
-from brinery.benchmark.text.report import report_markdown
-from brinery.benchmark.text.tables import all_tables, scaling_tables, seed_table, text_table
+from brinery.benchmark.text.report import all_tables, report_markdown
+from brinery.benchmark.text.table import Column, Entry, Table, left, markdown_table, text_table
+from brinery.benchmark.text.tables import seed_table
 
 from ..made import pooled, result, sample, single
 
 ROUNDS = [200, 201, 199, 200, 202]
+
+
+def rows_of(table):
+    """The rows as a text shows them."""
+    return [tuple(row) for row in table.texts()[1:]]
+
+
+def over_workers(made):
+    """The tables over workers: each variant's, and its growth where there is any."""
+    kept = ("Seed", "Noise", "Start-up", "Recommendations", "Ceilings")
+    return [table for table in all_tables(made) if not table.title.startswith(kept)]
 
 
 def test_the_seed_table_gives_seconds_for_1000_images_marked_as_extrapolated():
@@ -28,10 +40,9 @@ def test_the_seed_table_gives_seconds_for_1000_images_marked_as_extrapolated():
             ]
         )
     )
-    rows = {row[0]: row[1:] for row in table.rows}
+    rows = {row[0]: row[1:] for row in rows_of(table)}
     assert list(rows) == ["article's loop, pickle 0", "npy", "source JPEG files"]
-    assert rows["npy"][:3] == ("~2.00", "~0.200", "231")
-    assert rows["npy"][-1] == "100 / 100"
+    assert rows["npy"] == ("~2.00", "1.99 to 2.02", "~0.200", "0.200 to 0.200", "231", "100 / 100")
     assert rows["source JPEG files"][0] == "-"
 
 
@@ -52,7 +63,7 @@ def test_intervals_say_how_often_they_hold_the_median():
 
 def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
     inline = Cell("npy", "load", 1, "shards", "none")
-    (table,) = scaling_tables(
+    (table,) = over_workers(
         result(
             [
                 (pooled("npy", "load", 1), ROUNDS),
@@ -62,7 +73,7 @@ def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
             ]
         )
     )
-    rows = {row[1]: row for row in table.rows}
+    rows = {row[1]: row for row in rows_of(table)}
     assert list(rows) == ["inline", "1", "2", "4*"]
     assert rows["1"][2:] == ("500", "115", "1.00", "100%", "-", "1.00", "100", "0", "231")
     assert rows["2"][4:8] == ("2.00", "100%", "-", "2.00")
@@ -72,12 +83,12 @@ def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
 
 
 def test_a_protocol_that_does_not_map_shows_dashes():
-    load, mapped = scaling_tables(
+    load, mapped = over_workers(
         result([(pooled("json", "load", 1), ROUNDS), (pooled("npy", "load", 1), ROUNDS),
                 (pooled("npy", "map", 1), ROUNDS)])
     )  # fmt: skip
     assert len(load.rows) == 2
-    assert mapped.rows[0] == ("json", *["-"] * 10)
+    assert rows_of(mapped)[0] == ("json", *["-"] * 10)
 
 
 def test_text_is_aligned_and_markdown_holds_everything():
@@ -88,13 +99,33 @@ def test_text_is_aligned_and_markdown_holds_everything():
     for words in (
         "| npy |",
         "4\\*",
-        "oversubscribed (1 cells)",
+        "oversubscribed (1 cell)",
         "few-rounds",
         "A CPU",
         "brinery bench",
         "Seed 5",
     ):
         assert words in report
+
+
+def test_one_table_has_its_notes_in_columns_of_a_text_and_more_columns_on_a_page():
+    columns = (*left("name"), Column("time, s", notes="range"), Column("safe", numeric=False, page=True))
+    rows = [
+        ("npy", Entry("~1,200", 1200.0, "1,100 to 1,300"), "yes"),
+        ("json", Entry("void", None, "it died"), None),
+    ]
+    table = Table("Times", columns, [*rows, ("all", 2345.6, Entry(None, "no"))], ("~ about.",))
+    assert text_table(table).splitlines() == [
+        "Times",
+        "",
+        "name  time, s           range",
+        "-----------------------------",
+        "npy    ~1,200  1,100 to 1,300",
+        "json     void               -",
+        "all      2346               -",
+        "~ about.",
+    ]
+    assert markdown_table(table).splitlines()[2:4] == ["| name | time, s | range |", "| --- | ---: | ---: |"]
 
 
 def test_a_cell_whose_arrays_were_wrong_is_void_in_the_table():
@@ -137,8 +168,8 @@ def test_every_protocol_has_a_line_of_growth_and_limits():
             ]
         )
     )
-    _, growth = scaling_tables(made)
-    ((protocol, gain, serial, ceiling, limited),) = growth.rows
+    _, growth = over_workers(made)
+    ((protocol, gain, serial, ceiling, limited),) = rows_of(growth)
     assert protocol == "npy"
     assert gain.startswith("x2.00 [")
     assert gain.endswith("at 2")
@@ -154,7 +185,7 @@ def test_three_numbers_of_workers_have_a_curve():
         (pooled("npy", "load", n), [200 / n * (1 + 0.1 * (n - 1)) * x for x in noise]) for n in (1, 2, 4)
     ]
     made = conclude(result(cells, usable=4.0))
-    ((_, gain, parameters, ceiling, _),) = scaling_tables(made)[1].rows
+    ((_, gain, parameters, ceiling, _),) = rows_of(over_workers(made)[1])
     assert gain == "Amdahl"
     assert "alpha 0.1" in parameters
     assert ceiling == "beyond data"
@@ -172,8 +203,8 @@ def test_starting_workers_has_a_table_of_its_own():
     made = result([(pooled("npy", "load", 1), ROUNDS)])
     assert startup_table(made) is None
     starts = (Startup(2, 800_000_000, 50_000_000), Startup(2, 600_000_000, 30_000_000), Startup(1, 10**9, 1))
-    rows = startup_table(replace(made, startups=starts)).rows
-    assert rows == (("1", "1.00", "0.000"), ("2", "0.700", "0.040"))
+    rows = rows_of(startup_table(replace(made, startups=starts)))
+    assert rows == [("1", "1.00", "0.000000001"), ("2", "0.700", "0.0400")]
 
 
 def test_noise_and_recommendations_have_tables():
@@ -181,5 +212,5 @@ def test_noise_and_recommendations_have_tables():
     made = conclude(result([(pooled("npy", "load", 1), ROUNDS), (pooled("json", "load", 1), [900] * 5)]))
     titles = [table.title for table in all_tables(made)]
     assert titles[-2:] == ["Noise", "Recommendations"]
-    assert "fastest load: npy" in text_table(all_tables(made)[-1])
+    assert ("Fastest load", "npy with 1 worker") in [row[:2] for row in rows_of(all_tables(made)[-1])]
     assert "## Evidence of the limits" in report_markdown(made)

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+from brinery.report.bench.groups import groups_of
 from brinery.report.bench.size_against_speed import pareto, tradeoff_chart
 
 from ..made import bench
@@ -14,7 +15,8 @@ def test_only_what_nothing_betters_is_on_the_line():
 
 
 def test_labels_do_not_cover_one_another():
-    chart = tradeoff_chart(bench({f"p{n}": 20.0 + n / 10 for n in range(9)}))
+    made = bench({f"p{n}": 20.0 + n / 10 for n in range(9)})
+    chart = tradeoff_chart(made, groups_of(made))
     rows = chart.spec["data"]["values"]
     low, high = next(
         layer["encoding"]["y"]["scale"]["domain"] for layer in chart.spec["layer"] if "y" in layer["encoding"]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from brinery.report.html import numbers as words
+from brinery.benchmark.text import numbers as words
 
 
 @pytest.mark.parametrize(

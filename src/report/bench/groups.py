@@ -1,0 +1,66 @@
+"""A bench's cells in the groups that the page draws: one variant over protocols and workers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...benchmark.result.cell import Variant
+from ...benchmark.result.measured import CellResult
+from ...benchmark.result.result import BenchResult
+from ...benchmark.text.numbers import known
+
+__all__ = ["Group", "groups_of", "marked", "rate", "within"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cells of a variant over worker processes and many images a file.
+
+    Attributes:
+        variant: the operation and its condition.
+        cells: by protocol, then ascending in workers.
+        usable: CPUs that the bench could use.
+    """
+
+    variant: Variant
+    cells: dict[str, list[CellResult]]
+    usable: float
+
+    @property
+    def workers(self) -> list[int]:
+        """All numbers of workers, ascending."""
+        return sorted({cell.workers for cell in self.every})
+
+    @property
+    def every(self) -> list[CellResult]:
+        """All cells."""
+        return [cell for own in self.cells.values() for cell in own]
+
+
+def groups_of(result: BenchResult) -> list[Group]:
+    """Return the groups, in the order of the run's operations."""
+    found = []
+    for variant in result.variants:
+        own = [cell for cell in result.cells if cell.pool == "loky" and Variant.of(cell) == variant]
+        own.sort(key=lambda cell: cell.workers)
+        names = dict.fromkeys(cell.protocol for cell in result.cells)
+        cells = {name: [cell for cell in own if cell.protocol == name] for name in names}
+        if own:
+            found.append(
+                Group(variant, {name: one for name, one in cells.items() if one}, result.host.usable_cpus)
+            )
+    return found
+
+
+def within(cells: Iterable[CellResult], usable: float) -> list[CellResult]:
+    """Return the cells with no more workers than usable CPUs, and those with one."""
+    return [cell for cell in cells if cell.workers <= max(1.0, usable)]
+
+
+def rate(cell: CellResult) -> float | None:
+    """Return images/s; None where the cell does not count."""
+    return cell.stats.images_per_s if cell.valid and cell.stats and known(cell.stats.images_per_s) else None
+
+
+def marked(workers: int, usable: float) -> str:
+    """Return a number of workers, with a star where it is more than the CPUs."""
+    return f"{workers}{'*' if workers > usable else ''}"

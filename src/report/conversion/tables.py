@@ -1,0 +1,33 @@
+"""What a convert used and left out, as tables."""
+
+from collections.abc import Sequence
+
+from ...benchmark.text.numbers import size
+from ...benchmark.text.table import Column, Entry, Table, left, right, share
+from .read import Conversion, RunUse
+
+__all__ = ["phases_table", "skipped_table", "traffic_rows"]
+
+
+def phases_table(run: RunUse) -> Table:
+    """Return the workers' seconds by phase."""
+    parts = {**run.phases_s, "no phase": run.idle_s}
+    there = run.workers * run.wall_s
+    rows = [
+        (name, spent, share(spent / there, places=1), spent * 1000 / run.members if run.members else None)
+        for name, spent in parts.items()
+    ]
+    columns = (*left("phase"), *right("seconds", "share"), Column("ms an image", page=True))
+    return Table("Where the workers' time went", columns, rows)
+
+
+def skipped_table(found: Conversion) -> Table:
+    """Return why entries of the archive gave no sample, and how many."""
+    rows = [(reason, Entry(f"{count:,}", count)) for reason, count in found.skipped]
+    return Table("Skipped", (*left("skipped, no image"), *right("entries")), rows)
+
+
+def traffic_rows(run: RunUse) -> Sequence[tuple[str, str]]:
+    """Return what storage saw, as the kernel counts it."""
+    counted = {"read from storage": run.read_bytes, "written towards storage": run.write_bytes}
+    return [(what, "not counted here" if value is None else size(value)) for what, value in counted.items()]

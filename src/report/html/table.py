@@ -1,0 +1,44 @@
+"""A table on a page: read as text, sorted as numbers."""
+
+import math
+
+from ...benchmark.text.numbers import DASH
+from ...benchmark.text.table import Column, Entry, Table, Value, number
+from .markup import Markup, tag
+
+__all__ = ["table_html"]
+
+
+def table_html(table: Table) -> Markup:
+    """Return a table; the page's script makes its heads buttons that sort."""
+    heads = [
+        tag("th", column.head, scope="col", class_=None if column.numeric else "text", title=column.hint)
+        for column in table.columns
+    ]
+    body = []
+    for row in table.rows:
+        places = enumerate(zip(row, table.columns, strict=True))
+        body.append(tag("tr", [_cell(*pair, "td" if place else "th") for place, pair in places]))
+    inner = tag(
+        "table",
+        tag("caption", table.title, class_="unseen"),
+        tag("thead", tag("tr", heads)),
+        tag("tbody", body),
+        data_sortable=len(table.rows) > 1,
+    )
+    scroller = tag("div", inner, class_="scroller", tabindex="0", role="region", aria_label=table.title)
+    notes = [tag("p", note, class_="note") for note in table.notes]
+    return scroller + tag("div", notes, class_="notes") if notes else scroller
+
+
+def _cell(value: Value, column: Column, name: str) -> Markup:
+    entry = value if isinstance(value, Entry) else Entry(None, value)
+    key, text = entry.value, entry.text
+    if text is None:
+        text = DASH if key is None else key if isinstance(key, str) else number(key)
+        key = key if entry.note else None  # the text alone sorts as the number does
+    if isinstance(key, float):
+        key = f"{key:.6g}" if math.isfinite(key) else None
+    note = None if entry.note is None else tag("small", entry.note)
+    classes = [one for one in (None if column.numeric else "text", entry.kind) if one]
+    return tag(name, text, note, class_=" ".join(classes) or None, data_sort=None if key == text else key)
