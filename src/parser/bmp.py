@@ -57,7 +57,7 @@ class Bitmap:
         down: the top row comes first.
         bits: of a pixel.
         packing: none, RLE or the bits of each colour, by Microsoft's numbers.
-        fields: the bits of red, green, blue and alpha, 0 where there is none.
+        fields: the bits of red, green, blue and alpha; 0 for no alpha.
         palette: (colours, 3), red first.
         start: where the pixels begin.
     """
@@ -80,7 +80,7 @@ class BmpSource(OneImage):
 
     Args:
         data: the encoded image.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: a damaged header, too many pixels, or bitmaps that are not read.

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 __all__ = ["oriented", "tiff_orientation", "xmp_orientation"]
 
 _TAG: Final = 0x0112
-_XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_XMP: Final = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 
 
 def tiff_orientation(data: bytes) -> int:
-    """The orientation in the first directory of a TIFF structure; 0 where there is none."""
+    """The orientation in the first directory of a TIFF structure; 0 where it says nothing."""
     order: Any = {b"II": "little", b"MM": "big"}.get(data[:2])
     if order is None:
         return 0

@@ -16,7 +16,7 @@ from .options import Mode
 
 __all__ = ["as_stored", "check_fidelity", "for_pillow", "sample_bits"]
 
-_HINT: Final = "modes rgb, gray and rgba take 8 of them"
+_HINT: Final = "modes rgb, gray and rgba ask for those"
 
 _NAMED_COLOURS: Final = frozenset({"CMYK", "LAB", "HSV"})
 

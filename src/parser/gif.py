@@ -68,7 +68,7 @@ class GifSource(PillowSource):
 
     Args:
         data: the encoded image.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: no frame, or more pixels than the budget, before any is allocated.

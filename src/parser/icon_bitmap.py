@@ -28,7 +28,7 @@ class IconSource(OneImage):
 
     Args:
         data: the icon.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: a damaged header, too many pixels, or bitmaps that are not read.

@@ -1,10 +1,9 @@
 """What a JPEG says of itself before its pixels, in one walk over its segments (ITU-T T.81, annex B)."""
 
-import re
 import struct
 from typing import Final, NamedTuple
 
-from .exif import tiff_orientation
+from .exif import tiff_orientation, xmp_orientation
 
 __all__ = ["JpegHeader", "read_header"]
 
@@ -16,7 +15,6 @@ _SEQUENTIAL: Final = frozenset({0xFFC008, 0xFFC108})  # SOF0 and SOF1, of 8 bits
 _PIXELS_FOLLOW: Final = frozenset({0xFFDA, 0xFFD9})
 _WITHOUT_LENGTH: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD9)})
 _LONGEST_KEPT: Final = 1 << 16
-_XMP: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 
 class JpegHeader(NamedTuple):
@@ -62,8 +60,8 @@ def read_header(data: bytes) -> JpegHeader:
                 segment = data[position + 4 : position + 2 + length]
                 if segment.startswith(b"Exif\0\0"):
                     by_exif = tiff_orientation(segment[6:])
-                elif match := _XMP.search(segment):
-                    by_xmp = int(match[1])
+                else:
+                    by_xmp = xmp_orientation(segment) or by_xmp
         elif marker in _PIXELS_FOLLOW:
             plain = process in _SEQUENTIAL and data[position + 4] == components
             header = JpegHeader(by_exif or by_xmp, width, height, components, plain)

@@ -39,7 +39,7 @@ class Jpeg2000Source(OneImage):
 
     Args:
         data: the encoded image.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: a damaged header, too many pixels, or components that are not read.

@@ -54,7 +54,7 @@ class Jpeg2000:
         components: of the codestream.
         space: the colour space, as enumerated; None where a profile or nobody says.
         profile: the colours of an ICC profile, such as b"CMYK"; b"" without one.
-        palette: None where there is none.
+        palette: None where colours are stored.
         mapping: for each channel a component, and a column of the palette or None.
         channels: for each channel its kind (0 colour, 1 alpha, 2 alpha that is multiplied in) and its colour.
         orientation: by EXIF or XMP, 1 to 8; 1 where neither says.

@@ -64,7 +64,7 @@ def to_mode(stored: Stored, mode: Mode) -> NDArray[np.uint8]:
 
     More than 8 bits are scaled by their high byte: the greatest value that the file can hold becomes 255, of
     16 bits `>> 8`, of 12 bits `>> 4`. Fewer than 8 bits are spread over 0 to 255. Alpha is dropped for rgb
-    and gray (nothing is blended) and is 255 for rgba where there is none; where the colours are multiplied
+    and gray (nothing is blended) and is 255 for rgba of an image without; where the colours are multiplied
     with it, they are divided first. Gray of a colour is Pillow's `convert("L")`, luma by ITU-R 601-2. CMYK
     and HSV are turned into RGB by Pillow. Channels of no stated meaning are left out of rgb and gray.
 

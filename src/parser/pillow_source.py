@@ -23,7 +23,7 @@ class PillowSource:
     Args:
         data: the encoded image.
         kind: its format, by its signature.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: too many pixels, or pixels that Pillow would not give as they are.

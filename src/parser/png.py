@@ -30,7 +30,7 @@ class PngSource(PillowSource):
 
     Args:
         data: the encoded image.
-        options: budgets, the mode, and whether damage is borne.
+        options: budgets, the mode, and whether damaged images are kept.
 
     Raises:
         DecodeError: too many pixels.

@@ -81,7 +81,7 @@ class PnmSource:
 
     Args:
         data: the encoded image.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: no sound header, or too many pixels.
@@ -166,7 +166,7 @@ class PnmSource:
         return None if match is None else match.end() - 3
 
     def _checked(self, have: int, size: int) -> bool:
-        """Whether samples are missing, which is a failure unless damage is borne."""
+        """Whether samples are missing, which is a failure unless damaged images are kept."""
         if have < size and not self._options.salvage:
             raise DecodeError(f"truncated: {have:,} of {size:,} values are there")
         return have < size

@@ -26,7 +26,7 @@ class SunSource(OneImage):
 
     Args:
         data: the encoded image.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: a damaged header, too many pixels, or depths and palettes that are not read.

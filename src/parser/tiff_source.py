@@ -63,7 +63,7 @@ class TiffSource:
 
     Args:
         data: the encoded image.
-        options: budgets, and whether damage is borne.
+        options: budgets, and whether damaged images are kept.
 
     Raises:
         DecodeError: too many pixels, no sound first page, or a first page that is not the image.

@@ -4,10 +4,24 @@ import io
 import struct
 
 import numpy as np
+import pytest
 import tifffile
 
 from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
+
+ORDERS = pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+TIFF_LAYOUTS = {
+    "strips": {},
+    "rows of one strip": {"rowsperstrip": 1},
+    "tiles": {"tile": (16, 16)},
+    "deflate": {"compression": "zlib"},
+    "deflate, predictor": {"compression": "zlib", "predictor": True},
+    "lzw, tiles, predictor": {"compression": "lzw", "predictor": True, "tile": (16, 32)},
+    "packbits": {"compression": "packbits"},
+    "zstd": {"compression": "zstd"},
+    "lzma, tiles": {"compression": "lzma", "tile": (16, 16)},
+}
 
 
 def decoded(data, **options):
@@ -47,6 +61,11 @@ def tiff_by_tifffile(array, *, byteorder="<", bigtiff=False, pages=1, **options)
         for page in [array] if pages == 1 else array:
             writer.write(page, metadata=None, software=False, **options)
     return out.getvalue()
+
+
+def read_by_tifffile(data):
+    array = tifffile.imread(io.BytesIO(data))
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def tagged(array, tags, *, order="<", big=False, thumbnail=None, raw=None):
