@@ -1,5 +1,7 @@
 """brinery convert."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,6 +80,7 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
 
         result = convert(src, dest, progress=show, warn=lambda text: say(f"warning: {text}"),
                          fsync=not no_fsync, **options)  # fmt: skip
+    result = replace(result, path=Path(dest))  # as it was given
     if as_json:
         emit_json(as_document(result))
     else:

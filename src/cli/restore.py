@@ -55,14 +55,14 @@ def command(
     if as_json:
         emit_json(
             {
-                "path": str(result.path),
+                "path": out,
                 "images": result.images,
                 "failures": [{"key": one.key, "reason": one.reason} for one in result.failures],
                 "exit_code": result.exit_code,
             }
         )
         return result.exit_code
-    click.echo(f"{result.path}: {result.images} images restored")
+    click.echo(f"{out}: {result.images} images restored")
     for failure in result.failures[:_MAX_LINES]:
         say(f"  {printable(failure.key)}: {printable(failure.reason)}")
     if len(result.failures) > _MAX_LINES:

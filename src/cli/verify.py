@@ -36,7 +36,7 @@ def command(dest: str, workers: int | None, backend: Backend, as_json: bool) -> 
     if as_json:
         emit_json(
             {
-                "path": str(result.path),
+                "path": dest,
                 "samples": result.samples,
                 "bytes": result.nbytes,
                 "bad": [{"key": bad.key, "reason": bad.reason} for bad in result.bad],
@@ -45,9 +45,7 @@ def command(dest: str, workers: int | None, backend: Backend, as_json: bool) -> 
         )
         return result.exit_code
     intact = result.samples - len(result.bad)
-    click.echo(
-        f"{result.path}: {intact} of {result.samples} samples intact, {format_size(result.nbytes)} read"
-    )
+    click.echo(f"{dest}: {intact} of {result.samples} samples intact, {format_size(result.nbytes)} read")
     for bad in result.bad[:_MAX_LINES]:
         say(f"  {printable(bad.key)}: {printable(bad.reason)}")
     if len(result.bad) > _MAX_LINES:

@@ -13,6 +13,7 @@ from .destination import Destination, check_apart
 from .literals import Backend, Layout
 from .options import ConvertOptions, PathLike
 from .outcome import ConvertProgress, ConvertResult
+from .paths import absolute
 from .protocols.registry import get_serializer
 from .run import Run
 from .sources import recognise
@@ -102,7 +103,7 @@ def convert(
         WorkerError: a worker process died, or none can be started for a `timeout`, which threads cannot keep.
     """
     given = [src] if isinstance(src, str | os.PathLike) else list(src)
-    sources, folder = [Path(source) for source in given], Path(dest)
+    sources, folder = [Path(source) for source in given], absolute(dest)
     settings = ConvertOptions(
         protocol=protocol,
         workers=workers,

@@ -9,6 +9,7 @@ from ..parser.corpus import write_photos
 from . import pool
 from .cpus import default_workers
 from .literals import Backend
+from .paths import absolute
 
 __all__ = ["make_corpus"]
 
@@ -44,6 +45,7 @@ def make_corpus(
     """
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, backend)
+    folder = absolute(folder)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise DestinationError(f"{folder} is not empty: give a new or empty folder")

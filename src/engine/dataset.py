@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from errno import ELOOP
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, overload
 
@@ -21,6 +20,7 @@ from .inside import Descriptor, Folder
 from .keys import Keys
 from .opened import DESCRIPTORS, OpenedShard, Stored, map_file
 from .options import PathLike
+from .paths import absolute
 from .protocols.base import Array
 from .protocols.checks import pixels
 from .protocols.registry import get_serializer
@@ -66,7 +66,7 @@ class Dataset(Sequence[Array]):
     """
 
     def __init__(self, path: PathLike, *, via: Via | None = None, verify: bool = False) -> None:
-        self.path = Path(path)
+        self.path = absolute(path)
         self._catalog = Catalog(self.path)
         try:
             self._serializer = get_serializer(self._catalog.settings["protocol"])

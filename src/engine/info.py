@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
 from .catalog import Catalog
 from .options import PathLike
+from .paths import absolute
 
 __all__ = ["describe"]
 
@@ -24,7 +24,7 @@ def describe(path: PathLike) -> dict[str, Any]:
     Raises:
         DatasetError: it is no dataset, or its manifest is damaged.
     """
-    catalog = Catalog(Path(path))
+    catalog = Catalog(absolute(path))
     try:
         file_bytes, pixel_bytes = catalog.query(
             "SELECT COALESCE(SUM(file_bytes), 0), COALESCE(SUM(pixel_bytes), 0) FROM shards"

@@ -16,6 +16,7 @@ from .cpus import default_workers
 from .dataset import Dataset
 from .literals import IMAGE_FORMATS, Backend, ImageFormat
 from .options import PathLike
+from .paths import absolute
 from .protocols.base import Array
 from .shards import refusal, single_path
 from .stretches import DIED, Stretch, read_stretches
@@ -110,22 +111,23 @@ def restore(
         raise UsageError("quality is 1 to 100, for jpeg and webp")
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, backend)
-    catalog = Catalog(Path(path))
+    folder = absolute(path)
+    catalog = Catalog(folder)
     total = len(catalog)
     catalog.close()
-    target = Path(out)
+    target = absolute(out)
     try:
-        if target.resolve().is_relative_to(Path(path).resolve()):
+        if target.resolve().is_relative_to(folder.resolve()):
             raise DestinationError(f"{target} lies inside the dataset {path}: give a folder outside of it")
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise DestinationError(f"{target} is not empty: give a new or empty folder")
         target.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name with NUL
         raise StorageError(f"cannot make {target}: {getattr(error, 'strerror', None) or error}") from error
-    task = partial(restore_stretch, Path(path), target, format, quality)
+    task = partial(restore_stretch, folder, target, format, quality)
     images = 0
     failures: list[NotRestored] = []
-    for _, (written, failed, fatal) in read_stretches(task, Path(path), workers, backend, died=_died):
+    for _, (written, failed, fatal) in read_stretches(task, folder, workers, backend, died=_died):
         if fatal is not None:
             raise StorageError(fatal)
         images += written

@@ -12,6 +12,7 @@ from .cpus import default_workers
 from .dataset import Dataset
 from .literals import Backend
 from .options import PathLike
+from .paths import absolute
 from .stretches import DIED, Stretch, read_stretches
 
 __all__ = ["BadSample", "Verdict", "VerifyResult", "verify"]
@@ -76,21 +77,20 @@ def verify(
     """
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, backend)
-    catalog = Catalog(Path(path))
+    folder = absolute(path)
+    catalog = Catalog(folder)
     total = len(catalog)
     catalog.close()
     samples = nbytes = 0
     bad: dict[tuple[int, int], tuple[BadSample, ...]] = {}
-    task = partial(verify_stretch, Path(path))
-    for stretch, verdict in read_stretches(task, Path(path), workers, backend, died=_died):
+    task = partial(verify_stretch, folder)
+    for stretch, verdict in read_stretches(task, folder, workers, backend, died=_died):
         samples += verdict.samples
         nbytes += verdict.nbytes
         bad[stretch.shards[0], stretch.start] = verdict.bad
         if progress is not None:
             progress(samples, total)
-    return VerifyResult(
-        Path(path), samples, nbytes, tuple(one for first in sorted(bad) for one in bad[first])
-    )
+    return VerifyResult(folder, samples, nbytes, tuple(one for first in sorted(bad) for one in bad[first]))
 
 
 def _died(key: str) -> Verdict:

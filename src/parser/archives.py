@@ -161,6 +161,11 @@ def plan_sources(
             path, given = os.path.realpath(source), os.path.abspath(source)  # noqa: PTH100 - Path keeps `..`
         except ValueError as error:
             raise UsageError(f"{os.fspath(source)!r} is no path: {error}") from error
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"{shown_path(os.fspath(source))} is relative, and the current folder does not exist"
+                " any more: give an absolute path"
+            ) from error
         if any(path == other for other, *_ in found):
             raise UsageError(f"{shown_path(os.fspath(source))} is given twice")
         found.append((path, given, _kind(path, os.fspath(source))))
