@@ -37,6 +37,8 @@ CODEC_NAMES: Final = {
 _PREDICTED: Final = frozenset(CODEC_NAMES) - {1, 32773}
 _KINDS: Final = {1: "u", 2: "i", 3: "f", 4: "u", 6: "c"}
 _WIDTHS: Final = {"u": {8, 16, 32, 64}, "i": {8, 16, 32, 64}, "f": {16, 32, 64}, "c": {64, 128}}
+_PADDING: Final = 4  # times its pixels: what an image may take with the padding of its tiles
+_LARGE: Final = 1 << 24  # pixels that any image may take so: a tile of 4096 x 4096
 _CHUNK: Final = 1 << 22  # samples of fewer bits that are unpacked together
 _REVERSED: Final = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1])
 
@@ -127,6 +129,9 @@ def read_layout(page: Page, max_pixels: int) -> Layout:
     rows = min(page.number(tiff.ROWS_PER_STRIP, height) or height, height)
     planar = page.number(tiff.PLANAR, 1) == 2 and samples > 1
     layout = Layout(width, height, samples, bits, kind, planar, tile, rows)
+    padded = layout.across * layout.down
+    if padded > _PADDING * width * height and padded > _LARGE:
+        raise DecodeError(f"TIFF whose tiles hold {padded:,} pixels for an image of {width} x {height}")
     check_samples(layout.across, layout.down, samples, max(1, bits // 8), max_pixels)
     return layout
 

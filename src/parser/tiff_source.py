@@ -210,6 +210,7 @@ def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
     ycbcr, planar = page.number(tiff.PHOTOMETRIC, 0) == _YCBCR, page.number(tiff.PLANAR, 1) == 2
     if depths != {_DEPTHS.get(compression, 8)} or (ycbcr and planar):
         raise DecodeError(refused)
+    read_layout(page, options.max_pixels)  # whose budget holds for tiles too
     try:
         image = TiffImagePlugin.TiffImageFile(io.BytesIO(_alone(page)))
     except SyntaxError as error:

@@ -1,6 +1,7 @@
 """TIFF: orientation, pages, camera raws, the 8-bit modes, damage and budgets."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -251,13 +252,22 @@ def test_channels_of_different_depths_are_refused():
         native(tagged(values("u1", (4, 5, 3)), {258: ("H", [5, 6, 5])}))
 
 
-def test_many_channels_and_huge_tiles_stay_within_the_budget():
-    array = values("u2", (4, 5))
+def test_many_channels_stay_within_the_budget():
+    channels = {277: ("H", [9000]), 262: ("H", [2]), 258: ("H", [16])}
     with pytest.raises(DecodeError, match="the budget is"):
-        native(tagged(array, {277: ("H", [9000]), 262: ("H", [2]), 258: ("H", [16])}), max_pixels=20)
-    tile = {322: ("L", [1 << 14]), 323: ("L", [1 << 14]), 324: ("L", [8]), 325: ("L", [40])}
-    with pytest.raises(DecodeError, match="the budget is"):
-        native(tagged(array, tile), max_pixels=20)
+        native(tagged(values("u2", (4, 5)), channels), max_pixels=20)
+
+
+@pytest.mark.parametrize("compression", [1, 5, 7, 8])
+def test_huge_tiles_of_a_small_image_are_refused_before_anything_is_allocated(compression):
+    tiles = {259: ("H", [compression]), 322: ("L", [1 << 14]), 323: ("L", [1 << 14])}
+    tiles |= {324: ("L", [8]), 325: ("L", [40])}
+    tracemalloc.start()
+    with pytest.raises(DecodeError, match="tiles hold 268,435,456 pixels for an image of 5 x 4"):
+        native(tagged(values("u1", (4, 5)), tiles))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    same(native(tiff_by_tifffile(smooth(4, 5), photometric="rgb", tile=(1024, 1024))), smooth(4, 5))
 
 
 def test_pillows_own_limit_does_not_count(monkeypatch):
