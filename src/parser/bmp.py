@@ -199,7 +199,9 @@ def _rows(data: bytes, bitmap: Bitmap) -> tuple[NDArray[np.uint8], int]:
     # The padding behind the last row may be missing.
     missing = 0 if raw.size >= (bitmap.height - 1) * stride + used else bitmap.height - raw.size // stride
     if raw.size < bitmap.height * stride:
-        raw = np.concatenate((raw, np.zeros(bitmap.height * stride - raw.size, np.uint8)))
+        rows = np.zeros(bitmap.height * stride, np.uint8)  # what is not written takes no memory
+        rows[: raw.size] = raw
+        raw = rows
     return raw.reshape(bitmap.height, stride), missing
 
 

@@ -81,9 +81,7 @@ class PngSource(PillowSource):
         """Colours of 16 bits, decoded once for the high bytes and once for the low ones."""
         planes = []
         salvaged = False
-        for (
-            order
-        ) in "BL":  # numbers are cut to their first byte where they are big-endian, else to the second
+        for order in "BL":  # big-endian numbers are cut to their first byte, little-endian ones to the second
             image = cast("ImageFile.ImageFile", open_image(self._data, "PNG", self._options.max_pixels))
             image.tile = [tile._replace(args=f"{mode};16{order}") for tile in image.tile]
             salvaged = load(image, salvage=self._options.salvage)

@@ -238,7 +238,9 @@ def _whole(data: bytes, header: _Header) -> tuple[NDArray[Any], int]:
     have = min(count, max(0, len(data) - header.raster) // dtype.itemsize)
     values = np.frombuffer(data, dtype, have, header.raster) if have else np.empty(0, dtype)
     if have < count:
-        values = np.concatenate((values, np.zeros(count - have, dtype)))
+        whole = np.zeros(count, dtype)  # what is not written takes no memory
+        whole[:have] = values
+        values = whole
     return values, have
 
 

@@ -61,7 +61,8 @@ class SunSource(OneImage):
         raw = self._data[start : start + stride * height]
         if self._kind == _PACKED:
             raw = _unpacked(self._data, start, stride * height)
-        missing = height - len(raw) // stride
+        used = (width * depth + 7) // 8  # the padding behind the last row may be missing
+        missing = 0 if len(raw) >= (height - 1) * stride + used else height - len(raw) // stride
         if missing and not self._salvage:
             raise DecodeError(f"truncated: {missing:,} of {height:,} rows are missing")
         rows = np.frombuffer(raw.ljust(stride * height, b"\0"), np.uint8).reshape(height, stride)
@@ -76,8 +77,8 @@ class SunSource(OneImage):
         if depth > 8:
             size = depth // 8
             pixels = rows[:, : width * size].reshape(height, width, size)[
-                ..., -3:
-            ]  # a byte of padding comes first
+                ..., size - 3 :
+            ]  # padding comes first
             return (pixels if self._kind == _RED_FIRST else pixels[..., ::-1]).copy(), False
         numbers = np.unpackbits(rows, axis=1, count=width) if depth == 1 else rows[:, :width].copy()
         if not self._palette:

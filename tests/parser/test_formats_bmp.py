@@ -1,6 +1,8 @@
 """BMP, ICO and Sun raster, kind by kind: files of known bytes give the pixels in them."""
 
 import io
+import subprocess
+import sys
 
 import imagecodecs
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 from brinery.errors import DecodeError
 
 from .bitmaps import FIELDS, bitmap, icon, padded, sun
-from .formats import decoded, native, same, values
+from .formats import decoded, native, same, tagged, values
 from .samples import encoded, smooth
 
 BLACK_AND_WHITE = [(0, 0, 0), (255, 255, 255)]
@@ -229,6 +231,36 @@ def test_sun_rasters_of_every_depth(depth, kind, width):
     if kind == 2:
         body = body.replace(b"\x80", b"\x80\0")
     same(native(sun(depth, width, 3, kind, body)), expected)
+
+
+def test_the_padding_behind_the_last_row_may_be_missing():
+    array = values("u1", (3, 5, 3))
+    rows = padded([row.tobytes() for row in array[..., ::-1]], 2)
+    same(native(sun(24, 5, 3, 1, rows[:-1])), array)
+    rows = padded([row.tobytes() for row in array[::-1, :, ::-1]])
+    same(native(bitmap(24, 5, 3, rows[:-1])), array)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bitmap(32, 10_000, 10_000, b""),
+        sun(24, 10_000, 10_000, 1, b""),
+        b"P6 10000 10000 65535\n",
+        tagged(np.zeros((1, 1, 3), "u1"), {256: ("L", [10_000]), 257: ("L", [10_000]), 278: ("L", [10_000])}),
+    ],
+    ids=["bmp", "sun", "ppm", "tiff"],
+)
+def test_pixels_that_are_missing_take_no_memory(data):
+    script = "import resource, sys; from brinery.parser.decode import decode;"
+    script += "from brinery.parser.options import DecodeOptions; import brinery.parser.frames;"
+    script += "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak()\n"
+    script += "try: next(iter(decode(bytes.fromhex(sys.argv[1]), DecodeOptions())))\n"
+    script += "except Exception as error: print(type(error).__name__, peak() - before < 50_000)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, data.hex()], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["DecodeError", "True"]
 
 
 def test_sun_runs_and_palettes():
