@@ -14,7 +14,7 @@ from ..errors import DestinationError, StorageError, UsageError
 from .claims import claimants
 from .inside import Folder
 from .manifest import Manifest
-from .manifest_file import JOURNAL_NAME
+from .manifest_file import JOURNAL_NAME, LOG_NAMES
 from .output import PARTIAL_FOLDER
 from .schema import MANIFEST_NAME
 from .shards import FILES_FOLDER, SHARDS_FOLDER
@@ -25,7 +25,7 @@ _ORPHAN_SECONDS = 10.0
 _ORPHAN_CHECK_SECONDS = 0.05
 _SHARD_NAME = re.compile(r"[0-9]{6,}(-[0-9]+)?\.[^/\0]+")
 # In the order of deletion: while there is anything else, the manifest says whose it is.
-_OWN_NAMES = (SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER, MANIFEST_NAME, JOURNAL_NAME)
+_OWN_NAMES = (SHARDS_FOLDER, FILES_FOLDER, PARTIAL_FOLDER, MANIFEST_NAME, JOURNAL_NAME, *LOG_NAMES)
 # A link in their place could have other files written or deleted.
 _OWN_KINDS = {
     SHARDS_FOLDER: stat.S_ISDIR,

@@ -11,7 +11,8 @@ __all__ = ["Descriptor", "Folder"]
 
 # O_PATH, where there is one, needs no permission to list a folder.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+# What stands in the way of a file that is to go: nothing, or something else than it.
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
 _FILE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -86,7 +87,7 @@ class Folder(Descriptor):
         return stat.S_ISREG(found.st_mode)
 
     def remove(self, folders: Sequence[str], name: str) -> None:
-        """Delete a file, or the link of that name; nothing where no folders of its own lead to it."""
+        """Delete a file, or the link of that name; no folder, and nothing that other folders lead to."""
         try:
             os.unlink(name, dir_fd=self.below(folders).number)
         except OSError as error:

@@ -14,10 +14,11 @@ from typing import Final
 from ..errors import DatasetError
 from .schema import MANIFEST_NAME
 
-__all__ = ["JOURNAL_NAME", "Found", "check_files"]
+__all__ = ["JOURNAL_NAME", "LOG_NAMES", "Found", "check_files"]
 
 JOURNAL_NAME: Final = f"{MANIFEST_NAME}-journal"
 _LOG: Final = "-wal"
+LOG_NAMES: Final = (f"{MANIFEST_NAME}{_LOG}", f"{MANIFEST_NAME}-shm")
 _HEADER_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
 _ROLLBACK_MODE: Final = b"\1\1"

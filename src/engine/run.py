@@ -287,7 +287,8 @@ class Run:
         try:
             publish_shards(folder, names, fsync=self._options.fsync)
         except OSError as error:
-            raise self._cannot_go_on(f"cannot write into {folder}: {error.strerror or error}") from error
+            where = error.filename2 or f"into {folder}"
+            raise self._cannot_go_on(f"cannot write {where}: {error.strerror or error}") from error
 
     def _cannot_go_on(self, reason: str) -> StorageError:
         return StorageError(

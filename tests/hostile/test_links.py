@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 import brinery
-from brinery.errors import BrineryError
+from brinery.errors import BrineryError, StorageError
 
 from ..images import encoded, make_folder, make_tar, pixels
 
@@ -66,7 +66,9 @@ def test_converting_into_links_is_refused(made, victim, layout, name, target, op
     assert (out / name).is_symlink()
 
 
-@pytest.mark.parametrize(("layout", "name"), [("shards", "shards"), ("mirror", "files")])
+@pytest.mark.parametrize(
+    ("layout", "name"), [("shards", "shards"), ("mirror", "files"), ("shards", "manifest.sqlite-wal")]
+)
 def test_overwriting_replaces_links_themselves(made, victim, layout, name):
     archive, out = made
     lead_away(out / name, victim)
@@ -128,6 +130,13 @@ class TestFoldersBelow:
         result = brinery.convert(archive, out, layout="mirror", **OPTIONS)
         assert (result.samples, result.failures) == (1, 1)
 
+    def test_a_folder_in_a_files_place_costs_that_file(self, made):
+        archive, out = made
+        (out / "files" / "a.png.npy").unlink()
+        (out / "files" / "a.png.npy").mkdir()
+        result = brinery.convert(archive, out, layout="mirror", **OPTIONS)
+        assert (result.samples, result.failures) == (1, 1)
+
     def test_put_right_it_is_done_again(self, led_away):
         archive, out = led_away
         brinery.convert(archive, out, layout="mirror", **OPTIONS)
@@ -135,6 +144,15 @@ class TestFoldersBelow:
         result = brinery.convert(archive, out, layout="mirror", retry_failed=True, **OPTIONS)
         assert (result.samples, result.failures) == (2, 0)
         assert brinery.verify(out, workers=1).exit_code == 0
+
+
+@pytest.mark.parametrize("layout", ["shards"])
+def test_a_folder_in_a_shards_place_is_named(made):
+    archive, out = made
+    (out / "shards" / "000000.npy").unlink()
+    (out / "shards" / "000000.npy").mkdir()
+    with pytest.raises(StorageError, match=r"shards/000000\.npy: Is a directory"):
+        brinery.convert(archive, out, **OPTIONS)
 
 
 @pytest.mark.parametrize("layout", ["mirror"])
