@@ -36,7 +36,7 @@ _HEAP = struct.Struct("<4sB3xQ8xQ")
 _FILTER = struct.Struct("<4H")
 
 _MAX_BLOCKS, _MAX_BLOCK, _MAX_MESSAGES = 64, 1 << 20, 1024  # of one object header
-_MAX_HEAP, _MAX_NAME = 1 << 24, 1 << 10  # bytes
+_MAX_HEAP, _MAX_NAME = 1 << 23, 1 << 10  # bytes
 _MAX_DEPTH = 16
 
 # Numbers of the messages in object headers.
@@ -193,7 +193,8 @@ class Hdf5File:
                 for name_at, address, cached in self._symbol_node(node):
                     end = names.find(b"\0", name_at, name_at + _MAX_NAME)
                     name = names[name_at:end].decode("utf-8")
-                    if end < 0 or name in members or cached > 2:
+                    length -= end - name_at + 1
+                    if end < 0 or length < 0 or name in members or cached > 2:
                         _refuse("a group's names are damaged")
                     members[name] = None if cached == 2 else address
         return members

@@ -24,10 +24,10 @@ _SPARE = 1 << 26  # bytes that h5py's filter may come to need for a stream that 
 
 
 class Lzf:
-    """Expands streams of one size."""
+    """Expands streams of one size, in bytes."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._file: Any = None
         self._chunk: Any = None
 
@@ -42,7 +42,7 @@ class Lzf:
             expand = self._by_filter if LZF_RATIO * len(packed) <= _SPARE else self._slowly
             return expand(packed)
         except (IndexError, OSError, ValueError) as error:
-            raise CorruptError(f"a chunk is no LZF of {self._size} bytes") from error
+            raise CorruptError(f"a chunk is no LZF of {self.size} bytes") from error
 
     def close(self) -> None:
         """Give the memory back."""
@@ -57,7 +57,7 @@ class Lzf:
         nobody can foresee are added, and must come out at the end.
         """
         seal = os.urandom(_SEAL)
-        size = self._size + _SEAL
+        size = self.size + _SEAL
         if self._file is None:
             name = f"lzf-{id(self)}"  # HDF5 takes files in memory of one name for one file
             self._file = library("h5py").File(name, "w", driver="core", backing_store=False)
@@ -65,15 +65,15 @@ class Lzf:
         self._chunk.id.write_direct_chunk((0,), b"%b%c%b" % (packed, _SEAL - 1, seal))
         expanded = np.empty(size, np.uint8)
         self._chunk.read_direct(expanded)
-        if expanded[self._size :].tobytes() != seal:
+        if expanded[self.size :].tobytes() != seal:
             raise ValueError(size)
-        return expanded[: self._size].data.toreadonly()
+        return expanded[: self.size].data.toreadonly()
 
     def _slowly(self, packed: bytes) -> memoryview:
         """Expand byte by byte, and stop where it becomes too much."""
         out = bytearray()
         at = 0
-        while at < len(packed) and len(out) <= self._size:
+        while at < len(packed) and len(out) <= self.size:
             control = packed[at]
             if control < _LITERAL:
                 out += packed[at + 1 : at + 2 + control]
@@ -89,6 +89,6 @@ class Lzf:
                 raise ValueError(start)
             repeated = out[start : start + length]
             out += (repeated * -(-length // len(repeated)))[:length]
-        if at != len(packed) or len(out) != self._size:
+        if at != len(packed) or len(out) != self.size:
             raise ValueError(len(out))
         return memoryview(out).toreadonly()

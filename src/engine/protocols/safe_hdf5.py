@@ -57,8 +57,8 @@ class _Chunks:
         grid: chunks of a sample along each of its axes.
         numbers: of the chunks that there are, rising; those of a sample follow one another.
         places: where each lies: `address`, `nbytes` and `mask`.
-        expand: makes a chunk's bytes from what is stored.
-        close: releases what `expand` holds.
+        filter: number of what packed them.
+        size: bytes of a chunk.
     """
 
     dtype: np.dtype[Any]
@@ -67,8 +67,8 @@ class _Chunks:
     grid: tuple[int, ...]
     numbers: NDArray[np.int64]
     places: NDArray[Any]
-    expand: Callable[[bytes], bytes | memoryview]
-    close: Callable[[], None]
+    filter: int
+    size: int
 
 
 class SafeHdf5(ShardReader):
@@ -95,6 +95,7 @@ class SafeHdf5(ShardReader):
         self._stacked = stacked
         self._groups: tuple[Hdf5File, int] | str = ""
         self._sources: dict[Spec, _Stack | _Chunks | str] = {}
+        self._lzf = Lzf(0)
 
     def read(self, placement: Placement, spec: Spec) -> Array:
         """Read a row of the stack of this spec, or the single array."""
@@ -114,9 +115,7 @@ class SafeHdf5(ShardReader):
 
     def close(self) -> None:
         """Give memory back; the file is its opener's."""
-        for source in self._sources.values():
-            if isinstance(source, _Chunks):
-                source.close()
+        self._lzf.close()
         self._sources.clear()
 
     def _find(self, spec: Spec) -> _Stack | _Chunks | str:
@@ -212,9 +211,7 @@ class SafeHdf5(ShardReader):
         ):
             raise CorruptError("the dataset's chunks are out of order")
         axes = 1 if self._stacked else 0
-        lzf = Lzf(size)
-        expand = lzf.expand if code == _LZF else _inflater(size)
-        return _Chunks(dtype, rows, dataset.chunk[axes:], grid[axes:], numbers, chunks, expand, lzf.close)
+        return _Chunks(dtype, rows, dataset.chunk[axes:], grid[axes:], numbers, chunks, code, size)
 
     def _assemble(self, source: _Chunks, row: int, spec: Spec) -> Array:
         """Put the chunks of a sample together."""
@@ -241,19 +238,20 @@ class SafeHdf5(ShardReader):
         if chunk["mask"] > 1:
             raise CorruptError("a chunk went through other filters than its dataset")
         # HDF5 stores a chunk as it is where its filter would make it longer.
-        data = stored if chunk["mask"] else source.expand(stored)
+        data = stored if chunk["mask"] else self._expand(stored, source)
         return array_from(data, source.dtype, source.shape)
 
-
-def _inflater(size: int) -> Callable[[bytes], bytes]:
-    def inflate(packed: bytes) -> bytes:
+    def _expand(self, packed: bytes, source: _Chunks) -> bytes | memoryview:
+        if source.filter == _LZF:
+            if self._lzf.size != source.size:
+                self._lzf.close()
+                self._lzf = Lzf(source.size)
+            return self._lzf.expand(packed)
         machine = zlib.decompressobj()
-        data = machine.decompress(packed, size + 1)
+        data = machine.decompress(packed, source.size + 1)
         if not machine.eof or machine.unused_data:
             raise CorruptError("a chunk does not end where it should")
         return data
-
-    return inflate
 
 
 def _follow(members: dict[str, int | None], name: str) -> int:

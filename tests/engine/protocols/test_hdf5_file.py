@@ -1,5 +1,6 @@
 """HDF5 structures that lead round in circles, out of the file or to the same bytes twice are refused."""
 
+import io
 import struct
 
 import h5py
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from brinery.engine.protocols.base import Placement, Spec
+from brinery.engine.protocols.checks import CheckedFile
 from brinery.engine.protocols.hdf5_file import Hdf5File
 from brinery.engine.protocols.registry import get_serializer
 from brinery.engine.protocols.testing import make_array, same, write_shard
@@ -125,6 +127,24 @@ def test_a_name_twice_is_refused(label, sound, tmp_path):
     data[first + 8 : first + 16] = data[first + 48 : first + 56]
     with pytest.raises(CorruptError, match="names"):
         read(label, data, tmp_path)
+
+
+def test_names_that_share_bytes_are_refused(tmp_path):
+    # The ends of one long name would be a thousand names of a thousand bytes.
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        for name in ("n" * 900, "a", "b", "c"):
+            file.create_group(name)
+    data = bytearray(path.read_bytes())
+    node = next(symbols(data))
+    (offset,) = struct.unpack_from("<Q", data, node + 8 + 40 * 3)  # of the last, the long one
+    for number in range(3):
+        pack(data, "<Q", node + 8 + 40 * number, offset + 1 + number)
+    file = Hdf5File(CheckedFile(io.BytesIO(path.read_bytes())))
+    assert file.members(file.root).keys() == {"n" * 900, "a", "b", "c"}
+    file = Hdf5File(CheckedFile(io.BytesIO(data)))
+    with pytest.raises(CorruptError, match="names"):
+        file.members(file.root)
 
 
 @pytest.mark.parametrize("length", [1 << 62, 1 << 34, 0])
