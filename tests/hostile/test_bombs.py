@@ -238,3 +238,19 @@ def test_a_record_far_longer_than_its_array_is_not_read(tmp_path, protocol):
     reasons, grew = run_apart(read, out, "protocol")
     assert len(reasons) == 2
     assert grew < ROOM
+
+
+@pytest.mark.parametrize("item", ["{}", "[]", '"a"'])
+def test_a_line_that_takes_far_more_memory_than_its_numbers_is_not_parsed(tmp_path, item):
+    tar = make_tar(tmp_path / "in.tar", {"a.png": encoded(pixels(0, (1000, 1000, 3)), "PNG")})
+    out = tmp_path / "out"
+    brinery.convert(tar, out, protocol="json", workers=1, backend="threading", fsync=False)
+    (shard,) = (out / "shards").iterdir()
+    size = shard.stat().st_size
+    line = (
+        '{"key":"a.png","dtype":"uint8","shape":[1000,1000,3],"data":[' + ",".join([item] * 3_000_000) + "]}"
+    )
+    shard.write_text(line[:size].ljust(size))
+    reasons, grew = run_apart(read, out, None)
+    assert [reason for reason in reasons if "not numbers" in reason] == reasons != []
+    assert grew < ROOM

@@ -21,6 +21,7 @@ from .frames import FRAME_COMPRESSIONS, Codec, FramedSerializer
 __all__ = ["JsonSerializer"]
 
 _SLACK = 1 << 20  # room for the key and the names around the data
+_OF_NUMBERS = b"0123456789+-.,eE[]}\n" + b"truefalsNInity"  # true, false, NaN, Infinity
 _WIDTHS = {"b": 6, "f": 26, "c": 56}  # characters of an element and its comma; integers by their dtype
 
 
@@ -58,21 +59,35 @@ def _array(record: dict[str, Any]) -> Array:
 
 def _limit(spec: Spec) -> int:
     """The most bytes of a line: every list opens and closes, and has a comma behind it."""
-    lists = 1 if spec.shape else 0
-    inner = 1
-    for length in spec.shape[:-1]:
-        inner *= length
-        lists += inner
-    kind, width = spec.dtype.kind, _WIDTHS.get(spec.dtype.kind, 0)
-    if kind in "ui":
+    width = _WIDTHS.get(spec.dtype.kind, 0)
+    if spec.dtype.kind in "ui":
         bounds = np.iinfo(spec.dtype)
         width = max(len(str(bounds.min)), len(str(bounds.max))) + 1
-    return math.prod(spec.shape) * width + 3 * lists + _SLACK
+    return math.prod(spec.shape) * width + 3 * _lists(spec) + _SLACK
+
+
+def _lists(spec: Spec) -> int:
+    """How many lists an array is written as, the pairs of complex numbers not counted."""
+    lists, inner = 0, 1
+    for length in spec.shape:
+        lists += inner
+        inner *= length
+    return lists
+
+
+def _check_data(data: bytes, spec: Spec) -> None:
+    """Refuse a line whose data would take more memory than numbers in lists do, before it is parsed."""
+    _, found, rest = data.partition(b'"data":')
+    elements = math.prod(spec.shape)
+    lists = _lists(spec) + (elements if spec.dtype.kind == "c" else 0)
+    if not found or rest.translate(None, _OF_NUMBERS) or rest.count(b"[") > max(lists, 1):
+        raise CorruptError("the line's data are not numbers in as many lists as its array has")
 
 
 def _decode(data: bytes, spec: Spec) -> Array:
     """Make the array that the manifest names from a line, whose own dtype and shape must agree with it."""
     dtype, shape = spec.dtype, spec.shape
+    _check_data(data, spec)
     try:
         record = json.loads(data)
         if (
