@@ -1,7 +1,7 @@
 """What the manifest holds for a key, read ahead where keys are asked for in the order they were recorded."""
 
 import threading
-from collections.abc import Sequence
+from itertools import chain
 from types import NoneType
 from typing import Any
 
@@ -78,18 +78,22 @@ class KnownKeys:
         row = next(iter(self._rows(_SAMPLE, key)), None)
         if row is not None and self._follows(*row[:2]):
             following = self._db.rows(_FOLLOWING, (*row[:2], _AHEAD))
-            self._ahead = {key: self._checked(rest) for key, *rest, frame in following if frame == 0}
+            first_frames = [row for row in following if row[-1] == 0]
+            keys = [row[0] for row in first_frames]
+            self._ahead = dict(zip(keys, self._checked([row[1:-1] for row in first_frames]), strict=True))
         return row
 
     def _rows(self, statement: str, key: str) -> list[tuple[Any, ...]]:
-        return [self._checked(row) for row in self._db.rows(statement, (key,))]
+        return self._checked(self._db.rows(statement, (key,)))
 
-    def _checked(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """Return a row as it is where it holds numbers: shard or unit, places, size, time, CRC-32."""
-        *numbers, crc32 = row
-        if {*map(type, numbers)} != _NUMBERS or min(numbers[:-1]) < 0 or type(crc32) not in _NUMBERS_OR_NULL:
-            raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
-        return tuple(row)
+    def _checked(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return rows as they are where they hold numbers: shard or unit, places, size, time, CRC-32."""
+        if rows:
+            *numbers, crc32s = zip(*rows, strict=True)
+            kinds, least = {*map(type, chain.from_iterable(numbers))}, min(map(min, numbers[:-1]))
+            if kinds != _NUMBERS or least < 0 or not {*map(type, crc32s)} <= _NUMBERS_OR_NULL:
+                raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
+        return rows
 
     def _follows(self, shard: int, record: int) -> bool:
         """Whether a row is one of the next after the last one found."""
