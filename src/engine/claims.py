@@ -39,8 +39,8 @@ class ClaimWriter:
     """
 
     def __init__(self, folder: str) -> None:
-        path = Path(folder) / str(os.getpid())
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._path = Path(folder) / str(os.getpid())
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
             # A hole would be a bus error on a full disk.
             os.posix_fallocate(self._descriptor, 0, _RECORD.size)
@@ -55,7 +55,9 @@ class ClaimWriter:
     @property
     def seen(self) -> bool:
         """Whether the file is still there: others forget claims by deleting it."""
-        return os.fstat(self._descriptor).st_nlink > 0
+        with suppress(OSError):
+            return os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+        return False
 
     def close(self) -> None:
         """Close the file."""
@@ -88,7 +90,7 @@ def claimants(folder: Path) -> list[str]:
     """Return the processes that still hold a claim's file: workers of a run that was killed."""
     alive = []
     own = folder.is_dir() and not folder.is_symlink() and not folder.parent.is_symlink()
-    for path in folder.iterdir() if own else ():
+    for path in _files(folder) if own else ():
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError:
@@ -104,10 +106,15 @@ def claimants(folder: Path) -> list[str]:
     return alive
 
 
+def _files(folder: Path) -> list[Path]:
+    """The files of claims. Some file systems keep what is deleted while it is open, under another name."""
+    return [path for path in folder.iterdir() if path.name.isdecimal()]
+
+
 def read_claims(folder: Path) -> list[Claim]:
     """Return what the workers are at, or were when they ended."""
     claims = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(_files(folder)):
         data = path.read_bytes()
         if len(data) == _RECORD.size:
             unit, ordinal, since = _RECORD.unpack(data)

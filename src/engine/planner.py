@@ -111,6 +111,7 @@ class Planner:
             read.
         note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
         reopen: told the first unit and ordinal of a new generation before anything uses them.
+        twin: the earlier key that has the file which a key would have; None where it has its own.
         usable: whether a recorded sample is still there and intact, by its member's key.
         retry_failed: plan recorded failures again.
         differing: ordinals of recorded entries whose source has other bytes now. Where it is not given,
@@ -129,6 +130,7 @@ class Planner:
         note: Callable[[Note], None],
         reopen: Callable[[int, int], None],
         checksum: Callable[[str, str], str | None] = _unread,
+        twin: Callable[[str], str | None] | None = None,
         usable: Callable[[str], bool] | None = None,
         retry_failed: bool = False,
         differing: Container[int] | None = None,
@@ -143,6 +145,7 @@ class Planner:
         self._load = load
         self._note = note
         self._reopen = reopen
+        self._twin = twin
         self._usable = usable
         self._retry_failed = retry_failed
         self._differing = differing
@@ -165,10 +168,12 @@ class Planner:
             self.counts.entries += 1
             if len(entry.key) > _LONGEST_KEY:
                 entry = _too_long(entry.key)  # noqa: PLW2901 - what it becomes goes the same way
-            if isinstance(entry, Member) and self._first_time(entry.key):
-                yield from self._member(entry)
-            else:
+            if not isinstance(entry, Member) or not self._first_time(entry.key):
                 self._other(entry)
+            elif self._twin is not None and (twin := self._twin(entry.key)) is not None:
+                self._other(_without_file(entry.key, twin))
+            else:
+                yield from self._member(entry)
         while self._places or self._held:
             yield from self._cut_the_end()
         if self._doubted:
@@ -330,6 +335,12 @@ class Planner:
             case Member(key=key):
                 message = "an earlier member has the same key; the first one is kept"
                 self._note(Failure(key, None, "list", "DuplicateKey", message, unread))
+
+
+def _without_file(key: str, twin: str) -> Unreadable:
+    """Return what becomes of a member whose file would be another one's."""
+    message = f"the destination cannot tell its name from {twin}, which has the file: try the layout shards"
+    return Unreadable(key, "NameTwin", message)
 
 
 def _too_long(key: str) -> Unreadable:

@@ -53,6 +53,7 @@ class Job:
         budget: what a member's bytes may amount to.
         archives: the state of each archive that is one file, by its path, when it was listed.
         memory: bytes that a worker process may take; None for threads.
+        twins: the destination's file system takes different names for the same.
     """
 
     destination: str
@@ -66,6 +67,7 @@ class Job:
     budget: ReadBudget = field(default_factory=ReadBudget)
     archives: dict[str, ArchiveState] = field(default_factory=dict)
     memory: int | None = None
+    twins: bool = False
 
 
 class Numbered(NamedTuple):

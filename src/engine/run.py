@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .spool import Spool, travel_budget
 from .stored_state import Totals
 from .summary import RunSummary, Tally
 from .supervisor import Supervisor
+from .twins import NameTwins
 from .verify import verify
 
 __all__ = ["Run"]
@@ -86,6 +87,7 @@ class Run:
         self._noting = threading.Lock()
         self._kept = KeptOrdinals()
         self._differing = KeptOrdinals()
+        self._twins: NameTwins | None = None
         self._to_redo = 0  # how many those are
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
@@ -155,15 +157,16 @@ class Run:
         damaged = self._find_damaged(state) if options.repair else frozenset()
         if options.retry_failed:
             damaged |= manifest.partly_failed()
-        unchanged, redone = self._pass(
-            state,
-            self._named,
-            note=self._note,
-            usable=lambda key: key not in damaged and self._file_is_there(key),
-            retry_failed=options.retry_failed,
-        )
-        if self._to_redo:
-            self._convert_differing()
+        with self._name_twins() as self._twins:
+            unchanged, redone = self._pass(
+                state,
+                self._named,
+                note=self._note,
+                usable=lambda key: key not in damaged and self._file_is_there(key),
+                retry_failed=options.retry_failed,
+            )
+            if self._to_redo:
+                self._convert_differing()
         self._sampler.finish()
         if self._notes:
             self._commit([])
@@ -175,6 +178,22 @@ class Run:
         self._destination.remove_shards(manifest.drop_empty_shards())
         self._check_limit(final=True)
         return unchanged - self._to_redo, gone, pruned
+
+    @contextmanager
+    def _name_twins(self) -> Iterator[NameTwins | None]:
+        """What finds keys that would share a file; None where every key has its own."""
+        if self._options.layout != "mirror":
+            yield None
+            return
+        try:
+            twins = NameTwins(self._destination.partial / "names", self._suffix)
+        except OSError as error:
+            raise self._cannot_go_on(
+                f"cannot write into {self._destination.folder}: {error.strerror or error}"
+            ) from error
+        with closing(twins):
+            twins.remember(self._manifest.sample_keys())
+            yield twins if twins.exist else None
 
     def _convert_differing(self) -> None:
         """List again for members that were found to have other bytes: they are the next units."""
@@ -194,6 +213,7 @@ class Run:
             first_time=_always if seen is None else seen.first_time,
             keep=self._kept.add,
             load=self._spool.load,
+            twin=None if self._twins is None else self._twins.earlier,
             reopen=manifest.begin_generation,
             **how,
         )
@@ -228,6 +248,7 @@ class Run:
             budget=options.read_budget(),
             archives=archive_states(self._sources),
             memory=self._settings["memory"],
+            twins=self._twins is not None,
         )
         supervisor = self._supervisor = Supervisor(
             job,

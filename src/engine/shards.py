@@ -3,13 +3,14 @@
 import errno
 import os
 import threading
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from time import perf_counter_ns
 
 from ..errors import MemberError
-from .inside import Folder
+from .inside import Descriptor, Folder
 from .output import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
 from .protocols.base import Array, Placement, Serializer, ShardWriter
 from .records import Job, Shard
@@ -151,6 +152,10 @@ class _SingleFiles(UnitFiles):
         self._root = Folder(Path(job.destination))
         self._longest = os.pathconf(job.destination, "PC_PATH_MAX")
         self._changed: dict[tuple[str, ...], None] = {}  # the folders whose entries are to be flushed
+        self._names: tuple[tuple[str, ...], frozenset[str]] = (
+            (),
+            frozenset(),
+        )  # in the folder last looked at
         self._placements: list[Placement] = []
         self._file_bytes = 0
         self._pixel_bytes = 0
@@ -165,6 +170,8 @@ class _SingleFiles(UnitFiles):
             folder = self._root.below(folders, made=self._changed)
         except OSError as error:
             raise refusal(error) from error
+        if self._job.twins and self._has_twin(folders, folder, path.name):
+            raise MemberError("the destination cannot tell its name from that of a file that is there")
         self._changed[folders] = None
         file = self._partial(f"{self._name}-{len(self._placements)}{self._serializer.file_suffix}")
         try:
@@ -182,6 +189,17 @@ class _SingleFiles(UnitFiles):
         self._file_bytes += file.size
         self._pixel_bytes += array.nbytes
 
+    def _has_twin(self, folders: tuple[str, ...], folder: Descriptor, name: str) -> bool:
+        """Whether a file is found under this name that was given another one."""
+        try:
+            os.stat(name, dir_fd=folder.number, follow_symlinks=False)
+        except OSError:
+            return False
+        name = unicodedata.normalize("NFC", name)  # a file system may keep letters in another form
+        if folders != self._names[0] or name not in self._names[1]:
+            self._names = folders, _names_in(folder)
+        return name not in self._names[1]
+
     def close(self) -> None:
         if self._placements:
             self.placed.append((0, self._placements))
@@ -194,6 +212,16 @@ class _SingleFiles(UnitFiles):
 
     def discard(self) -> None:
         """Nothing is left open: finished files are written over when the unit is done again."""
+
+
+def _names_in(folder: Descriptor) -> frozenset[str]:
+    """The names in a folder, letters in one form."""
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.number)
+    try:
+        names = os.listdir(descriptor)  # noqa: PTH208 - Path takes no descriptor
+    finally:
+        os.close(descriptor)
+    return frozenset(unicodedata.normalize("NFC", name) for name in names)
 
 
 def refusal(error: OSError) -> Exception:

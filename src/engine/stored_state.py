@@ -165,6 +165,13 @@ class StoredState:
         tables = ("samples", "failures", "skipped")
         return any(self._rows(statement.format(table), *span) for table in tables)
 
+    def sample_keys(self) -> Iterator[str]:
+        """Yield the keys of all samples."""
+        for (key,) in self._each("SELECT key FROM samples ORDER BY shard, record"):
+            if type(key) is not str:
+                raise self._senseless("a key is no text")
+            yield key
+
     def gone(self, kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]) -> list[str]:
         """Return the keys of samples that the archive no longer holds.
 
