@@ -1,6 +1,8 @@
 """Decode image archives on all cores into array datasets of any serialization protocol."""
 
+import sys
 from importlib import import_module
+from types import ModuleType
 
 if __name__ != "brinery":
     raise ImportError(f"this package is called brinery, not {__name__}: install it, or import brinery")
@@ -9,8 +11,8 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would be 
 if TYPE_CHECKING:
     from typing import Any
 
-    from . import benchmark as benchmark
     from . import errors as errors
+    from .benchmark.runner import benchmark as benchmark
     from .engine.convert import ConvertResult as ConvertResult
     from .engine.convert import convert as convert
     from .engine.dataset import Dataset as Dataset
@@ -25,6 +27,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "ConvertResult": (".engine.convert", "ConvertResult"),
     "Dataset": (".engine.dataset", "Dataset"),
+    "benchmark": (".benchmark.runner", "benchmark"),
     "convert": (".engine.convert", "convert"),
     "open": (".engine.dataset", "open_dataset"),
     "restore": (".engine.restore", "restore"),
@@ -47,8 +50,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> "Any":
-    if name in ("benchmark", "errors"):
-        return import_module(f".{name}", __name__)
+    if name == "errors":
+        return import_module(".errors", __name__)
     try:
         module, attribute = _LAZY[name]
     except KeyError:
@@ -60,3 +63,14 @@ def __getattr__(name: str) -> "Any":
 
 def __dir__() -> list[str]:
     return sorted(set(globals()) | set(__all__))
+
+
+class _Package(ModuleType):
+    """Keeps `brinery.benchmark` the function where importing the subpackage would bind the module."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "benchmark" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

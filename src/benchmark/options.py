@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypedDict, TypeVar, Unpack, get_args
 
 from ..engine.options import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
@@ -15,11 +15,13 @@ from .result.recommendations import Weights
 
 __all__ = [
     "CACHES",
+    "DEFAULTS",
     "DISPATCHES",
     "DURABILITIES",
     "OPS",
     "PRESETS",
     "SEED_PROTOCOLS",
+    "BenchArguments",
     "BenchOptions",
     "every_protocol",
     "make_bench_options",
@@ -30,7 +32,6 @@ CACHES: tuple[Cache, ...] = get_args(Cache)
 DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 DISPATCHES: tuple[Dispatch, ...] = get_args(Dispatch)
 OPS = ("convert", "dump", "load", "load_lazy", "map")
-_DEFAULT_OPS = ("convert", "dump", "load", "map")
 SEED_PROTOCOLS = (
     "pickle-0",
     "pickle-1",
@@ -42,13 +43,59 @@ SEED_PROTOCOLS = (
     "hdf5",
     "npy",
 )
-_DEFAULT_CORES = (1, 2, 4, 8)
 _MOST_WORKERS = 1024
+
+Name = TypeVar("Name", bound=str)
+
+
+class BenchArguments(TypedDict, total=False):
+    """What `benchmark` takes by keyword; lists may be given as text with commas."""
+
+    cores: Sequence[int] | str
+    protocols: Sequence[str] | str | None
+    preset: str
+    ops: Sequence[str] | str
+    rounds: int | None
+    budget: float | None
+    limit: int
+    quick: bool
+    scratch: PathLike | None
+    output: PathLike
+    seed: int
+    cache: Sequence[str] | str
+    durability: Sequence[str] | str
+    dispatch: Sequence[str] | str
+    reads_per_write: float
+    link: float | None
+    memory_cap: int | str | None
+    costs: PathLike | None
+
+
+DEFAULTS: BenchArguments = {
+    "cores": (1, 2, 4, 8),
+    "protocols": None,
+    "preset": "scaling",
+    "ops": ("convert", "dump", "load", "map"),
+    "rounds": None,
+    "budget": None,
+    "limit": 1000,
+    "quick": False,
+    "scratch": None,
+    "output": "bench-out",
+    "seed": 0,
+    "cache": "warm",
+    "durability": "buffered",
+    "dispatch": "partitioned",
+    "reads_per_write": 10.0,
+    "link": None,
+    "memory_cap": None,
+    "costs": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What `run_benchmark` takes, after checking.
+    """What a bench is asked for, after checking.
 
     Attributes:
         source: the user's archive; None for generated images.
@@ -67,7 +114,7 @@ class BenchOptions:
         durabilities: of the dumps over workers: "buffered", "fsync".
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
-        costs: file of what an image costs, for two versions in turns: who comes first writes it. They take
+        costs: file of what an image costs, for two versions in turns: the first writes it. They take
             brinery's cells alone.
     """
 
@@ -83,11 +130,11 @@ class BenchOptions:
     scratch: Path | None
     output: Path
     seed: int
-    caches: tuple[Cache, ...] = ("warm",)
-    durabilities: tuple[Durability, ...] = ("buffered",)
-    dispatches: tuple[Dispatch, ...] = ("partitioned",)
-    weights: Weights = field(default_factory=Weights)
-    costs: Path | None = None
+    caches: tuple[Cache, ...]
+    durabilities: tuple[Durability, ...]
+    dispatches: tuple[Dispatch, ...]
+    weights: Weights
+    costs: Path | None
 
     @property
     def one_of_two(self) -> bool:
@@ -110,71 +157,50 @@ class BenchOptions:
         return (1, 3) if self.quick else (3, 7)
 
 
-def make_bench_options(
-    source: PathLike | None = None,
-    *,
-    cores: Sequence[int] | str = _DEFAULT_CORES,
-    protocols: Sequence[str] | str | None = None,
-    preset: str = "scaling",
-    ops: Sequence[str] | str = _DEFAULT_OPS,
-    rounds: int | None = None,
-    budget: float | None = None,
-    limit: int = 1000,
-    quick: bool = False,
-    scratch: PathLike | None = None,
-    output: PathLike = "bench-out",
-    seed: int = 0,
-    cache: Sequence[str] | str = "warm",
-    durability: Sequence[str] | str = "buffered",
-    dispatch: Sequence[str] | str = "partitioned",
-    reads_per_write: float = 10.0,
-    link: float | None = None,
-    memory_cap: int | str | None = None,
-    costs: PathLike | None = None,
-) -> BenchOptions:
-    """Return the options after checking them; lists may be given as text with commas.
-
-    `BenchOptions` says what they are; `reads_per_write`, `link` (10^6 bytes/s) and `memory_cap` (bytes, or
-    text such as "2GiB") are the `Weights` of the recommendation by cost.
+def make_bench_options(source: PathLike | None = None, **arguments: Unpack[BenchArguments]) -> BenchOptions:
+    """Return the options after checking them.
 
     Raises:
         UsageError: a value that makes no sense.
         UnknownProtocolError: no such protocol; lists the known ones.
         MissingLibraryError: a protocol's library is not installed.
     """
+    unknown = arguments.keys() - DEFAULTS.keys()
+    if unknown:
+        raise TypeError(f"benchmark() got an unexpected keyword argument {min(unknown)!r}")
+    given: BenchArguments = {**DEFAULTS, **arguments}
+    preset, rounds, limit, seed = given["preset"], given["rounds"], given["limit"], given["seed"]
     if preset not in PRESETS:
         raise UsageError(f"preset is one of {', '.join(PRESETS)}, not {preset!r}")
-    for name, value in (("rounds", rounds), ("limit", limit), ("budget", budget)):
+    for name, value in (("rounds", rounds), ("limit", limit), ("budget", given["budget"])):
         if value is not None and value <= 0:
             raise UsageError(f"{name} must be more than 0, not {value:g}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, not {seed}")
-    if protocols is None:
-        chosen = every_protocol() if preset == "full" else SEED_PROTOCOLS
-    else:
-        chosen = _distinct("protocols", _names(protocols))
+    chosen = every_protocol() if preset == "full" else SEED_PROTOCOLS
+    if given["protocols"] is not None:
+        chosen = _distinct("protocols", given["protocols"])
         for label in chosen:
             get_serializer(label)
+    cap = given["memory_cap"]
     return BenchOptions(
-        source=None if source is None else Path(source),
-        cores=_cores(cores),
+        source=_path(source),
+        cores=_cores(given["cores"]),
         protocols=chosen,
         preset=preset,
-        ops=_among("ops", ops, OPS),
+        ops=_among("ops", given["ops"], OPS),
         rounds=rounds,
-        budget_s=_budget(budget, preset, len(chosen), quick=quick),
+        budget_s=_budget(given["budget"], preset, len(chosen), quick=given["quick"]),
         limit=limit,
-        quick=quick,
-        scratch=None if scratch is None else Path(scratch),
-        output=Path(output),
+        quick=given["quick"],
+        scratch=_path(given["scratch"]),
+        output=Path(given["output"]),
         seed=seed,
-        caches=tuple(name for name in CACHES if name in _among("cache", cache, CACHES)),
-        durabilities=tuple(
-            name for name in DURABILITIES if name in _among("durability", durability, DURABILITIES)
-        ),
-        dispatches=tuple(name for name in DISPATCHES if name in _among("dispatch", dispatch, DISPATCHES)),
-        weights=Weights(reads_per_write, link, None if memory_cap is None else parse_size(memory_cap)),
-        costs=None if costs is None else Path(costs),
+        caches=_in_order("cache", given["cache"], CACHES),
+        durabilities=_in_order("durability", given["durability"], DURABILITIES),
+        dispatches=_in_order("dispatch", given["dispatch"], DISPATCHES),
+        weights=Weights(given["reads_per_write"], given["link"], None if cap is None else parse_size(cap)),
+        costs=_path(given["costs"]),
     )
 
 
@@ -203,17 +229,8 @@ def _budget(given: float | None, preset: str, protocols: int, *, quick: bool) ->
     return 35.0 if quick else 245.0
 
 
-def _names(value: Sequence[str] | str) -> list[str]:
-    return [name.strip() for name in (value.split(",") if isinstance(value, str) else value)]
-
-
-def _distinct(what: str, names: list[str]) -> tuple[str, ...]:
-    if not names or "" in names:
-        raise UsageError(f"{what} is a list with commas, without gaps, such as {_EXAMPLES[what]}")
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise UsageError(f"{what} names {twice[0]} twice")
-    return tuple(names)
+def _path(given: PathLike | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 _EXAMPLES = {
@@ -226,19 +243,36 @@ _EXAMPLES = {
 }
 
 
+def _distinct(what: str, value: Sequence[object] | str) -> tuple[str, ...]:
+    """Return the names of a list, of which there are some and none twice."""
+    names = [str(name).strip() for name in (value.split(",") if isinstance(value, str) else value)]
+    if not names or "" in names:
+        raise UsageError(f"{what} is a list with commas, without gaps, such as {_EXAMPLES[what]}")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UsageError(f"{what} names {twice[0]} twice")
+    return tuple(names)
+
+
 def _cores(value: Sequence[int] | str) -> tuple[int, ...]:
-    names = _names([str(number) for number in value] if not isinstance(value, str) else value)
-    for name in names:
+    numbers = []
+    for name in _distinct("cores", value):
         if not re.fullmatch(r"[0-9]{1,9}", name) or not 1 <= int(name) <= _MOST_WORKERS:
             raise UsageError(
                 f"cores are whole numbers from 1 to {_MOST_WORKERS}, such as 1,2,4,8: not {name!r}"
             )
-    return tuple(sorted(int(name) for name in _distinct("cores", [str(int(name)) for name in names])))
+        numbers.append(int(name))
+    return tuple(map(int, _distinct("cores", sorted(numbers))))
 
 
 def _among(what: str, value: Sequence[str] | str, known: Sequence[str]) -> tuple[str, ...]:
-    names = _distinct(what, _names(value))
+    names = _distinct(what, value)
     for name in names:
         if name not in known:
             raise UsageError(f"unknown {what.removesuffix('s')} {name!r}: known are {', '.join(known)}")
     return names
+
+
+def _in_order(what: str, value: Sequence[str] | str, known: tuple[Name, ...]) -> tuple[Name, ...]:
+    names = _among(what, value, known)
+    return tuple(name for name in known if name in names)

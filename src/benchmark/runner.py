@@ -7,42 +7,45 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, Unpack
 
 from .. import __version__
 from ..engine import pool
 from ..engine.collecting import only_new_garbage
-from ..engine.cpus import usable_cpus
 from ..engine.options import PathLike
 from ..engine.sampler import Sampler
 from ..errors import BrineryError, BrineryWarning, NoProcessesError, StorageError
 from ..parser.archives import check_sources
 from . import host as machine
 from .analysis.conclude import conclude, with_bounds
-from .analysis.noise import noise_of
+from .analysis.noise import with_sentinel
 from .analysis.summary import ceilings_of, cell_results, steady
 from .analysis.warnings import run_warnings, steal_share, throttled_share
 from .calibrate import calibrate, share_costs
 from .cells import rounds_that_fit
 from .ledger import Ledger
-from .options import BenchOptions, make_bench_options
+from .options import BenchArguments, BenchOptions, make_bench_options
 from .regions.article import SeedTable
 from .regions.scaling import Sweep
 from .regions.sentinel import Sentinel
-from .regions.session import BenchProgress, Session
+from .regions.session import BenchProgress, Progress, Scratch, Session
 from .result.file import write_result
 from .result.measured import CellResult
-from .result.result import BenchResult, CorpusInfo, Noise, Run, Settings
+from .result.result import BenchResult, Host, Noise, Run, Settings, Storage
 from .sampled import sampled
 from .text.report import report_markdown
 from .worker.corpus import make_corpus
 from .worker.page_cache import why_not_cold
 
-__all__ = ["BenchInterrupted", "run_benchmark"]
+__all__ = ["BenchInterrupted", "Prepared", "Start", "benchmark", "measure", "prepare"]
+
+Say: TypeAlias = Callable[[str], None]
 
 _MEMORY_METHOD = (
     "sum over workers of PSS at the region's end plus what resident memory had been above it within the "
@@ -58,13 +61,13 @@ class BenchInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-def run_benchmark(
+def benchmark(
     source: PathLike | None = None,
     *,
     progress: Callable[[BenchProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
     argv: tuple[str, ...] | None = None,
-    **options: Any,
+    **options: Unpack[BenchArguments],
 ) -> BenchResult:
     """Measure protocols and numbers of workers; write result.json and report.md into the output folder.
 
@@ -73,7 +76,11 @@ def run_benchmark(
         progress: called before the first timed region and after every one.
         say: called with lines of text for people: the plan, what is being done.
         argv: the command, for the result; by default this process's.
-        **options: those of `make_bench_options`, such as `cores=(1, 2)`, `protocols=("npy", "hdf5")`.
+        **options: `cores` and `protocols`, such as (1, 2) and ("npy", "hdf5"); `preset`, "seed", "scaling"
+            or "full"; `ops` over workers; `rounds`, or `budget` in seconds; `limit` of images; `quick`;
+            folders `scratch` and `output`; `seed`; `cache`, `durability` and `dispatch` over workers. Of the
+            recommendation by cost: `reads_per_write`, `link` in 10^6 bytes/s, `memory_cap` in bytes or as
+            "2GiB". `costs` is for two versions in turns.
 
     Raises:
         UsageError: options make no sense.
@@ -86,9 +93,26 @@ def run_benchmark(
         raise BrineryError("/proc is not mounted: a bench reads there what machine and processes do")
     if settings.source is not None:
         check_sources([settings.source])
+    say = say or _ignore
     with _scratch(settings) as scratch:
-        bench = _Bench(settings, scratch, progress or _ignore, say or _ignore, argv or tuple(sys.argv))
-        return bench.perform()
+        start = Start.now(argv or tuple(sys.argv), scratch)
+        bench = None
+        try:
+            # Regions in this process collect before they begin; that threads work was said once.
+            with warnings.catch_warnings(), only_new_garbage():
+                warnings.simplefilter("ignore", BrineryWarning)
+                bench = prepare(settings, start, scratch, say, progress or _ignore)
+                measure(bench, say)
+        except KeyboardInterrupt as interruption:
+            if bench is None:
+                raise
+            result = _write(conclude(_result(bench, finished=False)), settings)
+            raise BenchInterrupted(result) from interruption
+        finally:
+            pool.shutdown()
+        result = _write(conclude(_result(bench, finished=True)), settings)
+    say(f"wrote {settings.output / 'result.json'} and {settings.output / 'report.md'}")
+    return result
 
 
 def _ignore(_: object) -> None:
@@ -114,256 +138,249 @@ def _scratch(options: BenchOptions) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a bench finds where it begins.
+
+    Attributes:
+        argv: the command.
+        begin: on the monotonic clock, in seconds.
+        at: ISO 8601.
+        host: the machine.
+        storage: where the scratch files lie.
+        load: average over one minute.
+        cpu_use: how busy others keep the CPUs from now on.
+    """
+
+    argv: tuple[str, ...]
+    begin: float
+    at: str
+    host: Host
+    storage: Storage
+    load: float
+    cpu_use: machine.CpuUse
+
+    @classmethod
+    def now(cls, argv: tuple[str, ...], scratch: Path) -> "Start":
+        """Look at the machine."""
+        return cls(
+            argv=argv,
+            begin=time.monotonic(),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            host=machine.host(),
+            storage=machine.storage(scratch.parent),
+            load=os.getloadavg()[0],
+            cpu_use=machine.CpuUse(),
+        )
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since."""
+        return time.monotonic() - self.begin
+
+
 @dataclass(slots=True)
-class _Part:
-    """The seed's table or the sweep, and how many of its rounds are done."""
+class Prepared:
+    """A bench that is ready to measure, and how far it is.
 
-    name: str
-    work: SeedTable | Sweep
-    done: int = 0
+    Attributes:
+        start: what it found where it began.
+        session: what its parts share.
+        parts: the seed's table, and over workers the sweep.
+        sentinel: the same work in every round.
+        sampler: watches while it measures.
+        rounds: how many are planned.
+        done: how many each part has finished.
+        warnings: of the plan and of what came of it.
+    """
+
+    start: Start
+    session: Session
+    parts: tuple[SeedTable | Sweep, ...]
+    sentinel: Sentinel
+    sampler: Sampler
+    rounds: int
+    done: Counter[str]
+    warnings: list[str]
 
 
-class _Bench:
-    def __init__(
-        self,
-        options: BenchOptions,
-        scratch: Path,
-        progress: Callable[[BenchProgress], None],
-        say: Callable[[str], None],
-        argv: tuple[str, ...],
-    ) -> None:
-        self._options = options
-        self._scratch = scratch
-        self._progress = progress
-        self._say = say
-        self._argv = argv
-        self._begin = time.monotonic()
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._usable = usable_cpus()
-        self._host = machine.host()
-        self._storage = machine.storage(scratch.parent)
-        self._ledger = Ledger(steady)
-        self._sampler = Sampler()
-        self._warnings: list[str] = []
-        self._load_before = os.getloadavg()[0]
-        self._cpu_use = machine.CpuUse()
-        self._parts: list[_Part] = []
-        self._sentinel: Sentinel | None = None
-        self._rounds = 0
-        self._corpus: CorpusInfo | None = None
+def prepare(
+    options: BenchOptions, start: Start, scratch: Path, say: Say, progress: Callable[[BenchProgress], None]
+) -> Prepared:
+    """Make the corpus, find what an image costs, plan the rounds and write the files that loads read.
 
-    def perform(self) -> BenchResult:
-        """Prepare, measure, write."""
-        self._options = self._without_workers(self._options)
-        output = self._options.output
-        self._announce()
-        try:
-            # Regions in this process collect before they begin; that threads work was said once.
-            with warnings.catch_warnings(), only_new_garbage():
-                warnings.simplefilter("ignore", BrineryWarning)
-                self._prepare()
-                with self._sampler:
-                    for part in self._parts:
-                        self._measure(part)
-        except KeyboardInterrupt as interruption:
-            if self._corpus is None:
-                raise
-            raise BenchInterrupted(self._write(finished=False, last=True)) from interruption
-        finally:
-            pool.shutdown()
-        result = self._write(finished=True, last=True)
-        self._say(f"wrote {output / 'result.json'} and {output / 'report.md'}")
-        return result
+    Raises:
+        ArchiveError: the source cannot be listed, or holds no image.
+        BrineryError: none of the protocols can store the images.
+    """
+    told: list[str] = []
 
-    def _without_workers(self, options: BenchOptions) -> BenchOptions:
-        """Return the options without the sweep over workers where no process can be started."""
-        try:
-            pool.check_processes()
-        except NoProcessesError as error:
-            left_out = "" if options.preset == "seed" else "; what is measured over workers is left out"
-            self._warn(f"{error}{left_out}")
-            return replace(options, preset="seed")
-        return options
+    def warn(text: str) -> None:
+        told.append(text)
+        say(f"warning    {text}")
 
-    def _announce(self) -> None:
-        options, host = self._options, self._host
-        what = str(options.source) if options.source else f"{options.images} generated 320x240 JPEG images"
-        self._say(f"machine    {host.cpu or host.architecture}, {self._usable:g} usable CPUs, {host.kernel}")
-        self._say(f"scratch    {self._storage.path} ({self._storage.filesystem or 'unknown file system'})")
-        self._say(f"images     {what}")
-        self._say(f"protocols  {', '.join(options.protocols)}")
-        if options.preset != "seed":
-            self._say(f"workers    {', '.join(map(str, options.cores))}; {', '.join(options.ops)}")
+    try:
+        pool.check_processes()
+    except NoProcessesError as error:
+        warn(f"{error}{'' if options.preset == 'seed' else '; what is measured over workers is left out'}")
+        options = replace(options, preset="seed")
+    _announce(options, start, say)
+    corpus = make_corpus(options.source, scratch, limit=options.images, seed=options.seed)
+    folder = scratch / "calibration"
+    folder.mkdir()
+    costs = calibrate(corpus, options.protocols, folder)
+    if options.costs is not None:
+        costs = share_costs(costs, options.costs)
+    for label, reason in costs.failed.items():
+        warn(f"{label} cannot be measured on these images: {reason}")
+    if not costs.protocols:
+        raise BrineryError("none of the protocols can store these images")
+    if "cold" in options.caches and options.preset != "seed" and (why := why_not_cold(scratch)):
+        where = start.storage.filesystem or "this file system"
+        warn(f"cold loads are left out on {where}: {why}; choose a --scratch on a disk")
+        options = replace(options, caches=tuple(name for name in options.caches if name != "cold"))
+    usable = start.host.usable_cpus
+    session = Session(options, corpus, Scratch(scratch), usable, Ledger(steady), Progress(progress))
+    parts = (SeedTable(session, costs), *((Sweep(session, costs),) if options.preset != "seed" else ()))
+    sampler = Sampler()
+    sentinel = Sentinel(session, sampler)
+    rounds = _plan(session, start, parts, 2 * sentinel.visit_ns, say)
+    for part in parts:
+        part.stage()
+    sentinel.stage()
+    session.progress.begin(sum(part.regions(number) for part in parts for number in range(rounds)))
+    return Prepared(start, session, parts, sentinel, sampler, rounds, Counter(), told)
 
-    def _prepare(self) -> None:
-        options = self._options
-        corpus = make_corpus(options.source, self._scratch, limit=options.images, seed=options.seed)
-        self._corpus = corpus.info
-        folder = self._scratch / "calibration"
-        folder.mkdir()
-        costs = calibrate(corpus, options.protocols, folder)
-        if options.costs is not None:
-            costs = share_costs(costs, options.costs)
-        for label, reason in costs.failed.items():
-            self._warn(f"{label} cannot be measured on these images: {reason}")
-        if not costs.protocols:
-            raise BrineryError("none of the protocols can store these images")
-        options = self._options = self._without_cold(options)
-        session = Session(options, corpus, self._scratch, self._usable, self._ledger, self._progress)
-        self._sentinel = Sentinel(session, self._sampler)
-        session.visit = self._sentinel.visit
-        self._parts.append(_Part("seed", SeedTable(session, costs)))
-        if options.preset != "seed":
-            self._parts.append(_Part("scaling", Sweep(session, costs)))
-        self._plan()
-        session.regions = sum(
-            part.work.regions(number) for part in self._parts for number in range(self._rounds)
-        )
-        for part in self._parts:
-            part.work.stage()
-        self._sentinel.stage()
-        self._progress(BenchProgress(0, session.regions, "prepared"))
 
-    def _without_cold(self, options: BenchOptions) -> BenchOptions:
-        """Return the options without cold loads where they cannot be made sure of."""
-        if "cold" not in options.caches or options.preset == "seed":
-            return options
-        reason = why_not_cold(self._scratch)
-        if reason is None:
-            return options
-        where = self._storage.filesystem or "this file system"
-        self._warn(f"cold loads are left out on {where}: {reason}; choose a --scratch on a disk")
-        return replace(options, caches=tuple(name for name in options.caches if name != "cold"))
+def measure(bench: Prepared, say: Say) -> None:
+    """Run the rounds, as many as the budget allows, and write what is there after each.
 
-    def _plan(self) -> None:
-        options, info = self._options, self._corpus
-        assert info is not None
-        assert self._sentinel is not None
-        visits_ns = 2 * self._sentinel.visit_ns
+    Raises:
+        StorageError: the output folder cannot be written.
+    """
+    options, fewest = bench.session.options, bench.session.options.round_limits[0]
+    with bench.sampler:
+        for place, part in enumerate(bench.parts):
+            later = bench.parts[place + 1 :]
+            ahead = sum(other.round_ns(number) for other in later for number in range(fewest)) / 1e9
+            slow = [1.0, 1.0]  # time of the last two rounds, over what was expected
+            for number in range(bench.rounds):
+                left, expected = options.budget_s - bench.start.spent_s - ahead, part.round_ns(number) / 1e9
+                if options.rounds is None and number >= fewest and expected * max(slow) > left:
+                    reason = f"{part.name}: {number} of {bench.rounds} rounds, since the time was up"
+                    bench.warnings.append(reason)
+                    say(f"warning    {reason}")
+                    break
+                begin = time.monotonic()
+                part.run_round(number, partial(bench.sentinel.visit, part.name, number))
+                slow = [slow[1], (time.monotonic() - begin) / expected]
+                bench.done[part.name] = number + 1
+                _write(_result(bench, finished=False), options)
 
-        def round_s(number: int) -> float:
-            return sum(part.work.round_ns(number) + visits_ns for part in self._parts) / 1e9
 
-        stage_s = sum(part.work.stage_ns for part in self._parts) / 1e9
-        spent_s = time.monotonic() - self._begin
-        fewest, most = options.round_limits
-        self._rounds = options.rounds or rounds_that_fit(
-            options.budget_s - spent_s - stage_s, round_s, fewest, most
-        )
-        expected = spent_s + stage_s + sum(map(round_s, range(self._rounds)))
-        cut = ", cut at 256 MiB of pixels" if info.cut else ""
-        bad = f", {info.unusable} members without one" if info.unusable else ""
-        cells = sum(len(part.work.cells) for part in self._parts)
-        ceilings = sum(part.work.regions(0) for part in self._parts) - cells
-        self._say(
-            f"corpus     {info.images} images{cut}{bad}: {info.source_bytes / 1e6:.1f} MB encoded, "
-            f"{info.pixel_bytes / 1e6:.1f} MB of pixels"
-        )
-        self._say(
-            f"plan       {cells} cells, {ceilings} ceilings, {self._rounds} rounds in random order "
-            f"(seed {options.seed}), regions of about {options.region_ns / 1e6:.0f} ms"
-            f"{' (quick)' if options.quick else ''}"
-        )
-        budget = f", the target is {options.budget_s:.0f} s" if expected > options.budget_s else ""
-        self._say(f"expected   {expected:.0f} s in all{budget}")
+def _announce(options: BenchOptions, start: Start, say: Say) -> None:
+    host = start.host
+    what = str(options.source) if options.source else f"{options.images} generated 320x240 JPEG images"
+    say(f"machine    {host.cpu or host.architecture}, {host.usable_cpus:g} usable CPUs, {host.kernel}")
+    say(f"scratch    {start.storage.path} ({start.storage.filesystem or 'unknown file system'})")
+    say(f"images     {what}")
+    say(f"protocols  {', '.join(options.protocols)}")
+    if options.preset != "seed":
+        say(f"workers    {', '.join(map(str, options.cores))}; {', '.join(options.ops)}")
 
-    def _measure(self, part: _Part) -> None:
-        options = self._options
-        fewest = options.round_limits[0]
-        slow = [1.0, 1.0]  # time of the last two rounds, over what was expected
-        for number in range(self._rounds):
-            later = [other for other in self._parts if other.done == 0 and other is not part]
-            ahead = sum(other.work.round_ns(coming) for other in later for coming in range(fewest)) / 1e9
-            left = options.budget_s - (time.monotonic() - self._begin) - ahead
-            expected = part.work.round_ns(number) / 1e9
-            if options.rounds is None and number >= fewest and expected * max(slow) > left:
-                self._warn(f"{part.name}: {number} of {self._rounds} rounds, since the time was up")
-                return
-            begin = time.monotonic()
-            part.work.run_round(number)
-            slow = [slow[1], (time.monotonic() - begin) / expected]
-            part.done = number + 1
-            self._write(finished=False)
 
-    def _warn(self, text: str) -> None:
-        self._warnings.append(text)
-        self._say(f"warning    {text}")
+def _plan(
+    session: Session, start: Start, parts: Sequence[SeedTable | Sweep], visits_ns: float, say: Say
+) -> int:
+    """Return how many rounds fit into the budget, and say what will be measured."""
+    options, info = session.options, session.corpus.info
 
-    def _write(self, *, finished: bool, last: bool = False) -> BenchResult:
-        result = self._result(finished=finished)
-        if last:
-            result = conclude(result)
-        write_result(result, self._options.output / "result.json")
-        report = self._options.output / "report.md"
-        try:
-            report.write_text(report_markdown(result), encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"cannot write {report}: {error.strerror}") from error
-        return result
+    def round_s(number: int) -> float:
+        return sum(part.round_ns(number) + visits_ns for part in parts) / 1e9
 
-    def _result(self, *, finished: bool) -> BenchResult:
-        options = self._options
-        assert self._corpus is not None
-        ceilings = ceilings_of(self._ledger)
-        result = BenchResult(
-            run=Run(
-                argv=self._argv,
-                preset=options.preset,
-                seed=options.seed,
-                quick=options.quick,
-                brinery=__version__,
-                commit=machine.commit(),
-                started_at=self._started_at,
-                seconds=round(time.monotonic() - self._begin, 3),
-                finished=finished,
-                rounds_planned=self._rounds,
-                rounds_done={part.name: part.done for part in self._parts},
-            ),
-            host=self._host,
-            storage=self._storage,
-            software=machine.software(),
-            timer=machine.timer(),
-            dataset=self._corpus,
-            settings=Settings(
-                cores=options.cores,
-                protocols=options.protocols,
-                ops=options.ops,
-                rounds=options.rounds,
-                budget_s=options.budget_s,
-                limit=options.limit,
-                region_ns=options.region_ns,
-                cache=",".join(options.caches),
-                durability=",".join(options.durabilities),
-                memory_method=_MEMORY_METHOD,
-                dispatch=",".join(options.dispatches),
-                weights=options.weights,
-            ),
-            noise=self._noise(),
-            sampler=sampled(self._sampler, self._cells()),
-            warnings=(),
-            cells=with_bounds(self._cells(), ceilings),
-            ceilings=ceilings,
-            startups=tuple(
-                one for part in self._parts if isinstance(part.work, Sweep) for one in part.work.startups
-            ),
-        )
-        return replace(result, warnings=(*self._warnings, *run_warnings(result)))
+    before_s = start.spent_s + sum(part.stage_ns for part in parts) / 1e9
+    rounds = options.rounds or rounds_that_fit(options.budget_s - before_s, round_s, *options.round_limits)
+    expected = before_s + sum(map(round_s, range(rounds)))
+    cut = ", cut at 256 MiB of pixels" if info.cut else ""
+    bad = f", {info.unusable} members without one" if info.unusable else ""
+    cells = sum(len(part.cells) for part in parts)
+    ceilings = sum(part.regions(0) for part in parts) - cells
+    size = f"{info.source_bytes / 1e6:.1f} MB encoded, {info.pixel_bytes / 1e6:.1f} MB of pixels"
+    say(f"corpus     {info.images} images{cut}{bad}: {size}")
+    say(
+        f"plan       {cells} cells, {ceilings} ceilings, {rounds} rounds in random order (seed "
+        f"{options.seed}), regions of about {options.region_ns / 1e6:.0f} "
+        f"ms{' (quick)' if options.quick else ''}"
+    )
+    budget = f", the target is {options.budget_s:.0f} s" if expected > options.budget_s else ""
+    say(f"expected   {expected:.0f} s in all{budget}")
+    return rounds
 
-    def _cells(self) -> tuple[CellResult, ...]:
-        return cell_results(self._ledger, self._usable)
 
-    def _noise(self) -> Noise:
-        uses = [use for cell in self._cells() for s in cell.samples if (use := s.machine) is not None]
-        samples = self._sentinel.samples if self._sentinel is not None else []
-        found = noise_of(samples)
-        return Noise(
-            load_average_before=self._load_before,
-            load_average_after=os.getloadavg()[0],
-            foreign_cpu=self._cpu_use.foreign(),
-            steal=steal_share(uses, self._usable),
-            throttled=throttled_share(uses),
-            sentinel=tuple(samples),
-            drift=found.drift,
-            floor=found.floor,
-            sampler_effect=found.sampler_effect,
-        )
+def _write(result: BenchResult, options: BenchOptions) -> BenchResult:
+    write_result(result, options.output / "result.json")
+    report = options.output / "report.md"
+    try:
+        report.write_text(report_markdown(result), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {report}: {error.strerror}") from error
+    return result
+
+
+def _result(bench: Prepared, *, finished: bool) -> BenchResult:
+    start, options, ledger = bench.start, bench.session.options, bench.session.ledger
+    cells, ceilings = cell_results(ledger, bench.session.usable), ceilings_of(ledger)
+    result = BenchResult(
+        run=Run(
+            argv=start.argv,
+            preset=options.preset,
+            seed=options.seed,
+            quick=options.quick,
+            brinery=__version__,
+            commit=machine.commit(),
+            started_at=start.at,
+            seconds=round(start.spent_s, 3),
+            finished=finished,
+            rounds_planned=bench.rounds,
+            rounds_done={part.name: bench.done[part.name] for part in bench.parts},
+        ),
+        host=start.host,
+        storage=start.storage,
+        software=machine.software(),
+        timer=machine.timer(),
+        dataset=bench.session.corpus.info,
+        settings=Settings(
+            cores=options.cores,
+            protocols=options.protocols,
+            ops=options.ops,
+            rounds=options.rounds,
+            budget_s=options.budget_s,
+            limit=options.limit,
+            region_ns=options.region_ns,
+            cache=",".join(options.caches),
+            durability=",".join(options.durabilities),
+            memory_method=_MEMORY_METHOD,
+            dispatch=",".join(options.dispatches),
+            weights=options.weights,
+        ),
+        noise=_noise(bench, cells),
+        sampler=sampled(bench.sampler, cells),
+        warnings=(),
+        cells=with_bounds(cells, ceilings),
+        ceilings=ceilings,
+        startups=tuple(one for part in bench.parts if isinstance(part, Sweep) for one in part.startups),
+    )
+    return replace(result, warnings=(*bench.warnings, *run_warnings(result)))
+
+
+def _noise(bench: Prepared, cells: Sequence[CellResult]) -> Noise:
+    uses = [sample.machine for cell in cells for sample in cell.samples if sample.machine is not None]
+    seen = Noise(
+        load_average_before=bench.start.load,
+        load_average_after=os.getloadavg()[0],
+        foreign_cpu=bench.start.cpu_use.foreign(),
+        steal=steal_share(uses, bench.session.usable),
+        throttled=throttled_share(uses),
+        sentinel=tuple(bench.sentinel.samples),
+    )
+    return with_sentinel(seen)

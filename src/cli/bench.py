@@ -112,7 +112,7 @@ def command(
         raise click.UsageError("--markdown goes with --ab")
     from ..benchmark.compare.turns import Turns  # noqa: PLC0415
     from ..benchmark.regions.session import BenchProgress  # noqa: PLC0415
-    from ..benchmark.runner import BenchInterrupted, run_benchmark  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.runner import BenchInterrupted, benchmark  # noqa: PLC0415 - start-up stays cheap
 
     code = 0
     turns = Turns.given()
@@ -128,7 +128,7 @@ def command(
             bars[0].update(now.done, min(1.0, now.done / max(now.total, 1)))
 
         try:
-            result = run_benchmark(
+            result = benchmark(
                 src,
                 progress=show,
                 say=say,

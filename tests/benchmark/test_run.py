@@ -13,7 +13,7 @@ from brinery.benchmark.analysis.conclude import conclude
 from brinery.benchmark.compare.compare import compare_results
 from brinery.benchmark.result.file import read_result
 from brinery.benchmark.result.recommendations import Weights
-from brinery.benchmark.runner import BenchInterrupted, run_benchmark
+from brinery.benchmark.runner import BenchInterrupted, benchmark
 from brinery.benchmark.text.report import report_markdown
 from brinery.benchmark.worker import single_files as singles
 from brinery.benchmark.worker.ceilings import CEILINGS
@@ -36,7 +36,7 @@ def no_workers_left():
 def tiny(tmp_path_factory):
     output = tmp_path_factory.mktemp("bench")
     said = []
-    made = run_benchmark(
+    made = benchmark(
         cores="1,2",
         protocols="npy,pickle-2",
         rounds=1,
@@ -213,7 +213,7 @@ class Lying(NpySerializer):
 
 def test_wrong_arrays_void_the_cell(tmp_path, monkeypatch):
     monkeypatch.setattr(singles, "get_serializer", lambda _label: Lying())
-    made = run_benchmark(preset="seed", protocols="npy", rounds=2, limit=4, quick=True, output=tmp_path)
+    made = benchmark(preset="seed", protocols="npy", rounds=2, limit=4, quick=True, output=tmp_path)
     cells = {(cell.protocol, cell.op): cell for cell in made.cells}
     for op in ("dump", "load"):
         assert not cells["npy", op].valid
@@ -230,7 +230,7 @@ class Broken(NpySerializer):
 def test_a_protocol_that_fails_on_the_images_is_left_out(tmp_path, monkeypatch):
     real = calibrate.get_serializer
     monkeypatch.setattr(calibrate, "get_serializer", lambda name: Broken() if name == "npy" else real(name))
-    made = run_benchmark(preset="seed", protocols="npy,hdf5", rounds=1, limit=4, quick=True, output=tmp_path)
+    made = benchmark(preset="seed", protocols="npy,hdf5", rounds=1, limit=4, quick=True, output=tmp_path)
     assert "npy" not in {cell.protocol for cell in made.cells}
     assert any("no luck" in warning for warning in made.warnings)
 
@@ -241,7 +241,7 @@ def test_interruption_keeps_the_finished_rounds(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(BenchInterrupted) as caught:
-        run_benchmark(
+        benchmark(
             preset="seed", protocols="npy,hdf5,pickle-5", rounds=3, limit=4, quick=True, output=tmp_path,
             progress=stop,
         )  # fmt: skip
@@ -260,7 +260,7 @@ def test_the_users_images_of_any_shape(tmp_path):
         mode = ("RGB", "L", "RGBA")[number % 3]
         Image.new(mode, (20 + number, 30)).save(folder / f"é {number}.png")
     (folder / "notes.txt").write_text("no image")
-    made = run_benchmark(
+    made = benchmark(
         folder, cores="2", protocols="npy,hdf5", rounds=1, quick=True, limit=5, output=tmp_path / "out",
         scratch=tmp_path / "scratch",
     )  # fmt: skip
@@ -273,9 +273,9 @@ def test_the_users_images_of_any_shape(tmp_path):
 def test_a_folder_without_images(tmp_path):
     (tmp_path / "src").mkdir()
     with pytest.raises(ArchiveError, match="no image"):
-        run_benchmark(tmp_path / "src", output=tmp_path / "out")
+        benchmark(tmp_path / "src", output=tmp_path / "out")
     with pytest.raises(UsageError, match="does not exist"):
-        run_benchmark(tmp_path / "nothing", output=tmp_path / "out")
+        benchmark(tmp_path / "nothing", output=tmp_path / "out")
 
 
 def test_another_file_is_no_result(tmp_path):

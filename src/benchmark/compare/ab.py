@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from inspect import signature
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +21,7 @@ from ...engine.options import PathLike
 from ...errors import BrineryError, StorageError, UsageError
 from ..analysis.summary import cell_results
 from ..ledger import Ledger
-from ..options import BenchOptions, make_bench_options
+from ..options import DEFAULTS, BenchOptions, make_bench_options
 from ..result.file import read_result, write_result
 from ..result.result import BenchResult
 from .compare import Comparison, compare_results, ratio_in_turns
@@ -190,10 +189,10 @@ def _ignore(_: str) -> None:
 
 def _arguments(options: dict[str, Any]) -> list[str]:
     """Return command-line options of their values, without defaults: an older version may lack the option."""
-    defaults = {name: _text(one.default) for name, one in signature(make_bench_options).parameters.items()}
+    defaults: dict[str, Any] = {**DEFAULTS}
     found = []
     for name, value in options.items():
-        if value is None or value is False or _text(value) == defaults[name]:
+        if value is None or value is False or _text(value) == _text(defaults[name]):
             continue
         found.append("--" + name.replace("_", "-"))
         if value is not True:

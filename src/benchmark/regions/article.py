@@ -1,5 +1,6 @@
 """The article's table: one process, one file an image, every protocol beside two plain baselines."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -7,14 +8,15 @@ from pathlib import Path
 from ...engine import pool
 from ...engine.cpus import default_workers
 from ..calibrate import Costs
-from ..cells import Cost, Slice, Work, seed_cells, shuffled, single_work
+from ..cells import Slice, Work, seed_cells, shuffled, single_work
 from ..result.cell import BASELINES, Cell
-from ..result.measured import Sample
+from ..result.findings import Place
 from ..worker.machine import drain
 from ..worker.shards import Part, single_name
 from ..worker.single_files import make_action
-from ..worker.tasks import Report, Task, run_stage
-from .session import Session
+from ..worker.tasks import Task, run_stage
+from .region import Region
+from .session import Round, Session, inline
 
 __all__ = ["SeedTable"]
 
@@ -24,87 +26,83 @@ _OVERHEAD_NS = 50_000_000  # of a region: preparing, comparing, deleting
 class SeedTable:
     """The cells of the seed's table and how to run them."""
 
+    name = "seed"
+
     def __init__(self, session: Session, costs: Costs) -> None:
+        corpus, region_ns = session.corpus, session.options.region_ns
         self._session = session
         self._costs = {**costs.protocols, **costs.baselines}
         self.cells = seed_cells(costs.protocols, baselines=not session.options.one_of_two)
-        self._work = {cell: self._work_of(cell, self._costs[cell.protocol]) for cell in self.cells}
+        self._work: dict[Cell, Work] = {}
         for cell in self.cells:
-            session.ledger.expect(cell, self._work[cell].images)
+            work = single_work(self._price(cell), region_ns, len(corpus.images), corpus.pixel_bytes)
+            self._work[cell] = work
+            session.ledger.expect(cell, work.images)
 
-    def _work_of(self, cell: Cell, cost: Cost) -> Work:
-        price = cost.dump_single if cell.op == "dump" else cost.load_single
-        corpus = self._session.corpus
-        return single_work(price, self._session.options.region_ns, len(corpus.images), corpus.pixel_bytes)
+    def _price(self, cell: Cell) -> float:
+        """Return what an image costs in this cell, in ns."""
+        cost = self._costs[cell.protocol]
+        return cost.dump_single if cell.op == "dump" else cost.load_single
 
     def regions(self, _round: int) -> int:
-        """How many regions a round has."""
+        """Return how many regions a round has."""
         return len(self.cells)
 
     def round_ns(self, _round: int) -> float:
-        """How long a round is expected to take."""
-        total = 0.0
-        for cell, work in self._work.items():
-            cost = self._costs[cell.protocol]
-            price = cost.dump_single if cell.op == "dump" else cost.load_single
-            total += work.images * work.passes * price + _OVERHEAD_NS
-        return total
+        """Return how long a round is expected to take."""
+        works = self._work.items()
+        return sum(work.images * work.passes * self._price(cell) + _OVERHEAD_NS for cell, work in works)
 
     @property
     def stage_ns(self) -> float:
         """How long the files to load are expected to take, and the comparison of those dumped."""
-        total = 0.0
+        found = 0.0
         for cell, work in self._work.items():
             cost = self._costs[cell.protocol]
-            if cell.op == "load":
-                total += work.images * cost.dump_single
-            else:
-                total += work.images * work.passes * cost.load_single
-        return total
+            load = cell.op == "load"
+            found += work.images * (cost.dump_single if load else work.passes * cost.load_single)
+        return found
 
     def stage(self) -> None:
         """Write the files that loads read."""
-        parts = []
-        for cell, work in self._work.items():
-            if cell.op != "load" or cell.protocol == BASELINES[2]:
-                continue
-            part = self._part(cell, work, check=False)
-            if cell.protocol in BASELINES:
+        loads = [cell for cell in self.cells if cell.op == "load" and cell.protocol != BASELINES[2]]
+        parts = [self._part(cell, check=False) for cell in loads]
+        for part in parts:
+            if part.protocol in BASELINES:
                 self._stage_article(part)
-            else:
-                parts.append(part)
-        for _ in pool.run(run_stage, parts, workers=default_workers()):
+        own = [part for part in parts if part.protocol not in BASELINES]
+        for _ in pool.run(run_stage, own, workers=default_workers()):
             pass
 
-    def run_round(self, number: int) -> None:
-        """Measure every cell once."""
-        session, workers = self._session, default_workers()
-        session.allow_retakes(len(self.cells))
-        session.sentinel("seed", number, "open", workers)
-        left = session.to_do(self.cells)
-        for order, cell in enumerate(shuffled(left, session.options.seed, number)):
+    def run_round(self, number: int, visit: Callable[[Place, int], None]) -> None:
+        """Measure every cell once.
+
+        Args:
+            number: of the round, from 0.
+            visit: called as it opens and closes, with the size of the pool that is there.
+        """
+        visit("open", default_workers())
+        taking = Round(self._session, number, self.cells)
+        for cell in shuffled(taking.cells, self._session.options.seed, number):
             if cell.op == "dump":
-                drain(str(session.scratch))
-            sample, reports = session.calmly(cell, partial(self._attempt, cell, number, order))
-            session.record(cell, sample, reports)
-            session.tick(cell)
-        session.sentinel("seed", number, "close", workers)
+                drain(str(self._session.scratch.path))
+            taking.take(cell, partial(self._attempt, cell, check=number == 0))
+        visit("close", default_workers())
 
-    def _attempt(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
-        task = Task(0, None, self._part(cell, self._work[cell], check=number == 0))
-        return self._session.inline(task, round_number=number, order=order)
+    def _attempt(self, cell: Cell, *, check: bool) -> Region:
+        return inline(Task(0, None, self._part(cell, check=check)))
 
-    def _part(self, cell: Cell, work: Work, *, check: bool) -> Part:
-        session = self._session
+    def _part(self, cell: Cell, *, check: bool) -> Part:
+        scratch, work = self._session.scratch, self._work[cell]
         return Part(
             protocol=cell.protocol,
             op=cell.op,
             layout="single",
             slices=(Slice(0, work.images),),
             passes=work.passes,
-            corpus=session.corpus.index,
-            files=str(session.folder(f"single-{cell.protocol}")),
-            scratch=str(session.new_folder("singles")),
+            corpus=self._session.corpus.index,
+            files=str(scratch.folder(f"single-{cell.protocol}")),
+            scratch=str(scratch.new_folder("singles")),
             check=check,
         )
 

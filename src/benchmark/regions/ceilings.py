@@ -2,15 +2,15 @@
 
 import os
 import time
+from dataclasses import replace
 
 from ...engine import pool
 from ..cells import CEILING
 from ..result.cell import Cell
-from ..result.measured import Sample
 from ..worker.ceilings import COLD, COLD_BYTES, READ_BYTES, READ_FILE, WRITING, no_op
 from ..worker.shards import Part
-from ..worker.tasks import Report, Task, run_action
-from .samples import combine
+from ..worker.tasks import Task, run_action
+from .region import Region, of_reports, parent_time
 from .session import Session
 
 __all__ = ["CeilingRegion"]
@@ -39,7 +39,7 @@ class CeilingRegion:
 
     def stage(self) -> None:
         """Write the files that raw reads read."""
-        folder = self._session.folder("raw")
+        folder = self._session.scratch.folder("raw")
         files = {READ_FILE: READ_BYTES}
         if "cold" in self._session.options.caches:
             files |= {f"cold-{worker}": COLD_BYTES for worker in range(max(self._session.options.cores))}
@@ -49,67 +49,41 @@ class CeilingRegion:
                 for _ in range(size // _READ_CHUNK):
                     file.write(block)
 
-    def run(
-        self, cell: Cell, pids: frozenset[int], *, round_number: int, order: int
-    ) -> tuple[Sample, list[Report]]:
+    def run(self, cell: Cell, pids: frozenset[int]) -> Region:
         """Run one region.
 
         Raises:
             WorkerError: a worker died.
         """
         if cell.protocol == "no-op":
-            return self._no_op(cell, round_number, order), []
+            return self._no_op(cell)
         session, cold = self._session, cell.protocol == COLD
-        folder = session.folder("raw")
-        meeting = session.meeting(cell.workers)
-        tasks = [
-            Task(
-                worker,
-                meeting,
-                Part(
-                    protocol=cell.protocol,
-                    op=CEILING,
-                    layout="shards",
-                    slices=(),
-                    passes=1,
-                    corpus=session.corpus.index,
-                    files=str(folder / f"cold-{worker}" if cold else folder),
-                    scratch=str(session.new_folder(cell.protocol)) if cell.protocol in WRITING else "",
-                    check=False,
-                    cache="cold" if cold else "warm",
-                    region_ns=self._length_ns(cell),
-                ),
-            )
-            for worker in range(cell.workers)
-        ]
-        reports = list(pool.run(run_action, tasks, workers=cell.workers))
-        sample = combine(
-            reports, round_number=round_number, order=order, passes=1, pids=pids, parent_pss=None
-        )
-        return sample, reports
-
-    def _no_op(self, cell: Cell, round_number: int, order: int) -> Sample:
-        """Send tasks that do nothing, one after the other, until the time is over."""
-        parent_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
-        end = begin + self._region_ns
-        tasks = iter(lambda: int(time.perf_counter_ns() >= end), 1)
-        count = sum(1 for _ in pool.run(no_op, tasks, workers=cell.workers))
-        wall = time.perf_counter_ns() - begin
-        parent_cpu = time.process_time_ns() - parent_cpu
-        return Sample(
-            round=round_number,
-            order=order,
-            valid=count > 0,
-            problem=None if count else "no task came back",
-            images=count,
+        meeting, folder = session.scratch.meeting(cell.workers), session.scratch.folder("raw")
+        part = Part(
+            protocol=cell.protocol,
+            op=CEILING,
+            layout="shards",
+            slices=(),
             passes=1,
-            pixel_bytes=0,
-            file_bytes=0,
-            wall_ns=wall,
-            skew_ns=0,
-            tail_ns=0,
-            parent_wall_ns=wall,
-            parent_cpu_ns=parent_cpu,
-            peak_pss_bytes=None,
-            workers=(),
+            corpus=session.corpus.index,
+            files=str(folder),
+            scratch="",
+            check=False,
+            cache="cold" if cold else "warm",
+            region_ns=self._length_ns(cell),
         )
+        tasks = []
+        for worker in range(cell.workers):
+            files = str(folder / f"cold-{worker}" if cold else folder)
+            own = str(session.scratch.new_folder(cell.protocol)) if cell.protocol in WRITING else ""
+            tasks.append(Task(worker, meeting, replace(part, files=files, scratch=own)))
+        return of_reports(list(pool.run(run_action, tasks, workers=cell.workers)), pids=pids)
+
+    def _no_op(self, cell: Cell) -> Region:
+        """Send tasks that do nothing, one after the other, until the time is over."""
+        with parent_time(self._session.scratch.path) as parent:
+            end = time.perf_counter_ns() + self._region_ns
+            tasks = iter(lambda: int(time.perf_counter_ns() >= end), 1)
+            count = sum(1 for _ in pool.run(no_op, tasks, workers=cell.workers))
+        parent.machine = None
+        return Region(images=count, parent=parent, problem=None if count else "no task came back")

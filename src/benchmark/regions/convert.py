@@ -1,6 +1,5 @@
 """The convert cells: the engine's own worker through the engine's pool, from image files to shards."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -9,7 +8,7 @@ from pathlib import Path
 from ...engine import pool
 from ...engine.output import PARTIAL_FOLDER
 from ...engine.protocols.registry import get_serializer
-from ...engine.records import Job, Numbered, Unit, UnitResult, Usage, shard_id
+from ...engine.records import Job, Numbered, Unit, UnitResult, shard_id
 from ...engine.shards import SHARDS_FOLDER, publish_shards
 from ...engine.worker import convert_unit
 from ...parser.archives import list_archives
@@ -17,13 +16,11 @@ from ...parser.members import Member
 from ...parser.options import DecodeOptions
 from ..cells import Convert
 from ..result.cell import Cell
-from ..result.measured import Sample, WorkerSample
 from ..worker.corpus import digest, load_corpus
 from ..worker.leftovers import empty
-from ..worker.machine import read_machine, use_between
-from ..worker.tasks import Report, reset_peak, worker_sample
-from .samples import sample_of
-from .session import Session, memory_of
+from ..worker.tasks import NOBODY, Report, reset_peak, worker_sample
+from .region import Region, of_pieces, parent_time
+from .session import Session
 
 __all__ = ["ConvertRegion"]
 
@@ -46,50 +43,29 @@ class ConvertRegion:
         entries = list_archives([session.corpus.folder])
         self._members = tuple(entry for entry in entries if isinstance(entry, Member))
 
-    def run(
-        self, cell: Cell, work: Convert, pids: frozenset[int], *, round_number: int, order: int
-    ) -> tuple[Sample, list[Report]]:
-        """Run one region, and compare its shards in the first round.
+    def run(self, cell: Cell, work: Convert, pids: frozenset[int], *, check: bool) -> Region:
+        """Run one region, and compare its shards if asked to.
 
         Raises:
             WorkerError: a worker died.
         """
-        session, workers = self._session, cell.workers
-        folder = session.new_folder("converted")
+        scratch, workers = self._session.scratch, cell.workers
+        folder = scratch.new_folder("converted")
         for name in (SHARDS_FOLDER, PARTIAL_FOLDER):
             (folder / name).mkdir(exist_ok=True)
+        convert = partial(convert_unit, self._job(folder, cell.protocol))
+        results = []
         try:
-            around = read_machine(str(session.scratch))
-            parent_cpu, begin = time.process_time_ns(), time.perf_counter_ns()
-            convert = partial(convert_unit, self._job(folder, cell.protocol))
-            results = []
-            for result in pool.run(convert, self._units(work), workers=workers):
-                publish_shards(folder, result.shard_names, fsync=False)
-                results.append(result)
-            parent_wall = time.perf_counter_ns() - begin
-            parent_cpu = time.process_time_ns() - parent_cpu
-            machine = use_between(around, read_machine(str(session.scratch)))
-            memory = memory_of(session, workers)
-            checks = self._compare(cell, folder, results) if round_number == 0 else []
+            with parent_time(scratch.path) as parent:
+                for result in pool.run(convert, self._units(work), workers=workers):
+                    publish_shards(folder, result.shard_names, fsync=False)
+                    results.append(result)
+            memory = scratch.memory(workers)
+            checks = self._compare(cell, folder, results) if check else []
         finally:
             empty(folder)
-        usages = [result.usage for result in results if result.usage is not None]
-        sample = sample_of(
-            [_piece(usage) for usage in usages],
-            memory,
-            pids,
-            round_number=round_number,
-            order=order,
-            passes=1,
-            images=sum(len(result.rows) for result in results),
-            pixel_bytes=sum(usage.pixel_bytes for usage in usages),
-            file_bytes=sum(usage.file_bytes for usage in usages),
-            parent_wall_ns=parent_wall,
-            parent_cpu_ns=parent_cpu,
-            machine=machine,
-            problem=_problem(results) or next((one.problem for one in checks if one.problem), None),
-        )
-        return sample, checks
+        pieces = [_piece(result) for result in results if result.usage is not None]
+        return replace(of_pieces(pieces, checks, memory, pids, [_problem(results)]), parent=parent)
 
     def _job(self, folder: Path, protocol: str) -> Job:
         return Job(
@@ -145,9 +121,7 @@ def _compare_shard(shard: _Shard) -> Report:
         wrong += 1
         problem = f"{count} of {len(shard.keys)} images came back"
     reset_peak()
-    return Report(
-        WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {}), checked=count, wrong=wrong, problem=problem
-    )
+    return Report(NOBODY, checked=count, wrong=wrong, problem=problem)
 
 
 def _problem(results: Sequence[UnitResult]) -> str | None:
@@ -160,7 +134,10 @@ def _problem(results: Sequence[UnitResult]) -> str | None:
     return None
 
 
-def _piece(usage: Usage) -> WorkerSample:
+def _piece(result: UnitResult) -> Report:
     """Return a unit as a piece of its worker's part."""
+    usage = result.usage
+    assert usage is not None
     phases = {name.removesuffix("_ns"): spent for name, spent in asdict(usage.phases).items()}
-    return replace(worker_sample(usage.begin_ns, usage.spent, phases), pid=usage.pid)
+    sample = replace(worker_sample(usage.begin_ns, usage.spent, phases), pid=usage.pid)
+    return Report(sample, len(result.rows), usage.pixel_bytes, usage.file_bytes)

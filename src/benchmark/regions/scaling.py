@@ -1,6 +1,7 @@
 """The scaling table: every protocol and operation over numbers of workers."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -25,17 +26,16 @@ from ..cells import (
     work_of,
 )
 from ..result.cell import Cell
-from ..result.findings import Startup
-from ..result.measured import Sample
+from ..result.findings import Place, Startup
 from ..worker.ceilings import CEILINGS, COLD, WRITING
 from ..worker.machine import drain
 from ..worker.shards import Part
-from ..worker.tasks import Report, Task, run_stage, run_warm_up
+from ..worker.tasks import Task, run_stage, run_warm_up
 from .ceilings import CeilingRegion
 from .convert import ConvertRegion
 from .dispatched import run_dispatched
-from .samples import void
-from .session import Session
+from .region import Region
+from .session import Round, Session, inline, pooled
 
 __all__ = ["Sweep"]
 
@@ -50,6 +50,8 @@ _WRITERS = ("convert", "dump", *WRITING)
 
 class Sweep:
     """The cells of the scaling table and how to run them."""
+
+    name = "scaling"
 
     def __init__(self, session: Session, costs: Costs) -> None:
         options, corpus = session.options, session.corpus
@@ -177,7 +179,7 @@ class Sweep:
         parts: list[Part] = []
         if {"load", "load_lazy"} & set(session.options.ops):
             for label in self._protocols:
-                folder, chunk = str(session.folder(f"shards-{label}")), self._chunks[label]
+                folder, chunk = str(session.scratch.folder(f"shards-{label}")), self._chunks[label]
                 parts += [
                     Part(
                         protocol=label,
@@ -198,72 +200,56 @@ class Sweep:
         for label in sorted({cell.protocol for cell in self.cells if cell.op == "map"}):
             convert(
                 session.corpus.folder,
-                session.scratch / f"dataset-{label}",
+                session.scratch.path / f"dataset-{label}",
                 protocol=label,
                 workers=workers,
                 shard_size=_SHARD_PIXEL_BYTES,
                 fsync=False,
             )
 
-    def run_round(self, number: int) -> None:
-        """Measure every cell once, one block for each number of workers."""
-        session = self._session
-        left = session.to_do(self._due(number))
-        session.allow_retakes(len(left))
-        order = workers = 0
-        blocks = in_blocks(left, session.options.seed, number)
+    def run_round(self, number: int, visit: Callable[[Place, int], None]) -> None:
+        """Measure every cell once, one block for each number of workers.
+
+        Args:
+            number: of the round, from 0.
+            visit: called as it opens and closes, with the size of the pool that is there.
+        """
+        session, workers = self._session, 0
+        taking = Round(session, number, self._due(number))
+        blocks = in_blocks(taking.cells, session.options.seed, number)
         if session.options.one_of_two:  # most of its rounds' time would be starting workers
             blocks.sort(key=lambda block: block[0].workers != len(self._pids))
         for block in blocks:
             first, workers = workers == 0, block[0].workers
             self._warm_up(workers)
             if first:
-                session.sentinel("scaling", number, "open", workers)
+                visit("open", workers)
             for cell in block:
-                sample, reports = self._measure(cell, number, order)
-                session.record(cell, sample, reports)
-                session.tick(cell)
-                order += 1
+                again = partial(self._warm_up, cell.workers)
+                taking.take(cell, partial(self._attempt, cell, check=number == 0), again)
         if workers:
-            session.sentinel("scaling", number, "close", workers)
+            visit("close", workers)
 
-    def _measure(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
-        """Run a region, once more where it is void for a reason other than wrong arrays."""
-        run = partial(self._attempt, cell, number, order)
-        sample, reports = self._session.calmly(cell, run)
-        if not sample.valid and not any(report.wrong for report in reports):
-            self._session.ledger.add(cell, sample, 0, 0)
-            self._warm_up(cell.workers)
-            sample, reports = run()
-        return sample, reports
-
-    def _attempt(self, cell: Cell, number: int, order: int) -> tuple[Sample, list[Report]]:
-        session = self._session
+    def _attempt(self, cell: Cell, *, check: bool) -> Region:
+        scratch, pids = self._session.scratch, self._pids
         if cell.op in _WRITERS or cell.protocol in _WRITERS or cell.cache == "cold":
-            drain(str(session.scratch))
+            drain(str(scratch.path))
         try:
             if cell.op == "convert":
-                return self._convert.run(
-                    cell, self._convert_work(cell), self._pids, round_number=number, order=order
-                )
+                return self._convert.run(cell, self._convert_work(cell), pids, check=check)
             if cell.op == CEILING:
-                return self._ceilings.run(cell, self._pids, round_number=number, order=order)
+                return self._ceilings.run(cell, pids)
             if cell.dispatch == "engine":
-                part = self._whole(cell, check=number == 0)
-                return run_dispatched(
-                    session, part, cell.workers, self._pids, round_number=number, order=order
-                )
-            tasks = self._tasks(cell, check=number == 0)
-            if cell.pool == "none":
-                return session.inline(tasks[0], round_number=number, order=order)
-            return session.pooled(tasks, self._pids, round_number=number, order=order)
+                return run_dispatched(scratch, self._whole(cell, check=check), cell.workers, pids)
+            tasks = self._tasks(cell, check=check)
+            return inline(tasks[0]) if cell.pool == "none" else pooled(tasks, pids)
         except WorkerError as error:
-            return void(_nothing(number, order), str(error)), []
+            return Region(passes=0, problem=str(error))
 
     def _tasks(self, cell: Cell, *, check: bool) -> list[Task]:
         """Return a task for each worker."""
         session, work = self._session, self._work(cell)
-        meeting = session.meeting(cell.workers) if cell.pool == "loky" else None
+        meeting = session.scratch.meeting(cell.workers) if cell.pool == "loky" else None
         tasks = []
         for worker in range(cell.workers):
             numbers = slices_of(work, worker, cell.workers, self._slices)
@@ -289,8 +275,8 @@ class Sweep:
             slices=tuple(Slice(number * images, images) for number in numbers),
             passes=passes,
             corpus=session.corpus.index,
-            files=str(session.scratch / files),
-            scratch=str(session.new_folder(scratch)) if scratch and cell.op == "dump" else "",
+            files=str(session.scratch.path / files),
+            scratch=str(session.scratch.new_folder(scratch)) if scratch and cell.op == "dump" else "",
             check=check,
             cache=cell.cache,
             durability=cell.durability,
@@ -305,12 +291,12 @@ class Sweep:
         session = self._session
         part = Part("", "", "shards", (), 0, session.corpus.index, "", "", check=False)
         for _ in range(3):
-            meeting = session.meeting(workers)
+            meeting = session.scratch.meeting(workers)
             tasks = [
                 Task(
                     worker,
                     meeting,
-                    replace(part, scratch=str(session.folder(f"new-{worker}"))),
+                    replace(part, scratch=str(session.scratch.folder(f"new-{worker}"))),
                     self._protocols,
                 )
                 for worker in range(workers)
@@ -337,23 +323,3 @@ class Sweep:
                 self._pids = pids
                 return
         raise BrineryError(f"a pool of {workers} workers could not be warmed up: try fewer with --cores")
-
-
-def _nothing(round_number: int, order: int) -> Sample:
-    return Sample(
-        round=round_number,
-        order=order,
-        valid=False,
-        problem=None,
-        images=0,
-        passes=0,
-        pixel_bytes=0,
-        file_bytes=0,
-        wall_ns=0,
-        skew_ns=0,
-        tail_ns=0,
-        parent_wall_ns=None,
-        parent_cpu_ns=None,
-        peak_pss_bytes=None,
-        workers=(),
-    )

@@ -6,14 +6,16 @@ sampler costs.
 """
 
 import random
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import get_args
 
 from ...engine import pool
 from ...engine.sampler import Sampler
 from ...errors import WorkerError
 from ..cells import CHUNK_BYTES, Slice
-from ..result.findings import SentinelName, SentinelSample
+from ..result.findings import Place, SentinelName, SentinelSample
+from ..result.measured import WorkerSample
 from ..worker.shards import Part
 from ..worker.tasks import Task, run_action, run_stage
 from .session import Session
@@ -49,43 +51,33 @@ class Sentinel:
         """Write its shard. How often it is loaded depends on the images alone: other runs do the same."""
         session, corpus = self._session, self._session.corpus
         count = max(1, min(len(corpus.images), int(CHUNK_BYTES // max(corpus.pixel_bytes, 1))))
-        folder = str(session.folder("sentinel"))
+        folder = str(session.scratch.folder("sentinel"))
         piece = Slice(0, count)
         part = Part(_PROTOCOL, "load", "shards", (piece,), 1, corpus.index, folder, folder, check=False)
         run_stage(part)
         each = count * (corpus.pixel_bytes + _IMAGE_BYTES)
         self._part = replace(part, passes=max(1, round(self._region_ns * _PER_NS / each)))
 
-    def visit(self, part: str, round_number: int, place: Literal["open", "close"], workers: int) -> None:
+    def visit(self, part: str, number: int, place: Place, workers: int) -> None:
         """Run it under each name, in random order, in one worker of the pool that is there.
 
         One of two versions in turns runs it once a round: the noise floor is then what both differ by.
         """
-        assert self._part is not None
         order = list(_NAMES)
         if self._session.options.one_of_two:
             order = order[:1] if place == "open" else []
-        random.Random(f"{self._session.options.seed}/{part}/{round_number}/{place}").shuffle(order)  # noqa: S311
+        random.Random(f"{self._session.options.seed}/{part}/{number}/{place}").shuffle(order)  # noqa: S311
         for name in order:
-            if name == "unsampled":
-                with self._sampler.paused():
-                    self._run(part, round_number, place, name, workers)
-            else:
-                self._run(part, round_number, place, name, workers)
+            with self._sampler.paused() if name == "unsampled" else nullcontext():
+                sample = self._run(workers)
+            if sample is not None:
+                found = SentinelSample(part, number, place, name, sample.begin_ns, sample.wall_ns)
+                self.samples.append(found)
 
-    def _run(
-        self,
-        part: str,
-        round_number: int,
-        place: Literal["open", "close"],
-        name: SentinelName,
-        workers: int,
-    ) -> None:
+    def _run(self, workers: int) -> WorkerSample | None:
+        assert self._part is not None
         try:
             (report,) = pool.run(run_action, [Task(0, None, self._part)], workers=workers)
         except WorkerError:
-            return
-        if report.problem is None and report.void is None:
-            self.samples.append(
-                SentinelSample(part, round_number, place, name, report.sample.begin_ns, report.sample.wall_ns)
-            )
+            return None
+        return report.sample if report.problem is None and report.void is None else None

@@ -1,21 +1,21 @@
-"""What the parts of a bench share: the corpus, the scratch folder, the ledger, the way a region is run."""
+"""What the parts of a bench share: the corpus, the scratch folder, the ledger, the way a region is taken."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from ...engine import pool
 from ...errors import WorkerError
 from ..ledger import Ledger
 from ..options import BenchOptions
 from ..result.cell import Cell
-from ..result.measured import DISTURBED, Sample, WorkerSample, disturbed_share
+from ..result.measured import DISTURBED, WorkerSample, disturbed_share
 from ..worker.corpus import Corpus
-from ..worker.tasks import Meeting, Report, Task, run_action, run_memory
-from .samples import combine, own_pss, void
+from ..worker.tasks import Meeting, Task, run_action, run_memory
+from .region import Region, of_reports, own_pss
 
-__all__ = ["BenchProgress", "Session"]
+__all__ = ["BenchProgress", "Progress", "Round", "Scratch", "Session", "inline", "pooled"]
 
 _AGAIN = 2
 
@@ -29,140 +29,172 @@ class BenchProgress:
     doing: str
 
 
-@dataclass(slots=True)
+class Progress:
+    """Counts regions and tells how far the bench is.
+
+    Args:
+        tell: called before the first region, and after each.
+    """
+
+    def __init__(self, tell: Callable[[BenchProgress], None]) -> None:
+        self._tell = tell
+        self._done = self._total = 0
+
+    def begin(self, total: int) -> None:
+        """Say how many regions there will be."""
+        self._total = total
+        self._tell(BenchProgress(0, total, "prepared"))
+
+    def leave_out(self, regions: int) -> None:
+        """Expect fewer regions."""
+        self._total -= regions
+
+    def step(self, cell: Cell) -> None:
+        """Count a region."""
+        self._done += 1
+        where = "inline" if cell.pool == "none" else f"{cell.workers} workers"
+        self._tell(BenchProgress(self._done, self._total, f"{cell.op} {cell.protocol}, {where}"))
+
+
+class Scratch:
+    """The scratch folder of one bench.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._meetings, self._folders = itertools.count(1), itertools.count(1)
+
+    def meeting(self, workers: int) -> Meeting:
+        """Lay out a meeting of that many workers."""
+        return Meeting.make(self.path / f"meeting-{next(self._meetings) % 4}-{workers}", workers)
+
+    def folder(self, name: str) -> Path:
+        """Return a folder, made if it is not there."""
+        path = self.path / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def new_folder(self, name: str) -> Path:
+        """Make a folder for one region, which afterwards is emptied and stays."""
+        path = self.path / f"{name}-{next(self._folders)}"
+        path.mkdir()
+        return path
+
+    def memory(self, workers: int) -> dict[int, WorkerSample]:
+        """Ask every worker for its memory since it reported last; by process."""
+        meeting = self.meeting(workers)
+        tasks = [Task(worker, meeting) for worker in range(workers)]
+        return {report.sample.pid: report.sample for report in pool.run(run_memory, tasks, workers=workers)}
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One bench at work.
 
     Attributes:
         options: what was asked for.
         corpus: the images.
-        scratch: folder of this bench alone.
+        scratch: where its files lie.
         usable: CPUs that this process may use.
         ledger: the samples.
-        progress: told before the first region, and after each.
-        regions: how many there will be.
-        done: how many there were.
-        retakes: how many disturbed regions may be taken again in this round.
-        visit: called with part, round, "open" or "close", and the size of the pool that is there.
+        progress: how far it is.
     """
 
     options: BenchOptions
     corpus: Corpus
-    scratch: Path
+    scratch: Scratch
     usable: float
     ledger: Ledger
-    progress: Callable[[BenchProgress], None]
-    regions: int = 0
-    done: int = 0
-    retakes: int = 0
-    visit: Callable[[str, int, Literal["open", "close"], int], None] | None = None
-    _meetings: int = field(default=0)
-    _folders: int = field(default=0)
+    progress: Progress
 
-    def meeting(self, workers: int) -> Meeting:
-        """Lay out a meeting of so many workers."""
-        self._meetings += 1
-        return Meeting.make(self.scratch / f"meeting-{self._meetings % 4}-{workers}", workers)
 
-    def folder(self, name: str) -> Path:
-        """Return a folder in the scratch folder, made if it is not there."""
-        path = self.scratch / name
-        path.mkdir(exist_ok=True)
-        return path
+class Round:
+    """One round of a part: its regions are taken in turn and recorded.
 
-    def new_folder(self, name: str) -> Path:
-        """Make a folder for one region in the scratch folder, which afterwards is emptied and stays."""
-        self._folders += 1
-        path = self.scratch / f"{name}-{self._folders}"
-        path.mkdir()
-        return path
+    Where other programs disturb a region it is taken again, but no more than a quarter of a round's regions,
+    and none for a quick look.
 
-    def tick(self, cell: Cell) -> None:
-        """Tell how far it is."""
-        self.done += 1
-        where = "inline" if cell.pool == "none" else f"{cell.workers} workers"
-        self.progress(BenchProgress(self.done, self.regions, f"{cell.op} {cell.protocol}, {where}"))
+    Attributes:
+        number: of the round, from 0.
+        cells: those that take part: all where the rounds are given, else those that are not steady yet.
+        retakes: how many disturbed regions may still be taken again.
+    """
 
-    def sentinel(self, part: str, round_number: int, place: Literal["open", "close"], workers: int) -> None:
-        """Let the sentinel open or close a round."""
-        if self.visit is not None:
-            self.visit(part, round_number, place, workers)
+    def __init__(self, session: Session, number: int, cells: Sequence[Cell]) -> None:
+        self._session = session
+        self._order = 0
+        self.number = number
+        self.cells = list(cells)
+        if session.options.rounds is None:
+            self.cells = session.ledger.still_open(cells)
+            session.progress.leave_out(len(cells) - len(self.cells))
+        self.retakes = 0 if session.options.quick else max(1, len(self.cells) // 4)
 
-    def inline(self, task: Task, *, round_number: int, order: int) -> tuple[Sample, list[Report]]:
-        """Run a region in this process."""
-        assert task.part is not None
-        report = run_action(task)
-        sample = combine(
-            [report],
-            round_number=round_number,
-            order=order,
-            passes=task.part.passes,
-            pids=frozenset(),
-            parent_pss=0,
-        )
-        return sample, [report]
+    def take(
+        self, cell: Cell, attempt: Callable[[], Region], mend: Callable[[], object] | None = None
+    ) -> Region:
+        """Run a region and record it.
 
-    def pooled(
-        self, tasks: list[Task], pids: frozenset[int], *, round_number: int, order: int
-    ) -> tuple[Sample, list[Report]]:
-        """Run a region with one task for each worker.
-
-        Raises:
-            WorkerError: a worker died.
+        Args:
+            cell: which.
+            attempt: runs it.
+            mend: called before the region is run once more, where it is void for a reason other than wrong
+                arrays.
         """
-        part = tasks[0].part
-        assert part is not None
-        reports = list(pool.run(run_action, tasks, workers=len(tasks)))
-        if len(reports) != len(tasks):
-            raise WorkerError(f"{len(reports)} of {len(tasks)} workers reported")
-        sample = combine(
-            reports,
-            round_number=round_number,
-            order=order,
-            passes=part.passes,
-            pids=pids,
-            parent_pss=own_pss(),
-        )
-        return sample, reports
+        region = self._calmly(cell, attempt)
+        if mend is not None and region.problem and not region.wrong:
+            self._record(cell, region, region.problem)
+            mend()
+            region = attempt()
+        sample = region.sample(self.number, self._order)
+        self._session.ledger.add(cell, sample, region.checked, region.wrong)
+        self._session.progress.step(cell)
+        self._order += 1
+        return region
 
-    def allow_retakes(self, regions: int) -> None:
-        """Let a quarter of a round's regions be taken again; none for a quick look."""
-        self.retakes = 0 if self.options.quick else max(1, regions // 4)
-
-    def calmly(
-        self, cell: Cell, attempt: Callable[[], tuple[Sample, list[Report]]]
-    ) -> tuple[Sample, list[Report]]:
+    def _calmly(self, cell: Cell, attempt: Callable[[], Region]) -> Region:
         """Run a region; where other programs disturbed it, up to twice more: the least disturbed counts."""
         best = attempt()
         for _ in range(_AGAIN):
-            share = disturbed_share(best[0], self.usable)
-            if not best[0].valid or share <= DISTURBED or self.retakes < 1:
+            share = self._disturbed(best)
+            if best.problem or share <= DISTURBED or self.retakes < 1:
                 break
             self.retakes -= 1
             other = attempt()
-            less = disturbed_share(other[0], self.usable)
-            if other[0].valid and less < share:
+            less = self._disturbed(other)
+            if not other.problem and less < share:
                 best, other, less = other, best, share
-            if other[0].valid:
-                self.ledger.add(cell, void(other[0], f"disturbed: others took {less:.0%} of the CPUs"), 0, 0)
+            if not other.problem:
+                self._record(cell, other, f"disturbed: others took {less:.0%} of the CPUs")
         return best
 
-    def to_do(self, cells: list[Cell]) -> list[Cell]:
-        """Return the cells that take part in the next round: all of them where the rounds are given."""
-        if self.options.rounds is not None:
-            return cells
-        left = self.ledger.still_open(cells)
-        self.regions -= len(cells) - len(left)
-        return left
+    def _disturbed(self, region: Region) -> float:
+        return disturbed_share(region.sample(self.number, self._order), self._session.usable)
 
-    def record(self, cell: Cell, sample: Sample, reports: list[Report]) -> None:
-        """Keep a region."""
-        checked, wrong = sum(one.checked for one in reports), sum(one.wrong for one in reports)
-        self.ledger.add(cell, sample, checked, wrong)
+    def _record(self, cell: Cell, region: Region, problem: str) -> None:
+        """Keep a region that does not count."""
+        sample = region.sample(self.number, self._order)
+        self._session.ledger.add(cell, replace(sample, valid=False, problem=problem))
 
 
-def memory_of(session: Session, workers: int) -> dict[int, WorkerSample]:
-    """Ask every worker for its memory since it reported last; by process."""
-    meeting = session.meeting(workers)
-    tasks = [Task(worker, meeting) for worker in range(workers)]
-    return {report.sample.pid: report.sample for report in pool.run(run_memory, tasks, workers=workers)}
+def inline(task: Task) -> Region:
+    """Run a region in this process."""
+    assert task.part is not None
+    return of_reports([run_action(task)], passes=task.part.passes, parent_pss=0)
+
+
+def pooled(tasks: Sequence[Task], pids: frozenset[int]) -> Region:
+    """Run a region with one task for each worker.
+
+    Raises:
+        WorkerError: a worker died.
+    """
+    part = tasks[0].part
+    assert part is not None
+    reports = list(pool.run(run_action, tasks, workers=len(tasks)))
+    if len(reports) != len(tasks):
+        raise WorkerError(f"{len(reports)} of {len(tasks)} workers reported")
+    return of_reports(reports, passes=part.passes, pids=pids, parent_pss=own_pss())

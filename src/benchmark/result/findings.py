@@ -22,6 +22,7 @@ __all__ = [
 
 Unit: TypeAlias = Literal["loops", "bytes", "files", "tasks", "images"]
 SentinelName: TypeAlias = Literal["a", "b", "unsampled"]
+Place: TypeAlias = Literal["open", "close"]
 Limit: TypeAlias = Literal[
     "cpu",
     "memory-bandwidth",
@@ -130,7 +131,7 @@ class SentinelSample:
 
     part: str
     round: int
-    place: Literal["open", "close"]
+    place: Place
     name: SentinelName
     begin_ns: int
     wall_ns: int

@@ -24,6 +24,7 @@ from .shards import Part, shard_name, single_name, write_shard, write_single
 from .single_files import make_action
 
 __all__ = [
+    "NOBODY",
     "Meeting",
     "Report",
     "Task",
@@ -112,6 +113,10 @@ class Task:
     meeting: Meeting | None
     part: Part | None = None
     protocols: tuple[str, ...] = ()
+
+
+NOBODY = WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {})
+"""The counters of who timed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +348,7 @@ def _failed(task: Task, error: Exception) -> Report:
 
 
 def _nobody() -> WorkerSample:
-    return WorkerSample(os.getpid(), 0, 0, 0, 0, 0, 0, None, None, {})
+    return replace(NOBODY, pid=os.getpid())
 
 
 def reset_peak() -> bool:

@@ -13,7 +13,7 @@ from brinery.benchmark.analysis.ceilings import Ceilings, facts_of
 from brinery.benchmark.analysis.summary import ceilings_of, cell_results
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.regions.ceilings import CeilingRegion
-from brinery.benchmark.regions.samples import combine
+from brinery.benchmark.regions.region import of_reports
 from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.worker.leftovers import empty
 from brinery.benchmark.worker.machine import read_machine, use_between
@@ -105,21 +105,20 @@ def measure(session, work, workers, backend="loky", rounds=ROUNDS):
             ledger.expect(one, 1)
         for number in range(rounds):
             for ceiling in ceilings:
-                sample, _ = region.run(ceiling, frozenset(), round_number=number, order=0)
-                ledger.add(ceiling, sample, 0, 0)
-            ledger.add(cell, perform_all(session, work, count, backend, number), 0, 0)
+                ledger.add(ceiling, region.run(ceiling, frozenset()).sample(number, 0))
+            ledger.add(cell, perform_all(session, work, count, backend).sample(number, 0))
     found = {cell.workers: cell for cell in cell_results(ledger, USABLE)}
     facts = facts_of(found[workers], found[1], Ceilings(ceilings_of(ledger)), USABLE)
     return find_limit(facts), facts
 
 
-def perform_all(session, work, workers, backend, number):
-    meeting = Meeting.make(session.scratch / f"planted-meeting-{workers}", workers)
-    tasks = [Planted(work, worker, meeting, str(session.scratch)) for worker in range(workers)]
+def perform_all(session, work, workers, backend):
+    meeting = Meeting.make(session.scratch.path / f"planted-meeting-{workers}", workers)
+    tasks = [Planted(work, worker, meeting, str(session.scratch.path)) for worker in range(workers)]
     reports = list(pool.run(perform, tasks, workers=workers, backend=backend))
     if backend == "threading":
         reports = [_apart(report, thread) for thread, report in enumerate(reports)]
-    return combine(reports, round_number=number, order=0, passes=1, pids=frozenset(), parent_pss=None)
+    return of_reports(reports)
 
 
 def _apart(report, number):

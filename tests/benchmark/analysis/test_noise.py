@@ -1,7 +1,8 @@
 import pytest
 
-from brinery.benchmark.analysis.noise import noise_of
+from brinery.benchmark.analysis.noise import with_sentinel
 from brinery.benchmark.result.findings import SentinelSample
+from brinery.benchmark.result.result import Noise
 
 pytest.importorskip("scipy")
 
@@ -20,6 +21,10 @@ def run(rounds=7, slope=0.0, unsampled=1.0, wobble=0.001):
                 begin = (30 * number + 25 * (place == "close") + order) * SECOND
                 samples.append(SentinelSample("scaling", number, place, name, begin, round(wall)))
     return samples
+
+
+def noise_of(samples):
+    return with_sentinel(Noise(0.1, 0.2, None, sentinel=tuple(samples)))
 
 
 def test_steady_work_has_no_drift_and_a_low_floor():

@@ -14,7 +14,7 @@ import pytest
 from brinery.benchmark.host import CpuUse
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.options import make_bench_options
-from brinery.benchmark.regions.session import Session
+from brinery.benchmark.regions.session import Progress, Scratch, Session
 from brinery.benchmark.worker.corpus import make_corpus
 from brinery.benchmark.worker.page_cache import why_not_cold
 from brinery.engine import pool
@@ -52,7 +52,7 @@ def session(tmp_path_factory):
     scratch = tmp_path_factory.mktemp("planted")
     options = make_bench_options(quick=True, output=scratch)
     corpus = make_corpus(None, scratch, limit=4, seed=0, size=(64, 48))
-    yield Session(options, corpus, scratch, USABLE, Ledger(), lambda _: None)
+    yield Session(options, corpus, Scratch(scratch), USABLE, Ledger(), Progress(lambda _: None))
     pool.shutdown()
 
 

@@ -7,7 +7,8 @@ import pytest
 from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.options import make_bench_options
-from brinery.benchmark.regions.session import Session
+from brinery.benchmark.regions.region import Region
+from brinery.benchmark.regions.session import Progress, Round, Scratch, Session
 from brinery.benchmark.result.measured import MachineUse, disturbed_share
 
 from ..made import pooled, sample
@@ -22,7 +23,11 @@ def region(ms=100, others=0.0, waits=0.0):
     wall = made.wall_ns
     workers = tuple(replace(one, run_wait_ns=round(waits * wall)) for one in made.workers)
     busy = round(2 * wall + others * 2 * wall)
-    return replace(made, workers=workers, machine=MachineUse(wall, 0, 0, 0, 0, busy_ns=busy))
+    return Region(workers=workers, images=100, machine=MachineUse(wall, 0, 0, 0, 0, busy_ns=busy))
+
+
+def share(one, usable=USABLE):
+    return disturbed_share(one.sample(0, 0), usable)
 
 
 @pytest.fixture(autouse=True)
@@ -31,55 +36,75 @@ def two_cpus(monkeypatch):
 
 
 @pytest.fixture
-def session(tmp_path):
-    ledger = Ledger()
+def taking(tmp_path):
+    return taking_with(tmp_path)
+
+
+def taking_with(tmp_path, **options):
+    ledger, options = Ledger(), make_bench_options(output=tmp_path, rounds=7, **options)
     ledger.expect(CELL, 100)
-    made = Session(make_bench_options(output=tmp_path), None, tmp_path, USABLE, ledger, lambda _: None)
-    made.allow_retakes(8)
-    return made
+    session = Session(options, None, Scratch(tmp_path), USABLE, ledger, Progress(lambda _: None))
+    return Round(session, 0, [CELL] * 8), ledger
 
 
-def taken(session, *regions):
-    """Return the region that counts and those that do not, when these come one after the other."""
-    left = iter(regions)
-    counted, reports = session.calmly(CELL, lambda: (next(left), []))
-    session.record(CELL, counted, reports)
-    (cell,) = cell_results(session.ledger, USABLE)
-    return counted, [one for one in cell.samples if not one.valid]
+def taken(taking, *regions):
+    """Return the region that counts, those that do not, and the cell, when these come one after the other."""
+    (one_round, ledger), left = taking, iter(regions)
+    counted = one_round.take(CELL, lambda: next(left))
+    (cell,) = cell_results(ledger, USABLE)
+    return counted, [one for one in cell.samples if not one.valid], cell
 
 
 def test_what_others_take_of_the_cpus_is_their_share_in_the_region():
-    assert disturbed_share(region(others=0.4), USABLE) == pytest.approx(0.4)
-    assert disturbed_share(region(others=0.1), USABLE) == 0  # two ticks: perhaps nothing
-    assert disturbed_share(region(waits=0.3), USABLE) == pytest.approx(0.3)
-    assert disturbed_share(region(waits=0.3), 1.0) == 0  # more workers than CPUs wait for one another
+    assert share(region(others=0.4)) == pytest.approx(0.4)
+    assert share(region(others=0.1)) == 0  # two ticks: perhaps nothing
+    assert share(region(waits=0.3)) == pytest.approx(0.3)
+    assert share(region(waits=0.3), 1.0) == 0  # more workers than CPUs wait for one another
     assert disturbed_share(sample(CELL, 0, 100), USABLE) == 0  # nothing is known
 
 
-def test_a_calm_region_is_taken_once(session):
-    assert taken(session, region()) == (region(), [])
-    assert session.retakes == 2
+def test_a_calm_region_is_taken_once(taking):
+    counted, others, _ = taken(taking, region())
+    assert (counted, others) == (region(), [])
+    assert taking[0].retakes == 2
 
 
-def test_a_disturbed_region_is_taken_again_and_the_calm_one_counts(session):
-    counted, others = taken(session, region(ms=90, others=0.5), region(ms=110))
+def test_a_disturbed_region_is_taken_again_and_the_calm_one_counts(taking):
+    counted, others, cell = taken(taking, region(ms=90, others=0.5), region(ms=110))
     assert counted == region(ms=110)
     assert [one.problem for one in others] == ["disturbed: others took 50% of the CPUs"]
-    (cell,) = cell_results(session.ledger, USABLE)
     assert "void-samples" not in cell.warnings
     assert "disturbed" not in cell.warnings
 
 
-def test_of_disturbed_regions_the_least_disturbed_counts_and_the_cell_says_so(session):
-    counted, others = taken(session, region(others=0.5), region(others=0.3), region(others=0.9))
+def test_of_disturbed_regions_the_least_disturbed_counts_and_the_cell_says_so(taking):
+    counted, others, cell = taken(taking, region(others=0.5), region(others=0.3), region(others=0.9))
     assert counted == region(others=0.3)
     assert len(others) == 2
-    (cell,) = cell_results(session.ledger, USABLE)
     assert "disturbed" in cell.warnings
 
 
-def test_no_more_than_a_quarter_of_a_round_is_taken_again(session):
-    taken(session, region(others=0.5), region(others=0.5), region(others=0.5))
-    assert session.retakes == 0
-    counted, _ = taken(session, region(others=0.6))
+def test_no_more_than_a_quarter_of_a_round_is_taken_again(taking):
+    taken(taking, region(others=0.5), region(others=0.5), region(others=0.5))
+    assert taking[0].retakes == 0
+    counted, _, _ = taken(taking, region(others=0.6))
     assert counted == region(others=0.6)
+
+
+def test_a_quick_look_takes_nothing_again(tmp_path):
+    counted, others, _ = taken(taking_with(tmp_path, quick=True), region(others=0.6))
+    assert (counted, others) == (region(others=0.6), [])
+
+
+def test_a_void_region_is_run_once_more_after_mending_and_wrong_arrays_are_not(taking):
+    (one_round, ledger), mended = taking, []
+    void, fine = Region(problem="a worker was restarted"), region()
+    left = iter([void, fine])
+    assert one_round.take(CELL, lambda: next(left), lambda: mended.append(1)) == fine
+    wrong = Region(problem="image 1: not the same", checked=5, wrong=1)
+    assert one_round.take(CELL, lambda: wrong, lambda: mended.append(2)) == wrong
+    (cell,) = cell_results(ledger, USABLE)
+    assert [(one.order, one.problem) for one in cell.samples] == [
+        (0, "a worker was restarted"), (0, None), (1, "image 1: not the same"),
+    ]  # fmt: skip
+    assert (mended, cell.verify.checked, cell.valid) == ([1], 5, False)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from brinery.benchmark.runner import run_benchmark
+from brinery.benchmark.runner import benchmark
 from brinery.benchmark.worker import page_cache as cold
 from brinery.benchmark.worker.page_cache import drop, fetched, fill, resident, why_not_cold
 from brinery.engine import pool
@@ -45,7 +45,7 @@ def test_bytes_that_did_not_come_from_storage_are_not_cold():
 
 def test_cold_loads_come_from_storage_or_are_left_out_with_the_reason(tmp_path):
     possible = why_not_cold(tmp_path) is None
-    made = run_benchmark(
+    made = benchmark(
         cores="1", protocols="npy", rounds=1, limit=12, quick=True, ops="load", cache="warm,cold",
         output=tmp_path / "out",
     )  # fmt: skip
