@@ -3,28 +3,23 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import StorageError
+from ..parser.spilled import no_room, spilled_database
 
 __all__ = ["KeptOrdinals", "SeenKeys", "SourceSize"]
 
 
 class SeenKeys:
-    """Tells whether a key occurs for the first time, exactly, in bounded memory.
-
-    The keys go into a private sqlite database that spills to a temporary file.
-    """
+    """Tells whether a key occurs for the first time, exactly, in bounded memory."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA cache_size = -4000")
-        self._db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._db.execute("BEGIN")
+        self._db = spilled_database(
+            "CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID",
+            "CREATE TABLE again (key TEXT PRIMARY KEY) WITHOUT ROWID",
+        )
 
     def first_time(self, key: str) -> bool:
         """Return True at the first call with this key.
@@ -33,11 +28,17 @@ class SeenKeys:
             StorageError: there is no room for the temporary file.
         """
         try:
-            return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+            if self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1:
+                return True
+            self._db.execute("INSERT OR IGNORE INTO again VALUES (?)", (key,))
         except sqlite3.Error as error:
-            raise StorageError(
-                f"cannot write a temporary file: {error}; make room, or name another folder in TMPDIR"
-            ) from error
+            raise no_room(error) from error
+        return False
+
+    def again(self) -> Iterator[str]:
+        """Yield the keys that occurred more than once."""
+        for (key,) in self._db.execute("SELECT key FROM again"):
+            yield key
 
     def close(self) -> None:
         """Delete the database."""

@@ -123,7 +123,7 @@ def _list_archive(source: Source, budget: ReadBudget) -> Iterator[Entry]:
     if source.kind == "zip":
         entries = list_zip(path, prefix, encoding)
     elif source.kind == "tar":
-        entries = list_tar(path, prefix, encoding)
+        entries = list_tar(path, prefix, encoding, budget)
     else:
         entries = list_compressed_tar(path, source.kind, prefix, budget, encoding)
     if Path(path).stat().st_ctime_ns < source.doubt_from:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from .blocks import Passing
 
-__all__ = ["NEVER", "Entry", "Member", "Method", "NotImage", "Unreadable", "storable_time"]
+__all__ = ["NEVER", "Entry", "Link", "Member", "Method", "NotImage", "Unreadable", "storable_time"]
 
 _LATEST: Final = (1 << 63) - 1
 
@@ -69,7 +69,25 @@ class Unreadable:
     message: str
 
 
-Entry: TypeAlias = Member | NotImage | Unreadable
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry that stands for another one of its archive, which only the whole listing tells.
+
+    Attributes:
+        key: its own.
+        target: what it leads to, as the archive has it: from the archive's top where it is a hard link, else
+            from the link's own folder.
+        hard: it is a hard link: another name for what an earlier entry brought.
+        within: what the keys of its archive begin with.
+    """
+
+    key: str
+    target: str
+    hard: bool
+    within: str
+
+
+Entry: TypeAlias = Member | NotImage | Unreadable | Link
 
 
 def storable_time(mtime_ns: int) -> int:

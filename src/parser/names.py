@@ -7,7 +7,15 @@ from typing import Final
 
 from ..errors import UsageError
 
-__all__ = ["checked_encoding", "key_of_bytes", "key_of_name", "key_of_text", "place", "shown_path"]
+__all__ = [
+    "checked_encoding",
+    "key_of_bytes",
+    "key_of_name",
+    "key_of_text",
+    "place",
+    "shown_path",
+    "text_of_bytes",
+]
 
 _NOT_FOR_NAMES: Final = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
@@ -26,16 +34,20 @@ def key_of_bytes(name: bytes, prefix: str = "", encoding: str | None = None) -> 
         prefix: put before it.
         encoding: tried before UTF-8.
     """
+    return key_of_text(text_of_bytes(name, encoding), prefix)
+
+
+def text_of_bytes(name: bytes, encoding: str | None = None) -> str:
+    """A name stored as bytes, whole, as `key_of_bytes` reads it."""
     if encoding is not None:
         try:
-            return key_of_text(name.decode(encoding), prefix)
+            return name.decode(encoding)
         except UnicodeError:
             pass
     try:
-        text = name.decode()
+        return name.decode()
     except UnicodeDecodeError:
-        text = name.decode("utf-8", "backslashreplace")
-    return key_of_text(text, prefix)
+        return name.decode("utf-8", "backslashreplace")
 
 
 def key_of_name(name: str, prefix: str = "") -> str:

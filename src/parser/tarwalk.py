@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from .blocks import CHUNK, Blocks
-from .members import Entry, Member, NotImage, Unreadable, storable_time
-from .names import key_of_bytes, place
+from .members import Entry, Link, Member, NotImage, Unreadable, storable_time
+from .names import key_of_bytes, place, text_of_bytes
+from .sparse import SparseFile, checked_pieces, gnu_pieces, pax_pieces
 from .tarheader import BLOCK, ZEROS, is_header, nanoseconds, number, pax_records, stored_name
 
 __all__ = ["TAR_ERROR", "TarWalk"]
@@ -18,20 +19,21 @@ _MAX_RECORDS: Final = 4096  # of one pax header
 _RECORDS_AN_ENTRY: Final = 64  # pax records, on the whole: reading one takes half a microsecond
 _SPARE_RECORDS: Final = 1 << 16  # beyond those
 _NAMES: Final = frozenset({b"path", b"linkpath", b"GNU.sparse.name"})
+_SPARSE: Final = frozenset(
+    {b"GNU.sparse.size", b"GNU.sparse.realsize", b"GNU.sparse.map", b"GNU.sparse.major"}
+)
 _MAX_SIZE: Final = 1 << 62
 _SECOND: Final = 1_000_000_000
 
 _REGULAR: Final = frozenset({b"0", b"\0", b"7"})
 _EXTENDED: Final = frozenset({b"L", b"K", b"x", b"X", b"g"})
-_SILENT: Final = frozenset({b"5", b"D", b"V", b"N"})  # folders, and GNU's labels and lists
-_SPECIAL: Final = {
-    b"1": "hard link",
-    b"2": "symbolic link",
-    b"3": "character device",
-    b"4": "block device",
-    b"6": "named pipe",
-}
-_WITHOUT_DATA: Final = frozenset({*_SPECIAL, b"5"})  # whatever their size field says
+_SILENT: Final = frozenset(
+    {b"5", b"D", b"V", b"N", b"A", b"E", b"I"}
+)  # folders, labels, lists, Solaris's ACLs
+_LINKS: Final = frozenset({b"1", b"2"})
+_SPECIAL: Final = {b"3": "character device", b"4": "block device", b"6": "named pipe"}
+_WITHOUT_DATA: Final = frozenset({*_LINKS, *_SPECIAL, b"5"})  # whatever their size field says
+_CONTINUED: Final = b"M"
 
 
 class TarWalk:
@@ -59,7 +61,7 @@ class TarWalk:
         self._records = _SPARE_RECORDS  # that may still be read
         self._forget()
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[Entry | SparseFile]:
         read = self._blocks.read
         while not self._ended:
             block = read(self._position, BLOCK)
@@ -85,6 +87,7 @@ class TarWalk:
     def _forget(self) -> None:
         """Drop what extended headers said of the entry that followed them."""
         self._name: bytes | None = None
+        self._target: bytes | None = None
         self._pax = self._defaults
         self._spoiled = ""
 
@@ -105,7 +108,7 @@ class TarWalk:
             if kind == b"L":
                 self._name = _name(data.partition(b"\0")[0])
             elif kind == b"K":
-                pass  # a long link name is of no use here
+                self._target = _name(data.partition(b"\0")[0])
             else:
                 records = self._read_records(data)
                 if kind == b"g":
@@ -117,7 +120,7 @@ class TarWalk:
             self._spoiled = str(error)
 
     def _read_records(self, data: bytes) -> dict[bytes, bytes]:
-        """Those of a pax header that a listing needs: there are six, however many it has and follow."""
+        """Those of a pax header that a listing needs: there are ten, however many it has."""
         if self._records <= 0:
             most = f"{_RECORDS_AN_ENTRY} an entry and {_SPARE_RECORDS:,} more"
             raise ValueError(f"too many pax records: the budget is {most}")
@@ -129,7 +132,7 @@ class TarWalk:
                 _name(records[keyword])
         return records
 
-    def _entry(self, block: bytes, kind: bytes) -> Entry | None:
+    def _entry(self, block: bytes, kind: bytes) -> Entry | SparseFile | None:
         start = self._position
         name = stored_name(block) if self._name is None else self._name
         pax = self._pax
@@ -139,7 +142,7 @@ class TarWalk:
             size = int(digits, 8) if digits.isdigit() else number(block[124:136])
             if pax:
                 size = int(pax.get(b"size", size))
-                name = pax.get(b"path", name)
+                name = pax.get(b"GNU.sparse.name") or pax.get(b"path", name)
             if not 0 <= size < _MAX_SIZE:
                 raise ValueError(f"a size of {size}")  # noqa: TRY301  # one way out
         except ValueError as error:
@@ -154,10 +157,7 @@ class TarWalk:
         except ValueError:
             mtime_ns = 0  # no reason to lose an image
         key = key_of_bytes(name, self._prefix, None if b"path" in pax else self._encoding)
-        sparse = kind == b"S" or any(keyword.startswith(b"GNU.sparse.") for keyword in pax)
         offset = start + BLOCK
-        if kind == b"S":
-            offset = self._after_sparse_map(block, offset)
         self._position = offset if kind in _WITHOUT_DATA else offset + _padded(size)
         if self._spoiled:  # the name is not to be trusted either
             message = f"its extended header is damaged: {self._spoiled}"
@@ -166,12 +166,18 @@ class TarWalk:
             return None
         if not key:
             return self._damage(start, "an entry without a name")
-        if kind in _SPECIAL:
-            return NotImage(key, _SPECIAL[kind])
-        if sparse:
-            return Unreadable(key, TAR_ERROR, "a sparse file: store it whole (tar without --sparse)")
         if kind not in _REGULAR:
-            return Unreadable(key, TAR_ERROR, f"an entry of unknown type {kind!r}")
+            if kind in _SPECIAL:
+                return NotImage(key, _SPECIAL[kind])
+            if kind == _CONTINUED:
+                return Unreadable(key, TAR_ERROR, "continued from another volume: join the volumes first")
+            if kind == b"1" and size and self._has_data(offset):
+                self._position = offset + _padded(size)
+            elif kind in _LINKS:
+                return self._link(block, key, hard=kind == b"1")
+            # Others are unknown: tar takes them for regular files, as POSIX asks.
+        if kind == b"S" or (pax and not _SPARSE.isdisjoint(pax)):
+            return self._sparse(block, kind, key, offset, size, storable_time(mtime_ns))
         if self._end is not None and offset + size > self._end:
             # Cut off, or a size that lies: then others follow. Those of a tar inside are not ours.
             first = self._blocks.read(offset, BLOCK)
@@ -183,13 +189,35 @@ class TarWalk:
             return Unreadable(key, TAR_ERROR, message)
         return Member(key, self._path, offset, size, size, storable_time(mtime_ns))
 
-    def _after_sparse_map(self, block: bytes, offset: int) -> int:
-        """The first byte after GNU's extra blocks of a sparse map, each of which says whether one follows."""
-        more = block[482:483]
-        while more not in {b"", b"\0"}:
-            more = self._blocks.read(offset, BLOCK)[504:505]
-            offset += BLOCK
-        return offset
+    def _link(self, block: bytes, key: str, *, hard: bool) -> Link:
+        target = block[157:257].partition(b"\0")[0] if self._target is None else self._target
+        encoding = None if b"linkpath" in self._pax else self._encoding
+        text = text_of_bytes(self._pax.get(b"linkpath", target), encoding)
+        return Link(key, text, hard, self._prefix)
+
+    def _has_data(self, offset: int) -> bool:
+        """Whether a hard link has bytes of its own, as pax and cpio may write it: no header follows it."""
+        block = self._blocks.read(offset, BLOCK)
+        return len(block) == BLOCK and block != ZEROS and not is_header(block)
+
+    def _sparse(
+        self, block: bytes, kind: bytes, key: str, offset: int, stored: int, mtime_ns: int
+    ) -> SparseFile | Unreadable:
+        """A sparse file: bytes of pieces; the map of them is in further blocks, in records, or before them."""
+        begin = offset
+        try:
+            if kind == b"S":
+                pieces, size, offset = gnu_pieces(self._blocks, block, offset)
+                self._position = offset + _padded(stored)
+            else:
+                pieces, size, offset = pax_pieces(self._blocks, self._pax, offset, stored)
+                stored -= offset - begin
+            checked = checked_pieces(pieces, size, stored)
+        except ValueError as error:
+            return Unreadable(key, TAR_ERROR, f"a sparse file with a damaged map: {error}")
+        if self._end is not None and offset + stored > self._end:
+            return Unreadable(key, TAR_ERROR, "truncated: a sparse file whose end is missing")
+        return SparseFile(Member(key, self._path, offset, stored, size, mtime_ns), checked)
 
     def _recover(self, block: bytes) -> Unreadable | None:
         """Go on after a block that is no header: the end marker (nothing to report), or damage."""
