@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,10 @@ from ..errors import ArchiveError, UsageError
 from .blocks import Damage, Passing, StreamBlocks
 from .folder import list_folder
 from .foreign import foreign_archive
+from .linking import linked
 from .members import NEVER, Entry, Member
 from .names import shown_path
-from .options import ReadBudget
+from .options import RATIO_FROM, ReadBudget
 from .prefixes import prefixes
 from .reading import ArchiveState, archive_state
 from .signature import describe, sniff
@@ -24,7 +26,15 @@ from .tarheader import BLOCK, ZEROS, is_header
 from .zipdirectory import find_directory, holds_zip
 from .zipfiles import list_zip
 
-__all__ = ["Source", "archive_states", "check_sources", "list_archives", "list_sources", "plan_sources"]
+__all__ = [
+    "Quota",
+    "Source",
+    "archive_states",
+    "check_sources",
+    "list_archives",
+    "list_sources",
+    "plan_sources",
+]
 
 _BUDGET: Final = ReadBudget()
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
@@ -90,32 +100,84 @@ def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget 
 
 
 def _with_bytes(entries: Iterator[Entry]) -> Iterator[Entry]:
+    passed, data = None, b""
     for entry in entries:
         if isinstance(entry, Member) and isinstance(entry.data, Passing):
             with suppress(Damage):  # then it is Unreadable, and that comes next
-                yield entry._replace(data=entry.data.read(entry.size))
+                if entry.data is not passed:  # else it is a link to the one before
+                    passed, data = entry.data, entry.data.read(entry.size)
+                yield entry._replace(data=data)
         else:
             yield entry
 
 
-def list_sources(sources: Sequence[Source], budget: ReadBudget = _BUDGET) -> Iterator[Entry]:
+class Quota:
+    """How many entries may still be listed, of several sources together.
+
+    Args:
+        limit: how many at first; None for all.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._left = limit
+
+    def ahead(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """The entries that `taken` will give of a listing."""
+        return islice(entries, self._left)
+
+    def taken(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """The entries that may be listed."""
+        return entries if self._left is None else self._counted(self._left, entries)
+
+    def _counted(self, left: int, entries: Iterator[Entry]) -> Iterator[Entry]:
+        for self._left, entry in zip(range(left - 1, -1, -1), entries, strict=False):
+            yield entry
+
+
+def list_sources(
+    sources: Sequence[Source],
+    budget: ReadBudget = _BUDGET,
+    *,
+    link: bool = True,
+    quota: Quota | None = None,
+) -> Iterator[Entry]:
     """As `list_archives`, of sources that were checked; bytes of members of compressed tars are Passing.
 
+    Args:
+        sources: in order.
+        budget: of what is unpacked while it is listed.
+        link: list archives twice, to tell what their links lead to, and which of two entries of a name
+            counts. Where it is False, links are yielded as Link, and members of one name one after the other.
+        quota: of entries.
+
     Raises:
-        ArchiveError: one cannot be read any more.
+        ArchiveError: one cannot be read any more, or was changed.
     """
+    quota = quota or Quota()
     for source in sources:
         try:
             if source.kind == "folder":
-                yield from list_folder(
+                entries = list_folder(
                     source.path, source.prefix, follow_links=source.follow_links, doubt_from=source.doubt_from
                 )
+                yield from quota.taken(entries)
+            elif link:
+                yield from _list_linked(source, budget, quota)
             else:
-                yield from _list_archive(source, budget)
+                yield from quota.taken(_list_archive(source, budget))
         except OSError as error:
             raise ArchiveError(
                 f"{shown_path(source.path)} cannot be read: {error.strerror or error}"
             ) from error
+
+
+def _list_linked(source: Source, budget: ReadBudget, quota: Quota) -> Iterator[Entry]:
+    state = archive_state(Path(source.path).stat())
+    ahead, entries = (_list_archive(source, budget) for _ in range(2))
+    most = budget.max_ratio * max(state[2], RATIO_FROM)
+    yield from linked(quota.ahead(ahead), quota.taken(entries), most)
+    if archive_state(Path(source.path).stat()) != state:
+        raise ArchiveError(f"{shown_path(source.path)} was changed while it was being read")
 
 
 def _list_archive(source: Source, budget: ReadBudget) -> Iterator[Entry]:

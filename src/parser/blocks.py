@@ -58,6 +58,8 @@ class Passing:
         Raises:
             Damage: they cannot be had.
         """
+        if self.damage is not None:
+            raise self.damage
         size = min(size, self._end - self._position)
         try:
             data = self._blocks.read(self._position, size)

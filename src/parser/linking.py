@@ -5,7 +5,7 @@ then its entries are yielded, each member followed by the links to it.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from .blocks import Passing
@@ -44,7 +44,7 @@ _Found: TypeAlias = tuple[int, int, int, str, str]
 """A name's kind, root, size, target and the beginning of its archive's keys."""
 
 
-def linked(entries: Callable[[], Iterator[Entry]], budget: float) -> Iterator[Entry]:
+def linked(ahead: Iterator[Entry], entries: Iterator[Entry], budget: float) -> Iterator[Entry]:
     """List an archive as it is once all of it is unpacked.
 
     Of two entries of one name the last one counts; the first is NotImage then. A link is a member with the
@@ -53,7 +53,8 @@ def linked(entries: Callable[[], Iterator[Entry]], budget: float) -> Iterator[En
     like images, else NotImage.
 
     Args:
-        entries: lists the archive, the same each time.
+        ahead: lists the archive, for its names.
+        entries: lists it again, for what it holds.
         budget: bytes that all links together may stand for.
 
     Raises:
@@ -62,12 +63,12 @@ def linked(entries: Callable[[], Iterator[Entry]], budget: float) -> Iterator[En
     names = _Names(budget)
     try:
         try:
-            for place, entry in enumerate(entries()):
+            for place, entry in enumerate(ahead):
                 names.add(place, entry)
             names.resolve()
         except sqlite3.Error as error:
             raise no_room(error) from error
-        for place, entry in enumerate(entries()):
+        for place, entry in enumerate(entries):
             yield from names.entry(place, entry)
     finally:
         names.close()
@@ -148,7 +149,7 @@ class _Names:
                     place, "link to a folder that it lies in: its images are read under their own names"
                 )
             else:
-                self._enter(place, key, way, (way,))
+                self._enter(place, key, way, (name, way))
 
     def entry(self, place: int, entry: Entry) -> Iterator[Entry]:
         """Yield what an entry is, and the links to it."""

@@ -125,6 +125,8 @@ def pax_pieces(
         numbers, offset = _leading_map(blocks, offset, stored)
     else:
         numbers = [_decimal(text) for text in pax.get(b"GNU.sparse.map", b"").split(b",") if text]
+    if len(numbers) % 2:
+        raise ValueError("a piece without a size")
     return [*zip(numbers[::2], numbers[1::2], strict=True)], _decimal(size), offset
 
 

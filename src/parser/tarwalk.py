@@ -203,7 +203,7 @@ class TarWalk:
     def _sparse(
         self, block: bytes, kind: bytes, key: str, offset: int, stored: int, mtime_ns: int
     ) -> SparseFile | Unreadable:
-        """A sparse file: bytes of pieces; the map of them is in further blocks, in records, or before them."""
+        """A sparse file, with the map of its pieces: more blocks, records, or bytes before them."""
         begin = offset
         try:
             if kind == b"S":
