@@ -12,6 +12,11 @@ from .paths import absolute
 __all__ = ["describe"]
 
 _MAX_FAILURES = 20
+_OF_RUNS = {
+    "open_unit",
+    "open_ordinal",
+    "listed_twice",
+}  # settings that say how to list, not what was asked for
 _MAX_SHAPES = 10
 
 
@@ -46,7 +51,7 @@ def describe(path: PathLike) -> dict[str, Any]:
             "path": str(path),
             "format": catalog.settings["format"],
             "protocol": catalog.settings["protocol"],
-            "settings": {k: v for k, v in catalog.settings.items() if k not in ("open_unit", "open_ordinal")},
+            "settings": {k: v for k, v in catalog.settings.items() if k not in _OF_RUNS},
             "complete": not unfinished,
             "samples": len(catalog),
             "shards": len(catalog.shard_ids),

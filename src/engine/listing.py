@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..parser.archives import Source
 from ..parser.spilled import no_room, spilled_database
 
-__all__ = ["KeptOrdinals", "SeenKeys", "SourceSize"]
+__all__ = ["DistinctKeys", "KeptOrdinals", "SeenKeys", "SourceSize", "keys_of"]
 
 
 class SeenKeys:
@@ -43,6 +44,26 @@ class SeenKeys:
     def close(self) -> None:
         """Delete the database."""
         self._db.close()
+
+
+class DistinctKeys:
+    """Takes the place of SeenKeys where no key can occur twice."""
+
+    def first_time(self, _key: str) -> bool:
+        """Return True."""
+        return True
+
+    def again(self) -> Iterator[str]:
+        """Yield nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def keys_of(sources: Sequence[Source]) -> SeenKeys | DistinctKeys:
+    """What tells keys of these sources that were listed before: in one folder every file has its own name."""
+    return DistinctKeys() if [source.kind for source in sources] == ["folder"] else SeenKeys()
 
 
 class KeptOrdinals:

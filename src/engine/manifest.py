@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DatasetError, StorageError
 from .guarded import connect_to_write
-from .planner import Note
+from .planner import Note, PlanState
 from .records import Failure, Sample, Skipped, Source, UnitResult, shard_id
 from .schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
 from .source_table import begin_listing, end_listing
@@ -100,6 +100,31 @@ class Manifest(StoredState):
     def begin_generation(self, unit: int, ordinal: int) -> None:
         """Remember where the units and ordinals of this pass begin, until a run ends it."""
         self.put_settings({"open_unit": unit, "open_ordinal": ordinal})
+
+    def begin_linking(self, state: PlanState, keys: Iterable[str]) -> list[str]:
+        """Begin the generation of what links lead to, and of the last entries of several of a key.
+
+        From here on archives are listed twice from the start, by this run and all that follow.
+
+        Args:
+            state: where it begins.
+            keys: of several entries each: what is recorded of the first ones is deleted.
+
+        Returns:
+            Keys whose samples are gone.
+        """
+        gone: list[tuple[str, int]] = []
+        with self._transaction():
+            self._known.forget()
+            for key in keys:
+                for condition in ("key = ? AND frame = 0", "member = ?"):
+                    gone += self._remove_samples(condition, key)
+                for table in ("failures", "skipped"):
+                    self._db.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608
+            now = {"listed_twice": "yes", "open_unit": state.open_unit, "open_ordinal": state.open_ordinal}
+            rows = [(name, str(value)) for name, value in now.items()]
+            self._db.executemany("INSERT OR REPLACE INTO dataset VALUES (?, ?)", rows)
+        return [key for key, _ in gone]
 
     # Recording
 

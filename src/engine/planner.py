@@ -18,7 +18,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from ..parser.members import Entry, Member, NotImage, Unreadable
+from ..parser.members import Entry, Link, Member, NotImage, Unreadable
 from .checksums import bytes_checksum
 from .records import Failure, Numbered, Skipped, Source, Unit
 
@@ -78,12 +78,13 @@ class PlanState:
 
 @dataclass(slots=True)
 class PlanCounts:
-    """What the listing held, counted as it goes by."""
+    """What the listing held, counted as it goes by; unresolved are links and later entries of a key."""
 
     entries: int = 0
     planned: int = 0
     unchanged: int = 0
     noted: int = 0
+    unresolved: int = 0
 
 
 _Place: TypeAlias = tuple[Numbered, int | None]
@@ -103,6 +104,8 @@ class Planner:
             generation at a quarter of it, the last ones at half of what is left, or at that quarter.
         lookup: what a worker made of a key, as the manifest holds it.
         first_time: whether a key occurs for the first time in this listing.
+        linked: the listing tells what links lead to, and each key stands for one member. Where it does not,
+            links and later entries of a key are only counted.
         checksum: xxh3-64 of the source's bytes behind a key and the kind of its record; None where they
             were not read.
         keep: told the ordinal of every recorded entry that the archive still has.
@@ -134,6 +137,7 @@ class Planner:
         usable: Callable[[str], bool] | None = None,
         retry_failed: bool = False,
         differing: Container[int] | None = None,
+        linked: bool = True,
     ) -> None:
         self._state = state
         self._unit_weight = unit_bytes
@@ -149,6 +153,7 @@ class Planner:
         self._usable = usable
         self._retry_failed = retry_failed
         self._differing = differing
+        self._linked = linked
         self._doubted: list[tuple[Numbered, str]] = []
         self._doubted_weight = 0
         self._comparison = FIRST_COMPARISON
@@ -171,7 +176,7 @@ class Planner:
             if not isinstance(entry, Member) or not self._first_time(entry.key):
                 self._other(entry)
             elif self._twin is not None and (twin := self._twin(entry.key)) is not None:
-                self._other(_without_file(entry.key, twin))
+                self._noted(_without_file(entry.key, twin))
             else:
                 yield from self._member(entry)
         while self._places or self._held:
@@ -324,6 +329,14 @@ class Planner:
         return unit
 
     def _other(self, entry: Entry) -> None:
+        """Note an entry that needs no worker, or count one that the whole listing is needed for."""
+        waits = not self._linked and isinstance(entry, Member | Link)
+        if waits or not (self._linked or self._first_time(entry.key)):
+            self.counts.unresolved += 1
+        if not waits:
+            self._noted(entry)
+
+    def _noted(self, entry: Entry) -> None:
         """Note an entry that needs no worker."""
         self.counts.noted += 1
         unread = Source(0, 0)

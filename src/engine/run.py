@@ -1,54 +1,47 @@
 """One convert from its first look at the manifest to its last row."""
 
 import os
-import shutil
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArchiveError, FailureLimitError, MemberError, StorageError
-from ..parser.archives import archive_states
+from ..errors import ArchiveError, MemberError, StorageError
+from ..parser.archives import Quota, archive_states
 from ..parser.members import Entry
 from ..parser.options import ReadBudget
 from . import worker
 from .collecting import only_new_garbage
 from .destination import Destination
-from .listing import KeptOrdinals, SeenKeys, SourceSize
+from .listing import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
 from .options import ConvertOptions
 from .outcome import ConvertProgress, ConvertResult
-from .planner import Note, Planner, PlanState
+from .planner import Note, PlanCounts, Planner, PlanState
 from .protocols.registry import get_serializer
 from .records import Job, UnitResult
+from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sampler import Sampler
 from .shards import FILES_FOLDER, publish_shards, single_path
-from .sizes import format_size
 from .sources import Named, Recorded, Scope, list_named
 from .spool import Spool, travel_budget
 from .stored_state import Totals
 from .summary import RunSummary, Tally
 from .supervisor import Supervisor
-from .twins import NameTwins
+from .twins import NameTwins, name_twins
 from .verify import verify
 
 __all__ = ["Run"]
 
-_PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
-_MIN_DONE_FOR_PERCENT = 100
 _ESTIMATE_AFTER_SECONDS = 0.5
 _NOTES_HELD = 4096
 
 
 def _ignore(_: object) -> None:
     """Take a message that nobody asked for, or a note that an earlier listing of the run made."""
-
-
-def _always(_: str) -> bool:
-    return True
 
 
 class Run:
@@ -81,7 +74,7 @@ class Run:
         self._told = warn
         self._suffix = get_serializer(options.protocol).file_suffix
         self._tally = Tally()
-        self._unit_bytes = max(1, options.shard_bytes // _PIXELS_PER_SOURCE_BYTE)  # it fills a shard
+        self._unit_bytes = max(1, options.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # it fills a shard
         self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, options.worker_count))
         self._notes: list[Note] = []
         self._noting = threading.Lock()
@@ -157,16 +150,20 @@ class Run:
         damaged = self._find_damaged(state) if options.repair else frozenset()
         if options.retry_failed:
             damaged |= manifest.partly_failed()
-        with self._name_twins() as self._twins:
-            unchanged, redone = self._pass(
+        linked = manifest.listed_twice
+        keys = manifest.sample_keys() if options.layout == "mirror" else None
+        twins = name_twins(self._destination.partial / "names", self._suffix, keys)
+        with twins as self._twins, closing(keys_of(self._sources)) as seen:
+            counts, redone = self._pass(
                 state,
-                self._named,
+                seen,
+                linked=linked,
                 note=self._note,
                 usable=lambda key: key not in damaged and self._file_is_there(key),
                 retry_failed=options.retry_failed,
             )
-            if self._to_redo:
-                self._convert_differing()
+            if self._to_redo or counts.unresolved:
+                self._list_again(seen, linked=linked or counts.unresolved > 0)
         self._sampler.finish()
         if self._notes:
             self._commit([])
@@ -177,40 +174,38 @@ class Run:
             gone, pruned = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
         self._check_limit(final=True)
-        return unchanged - self._to_redo, gone, pruned
+        return counts.unchanged - self._to_redo, gone, pruned
 
-    @contextmanager
-    def _name_twins(self) -> Iterator[NameTwins | None]:
-        """What finds keys that would share a file; None where every key has its own."""
-        if self._options.layout != "mirror":
-            yield None
-            return
-        try:
-            twins = NameTwins(self._destination.partial / "names", self._suffix)
-        except OSError as error:
-            raise self._cannot_go_on(
-                f"cannot write into {self._destination.folder}: {error.strerror or error}"
-            ) from error
-        with closing(twins):
-            twins.remember(self._manifest.sample_keys())
-            yield twins if twins.exist else None
+    def _list_again(self, seen: SeenKeys | DistinctKeys, *, linked: bool) -> None:
+        """List a second time for members that only the whole first listing told of: they are the next units.
 
-    def _convert_differing(self) -> None:
-        """List again for members that were found to have other bytes: they are the next units."""
-        state = self._manifest.plan_state(self._destination.shard_sizes().get, self._scope.holds)
-        state = PlanState(state.next_unit, state.next_ordinal, state.next_unit, state.next_ordinal)
-        self._manifest.begin_generation(state.open_unit, state.open_ordinal)
-        self._pass(state, self._named, note=_ignore, differing=self._differing)
+        These are members that were found to have other bytes, links, and the last ones of several members of
+        one name, whose records are taken out before.
+        """
+        manifest = self._manifest
+        manifest.look_again()
+        before = manifest.plan_state(self._destination.shard_sizes().get, self._scope.holds)
+        state = PlanState(before.next_unit, before.next_ordinal, before.next_unit, before.next_ordinal)
+        if linked and not manifest.listed_twice:
+            self._remove_files(manifest.begin_linking(state, seen.again()))
+        else:
+            manifest.begin_generation(state.open_unit, state.open_ordinal)
+        note = self._note if linked else _ignore
+        with closing(keys_of(self._sources)) as again:
+            self._pass(state, again, linked=linked, note=note, differing=self._differing)
 
-    def _pass(self, state: PlanState, named: Sequence[Named], **how: Any) -> tuple[int, set[int]]:
-        """List sources and do what the planner makes of it; return members unchanged, and units done."""
-        manifest, seen = self._manifest, None if self._keys_differ() else SeenKeys()
+    def _pass(
+        self, state: PlanState, seen: SeenKeys | DistinctKeys, *, linked: bool, **how: Any
+    ) -> tuple[PlanCounts, set[int]]:
+        """List the sources and do what the planner makes of it; return its counts, and the units done."""
+        manifest = self._manifest
         planner = Planner(
             state,
             unit_bytes=self._unit_bytes,
             lookup=manifest.known,
             checksum=manifest.source_checksum,
-            first_time=_always if seen is None else seen.first_time,
+            first_time=seen.first_time,
+            linked=linked,
             keep=self._kept.add,
             load=self._spool.load,
             twin=None if self._twins is None else self._twins.earlier,
@@ -219,20 +214,14 @@ class Run:
         )
         done: set[int] = set()
         try:
-            for results in self._results(planner, named):
+            for results in self._results(planner, linked=linked):
                 done.update(result.number for result in results)
                 self._record(results)
         finally:
             self._spool.close()
-            if seen is not None:
-                seen.close()
-        return planner.counts.unchanged, done
+        return planner.counts, done
 
-    def _keys_differ(self) -> bool:
-        """Whether the listing can hold no key twice: in one folder every file has its own name."""
-        return len(self._sources) == 1 and self._sources[0].kind == "folder"
-
-    def _results(self, planner: Planner, named: Sequence[Named]) -> Iterator[list[UnitResult]]:
+    def _results(self, planner: Planner, *, linked: bool) -> Iterator[list[UnitResult]]:
         options = self._options
         worker.forget_stop(self._token)
         processes = options.backend == "loky"
@@ -259,7 +248,7 @@ class Run:
             done=self._spool.release,
             ready=self._spool.room,
         )
-        batches = supervisor.results(planner.units(self._entries(named, job.budget)))
+        batches = supervisor.results(planner.units(self._entries(job.budget, linked=linked)))
         try:
             for results in batches:
                 if supervisor.ending:
@@ -269,13 +258,13 @@ class Run:
             worker.stop(self._token)
             batches.close()
 
-    def _entries(self, named: Sequence[Named], budget: ReadBudget) -> Iterator[Entry]:
+    def _entries(self, budget: ReadBudget, *, linked: bool) -> Iterator[Entry]:
         """List the sources, up to the limit; more than the budget of members are an error, at the end."""
-        entries = list_named(named, self._scope, budget)
-        if self._options.limit is not None:
-            yield from islice(entries, self._options.limit)
-            return
+        quota = Quota(self._options.limit)
+        entries = list_named(self._named, self._scope, budget, link=linked, quota=quota)
         yield from islice(entries, self._options.max_members)
+        if self._options.limit is not None:
+            return
         if next(entries, None) is not None:
             raise ArchiveError(
                 f"the sources hold more than {self._options.max_members:,} entries;"
@@ -390,31 +379,16 @@ class Run:
         return (FILES_FOLDER, *folders), name
 
     def _check_limit(self, *, final: bool) -> None:
-        limit = self._options.failure_limit
-        if limit is None:
-            return
-        failures, members = self._tally.failures, self._tally.members
-        if limit.percent and not final and members < _MIN_DONE_FOR_PERCENT:
-            return
-        allowed = limit.value * members / 100 if limit.percent else limit.value
-        if failures > allowed:
-            raise FailureLimitError(
-                f"{failures} of {members} members failed, more than --max-failures {limit}:"
-                f" stopped; see the table failures in {self._destination.folder}, what was committed stays"
-            )
+        check_failures(self._options.failure_limit, self._tally, self._destination.folder, final=final)
 
     def _check_space(self) -> None:
         """Warn once where the space left looks too small for what is still to come."""
         if self._warned_of_space or self._size.total is None:
             return
         self._warned_of_space = True
-        ahead = (self._size.total - self._tally.source_bytes) * _PIXELS_PER_SOURCE_BYTE
-        free = shutil.disk_usage(self._destination.folder).free
-        if ahead > free:
-            self._warn(
-                f"the output may need about {format_size(ahead)} more, and {self._destination.folder} has"
-                f" {format_size(free)} left; a run that stops for want of space goes on when there is more"
-            )
+        warning = warning_of_space(self._destination.folder, self._size.total - self._tally.source_bytes)
+        if warning is not None:
+            self._warn(warning)
 
 
 def _result(

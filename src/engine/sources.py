@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import ArchiveError, DestinationError
-from ..parser.archives import Source, list_sources
+from ..parser.archives import Quota, Source, list_sources
 from ..parser.members import NEVER, Entry, Unreadable, storable_time
 from ..parser.names import shown_path
 from ..parser.options import ReadBudget
@@ -162,12 +162,14 @@ def recognise(
     return named
 
 
-def list_named(named: Sequence[Named], scope: Scope, budget: ReadBudget) -> Iterator[Entry]:
+def list_named(
+    named: Sequence[Named], scope: Scope, budget: ReadBudget, *, link: bool, quota: Quota
+) -> Iterator[Entry]:
     """List the sources of a run; a key that begins like those of another source is a failure."""
     reserved = tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
 
     def listed(one: Named) -> Iterator[Entry]:
-        entries = list_sources([one.source], budget)
+        entries = list_sources([one.source], budget, link=link, quota=quota)
         return (
             entries if one.source.prefix or not reserved else (_apart(entry, reserved) for entry in entries)
         )

@@ -39,6 +39,8 @@ class Spool:
         self._file: NewFile | None = None  # that is being written
         self._count = 0
         self._kept: dict[str, int] = {}  # members not done, by file
+        self._passed: Passing | None = None  # that was read last
+        self._last: Member | None = None  # with its bytes
 
     def room(self) -> bool:
         """Whether more may be drawn while some is under way: what waits in files is bounded too."""
@@ -57,14 +59,14 @@ class Spool:
             with self._lock:
                 self._in_memory += len(passing)
             return member
+        if passing is self._passed and self._last is not None:
+            return self._same_bytes(member, self._last)
         with self._lock:
             in_memory = size < _LARGE and self._in_memory + size <= self._budget
             if in_memory:
                 self._in_memory += size
         try:
-            if in_memory:
-                return member._replace(data=passing.read(size))
-            return self._write(member, passing)
+            loaded = member._replace(data=passing.read(size)) if in_memory else self._write(member, passing)
         except Damage:
             if in_memory:
                 with self._lock:
@@ -74,6 +76,28 @@ class Spool:
             raise StorageError(
                 f"cannot write into {self._folder.parent}: {error.strerror or error}"
             ) from error
+        self._remember(passing, loaded)
+        return loaded
+
+    def _same_bytes(self, member: Member, last: Member) -> Member:
+        """Give a link the bytes that the member before it was loaded with."""
+        with self._lock:
+            if last.data is not None:
+                self._in_memory += last.size
+            else:
+                self._in_files += last.size
+                self._kept[last.path] += 1
+        return member._replace(path=last.path, offset=last.offset, data=last.data)
+
+    def _remember(self, passing: Passing | None, loaded: Member | None) -> None:
+        """Hold the bytes of the member that was loaded last, which links to it may ask for."""
+        with self._lock:
+            last, self._passed, self._last = self._last, passing, loaded
+            if loaded is not None and loaded.data is None:
+                self._kept[loaded.path] += 1
+            if last is not None and last.data is None:
+                self._kept[last.path] -= 1
+                self._remove_if_done(last.path)
 
     def release(self, unit: Unit) -> None:
         """Forget the bytes of a unit that is done."""
@@ -88,6 +112,7 @@ class Spool:
 
     def close(self) -> None:
         """Close the file that is being written."""
+        self._remember(None, None)
         if self._file is not None:
             self._file.discard()
             self._file = None

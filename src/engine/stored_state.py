@@ -70,6 +70,15 @@ class StoredState:
             raise self._senseless("a setting is no text")
         return found
 
+    def look_again(self) -> None:
+        """Take what this run has recorded for what was there before it."""
+        self._fresh = not self._any("shards", "failures", "skipped")
+
+    @property
+    def listed_twice(self) -> bool:
+        """Whether archives are listed twice from the start: one had links, or several entries of a key."""
+        return self.settings().get("listed_twice") == "yes"
+
     def plan_state(self, present: Callable[[str], int | None], listed: Callable[[str], bool]) -> PlanState:
         """Return where the dataset stands.
 

@@ -4,12 +4,13 @@ import os
 import shutil
 import sqlite3
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..errors import StorageError
 
-__all__ = ["NameTwins"]
+__all__ = ["NameTwins", "name_twins"]
 
 _PROBE = "Name-\N{LATIN SMALL LETTER E WITH ACUTE}"
 _LIKE_IT = (_PROBE.lower(), _PROBE.upper(), unicodedata.normalize("NFD", _PROBE), f"{_PROBE}.", f"{_PROBE} ")
@@ -99,6 +100,33 @@ class NameTwins:
             return os.path.lexists(self._folder / other)
         finally:
             path.unlink()
+
+
+@contextmanager
+def name_twins(folder: Path, suffix: str, keys: Iterable[str] | None) -> Iterator[NameTwins | None]:
+    """What finds keys that would share a file; None where every key has its own.
+
+    Args:
+        folder: a new one in the folder of what is unfinished.
+        suffix: put behind a key to make its file's name.
+        keys: that have their files already; None where keys have no files of their own.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+    if keys is None:
+        yield None
+        return
+    try:
+        twins = NameTwins(folder, suffix)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write into {folder.parent.parent}: {error.strerror or error};"
+            " what was committed stays: make room or mend it and run the same again"
+        ) from error
+    with closing(twins):
+        twins.remember(keys)
+        yield twins if twins.exist else None
 
 
 def _folded(name: str) -> str:

@@ -177,14 +177,14 @@ def test_salvage_keeps_a_truncated_image_and_flags_it(tmp_path, folder):
         assert db.execute("SELECT key FROM samples WHERE salvaged").fetchall() == [("cut.jpg",)]
 
 
-def test_the_first_of_two_equal_keys_wins(tmp_path):
+def test_the_last_of_two_equal_keys_wins(tmp_path):
     twice = tmp_path / "twice.tar"
     make_tar(twice, {"a.jpg": jpeg(1)})
     make_tar(twice, {"a.jpg": jpeg(2)}, mode="a")
     result = brinery.convert(twice, tmp_path / "out", **SMALL)
-    assert (result.samples, result.failures) == (1, 1)
-    assert_holds(tmp_path / "out", {"a.jpg": jpeg(1)})
-    assert brinery.convert(twice, tmp_path / "out", **SMALL).failures == 1
+    assert (result.samples, result.failures, result.skipped) == (1, 0, 1)
+    assert_holds(tmp_path / "out", {"a.jpg": jpeg(2)})
+    assert brinery.convert(twice, tmp_path / "out", **SMALL).converted == 0
 
 
 def test_frames_become_samples_of_their_own(tmp_path, folder):

@@ -44,8 +44,8 @@ def once_listed(monkeypatch):
     def arrange(action):
         list_all = run.list_named
 
-        def listing(*arguments):
-            yield from list_all(*arguments)
+        def listing(*arguments, **options):
+            yield from list_all(*arguments, **options)
             action()
 
         monkeypatch.setattr(run, "list_named", listing)

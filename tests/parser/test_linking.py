@@ -10,6 +10,7 @@ import tracemalloc
 
 import pytest
 
+from brinery.errors import ArchiveError
 from brinery.parser.archives import list_archives
 from brinery.parser.linking import REPLACED
 from brinery.parser.members import NotImage
@@ -265,3 +266,13 @@ def test_what_the_tar_command_makes_of_links(tmp_path):
     folder.mkdir()
     subprocess.run(["tar", "-xf", made, "-C", folder], check=True)
     assert found == {name: (folder / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize("pack", PACK.values(), ids=PACK)
+def test_an_archive_that_changes_while_it_is_listed_is_said(tmp_path, pack):
+    (tmp_path / "a.tar").write_bytes(pack(file("a.jpg") + hard("b.jpg", "a.jpg") + END))
+    entries = list_archives([tmp_path / "a.tar"])
+    assert next(entries).key == "a.jpg"
+    os.utime(tmp_path / "a.tar", (1, 1))
+    with pytest.raises(ArchiveError, match=r"a\.tar was changed while it was being read"):
+        list(entries)
