@@ -1,6 +1,5 @@
 """Encoded images to arrays, faithfully or not at all."""
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
@@ -15,6 +14,7 @@ from .formats import ADVICE
 from .jpeg import JpegHeader, read_header
 from .options import DecodeOptions
 from .pixels import Decoded, LostFrames, check_pixels
+from .reasons import decode_error
 from .scratch import Scratch
 from .signature import HEAD, JPEG, describe, sniff_whole
 from .stored import Stored
@@ -48,7 +48,7 @@ def decode(
         try:
             return (_jpeg(data, options, scratch),)
         except Exception as error:
-            raise _decode_error(error) from error
+            raise decode_error(error, "JPEG") from error
     kind = sniff_whole(data)
     if kind is None:
         raise DecodeError(f"no image: {describe(data[:HEAD])}")
@@ -72,17 +72,12 @@ def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[
     frames = 0
     try:
         for one in decode_frames(data, kind, options):
-            yield one._replace(error=_decode_error(one.error)) if isinstance(one, LostFrames) else one
+            yield one._replace(error=decode_error(one.error, kind)) if isinstance(one, LostFrames) else one
             frames += 1
     except Exception as error:
         if not frames:
-            raise _decode_error(error) from error
-        yield LostFrames(frames, frames, _decode_error(error))
-
-
-def _decode_error(error: Exception) -> DecodeError:
-    """What Pillow raises, of at least nine classes, as one; a DecodeError as it is."""
-    return error if isinstance(error, DecodeError) else DecodeError(_one_line(error))
+            raise decode_error(error, kind) from error
+        yield LostFrames(frames, frames, decode_error(error, kind))
 
 
 def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decoded:
@@ -123,12 +118,3 @@ def _plain(
         return grey.reshape(grey.shape[:2])
     except ValueError:
         return None
-
-
-def _one_line(error: Exception) -> str:
-    """What an exception of Pillow's says, without line ends and addresses, which differ from run to run."""
-    if isinstance(error, MemoryError) and not error.args:
-        return "MemoryError: it does not fit into the memory that there is"
-    text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(str(error).split()))[:300]
-    name = type(error).__name__
-    return f"{name}: {text}" if text else name

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from PIL import ExifTags, Image
+from PIL import Image
 
-from .exif import tiff_orientation
+from .exif import tiff_orientation, xmp_orientation
 from .fidelity import as_stored, check_fidelity, for_pillow, sample_bits
 from .modes import image_pixels
 from .options import DecodeOptions
@@ -84,12 +84,19 @@ def _covers(image: Any) -> bool:
 
 def orientation(image: Image.Image) -> int:
     """What EXIF or XMP of an opened image say, 1 to 8; 1 where they say nothing."""
+    info = image.info
+    for number, _, block in getattr(image, "resources", ()):  # of a PSD
+        if number == _PSD_EXIF:
+            return tiff_orientation(block) or 1
+    exif = info.get("exif") or _hexadecimal(info.get("Raw profile type exif", ""))
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    packet = packet.encode() if isinstance(packet, str) else packet
+    return tiff_orientation(exif.removeprefix(b"Exif\0\0")) or xmp_orientation(packet) or 1
+
+
+def _hexadecimal(text: str) -> bytes:
+    """What ImageMagick writes of a profile: a name, a length, and lines of digits."""
     try:
-        for number, _, block in getattr(image, "resources", ()):  # of a PSD
-            if number == _PSD_EXIF:
-                return tiff_orientation(block) or 1
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-        value = value[0] if isinstance(value, bytes) and value else value
-    except Exception:  # noqa: BLE001  # broken EXIF is no reason to lose the pixels
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return b""

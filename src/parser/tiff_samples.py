@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from ..errors import DecodeError
 from . import tiff
-from .pillow import load
+from .pillow import load, reader
 from .pixels import check_samples
 from .tiff import Page
 
@@ -211,7 +211,7 @@ def _unpacked_bytes(
     else:
         numbers += [(tiff.TILE_WIDTH, (layout.stride,)), (tiff.TILE_HEIGHT, (layout.tile[1],))]
         numbers += [(tiff.TILE_OFFSETS, offsets.tolist()), (tiff.TILE_COUNTS, counts.tolist())]
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(_with_directory(page, numbers)))
+    image = reader("TIFF")(io.BytesIO(_with_directory(page, numbers)))
     image.im = Image.new("L", (width, height)).im  # Pillow's own limit would count bytes as pixels
     try:
         salvaged = load(image, salvage=salvage)

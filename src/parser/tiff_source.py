@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from ..errors import DecodeError
 from . import tiff
 from .exif import xmp_orientation
+from .libtiff import damage_in, read_strips
 from .modes import as_image, image_pixels
 from .options import DecodeOptions
-from .pillow import load
+from .pillow import load, reader
 from .pixels import check_pixels
 from .stored import Count, Stored
 from .tiff import Page, TiffFile
@@ -35,6 +36,27 @@ _PILLOWS: Final = {
     7: "JPEG",
     32809: "ThunderScan",
 }
+_NEEDED: Final = frozenset(
+    {
+        *range(254, 260),
+        262,
+        266,
+        273,
+        274,
+        *range(277, 280),
+        284,
+        292,
+        293,
+        317,
+        *range(320, 326),
+        338,
+        339,
+        347,
+    }
+    | {*range(512, 522), *range(529, 533)}
+)
+"""Tags that pixels need (TIFF 6.0); others, such as EXIF, are not looked at."""
+_UNKNOWN: Final = 65000
 _DEPTHS: Final = {2: 1, 3: 1, 4: 1, 32809: 4}
 _CODECS: Final = {
     22610: "JPEG XR",
@@ -211,13 +233,15 @@ def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
     if depths != {_DEPTHS.get(compression, 8)} or (ycbcr and planar):
         raise DecodeError(refused)
     read_layout(page, options.max_pixels)  # whose budget holds for tiles too
+    data = _alone(page)
+    damaged = _is_damaged(data, salvage=options.salvage)
     try:
-        image = TiffImagePlugin.TiffImageFile(io.BytesIO(_alone(page)))
+        image = reader("TIFF")(io.BytesIO(data))
     except SyntaxError as error:
         raise DecodeError(refused) from error
     image.info.pop("xmp", None)  # Pillow would turn the pixels as it says
     image.im = Image.new(image.mode, page.size).im  # past Pillow's own limit
-    salvaged = load(image, salvage=options.salvage)
+    salvaged = load(image, salvage=options.salvage) or damaged
     given, stored = len(image.getbands()), page.number(tiff.SAMPLES, 1)
     if stored > given:
         raise DecodeError(f"TIFF of {stored} channels compressed as {name}: Pillow would give {given}")
@@ -225,13 +249,28 @@ def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
     return Stored(image_pixels(image), None, colours), salvaged
 
 
+def _is_damaged(data: bytes, *, salvage: bool) -> bool:
+    """Whether libtiff warns of the pixels of a file's page; Pillow does not hear it.
+
+    Raises:
+        DecodeError: what it says, unless damaged pixels are to be salvaged.
+    """
+    what = damage_in(read_strips(data))
+    if what and not salvage:
+        raise DecodeError(f"damaged TIFF: {what}")
+    return bool(what)
+
+
 def _alone(page: Page) -> bytes:
-    """The file with this page as its only one, not turned."""
+    """The file with this page as its only one, not turned, and with no tags but those that pixels need."""
     file = page.file
     out = bytearray(file.data)
     order, word = file.order, "Q" if file.big else "L"
     struct.pack_into(order + word, out, 8 if file.big else 4, page.at)
     out[page.link : page.link + struct.calcsize(order + word)] = bytes(struct.calcsize(order + word))
+    for number, tag in page.tags.items():
+        if number not in _NEEDED:  # it becomes one byte of a tag that nobody knows
+            struct.pack_into(order + "HH" + word, out, tag.entry, _UNKNOWN, 1, 1)
     turned = page.tags.get(tiff.ORIENTATION)
     if turned is not None:
         # The tag says nothing from now on: 1, as a SHORT in the entry itself.

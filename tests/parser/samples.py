@@ -49,6 +49,17 @@ def png(rows, depth, colour, width, height, *chunks, interlaced=False):
     return b"\x89PNG\r\n\x1a\n" + header + middle + pixels + chunk(b"IEND", b"")
 
 
+def tag_place(data, page, number):
+    """Where the value of a tag of a page of a TIFF stands."""
+    at = int.from_bytes(data[4:8], "little")
+    for _ in range(page):
+        count = int.from_bytes(data[at : at + 2], "little")
+        at = int.from_bytes(data[at + 2 + 12 * count :][:4], "little")
+    count = int.from_bytes(data[at : at + 2], "little")
+    entries = range(at + 2, at + 2 + 12 * count, 12)
+    return next(entry + 8 for entry in entries if int.from_bytes(data[entry : entry + 2], "little") == number)
+
+
 def listed(*sources):
     """The listing, whole."""
     return list(list_archives(list(sources)))

@@ -345,8 +345,15 @@ def test_whatever_pillow_raises_is_a_decode_error_of_one_line(error, monkeypatch
     monkeypatch.setattr(pillow_source, "open_image", fail)
     with pytest.raises(DecodeError) as caught:
         first(encoded(smooth(5, 5), "PNG"))
-    said = "'two\\nlines <object>'" if error is KeyError else "two lines <object>"
-    assert str(caught.value) == f"{error.__name__}: {said}"
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "0x" not in said
+    assert error.__name__ not in said
+    if error in {SyntaxError, OSError, ValueError, EOFError}:
+        assert said == "damaged PNG: two lines <object>"
+    else:  # texts for programmers
+        assert said.startswith(("damaged PNG: ", "PNG that does not fit into the memory"))
+        assert "object" not in said
 
 
 def test_threads_decode_at_the_same_time_and_salvage_does_not_leak():

@@ -12,7 +12,7 @@ from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
 from brinery.parser.pixels import LostFrames
 
-from .samples import encoded, smooth
+from .samples import encoded, smooth, tag_place
 
 WHOLE = [smooth(40, 50, seed=seed) for seed in range(4)]
 
@@ -39,21 +39,10 @@ def animation(*frames):
 CANVASES = [(pixels, 0, 0) for pixels in WHOLE]
 
 
-def tag(data, page, number):
-    """Where the value of a tag of a page of a TIFF stands."""
-    at = int.from_bytes(data[4:8], "little")
-    for _ in range(page):
-        count = int.from_bytes(data[at : at + 2], "little")
-        at = int.from_bytes(data[at + 2 + 12 * count :][:4], "little")
-    count = int.from_bytes(data[at : at + 2], "little")
-    entries = range(at + 2, at + 2 + 12 * count, 12)
-    return next(entry + 8 for entry in entries if int.from_bytes(data[entry : entry + 2], "little") == number)
-
-
 def with_bad_page(page):
     """The four pages, of which one has its pixels beyond the end of the file."""
     data = bytearray(pages())
-    struct.pack_into("<I", data, tag(data, page, 273), len(data) + 1000)
+    struct.pack_into("<I", data, tag_place(data, page, 273), len(data) + 1000)
     return bytes(data)
 
 
@@ -93,7 +82,7 @@ def test_a_damaged_later_page_costs_the_first_nothing(bad):
     (one,) = decode(data, DecodeOptions())
     assert (one.frame, one.frames) == (0, 4)
     assert np.array_equal(one.array, WHOLE[0])
-    cut = pages()[: tag(pages(), bad, 273)]  # in the directory of that page
+    cut = pages()[: tag_place(pages(), bad, 273)]  # in the directory of that page
     (one,) = decode(cut, DecodeOptions())
     assert np.array_equal(one.array, WHOLE[0])
 
@@ -101,7 +90,7 @@ def test_a_damaged_later_page_costs_the_first_nothing(bad):
 def test_an_image_without_a_sound_frame_is_a_failure():
     data = bytearray(pages())
     for page in range(4):
-        struct.pack_into("<I", data, tag(data, page, 273), len(data) + 1000)
+        struct.pack_into("<I", data, tag_place(data, page, 273), len(data) + 1000)
     with pytest.raises(DecodeError):
         decode(bytes(data), DecodeOptions(frames="all"))
     with pytest.raises(DecodeError):
@@ -110,7 +99,7 @@ def test_an_image_without_a_sound_frame_is_a_failure():
 
 def test_pages_behind_a_salvaged_one_are_decoded():
     data = bytearray(pages())
-    struct.pack_into("<I", data, tag(data, 0, 273), len(data) - 3000)  # half of its pixels
+    struct.pack_into("<I", data, tag_place(data, 0, 273), len(data) - 3000)  # half of its pixels
     every = list(decode(bytes(data), DecodeOptions(frames="all", salvage=True)))
     assert [(one.frame, one.salvaged) for one in every] == [(0, True), (1, False), (2, False), (3, False)]
 

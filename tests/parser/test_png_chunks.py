@@ -87,7 +87,10 @@ DAMAGED = {
         "truncated: 5,738 of 6,040 bytes of pixels are there",
     ),
     "pixels that end early": (file(chunk(b"IDAT", PACKED[:400]), END), "truncated"),
-    "a wrong sum of the pixels": (file(chunk(b"IDAT", PACKED[:-4] + b"abcd"), END), "broken data stream"),
+    "a wrong sum of the pixels": (
+        file(chunk(b"IDAT", PACKED[:-4] + b"abcd"), END),
+        "its compressed pixels are broken",
+    ),
 }
 
 
