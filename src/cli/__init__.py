@@ -1,5 +1,6 @@
 """The command line: one file a command, loaded when it is called."""
 
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import click
 
 from .. import __version__
 from ..errors import BrineryError, BrineryWarning
+from .output import say
 
 __all__ = ["main"]
 
@@ -93,10 +95,10 @@ def main() -> None:
     except click.exceptions.Abort as abort:
         code = _interrupted(abort.__cause__)  # click wraps interrupts
     except click.ClickException as error:
-        error.show()
+        _say_what_is_wrong(error)
         code = error.exit_code
     except BrineryError as error:
-        click.echo(f"brinery: {error}", err=True)
+        say(f"brinery: {error}")
         code = error.exit_code
     except KeyboardInterrupt as interrupt:
         code = _interrupted(interrupt)
@@ -124,13 +126,21 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
 
 
+def _say_what_is_wrong(error: click.ClickException) -> None:
+    """Print how a command is used and what was wrong with the call."""
+    text = io.StringIO()
+    error.show(text)
+    for line in text.getvalue().rstrip("\n").split("\n"):
+        say(line)
+
+
 def _say_own_warnings() -> None:
     """Print brinery's own warnings as lines for people; others keep the form that Python gives them."""
     others = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, BrineryWarning):
-            click.echo(f"warning: {message}", err=True)
+            say(f"warning: {message}")
         else:
             others(message, category, *place, **more)
 

@@ -10,7 +10,7 @@ import click
 from ..errors import BrineryError, UsageError
 from . import Terminated
 from .compare import BadCallError, check_formats, show_comparison
-from .output import ProgressBar, emit_json, json_option, say
+from .output import ProgressBar, emit_json, json_option, put, say
 
 __all__ = ["command"]
 
@@ -185,6 +185,6 @@ def _show(result: Any) -> None:
     from ..benchmark.text.table import text_table  # noqa: PLC0415
 
     for table in all_tables(result):
-        click.echo(text_table(table) + "\n")
+        put(*text_table(table).split("\n"), "")
     for warning in result.warnings:
         say(f"warning: {warning}")

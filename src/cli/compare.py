@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import DatasetError, UsageError
-from .output import emit_json, json_option, printable
+from .output import emit_json, json_option, put
 
 __all__ = ["BadCallError", "check_formats", "command", "show_comparison"]
 
@@ -64,7 +64,7 @@ def show_comparison(comparison: Any, *, markdown: bool, as_json: bool) -> NoRetu
         emit_json(comparison.as_dict())
     else:
         text = comparison_markdown(comparison) if markdown else comparison_text(comparison)
-        click.echo("\n".join(printable(line) for line in text.rstrip("\n").split("\n")))
+        put(*text.rstrip("\n").split("\n"))
     click.get_current_context().exit(comparison.exit_code)
 
 

@@ -9,7 +9,7 @@ import click
 from ..engine.literals import LAYOUTS
 from ..engine.sizes import format_size
 from ..parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, ReadBudget
-from .output import ProgressBar, backend_option, emit_json, json_option, say, workers_option
+from .output import ProgressBar, backend_option, emit_json, json_option, put, say, workers_option
 
 if TYPE_CHECKING:
     from ..engine.outcome import ConvertProgress, ConvertResult
@@ -84,7 +84,7 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
     if as_json:
         emit_json(as_document(result))
     else:
-        click.echo(_sentence(result))
+        put(_sentence(result))
     _tell_rest(result)
     return result.exit_code
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from ..engine.sizes import format_size
-from .output import emit_json, json_option, printable
+from .output import emit_json, json_option, put
 
 __all__ = ["command"]
 
@@ -28,8 +28,7 @@ def command(dest: str, as_json: bool) -> int:
     if as_json:
         emit_json(found)
         return 0
-    for line in (*_contents(found), *_failures(found), *_last_run(found["runs"])):
-        click.echo(line)
+    put(*_contents(found), *_failures(found), *_last_run(found["runs"]))
     return 0
 
 
@@ -55,9 +54,9 @@ def _contents(found: dict[str, Any]) -> list[str]:
 def _failures(found: dict[str, Any]) -> list[str]:
     lines = [f"  skipped   {count}: {reason}" for reason, count in found["skipped_reasons"].items()]
     for reason in found["failure_reasons"]:
-        example = printable(reason["example"])
+        example = reason["example"]
         lines.append(f"  failed    {reason['members']}: {reason['stage']}, {reason['error']} (as {example})")
-    lines += [f"    {printable(f['key'])}: {printable(f['message'])}" for f in found["failures"]]
+    lines += [f"    {f['key']}: {f['message']}" for f in found["failures"]]
     hidden = found["failed"] - len(found["failures"])
     if hidden:
         lines.append(f"    and {hidden} more in the table failures of the manifest")

@@ -17,7 +17,7 @@ __all__ = [
     "backend_option",
     "emit_json",
     "json_option",
-    "printable",
+    "put",
     "say",
     "workers_option",
 ]
@@ -25,6 +25,7 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PLAIN_SECONDS = 10.0
+_LONGEST_LINE = 4000
 
 
 def json_option(function: Function) -> Function:
@@ -53,7 +54,20 @@ def emit_json(document: Any) -> None:
 
 def say(text: str) -> None:
     """Write a line for people to stderr."""
-    click.echo(text, err=True)
+    click.echo(_line(text), err=True)
+
+
+def put(*lines: str) -> None:
+    """Write lines for people to stdout."""
+    for text in lines:
+        click.echo(_line(text))
+
+
+def _line(text: str) -> str:
+    """Return a text as one line that steers no terminal: names and messages come from anybody."""
+    shown = printable(text[:_LONGEST_LINE])
+    left = len(text) - _LONGEST_LINE
+    return f"{shown} ... ({left:,} more letters)" if left > 0 else shown
 
 
 class ProgressBar:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import emit_json, json_option
+from .output import emit_json, json_option, put
 
 if TYPE_CHECKING:
     from ..engine.protocols.registry import ProtocolInfo
@@ -30,7 +30,7 @@ def command(as_json: bool) -> int:
         emit_json([_as_document(info) for info in known])
         return 0
     width = max(len(info.name) for info in known)
-    click.echo(f"{'protocol':{width}}  mapped  safe  portable  compressions")
+    put(f"{'protocol':{width}}  mapped  safe  portable  compressions")
     for info in known:
         able = info.abilities
         marks = "  ".join(
@@ -40,9 +40,9 @@ def command(as_json: bool) -> int:
         line = f"{info.name:{width}}  {marks}  {', '.join(able.compressions)}"
         if not info.available:
             line += f"  (not installed: {info.extra})"
-        click.echo(line)
-    click.echo("mapped: opened without a copy; safe: the format's own library runs no code from a file;")
-    click.echo("portable: readable outside Python. brinery itself opens every protocol without running code.")
+        put(line)
+    put("mapped: opened without a copy; safe: the format's own library runs no code from a file;")
+    put("portable: readable outside Python. brinery itself opens every protocol without running code.")
     return 0
 
 

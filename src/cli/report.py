@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from .output import emit_json, json_option, printable, say
+from .output import emit_json, json_option, put, say
 
 __all__ = ["command"]
 
@@ -53,6 +53,6 @@ def command(
         emit_json(asdict(written))
         return 0
     if written.conclusion:
-        click.echo(printable(written.conclusion))
-    say(f"{printable(written.path)}: {written.bytes / 1e6:.2f} MB, {written.kind} report")
+        put(written.conclusion)
+    say(f"{written.path}: {written.bytes / 1e6:.2f} MB, {written.kind} report")
     return 0

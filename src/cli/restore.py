@@ -5,7 +5,7 @@ from typing import cast
 import click
 
 from ..engine.literals import IMAGE_FORMATS, Backend, ImageFormat
-from .output import ProgressBar, backend_option, emit_json, json_option, printable, say, workers_option
+from .output import ProgressBar, backend_option, emit_json, json_option, put, say, workers_option
 
 __all__ = ["command"]
 
@@ -62,9 +62,9 @@ def command(
             }
         )
         return result.exit_code
-    click.echo(f"{out}: {result.images} images restored")
+    put(f"{out}: {result.images} images restored")
     for failure in result.failures[:_MAX_LINES]:
-        say(f"  {printable(failure.key)}: {printable(failure.reason)}")
+        say(f"  {failure.key}: {failure.reason}")
     if len(result.failures) > _MAX_LINES:
         say(f"  and {len(result.failures) - _MAX_LINES} more: --json names all")
     return result.exit_code

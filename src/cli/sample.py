@@ -8,7 +8,7 @@ import click
 from ..engine.literals import Backend
 from ..engine.sizes import format_size
 from ..errors import UsageError
-from .output import ProgressBar, backend_option, emit_json, json_option, workers_option
+from .output import ProgressBar, backend_option, emit_json, json_option, put, workers_option
 
 __all__ = ["command"]
 
@@ -58,7 +58,7 @@ def command(
         emit_json({"path": folder, "images": count, "bytes": written, "size": [width, height], "seed": seed})
     else:
         mean = format_size(written / count)
-        click.echo(f"{folder}: {count} images of {width} x {height}, {format_size(written)}, {mean} each")
+        put(f"{folder}: {count} images of {width} x {height}, {format_size(written)}, {mean} each")
     return 0
 
 

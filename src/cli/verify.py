@@ -4,7 +4,7 @@ import click
 
 from ..engine.literals import Backend
 from ..engine.sizes import format_size
-from .output import ProgressBar, backend_option, emit_json, json_option, printable, say, workers_option
+from .output import ProgressBar, backend_option, emit_json, json_option, put, say, workers_option
 
 __all__ = ["command"]
 
@@ -45,9 +45,9 @@ def command(dest: str, workers: int | None, backend: Backend, as_json: bool) -> 
         )
         return result.exit_code
     intact = result.samples - len(result.bad)
-    click.echo(f"{dest}: {intact} of {result.samples} samples intact, {format_size(result.nbytes)} read")
+    put(f"{dest}: {intact} of {result.samples} samples intact, {format_size(result.nbytes)} read")
     for bad in result.bad[:_MAX_LINES]:
-        say(f"  {printable(bad.key)}: {printable(bad.reason)}")
+        say(f"  {bad.key}: {bad.reason}")
     if len(result.bad) > _MAX_LINES:
         say(f"  and {len(result.bad) - _MAX_LINES} more: --json names all")
     return result.exit_code

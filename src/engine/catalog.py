@@ -7,6 +7,7 @@ import re
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptError, DatasetError
-from .guarded import LONGEST_TEXT, GuardedConnection, connect_read_only
+from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection, connect_read_only
 from .protocols.base import Placement, Spec
+from .rows import checked_rows, counted_rows
 from .schema import MANIFEST_NAME
 
 __all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
@@ -96,26 +98,33 @@ class Catalog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.path = folder, folder / MANIFEST_NAME
         self._lock = threading.Lock()
         self._specs: dict[tuple[str, str], Spec] = {}
         self._db: GuardedConnection | None = None
         self._pid = 0
         with self._lock:
             db = self._connection()
-        self.settings = db.settings
+        try:
+            self.settings = db.settings
+            self.shard_ids, self.ends = self._shards(db)
+        except BaseException:
+            db.close()
+            raise
+        self._total = self.ends[-1] if self.ends else 0
+
+    def _shards(self, db: GuardedConnection) -> tuple[Sequence[int], Sequence[int]]:
+        """Return the shards' ids, and how many samples there are to the end of each."""
         if not self.settings.keys() >= _SETTINGS:
-            raise DatasetError(f"{folder / MANIFEST_NAME} does not say how the dataset was made")
+            raise DatasetError(f"{self.path} does not say how the dataset was made")
         rows = db.numbers("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
         ids, counts = zip(*rows, strict=True) if rows else ((), ())
         if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
-            raise CorruptError(f"{folder / MANIFEST_NAME}: a shard's row makes no sense")
+            raise CorruptError(f"{self.path}: a shard's row makes no sense")
         total: int = sum(counts)
         if total > db.guard.most_rows:
-            raise CorruptError(f"{folder / MANIFEST_NAME}: it is too small for {total} samples")
-        self.shard_ids: Sequence[int] = array("q", ids)
-        self.ends: Sequence[int] = array("q", accumulate(counts))
-        self._total = total
+            raise CorruptError(f"{self.path}: it is too small for {total} samples")
+        return array("q", ids), array("q", accumulate(counts))
 
     def __len__(self) -> int:
         return self._total
@@ -156,7 +165,7 @@ class Catalog:
         """
         number = bisect_left(self.shard_ids, shard)
         if number == len(self.shard_ids) or self.shard_ids[number] != shard:
-            raise CorruptError(f"{self.folder / MANIFEST_NAME}: samples of a shard {shard} that is not there")
+            raise CorruptError(f"{self.path}: samples of a shard {shard} that is not there")
         return number
 
     def tasks(self, workers: int) -> list[Sequence[int]]:
@@ -176,7 +185,7 @@ class Catalog:
         if name is not None and (
             type(name) is not str or not _PLAIN_NAME.fullmatch(name) or name in (".", "..")
         ):
-            raise CorruptError(f"{self.folder / MANIFEST_NAME}: no shard can be called {name!r:.200}")
+            raise CorruptError(f"{self.path}: no shard can be called {name!r:.200}")
         return ShardInfo(number, shard, first, self.ends[number] - first, name)
 
     def entries(self, shard: ShardInfo) -> list[Entry]:
@@ -207,12 +216,10 @@ class Catalog:
         payloads = array("q")
         parts: list[list[Spec]] = []  # by batch: of each array, or one where all are alike
         end = 0
-        for batch in self.batches(_PLACES, shard.id, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE):
+        for batch in self._batches(_PLACES, shard.id, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE):
             records, found, dtypes, shapes = zip(*batch, strict=True)
             if {*map(type, records)} != {int} or (not payloads and records[0] < 0):
-                raise CorruptError(
-                    f"{self.folder / MANIFEST_NAME}: the records of shard {shard.id} make no sense"
-                )
+                raise CorruptError(f"{self.path}: the records of shard {shard.id} make no sense")
             if {*map(type, found)} != {int} or min(found) < 0 or {*map(type, dtypes + shapes)} != {str}:
                 return None
             kinds = set(zip(dtypes, shapes, strict=True))
@@ -270,14 +277,37 @@ class Catalog:
         found = "SELECT record, colours FROM samples WHERE shard = ? AND colours IS NOT NULL"
         return dict(self._rows(found, shard))
 
-    def query(self, statement: str, *values: Any) -> list[Any]:
-        """Return the rows of a statement that reads."""
-        return self._rows(statement, *values)
+    def table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rest: str = "",
+        *values: Any,
+        longest: int = LONGEST_TEXT,
+        at_once: int = 128,
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows of a table, so many at a time, as `checked_rows` does; those of `runs` may be long."""
+        if name == "runs":
+            longest, at_once = LONGEST_OF_RUNS, 2
+        with self._lock:
+            db = self._connection()
+        return checked_rows(db, name, columns, rest, values, longest=longest, at_once=at_once)
 
-    def batches(
-        self, statement: str, *values: Any, longest: int = LONGEST_TEXT, at_once: int = 128
-    ) -> Iterator[list[Any]]:
-        """Yield the rows of a statement that reads, so many at a time, with texts of so many bytes."""
+    def counted(
+        self, name: str, columns: Sequence[str], *, longest: int = LONGEST_TEXT, at_once: int = 128
+    ) -> Counter[tuple[Any, ...]]:
+        """Return how often each row of a table occurs, as `counted_rows` does."""
+        with self._lock:
+            return counted_rows(self._connection(), name, columns, longest=longest, at_once=at_once)
+
+    def spec(self, dtype: str, shape: str) -> Spec:
+        """Return what a dtype and a shape of the table `samples` stand for; CorruptError if for no array."""
+        return self._spec(dtype, shape)
+
+    def _batches(
+        self, statement: str, *values: Any, longest: int, at_once: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a statement that reads, so many at a time."""
         with self._lock:
             batches = self._connection().batches(statement, values, longest=longest, at_once=at_once)
         while True:
@@ -303,7 +333,7 @@ class Catalog:
         numbers = (record, start, length, 0 if payload is None else payload, shard)
         texts = (key, dtype, shape, xxh3)
         if not all(type(n) is int and n >= 0 for n in numbers) or not all(type(t) is str for t in texts):
-            raise CorruptError(f"{self.folder / MANIFEST_NAME}: a sample's row makes no sense: {row!r:.200}")
+            raise CorruptError(f"{self.path}: a sample's row makes no sense: {row!r:.200}")
         return Entry(key, record, Placement(start, length, payload), self._spec(dtype, shape), xxh3, shard)
 
     def _spec(self, dtype: str, shape: str) -> Spec:

@@ -21,7 +21,7 @@ from .keys import Keys
 from .opened import DESCRIPTORS, OpenedShard, Stored, map_file
 from .options import PathLike
 from .paths import absolute
-from .protocols.base import Array
+from .protocols.base import Array, Serializer
 from .protocols.checks import pixels
 from .protocols.registry import get_serializer
 from .shards import FILES_FOLDER, SHARDS_FOLDER, single_path
@@ -68,20 +68,16 @@ class Dataset(Sequence[Array]):
     def __init__(self, path: PathLike, *, via: Via | None = None, verify: bool = False) -> None:
         self.path = absolute(path)
         self._catalog = Catalog(self.path)
-        try:
-            self._serializer = get_serializer(self._catalog.settings["protocol"])
-        except UsageError as error:
-            raise DatasetError(f"{self.path}: {error}") from error
-        if via not in (None, "payload", "protocol"):
-            raise UsageError(f'via is "payload" or "protocol", not {via!r}')
-        if via == "payload" and not self._serializer.maps:
-            raise UsageError(f"{self.protocol} stores no raw bytes to map: open it without via")
-        self.via: Via = via or ("payload" if self._serializer.maps else "protocol")
         self._verify = verify
         try:
+            self._serializer, self.via = self._way(via)
             self._folder = Folder(self.path)
         except OSError as error:
+            self._catalog.close()
             raise DatasetError(f"{self.path} cannot be opened: {error.strerror}") from error
+        except BaseException:
+            self._catalog.close()
+            raise
         self._lock = threading.RLock()
         self._shards: dict[int, OpenedShard] = {}
         self._open: dict[int, OpenedShard] = {}
@@ -89,6 +85,18 @@ class Dataset(Sequence[Array]):
         self._closed = False
         self._direct = self.via == "payload" and not verify and self._catalog.settings["layout"] == "shards"
         _datasets.add(self)
+
+    def _way(self, via: Via | None) -> tuple[Serializer, Via]:
+        """Return what reads the dataset's protocol, and by which way."""
+        try:
+            serializer = get_serializer(self._catalog.settings["protocol"])
+        except UsageError as error:
+            raise DatasetError(f"{self.path}: {error}") from error
+        if via not in (None, "payload", "protocol"):
+            raise UsageError(f'via is "payload" or "protocol", not {via!r}')
+        if via == "payload" and not serializer.maps:
+            raise UsageError(f"{serializer.label} stores no raw bytes to map: open it without via")
+        return serializer, via or ("payload" if serializer.maps else "protocol")
 
     @property
     def protocol(self) -> str:

@@ -16,14 +16,15 @@ from typing import Any, Final
 
 from ..errors import CorruptError, DatasetError
 from .manifest_file import check_files
-from .schema import FORMAT, MANIFEST_NAME, TABLES, check_schema
+from .schema import COLUMNS, FORMAT, MANIFEST_NAME, check_schema
 
-__all__ = ["LONGEST_TEXT", "GuardedConnection", "connect_read_only", "connect_to_write"]
+__all__ = ["LONGEST_OF_RUNS", "LONGEST_TEXT", "GuardedConnection", "connect_read_only", "connect_to_write"]
 
 LONGEST_TEXT: Final = 1 << 18
 """Bytes of a text in the manifest; those of the table `runs` may be longer."""
+LONGEST_OF_RUNS: Final = 1 << 24
+"""Bytes of a text in the table `runs`."""
 
-_LONGEST_OF_RUNS: Final = 1 << 24
 _LEAST_ROW: Final = 16  # bytes that a row takes at least
 _SOME_ROWS: Final = 64
 _AT_ONCE: Final = 128  # rows
@@ -152,18 +153,18 @@ class GuardedConnection(sqlite3.Connection):
                 rows += batch
                 size += _bytes_of(batch)
                 if size > self.guard.size:
-                    raise self._too_much()
+                    raise self.too_much()
         return rows
 
     def long_rows(self, statement: str, values: Any = ()) -> list[Any]:
         """Return rows as `rows` does; their texts may be as long as those of the table `runs` are."""
         rows: list[Any] = []
         size = 0
-        for batch in self.batches(statement, values, longest=_LONGEST_OF_RUNS, at_once=_LONG_AT_ONCE):
+        for batch in self.batches(statement, values, longest=LONGEST_OF_RUNS, at_once=_LONG_AT_ONCE):
             rows += batch
             size += _bytes_of(batch)
             if size > self.guard.size:
-                raise self._too_much()
+                raise self.too_much()
         return rows
 
     def numbers(self, statement: str, values: Any = ()) -> list[Any]:
@@ -205,9 +206,12 @@ class GuardedConnection(sqlite3.Connection):
                 if count > self.guard.most_rows:
                     self.guard.look_again()
                     if count > self.guard.most_rows:
-                        raise self._too_much()
+                        raise self.too_much()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self.unreadable(error) from error
+        finally:
+            if cursor is not None:
+                cursor.close()  # a statement that is not done keeps others from writing
 
     def each(self, statement: str, values: Any = ()) -> Iterator[Any]:
         """Yield the rows of a statement that reads; raises what `rows` does."""
@@ -216,7 +220,7 @@ class GuardedConnection(sqlite3.Connection):
     @contextmanager
     def long_texts(self) -> Iterator[None]:
         """Let texts be as long as those of the table `runs` are."""
-        before = self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_OF_RUNS)
+        before = self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_OF_RUNS)
         try:
             yield
         finally:
@@ -232,7 +236,8 @@ class GuardedConnection(sqlite3.Connection):
             return CorruptError(f"{self.path}: a row makes no sense: {error}")
         return DatasetError(f"{self.path} cannot be read: {error}")
 
-    def _too_much(self) -> DatasetError:
+    def too_much(self) -> DatasetError:
+        """Return the error of rows that are more than the file has room for."""
         return DatasetError(
             f"{self.path} cannot be read: its {self.guard.size:,} bytes cannot hold all that it gives: it is"
             " damaged"
@@ -264,9 +269,10 @@ def connect_read_only(folder: Path) -> GuardedConnection:
         if found.half_done:
             _undo(path, uri, found.size)
         connection = _connect(path, f"{uri}?mode=ro", found.size, writing=False)
-        _check(connection)
     except sqlite3.Error as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
+    with _closing_on_error(connection):
+        _check(connection)
     return connection
 
 
@@ -283,10 +289,20 @@ def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
     """
     found = check_files(path)
     connection = _connect(path, path.absolute().as_uri(), found.size, writing=True, timeout=timeout)
-    if connection.execute(_ANYTHING).fetchone():
-        _check(connection)
+    with _closing_on_error(connection):
+        if connection.execute(_ANYTHING).fetchone():
+            _check(connection)
     connection.set_authorizer(None)
     return connection
+
+
+@contextmanager
+def _closing_on_error(connection: GuardedConnection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _undo(path: Path, uri: str, size: int) -> None:
@@ -338,7 +354,7 @@ def _may_read(action: int, table: str | None, name: str | None, _: str | None, i
     """Allow what reads the format's tables; `inside` is the view or trigger that a statement comes from."""
     allowed = inside is None and (
         action == sqlite3.SQLITE_SELECT
-        or (action == sqlite3.SQLITE_READ and (table in TABLES or table in _MASTER))
+        or (action == sqlite3.SQLITE_READ and (table in COLUMNS or table in _MASTER))
         or (action == sqlite3.SQLITE_FUNCTION and name in _FUNCTIONS)
     )
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
@@ -347,6 +363,6 @@ def _may_read(action: int, table: str | None, name: str | None, _: str | None, i
 def _may_change(action: int, table: str | None, name: str | None, of: str | None, inside: str | None) -> int:
     """Allow what reads and changes the format's tables, too."""
     allowed = inside is None and (
-        action == sqlite3.SQLITE_TRANSACTION or (action in _CHANGES and table in TABLES)
+        action == sqlite3.SQLITE_TRANSACTION or (action in _CHANGES and table in COLUMNS)
     )
     return sqlite3.SQLITE_OK if allowed else _may_read(action, table, name, of, inside)

@@ -1,23 +1,31 @@
 """What a dataset holds and what its runs used, as plain values."""
 
-import json
+import heapq
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Any, Final
 
-from ..errors import DatasetError
+from ..errors import CorruptError
 from .catalog import Catalog
+from .documents import parse_document
 from .options import PathLike
 from .paths import absolute
+from .records import Phases
+from .summary import RunSummary
 
 __all__ = ["describe"]
 
-_MAX_FAILURES = 20
-_OF_RUNS = {
-    "open_unit",
-    "open_ordinal",
-    "listed_twice",
-}  # settings that say how to list, not what was asked for
-_MAX_SHAPES = 10
+_MAX_FAILURES: Final = 20
+_MAX_SHAPES: Final = 10
+_OF_RUNS: Final = {"open_unit", "open_ordinal", "listed_twice"}  # say how to list, not what was asked for
+_LONGEST_SPEC: Final = 1024  # bytes of a dtype or a shape
+_RUN: Final = ("id", "command", "started", "outcome", "workers", "backend", "wall_ns", "settings", "summary")
+_FAILURE: Final = ("key", "stage", "error", "message")
+_MOST: Final = 1 << 63
+_MOST_WORKERS: Final = 1 << 16
+_MAY_BE_UNKNOWN: Final = {"read_bytes", "write_bytes", "peak_pss_bytes"}
+_LATER: Final = {"lifetime_cpu_ns"}  # in no summary of the first versions
 
 
 def describe(path: PathLike) -> dict[str, Any]:
@@ -31,65 +39,108 @@ def describe(path: PathLike) -> dict[str, Any]:
     """
     catalog = Catalog(absolute(path))
     try:
-        file_bytes, pixel_bytes = catalog.query(
-            "SELECT COALESCE(SUM(file_bytes), 0), COALESCE(SUM(pixel_bytes), 0) FROM shards"
-        )[0]
-        shapes = catalog.query(
-            "SELECT dtype, shape, COUNT(*) AS n FROM samples GROUP BY 1, 2 ORDER BY n DESC"
-        )
-        reasons = catalog.query(
-            "SELECT stage, error, COUNT(*) AS n, MIN(key) FROM failures GROUP BY 1, 2 ORDER BY n DESC"
-        )
-        skipped = Counter(
-            dict(catalog.query("SELECT reason, COUNT(*) AS n FROM skipped GROUP BY 1 ORDER BY n DESC"))
-        )
-        failures = catalog.query(
-            f"SELECT key, stage, error, message FROM failures ORDER BY ordinal, key LIMIT {_MAX_FAILURES}"  # noqa: S608
-        )
-        unfinished = "open_unit" in catalog.settings
+        sizes = [*_rows(catalog.table("shards", ("file_bytes", "pixel_bytes")))]
+        shapes = _ranked(catalog.counted("samples", ("dtype", "shape"), longest=_LONGEST_SPEC, at_once=4096))
+        reasons, examples, first = _failures(catalog)
+        skipped = {reason: count for (reason,), count in _ranked(catalog.counted("skipped", ("reason",)))}
         return {
             "path": str(path),
             "format": catalog.settings["format"],
             "protocol": catalog.settings["protocol"],
             "settings": {k: v for k, v in catalog.settings.items() if k not in _OF_RUNS},
-            "complete": not unfinished,
+            "complete": "open_unit" not in catalog.settings,
             "samples": len(catalog),
             "shards": len(catalog.shard_ids),
-            "file_bytes": file_bytes,
-            "pixel_bytes": pixel_bytes,
+            "file_bytes": sum(file_bytes for file_bytes, _ in sizes),
+            "pixel_bytes": sum(pixel_bytes for _, pixel_bytes in sizes),
             "shapes": [
-                {"dtype": dtype, "shape": json.loads(shape), "samples": count}
-                for dtype, shape, count in shapes[:_MAX_SHAPES]
+                {"dtype": dtype, "shape": list(catalog.spec(dtype, shape).shape), "samples": count}
+                for (dtype, shape), count in shapes[:_MAX_SHAPES]
             ],
             "distinct_shapes": len(shapes),
-            "failed": sum(count for _, _, count, _ in reasons),
+            "failed": sum(count for _, count in reasons),
             "failure_reasons": [
-                {"stage": stage, "error": error, "members": count, "example": example}
-                for stage, error, count, example in reasons
+                {"stage": stage, "error": error, "members": count, "example": examples[stage, error]}
+                for (stage, error), count in reasons
             ],
-            "failures": [
-                dict(zip(("key", "stage", "error", "message"), failure, strict=True)) for failure in failures
-            ],
+            "failures": [dict(zip(_FAILURE, failure, strict=True)) for failure in first],
             "skipped": sum(skipped.values()),
-            "skipped_reasons": dict(skipped),
-            "runs": [_run(row) for row in catalog.query("SELECT * FROM runs ORDER BY id")],
+            "skipped_reasons": skipped,
+            "runs": [_run(catalog, row) for row in _rows(catalog.table("runs", _RUN, "ORDER BY id"))],
         }
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: its manifest is damaged: {error}") from error
     finally:
         catalog.close()
 
 
-def _run(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, command, started, outcome, workers, backend, wall_ns, settings, summary = row
-    return {
-        "id": number,
-        "command": command,
-        "started": started,
-        "outcome": outcome,
-        "workers": workers,
-        "backend": backend,
-        "wall_ns": wall_ns,
-        "settings": json.loads(settings),
-        "summary": json.loads(summary) if summary else None,
-    }
+def _rows(batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+    for batch in batches:
+        yield from batch
+
+
+def _ranked(counts: Counter[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], int]]:
+    """Return what was counted, the most frequent first."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _failures(
+    catalog: Catalog,
+) -> tuple[list[tuple[tuple[Any, ...], int]], dict[tuple[str, str], str], list[tuple[Any, ...]]]:
+    """Return how many failed for which reasons, the least key of each, and the first ones in order."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    first: list[tuple[Any, ...]] = []
+    for batch in catalog.table("failures", ("ordinal", *_FAILURE)):
+        for _, key, stage, error, _ in batch:
+            counts[stage, error] += 1
+            examples[stage, error] = min(key, examples.get((stage, error), key))
+        first = heapq.nsmallest(_MAX_FAILURES, [*first, *batch], key=_in_order)
+    return _ranked(counts), examples, [row[1:] for row in first]
+
+
+def _in_order(row: tuple[Any, ...]) -> tuple[int, str]:
+    """The place of a failure: those of the listing, which have no ordinal, come first."""
+    return (-1 if row[0] is None else row[0], row[1])
+
+
+def _run(catalog: Catalog, row: tuple[Any, ...]) -> dict[str, Any]:
+    run = dict(zip(_RUN, row, strict=True))
+    try:
+        return run | _parsed(run)
+    except ValueError as error:
+        raise CorruptError(f"{catalog.path}: the run {run['id']} makes no sense: {error}") from error
+
+
+def _parsed(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's documents as values; ValueError where it makes no sense."""
+    if run["workers"] > _MOST_WORKERS:
+        raise ValueError(f"{run['workers']:,} workers")
+    summary = _summary(_object(run["summary"])) if run["summary"] else None
+    return {"settings": _object(run["settings"]), "summary": summary}
+
+
+def _object(text: str) -> dict[str, Any]:
+    document = parse_document(text)
+    if not isinstance(document, dict):
+        raise ValueError(f"{text:.60} is no JSON object")  # noqa: TRY004 - of the text's value, not of a type
+    return document
+
+
+def _summary(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's summary with its rates; ValueError where a number of it is missing or none."""
+    known: dict[str, Any] = {}
+    for field in fields(RunSummary):
+        value = document.get(field.name)
+        if field.name in ("phases", "units_by_worker"):
+            value = document.get(field.name, {})
+            if not isinstance(value, dict) or not all(map(_is_count, value.values())):
+                raise ValueError(f"{field.name} is {value!r:.60}")
+        elif not (_is_count(value) or (value is None and field.name in _MAY_BE_UNKNOWN | _LATER)):
+            raise ValueError(f"{field.name} is {value!r:.60}")
+        if field.name in document:
+            known[field.name] = value
+    known["phases"] = Phases(**{name: known["phases"].get(name, 0) for name in Phases.__slots__})
+    return RunSummary(**known).as_dict()
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST

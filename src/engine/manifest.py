@@ -46,23 +46,35 @@ class Manifest(StoredState):
         self._path = folder / MANIFEST_NAME
         self._lock = threading.RLock()
         try:
-            db = self._db = connect_to_write(self._path, timeout=_READERS_SECONDS)
-            db.execute(f"PRAGMA synchronous = {'EXTRA' if fsync else 'OFF'}")
-            created = not db.columns
-            if created:
-                with self._transaction():
-                    for statement in SCHEMA.split(";"):
-                        db.execute(statement)
-                    first = {"format": FORMAT, **settings}
-                    db.executemany("INSERT INTO dataset VALUES (?, ?)", first.items())
-            else:
-                for statement in missing(db.columns):
-                    db.execute(statement)
-            db.restrict(writing=True)
+            self._db = connect_to_write(self._path, timeout=_READERS_SECONDS)
         except sqlite3.DatabaseError as error:
             raise _storage_error(self._path, error) from error
-        super().__init__(db, self._lock, created=created)
+        try:
+            created = self._prepare(settings, fsync=fsync)
+            super().__init__(self._db, self._lock, created=created)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise self._failed(error) from error
+        except BaseException:
+            self._db.close()
+            raise
         self.run = self._started_ns = 0
+
+    def _prepare(self, settings: Mapping[str, str], *, fsync: bool) -> bool:
+        """Make the tables of a new manifest, or what an early one lacks; return whether it is new."""
+        db, created = self._db, not self._db.columns
+        db.execute(f"PRAGMA synchronous = {'EXTRA' if fsync else 'OFF'}")
+        if created:
+            with self._transaction():
+                for statement in SCHEMA.split(";"):
+                    db.execute(statement)
+                first = {"format": FORMAT, **settings}
+                db.executemany("INSERT INTO dataset VALUES (?, ?)", first.items())
+        else:
+            for statement in missing(db.columns):
+                db.execute(statement)
+        db.restrict(writing=True)
+        return created
 
     def close(self) -> None:
         """Close the file; sqlite leaves nothing beside it."""

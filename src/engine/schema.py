@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import DatasetError
 
-__all__ = ["FORMAT", "MANIFEST_NAME", "SCHEMA", "TABLES", "check_schema", "missing"]
+__all__ = ["COLUMNS", "FORMAT", "MANIFEST_NAME", "SCHEMA", "check_schema", "missing"]
 
 FORMAT = "brinery.dataset/1"
 MANIFEST_NAME = "manifest.sqlite"
@@ -192,13 +192,16 @@ def _expected() -> dict[str, _Object]:
 _STATEMENTS = tuple(statement.strip() for statement in SCHEMA.split(";") if statement.strip())
 _EXPECTED = _expected()
 _EXACT = {statement: name for name, statement in zip(_EXPECTED, _STATEMENTS, strict=True)}
-TABLES: dict[str, tuple[str, ...]] = {
-    name: tuple(part.partition(" ")[0] for part in one.parts if part.partition(" ")[0].islower())
+COLUMNS: dict[str, dict[str, tuple[type, bool]]] = {
+    name: {
+        column: ({"TEXT": str, "INTEGER": int}[kind], "NOT NULL" not in more and "PRIMARY KEY" not in more)
+        for column, kind, more in (f"{part} ".split(" ", 2) for part in one.parts if part[0].islower())
+    }
     for name, one in _EXPECTED.items()
     if one.kind == "table"
 }
-"""The columns of every table."""
-_ALL_COLUMNS = {name: frozenset(TABLES.get(name, ())) for name in _EXPECTED}
+"""The columns of every table: the type of their values, and whether NULL is one."""
+_ALL_COLUMNS = {name: frozenset(COLUMNS.get(name, ())) for name in _EXPECTED}
 
 
 def check_schema(rows: Iterable[tuple[Any, ...]]) -> dict[str, frozenset[str]]:

@@ -1,6 +1,5 @@
 """The manifest's table of sources, and what stands for it in datasets of early versions."""
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -10,8 +9,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final
 
-from ..errors import DatasetError
-from ..parser.names import key_of_name, shown_path
+from ..errors import DatasetError, UsageError
+from ..parser.names import checked_encoding, key_of_name, shown_path
+from .documents import parse_document
 from .sources import Named, Recorded
 
 __all__ = ["begin_listing", "end_listing", "recorded_sources"]
@@ -49,7 +49,12 @@ def recorded_sources(rows: Callable[[str], list[Any]]) -> list[Recorded]:
 def _record(row: tuple[Any, ...]) -> Recorded:
     path, kind, prefix, encoding, *numbers, listed_ns = row
     texts = (path, kind, prefix, "" if encoding is None else encoding)
-    if not all(type(text) is str for text in texts) or not all(type(n) in {int, NoneType} for n in numbers):
+    sound = all(type(text) is str for text in texts) and all(type(n) in {int, NoneType} for n in numbers)
+    if sound and encoding is not None:
+        sound = False
+        with suppress(UsageError, ValueError):
+            sound = checked_encoding(encoding) == encoding
+    if not sound:
         raise DatasetError(f"the table sources makes no sense: {row!r:.200}")
     size, mtime_ns, ctime_ns, inode = numbers
     state = None if inode is None else (size, mtime_ns, ctime_ns, inode)
@@ -100,7 +105,7 @@ def _early_sources(rows: Callable[[str], list[Any]]) -> list[Recorded]:
         listed_ns = int(datetime.fromisoformat(started).timestamp()) * _SECOND - 2 * _SECOND
     paths: list[str] = []
     with suppress(ValueError, AttributeError, TypeError):
-        paths = [path for path in json.loads(settings).get("sources", []) if isinstance(path, str)]
+        paths = [path for path in parse_document(settings).get("sources", []) if isinstance(path, str)]
     found: dict[str, Recorded] = {}
     for path in paths:
         full = os.path.abspath(path)  # noqa: PTH100 - as Source.given

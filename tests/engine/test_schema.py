@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from brinery.engine.schema import SCHEMA, TABLES, check_schema, missing
+from brinery.engine.schema import COLUMNS, SCHEMA, check_schema, missing
 from brinery.errors import DatasetError
 
 OBJECTS = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master"
@@ -21,11 +21,11 @@ def objects(*statements, sql=SCHEMA):
 
 def test_every_table_is_known_with_its_columns():
     found = check_schema(objects())
-    assert found == {name: frozenset(columns) for name, columns in TABLES.items()}
+    assert found == {name: frozenset(columns) for name, columns in COLUMNS.items()}
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(SCHEMA)
-        for name, columns in TABLES.items():
-            assert columns == tuple(row[1] for row in db.execute(f"PRAGMA table_xinfo({name})"))
+        for name, columns in COLUMNS.items():
+            assert tuple(columns) == tuple(row[1] for row in db.execute(f"PRAGMA table_xinfo({name})"))
     assert missing(found) == []
 
 

@@ -88,3 +88,73 @@ def repeat_cell(path, name):
     struct.pack_into(">H", data, first + 3, cells)
     path.write_bytes(data)
     return cells
+
+
+HEADER = [(16, 2), (18, 1), (19, 1), (20, 1), (21, 1), (22, 1), (23, 1)]
+HEADER += [(at, 4) for at in (24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 92, 96)]
+KINDS = {2: 12, 5: 12, 10: 8, 13: 8}  # the bytes of a page's header
+
+
+def fields(data):
+    """Where each number of the file's structure lies, and how many bytes it has."""
+    yield from HEADER
+    size = page_size(data)
+    for start in range(0, len(data), size):
+        head = start + (100 if start == 0 else 0)
+        kind = data[head]
+        if kind not in KINDS:
+            yield from ((start, 4), (start + 4, 4))  # a page of an overflow, or a free one
+            continue
+        yield from ((head + at, width) for at, width in ((0, 1), (1, 2), (3, 2), (5, 2), (7, 1)))
+        if KINDS[kind] == 12:
+            yield head + 8, 4
+        (cells,) = struct.unpack_from(">H", data, head + 3)
+        for number in range(cells):
+            pointer = head + KINDS[kind] + 2 * number
+            yield pointer, 2
+            (at,) = struct.unpack_from(">H", data, pointer)
+            yield from cell_fields(data, start + at, kind)
+
+
+def cell_fields(data, at, kind):
+    if kind in (2, 5):
+        yield at, 4
+        at += 4
+    if kind == 5:
+        yield at, varint(data, at)[1]
+        return
+    length, used = varint(data, at)
+    yield at, used
+    at += used
+    if kind == 13:
+        used = varint(data, at)[1]
+        yield at, used
+        at += used
+    head, used = varint(data, at)
+    end = at + head
+    while at < min(end, len(data) - 9):
+        used = varint(data, at)[1]
+        yield at, used
+        at += used
+    if length > head and end < len(data):
+        yield end, 1  # the first byte of the values
+
+
+def change_field(data, places, chance):
+    """Give a number of the structure another value: a page, a length, an end, or what another one has."""
+    at, width = chance.choice(places)
+    pages = len(data) // page_size(data)
+    limits = [0, 1, 2, 127, 128, 255, (1 << 15) - 1, 1 << 15, (1 << 8 * width) - 1, 1 << (8 * width - 1)]
+    other_at, other_width = chance.choice(places)
+    other = int.from_bytes(data[other_at : other_at + other_width], "big")
+    value = chance.choice(
+        [
+            *limits,
+            chance.randrange(pages + 2),
+            at // page_size(data) + 1,
+            int.from_bytes(data[at : at + width], "big") + chance.choice([-1, 1]),
+            other,
+            chance.randrange(1 << 8 * width),
+        ]
+    )
+    data[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, "big")

@@ -243,6 +243,6 @@ def test_a_name_that_is_too_long_for_a_key_is_a_failure(tmp_path, letters):
             assert list(opened.keys) == [*names[:fits], "c"]
             assert len(list(opened)) == 1 + fits
         catalog = Catalog(tmp_path / "out")
-        found = catalog.query("SELECT key, error, message FROM failures ORDER BY key")
-        assert len({key for key, _, _ in found}) == 2 - fits
-        assert {error for _, error, _ in found} <= {"NameTooLong", "TarError"}
+        found = [row for rows in catalog.table("failures", ("key", "error")) for row in rows]
+        assert len({key for key, _ in found}) == 2 - fits
+        assert {error for _, error in found} <= {"NameTooLong", "TarError"}

@@ -2,17 +2,34 @@
 
 import json
 import os
+import stat
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from ...engine.documents import parse_document
 from ...errors import DatasetError, StorageError, UsageError
 from .result import SCHEMA, BenchResult
 
 __all__ = ["from_document", "read_document", "read_result", "write_result"]
 
 Kind = TypeVar("Kind")
+
+_MOST_BYTES = 1 << 27
+# Seeds are any number, clocks begin anywhere, and what the kernel counts of the machine can run backwards.
+_SIGNED = {
+    "seed",
+    "begin_ns",
+    "rows",
+    "steal_ns",
+    "throttled_ns",
+    "io_stalled_ns",
+    "device_busy_ns",
+    "busy_ns",
+}
 
 
 def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
@@ -54,14 +71,30 @@ def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     name = os.fspath(path)
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = parse_document(_read(Path(path)))
     except OSError as error:
         raise DatasetError(f"cannot read {name}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{name} is no JSON: {error}") from error
+    except ValueError as error:
+        raise DatasetError(f"{name} is no JSON that brinery writes: {error}") from error
     if not isinstance(document, dict):
         raise DatasetError(f"{name} is no result of brinery bench and no comparison")
     return document
+
+
+def _read(path: Path) -> str:
+    """Return a file's text; ValueError where it cannot be a result.
+
+    What a folder holds is a regular file; a pipe that the shell hands over stands in /dev.
+    """
+    handed_over = path.is_relative_to("/dev")
+    flags = os.O_RDONLY | os.O_CLOEXEC | (0 if handed_over else os.O_NONBLOCK)
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        if not handed_over and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+    return data.decode()
 
 
 def from_document(kind: type[Kind], document: Any, path: str | os.PathLike[str]) -> Kind:
@@ -71,6 +104,25 @@ def from_document(kind: type[Kind], document: Any, path: str | os.PathLike[str])
         DatasetError: a field is missing or of another type; the message says which, as `$.cells[3].workers`.
     """
     try:
-        return msgspec.convert(document, kind)
+        built = msgspec.convert(document, kind)
     except (msgspec.ValidationError, UsageError) as error:
         raise DatasetError(f"{os.fspath(path)} is damaged: {error}") from error
+    for place, value in _negative(built, "$"):
+        raise DatasetError(f"{os.fspath(path)} is damaged: {value} is no count - at `{place}`")
+    return built
+
+
+def _negative(value: Any, place: str, name: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the whole numbers below 0 and where they are; all of a result are counts, but some."""
+    if isinstance(value, int):
+        if value < 0 and name not in _SIGNED:
+            yield place, value
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _negative(item, f"{place}[{number}]", name)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _negative(item, f"{place}.{key}", name)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _negative(getattr(value, field.name), f"{place}.{field.name}", field.name)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +15,21 @@ from ...benchmark.text.numbers import counted
 from ...engine.catalog import Catalog
 from ...engine.info import describe
 from ...engine.options import PathLike
-from ...errors import DatasetError
+from ...errors import CorruptError
 from ..html.usage import Point, Usage, usage_of
 
 __all__ = ["Conversion", "FailureGroup", "RunUse", "Shard", "read_conversion", "verdict_of"]
 
 PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 _KEYS = 12
-_MOST_FAILURES = 200_000
 _MOST_REASONS = 24
-_COLUMNS = (
-    "t_ns, pid, role, cpu_user_ns + cpu_system_ns, cpu_user_ns, rss_bytes, pss_bytes, read_bytes, "
-    "write_bytes, write_chars"
+_MOST_READINGS = 1 << 20  # of one run: the sampler keeps two thousand of each process
+_LATE_NS = 60_000_000_000  # that a reading may come after the end of its run
+_SHARD = ("name", "unit", "file_bytes", "pixel_bytes", "samples")
+_FAILURE = ("ordinal", "key", "stage", "error", "message")
+_READING = (
+    *("t_ns", "pid", "role", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes"),
+    *("read_bytes", "write_bytes", "write_chars"),
 )
 
 
@@ -146,57 +150,60 @@ def read_conversion(path: PathLike) -> Conversion:
     catalog = Catalog(Path(path))
     try:
         shards = tuple(
-            Shard(str(name if name is not None else f"unit {unit}"), *map(int, sizes))
-            for name, unit, *sizes in catalog.query(
-                "SELECT name, unit, file_bytes, pixel_bytes, samples FROM shards WHERE samples > 0 "
-                "ORDER BY id"
-            )
+            Shard(f"unit {unit}" if name is None else name, *sizes)
+            for batch in catalog.table("shards", _SHARD, "WHERE samples > 0 ORDER BY id")
+            for name, unit, *sizes in batch
         )
         groups = _groups(catalog)
-        used = [run for run in found["runs"] if run["summary"] and run["summary"].get("samples")]
+        used = [run for run in found["runs"] if run["summary"] and run["summary"]["samples"]]
         used = used or [run for run in found["runs"] if run["summary"]]
-        rows = (
-            catalog.query(f"SELECT {_COLUMNS} FROM timeline WHERE run = ? ORDER BY t_ns", used[-1]["id"])  # noqa: S608
-            if used
-            else []
-        )
+        rows = _readings(catalog, used[-1]) if used else []
         run = _run(used[-1], rows) if used else None
-        return Conversion(
-            path=str(path),
-            protocol=found["protocol"],
-            complete=found["complete"],
-            settings=found["settings"],
-            samples=found["samples"],
-            file_bytes=found["file_bytes"],
-            pixel_bytes=found["pixel_bytes"],
-            shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"]),
-            shards=shards,
-            failed=found["failed"],
-            failures=groups,
-            skipped=tuple((str(reason), int(count)) for reason, count in found["skipped_reasons"].items()),
-            runs=tuple((r["started"], r["outcome"], r["workers"], r["wall_ns"]) for r in found["runs"]),
-            run=run,
-            usage=_usage(rows, run) if run is not None else None,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(f"{path}: its manifest is damaged: {error}") from error
     finally:
         catalog.close()
+    return Conversion(
+        path=str(path),
+        protocol=found["protocol"],
+        complete=found["complete"],
+        settings=found["settings"],
+        samples=found["samples"],
+        file_bytes=found["file_bytes"],
+        pixel_bytes=found["pixel_bytes"],
+        shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"]),
+        shards=shards,
+        failed=found["failed"],
+        failures=groups,
+        skipped=tuple(found["skipped_reasons"].items()),
+        runs=tuple((r["started"], r["outcome"], r["workers"], r["wall_ns"]) for r in found["runs"]),
+        run=run,
+        usage=_usage(rows, run) if run is not None else None,
+    )
+
+
+def _readings(catalog: Catalog, run: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return what the sampler saw of a run, in order of time."""
+    rows: list[tuple[Any, ...]] = []
+    for batch in catalog.table("timeline", _READING, "WHERE run = ? ORDER BY t_ns", run["id"], at_once=4096):
+        rows += batch
+        if len(rows) > _MOST_READINGS:
+            raise CorruptError(f"{catalog.path}: no run has more than {_MOST_READINGS:,} readings")
+    if any(row[0] > run["summary"]["wall_ns"] + _LATE_NS for row in rows[-1:]):
+        raise CorruptError(f"{catalog.path}: the timeline of run {run['id']} goes on after the run's end")
+    return rows
 
 
 def _groups(catalog: Catalog) -> tuple[FailureGroup, ...]:
     """Return failures by reason: messages that differ in numbers alone are one reason."""
-    rows = catalog.query(
-        "SELECT stage, error, message, key FROM failures ORDER BY ordinal, key LIMIT ?", _MOST_FAILURES
-    )
     counts: Counter[tuple[str, str, str]] = Counter()
-    keys: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for stage, error, message, key in rows:
-        reason = (str(stage), str(error), re.sub(r"\d+", "N", str(message)))
-        counts[reason] += 1
-        own = keys.setdefault(reason, [])
-        if len(own) < _KEYS:
-            own.append((str(key), str(message)))
+    first: dict[tuple[str, str, str], list[tuple[int, str, str]]] = {}
+    for batch in catalog.table("failures", _FAILURE):
+        for ordinal, key, stage, error, message in batch:
+            reason = (stage, error, re.sub(r"\d+", "N", message))
+            counts[reason] += 1
+            own = first.setdefault(reason, [])
+            insort(own, (-1 if ordinal is None else ordinal, key, message))
+            del own[_KEYS:]
+    keys = {reason: [row[1:] for row in own] for reason, own in first.items()}
     ranked = counts.most_common()
     found = [FailureGroup(*reason, count, tuple(keys[reason])) for reason, count in ranked[:_MOST_REASONS]]
     rest = ranked[_MOST_REASONS:]
@@ -215,26 +222,26 @@ def _run(run: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> RunUse:
     summary = run["summary"]
     known = summary["peak_pss_bytes"] is not None
     return RunUse(
-        started=str(run["started"]),
-        outcome=str(run["outcome"]),
-        workers=int(run["workers"]),
-        backend=str(run["backend"]),
-        settings=dict(run["settings"]),
+        started=run["started"],
+        outcome=run["outcome"],
+        workers=run["workers"],
+        backend=run["backend"],
+        settings=run["settings"],
         wall_s=summary["wall_ns"] / 1e9,
-        members=int(summary["members"]),
-        samples=int(summary["samples"]),
-        failures=int(summary["failures"]),
-        source_bytes=int(summary["source_bytes"]),
-        pixel_bytes=int(summary["pixel_bytes"]),
-        file_bytes=int(summary["file_bytes"]),
-        phases_s={name: summary["phases"].get(f"{name}_ns", 0) / 1e9 for name in PHASES},
+        members=summary["members"],
+        samples=summary["samples"],
+        failures=summary["failures"],
+        source_bytes=summary["source_bytes"],
+        pixel_bytes=summary["pixel_bytes"],
+        file_bytes=summary["file_bytes"],
+        phases_s={name: summary["phases"][f"{name}_ns"] / 1e9 for name in PHASES},
         worker_cpu_s=summary["worker_cpu_ns"] / 1e9,
         parent_cpu_s=summary["parent_cpu_ns"] / 1e9,
         sampler_cpu_s=summary["sampler_cpu_ns"] / 1e9,
         read_bytes=summary["read_bytes"],
         write_bytes=summary["write_bytes"],
-        switches=int(summary["switches_voluntary"]),
-        peak_bytes=int(summary["peak_pss_bytes"] if known else summary["peak_rss_bytes"]),
+        switches=summary["switches_voluntary"],
+        peak_bytes=summary["peak_pss_bytes"] if known else summary["peak_rss_bytes"],
         peak_kind="PSS" if known else "RSS",
         units=tuple(summary["units_by_worker"].values()),
         user_share=_user_share(rows),
@@ -249,8 +256,8 @@ def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:
     for row in workers:
         first.setdefault(row[1], row)
         last[row[1]] = row
-    total = sum(last[pid][3] - first[pid][3] for pid in last)
-    return sum(last[pid][4] - first[pid][4] for pid in last) / total if total > 0 else None
+    user, system = (sum(last[pid][at] - first[pid][at] for pid in last) for at in (3, 4))
+    return user / (user + system) if min(user, system) >= 0 < user + system else None
 
 
 def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
@@ -260,14 +267,14 @@ def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
             t_s=t / 1e9,
             pid=pid,
             role="worker" if threads else role,
-            cpu_s=cpu / 1e9,
+            cpu_s=(user + system) / 1e9,
             rss_bytes=rss,
             pss_bytes=pss,
             read_bytes=read,
             write_bytes=write,
             written_chars=chars,
         )
-        for t, pid, role, cpu, _, rss, pss, read, write, chars in rows
+        for t, pid, role, user, system, rss, pss, read, write, chars in rows
     ]
     return usage_of(points, cores=run.workers, cores_name=counted(run.workers, "worker"))
 

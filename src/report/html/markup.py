@@ -28,7 +28,9 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
             is an attribute without a value, False and None leave it out.
     """
     shown = Markup("").join(
-        Markup(" {}").format(_name(key)) if value is True else Markup(' {}="{}"').format(_name(key), value)
+        Markup(" {}").format(_name(key))
+        if value is True
+        else Markup(' {}="{}"').format(_name(key), printable(value) if isinstance(value, str) else value)
         for key, value in attributes.items()
         if value is not None and value is not False
     )

@@ -1,6 +1,8 @@
 """Result files: what is read back is what was written, and a damaged one is refused with the field."""
 
 import json
+import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -76,3 +78,48 @@ def test_json_that_never_ends_its_brackets_is_no_result(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 200_000)
     with pytest.raises(DatasetError, match="is no JSON"):
         read_result(tmp_path / "deep.json")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["cells", 0, "workers"],
+        ["cells", 1, "samples", 2, "images"],
+        ["cells", 1, "samples", 2, "workers", 0, "phases_ns", "read"],
+        ["dataset", "images"],
+        ["run", "rounds_done", "scaling"],
+    ],
+)
+def test_no_count_is_negative(made, tmp_path, path):
+    document = made.as_dict()
+    breaking(document, path, -3)
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(DatasetError, match=r"-3 is no count - at `\$\." + path[0]):
+        read_result(tmp_path / "result.json")
+
+
+@pytest.mark.parametrize("text", ["NaN", "1e999", str(2**64), '{"a": 1, "a": 2}'])
+def test_values_that_no_result_has_are_refused(made, tmp_path, text):
+    document = json.dumps(made.as_dict() | {"more": 0}).replace('"more": 0', f'"more": {text}')
+    (tmp_path / "result.json").write_text(document)
+    with pytest.raises(DatasetError, match="is no JSON that brinery writes"):
+        read_result(tmp_path / "result.json")
+
+
+def test_a_result_of_a_name_that_is_no_unicode_is_read(made, tmp_path):
+    source = b"photos \xff.tar".decode("utf-8", "surrogateescape")
+    write_result(replace(made, dataset=replace(made.dataset, source=source)), tmp_path / "result.json")
+    assert read_result(tmp_path / "result.json").dataset.source == "photos \\udcff.tar"
+
+
+def test_a_pipe_in_a_results_place_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "result.json")
+    with pytest.raises(DatasetError, match="it is no regular file"):
+        read_result(tmp_path / "result.json")
+
+
+def test_a_result_has_a_largest_size(made, tmp_path, monkeypatch):
+    write_result(made, tmp_path / "result.json")
+    monkeypatch.setattr(sys.modules[read_result.__module__], "_MOST_BYTES", 1000)
+    with pytest.raises(DatasetError, match="it has more than 1,000 bytes"):
+        read_result(tmp_path / "result.json")
