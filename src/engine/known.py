@@ -90,8 +90,9 @@ class KnownKeys:
         """Return rows as they are where they hold numbers: shard or unit, places, size, time, CRC-32."""
         if rows:
             *numbers, crc32s = zip(*rows, strict=True)
-            kinds, least = {*map(type, chain.from_iterable(numbers))}, min(map(min, numbers[:-1]))
-            if kinds != _NUMBERS or least < 0 or not {*map(type, crc32s)} <= _NUMBERS_OR_NULL:
+            kinds = {*map(type, chain.from_iterable(numbers))}
+            sound = kinds == _NUMBERS and {*map(type, crc32s)} <= _NUMBERS_OR_NULL
+            if not sound or min(map(min, numbers[:-1])) < 0:
                 raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
         return rows
 

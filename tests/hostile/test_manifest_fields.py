@@ -31,7 +31,7 @@ from .apart import peak, run_apart
 from .sqlite_pages import change_field, fields
 
 SOAK = os.environ.get("BRINERY_SOAK")
-STRUCTURES = 20_000 if SOAK else 150
+STRUCTURES = 20_000 if SOAK else 80
 SECONDS = 10
 ROOM = 256 << 20
 VALUES = [
@@ -185,6 +185,6 @@ def change_values(step, root, cells):
 
 @pytest.mark.parametrize("part", range(8 if SOAK else 1))
 def test_no_value_of_a_column_leads_astray(tmp_path, part):
-    cells = CELLS[part::8] if SOAK else random.Random(1).sample(CELLS, 120)
+    cells = CELLS[part::8] if SOAK else random.Random(1).sample(CELLS, 100)
     outcomes = run_apart(change_values, tmp_path, cells, within=60 + 3 * len(cells))
     assert all(outcomes[name, end] for name in WAYS for end in ("done", "refused"))
