@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench peers test soak check lint clean help
+.PHONY: install bench peers test soak check lint api clean help
 
 help:
 	@echo "make bench CORES=1,2,4,8   the seed table and the scaling table of this machine"
@@ -16,6 +16,7 @@ help:
 	@echo "make soak                  every fault, power cut, mutation and draw of the tests: hours"
 	@echo "make check                 lint, types, import contracts, tests"
 	@echo "make install               .venv with brinery and its development tools"
+	@echo "make api                   docs/api.md, from the docstrings of all public names"
 	@echo "make picture               docs/report.png from OUT/result.json; needs Chromium"
 	@echo "make clean                 removes .venv, .peers and everything built"
 
@@ -57,6 +58,9 @@ lint: $(STAMP)
 	@$(BIN)/lint-imports
 
 check: lint test
+
+api: $(STAMP)
+	@$(BIN)/python docs/make_api.py
 
 picture: $(STAMP)
 	@$(BIN)/python bench/report_picture.py '$(OUT)/result.json' docs/report.png

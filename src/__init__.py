@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import errors as errors
+    from .benchmark.result.result import BenchResult as BenchResult
     from .benchmark.runner import benchmark as benchmark
+    from .engine.convert import ConvertProgress as ConvertProgress
     from .engine.convert import ConvertResult as ConvertResult
     from .engine.convert import convert as convert
     from .engine.dataset import Dataset as Dataset
     from .engine.dataset import open_dataset as open  # noqa: A004
+    from .engine.restore import RestoreResult as RestoreResult
     from .engine.restore import restore as restore
+    from .engine.verify import VerifyResult as VerifyResult
     from .engine.verify import verify as verify
     from .report.write import write_report as write_report
 
@@ -25,8 +29,12 @@ __version__ = "0.1.0"
 
 # Public names load their module on first use, so that importing brinery stays cheap.
 _LAZY = {
+    "BenchResult": (".benchmark.result.result", "BenchResult"),
+    "ConvertProgress": (".engine.convert", "ConvertProgress"),
     "ConvertResult": (".engine.convert", "ConvertResult"),
     "Dataset": (".engine.dataset", "Dataset"),
+    "RestoreResult": (".engine.restore", "RestoreResult"),
+    "VerifyResult": (".engine.verify", "VerifyResult"),
     "benchmark": (".benchmark.runner", "benchmark"),
     "convert": (".engine.convert", "convert"),
     "open": (".engine.dataset", "open_dataset"),
@@ -36,8 +44,12 @@ _LAZY = {
 }
 
 __all__ = [
+    "BenchResult",
+    "ConvertProgress",
     "ConvertResult",
     "Dataset",
+    "RestoreResult",
+    "VerifyResult",
     "__version__",
     "benchmark",
     "convert",

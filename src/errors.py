@@ -11,10 +11,16 @@ BrineryError                    4
  │    └── CorruptError              stored bytes that are not what the manifest says
  ├── WorkerError                4   the worker pool broke
  │    └── NoProcessesError          no worker process can be started in this place
- ├── FailureLimitError          4   more members failed than the run was told to bear
+ ├── FailureLimitError          4   more members failed than --max-failures allows
  └── MemberError                3   one member failed; the run goes on and records it
       ├── ReadError                 its bytes cannot be read
       └── DecodeError               its bytes are no image that brinery can decode
+
+Example:
+    try:
+        brinery.convert("missing.tar", "missing.brine")
+    except brinery.errors.BrineryError as error:
+        print(error, error.exit_code)
 """
 
 from typing import ClassVar
@@ -117,4 +123,4 @@ class DecodeError(MemberError):
 
 
 class BrineryWarning(UserWarning):
-    """What a caller should know about work that goes on; commands print it on stderr."""
+    """Something a caller should know, although the work goes on; commands print it on stderr."""

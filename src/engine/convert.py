@@ -60,47 +60,52 @@ def convert(
     """Convert the images of one or several archives into a dataset, or bring a dataset up to date.
 
     Args:
-        src: folders, tar files (plain, gz, bz2, xz, zst) or zip files.
+        src: one or several folders, tar files (plain, gz, bz2, xz, zst) or zip files.
         dest: the dataset's folder: new, empty, or a dataset made with the same settings.
-        protocol: name of the protocol, with its compression: `npy`, `hickle`, `hdf5+gzip:4`.
-        workers: the most worker processes or threads; None is one for every usable CPU.
-        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
+        protocol: the protocol, with its compression if any: "npy", "hickle", "hdf5+gzip:4".
+        workers: how many processes or threads work at most; by default one for every usable CPU.
+        backend: "loky" for processes, or threads where no process can start; "threading" for threads.
         shard_size: bytes of pixels after which a shard ends, as int or "32MiB"; bounds a worker's memory.
-        layout: "shards", or "mirror" for one file an image.
-        mode: "native", "rgb", "gray" or "rgba".
+        layout: "shards" for files of many images, "mirror" for one file per image.
+        mode: "native" for samples as they are stored, or "rgb", "gray" or "rgba".
         orient: turn images as their EXIF orientation says.
-        frames: "first", or "all" for a sample each.
+        frames: "first" for the first frame or page of an image, "all" for a sample of each.
         max_failures: stop when more members fail: a number, or a share such as "5%".
-        salvage: keep what can be decoded of truncated images, flagged.
+        salvage: keep what can be decoded of damaged images, flagged.
         retry_failed: try recorded failures again.
-        prune: drop samples whose members their source no longer holds, where it is one of `src`.
-        follow_links: read what symbolic links lead to outside of their source folder too.
-        encoding: of names in zips and tars that do not say theirs, such as "cp932" or "gbk". None takes them
-            for UTF-8, and in a zip for code page 437 where they are not that.
-        add: take sources into the dataset that it was not made from. Their keys begin with their names.
+        prune: drop samples whose members are gone from their source, if that source is one of `src`.
+        follow_links: also read what symbolic links lead to outside their source folder.
+        encoding: encoding of names in zips and tars that do not declare one, such as "cp932" or "gbk". By
+            default they are read as UTF-8, and in a zip as code page 437 if they are not valid UTF-8.
+        add: add sources that the dataset was not made from. Their keys begin with their names.
         yes: let `prune` drop more than half of the samples.
-        repair: verify the dataset first, and do again what is damaged and still in the archive.
-        timeout: seconds that one member may take before its worker is killed and it counts as failed.
-        memory: what one worker process may take, as int or "2GiB"; an image that needs more fails. None is
-            an equal share of the memory there is, and not less than 4 GiB where there are so many.
-        max_pixels: of one frame, by its header; the frames of one image may hold four times as many.
-        max_frames: of one image, with frames="all".
-        max_bytes: of one encoded image, unpacked.
-        max_ratio: unpacked bytes to packed ones, of a zip's member and of a compressed tar on the whole.
-        max_members: entries of all sources together.
-        limit: look at this many entries of the listing only.
-        overwrite: delete the dataset that is there and start afresh.
+        repair: verify the dataset first, and convert damaged samples again if their source still holds them.
+        timeout: seconds that one member may take; after that its worker is killed and the member has failed.
+        memory: bytes that one worker process may use, as int or "2GiB"; an image that needs more fails. The
+            default is an equal share of the available memory, but at least 4 GiB if there is that much.
+        max_pixels: most pixels of one frame, by its header; an image's frames may hold four times as many.
+        max_frames: most frames of one image, with `frames="all"`.
+        max_bytes: most bytes of one encoded image, unpacked.
+        max_ratio: most unpacked bytes for one packed byte, in a zip's member or a compressed tar as a whole.
+        max_members: most entries of all sources together.
+        limit: look only at the first entries of the listing, this many.
+        overwrite: delete the dataset in `dest` and start afresh.
         fsync: flush every shard and the manifest to storage before a unit counts as done.
-        progress: called whenever units were recorded.
-        warn: called with messages for people. Without it, a BrineryWarning says where threads work though
+        progress: called whenever units have been recorded.
+        warn: called with messages for people. Without it, a BrineryWarning says so when threads work although
             processes were asked for.
 
     Raises:
         UsageError: options, sources or the destination make no sense.
-        ArchiveError: a source cannot be listed, holds no image, passes `max_members` or changes meanwhile.
+        ArchiveError: a source cannot be listed, holds no image, has more than `max_members` entries or
+            changes during the run.
         StorageError: the destination cannot be written; what was recorded stays.
         FailureLimitError: more members failed than `max_failures` allows.
-        WorkerError: a worker process died, or none can be started for a `timeout`, which threads cannot keep.
+        WorkerError: the worker processes broke down, or none can start and `timeout` needs them.
+
+    Example:
+        result = brinery.convert("photos.tar", "photos.brine", protocol="npy")
+        print(result.samples, "arrays,", result.failures, "failures")
     """
     given = [src] if isinstance(src, str | os.PathLike) else list(src)
     sources, folder = [Path(source) for source in given], absolute(dest)

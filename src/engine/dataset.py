@@ -39,20 +39,25 @@ _SHARDS = (SHARDS_FOLDER,)
 
 
 def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False) -> "Dataset":
-    """Open a dataset; nothing in it is executed, and no link inside of it followed.
+    """Open a dataset for reading. Nothing in it is executed, and no link inside it is followed.
 
-    Mapped arrays are views of the file: if it is cut short while they are looked at, the process ends with
-    SIGBUS. With `verify` or `via="protocol"` arrays are copies, and such a file is a CorruptError.
+    Mapped arrays are views of the file. If something cuts the file short while they are in use, the process
+    ends with SIGBUS. With `verify=True` or `via="protocol"` arrays are copies, and such a file raises
+    CorruptError.
 
     Args:
         path: the dataset's folder.
-        via: "payload" maps the arrays' raw bytes; "protocol" reads through the format, by its safe
-            path; by default the first where the protocol has raw bytes, else the second.
-        verify: read a copy of every array, and compare it with its checksum.
+        via: "payload" maps the arrays' raw bytes; "protocol" reads through the format, by its safe path.
+            The default is "payload" if the protocol stores raw bytes, else "protocol".
+        verify: copy every array and compare it with its checksum.
 
     Raises:
-        DatasetError: it is no dataset, or its manifest is damaged.
-        UsageError: the protocol has no raw bytes to map.
+        DatasetError: `path` is no dataset, or its manifest is damaged.
+        UsageError: `via="payload"` with a protocol that stores no raw bytes.
+
+    Example:
+        with brinery.open("photos.brine") as dataset:
+            print(len(dataset), dataset[0].shape, dataset[0].dtype)
     """
     return Dataset(path, via=via, verify=verify)
 
@@ -60,9 +65,17 @@ def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False
 class Dataset(Sequence[Array]):
     """A read-only sequence of arrays, in the order of the archive they came from.
 
-    `dataset[3]`, `dataset[-1]` and `dataset["a/b.jpg"]` give an array; `dataset[10:20]` a list of
-    arrays. Arrays are read-only; mapped ones stay valid after close. It may be shared between threads,
-    pickled, and used in forked or spawned processes.
+    `dataset[3]`, `dataset[-1]` and `dataset["a/b.jpg"]` give an array, `dataset[10:20]` a list of arrays.
+    `len(dataset)`, `key in dataset` and `with brinery.open(path) as dataset` work as they do for lists and
+    files. Arrays are read-only, and mapped ones stay valid after `close()`. A dataset may be shared between
+    threads, pickled, and used in forked or spawned processes.
+
+    Example:
+        dataset = brinery.open("photos.brine")
+        first_key = dataset.keys[0]
+        array = dataset[first_key]
+        batch = dataset.__getitems__([5, 3, 8])
+        dataset.close()
     """
 
     def __init__(self, path: PathLike, *, via: Via | None = None, verify: bool = False) -> None:
@@ -105,7 +118,7 @@ class Dataset(Sequence[Array]):
 
     @property
     def keys(self) -> "Keys":
-        """The samples' keys, a sequence in the same order."""
+        """The samples' keys, in the same order."""
         self._check_open()
         return Keys(self._catalog, self._check_open)
 
@@ -121,8 +134,8 @@ class Dataset(Sequence[Array]):
         """Return an array by position or key, or a list of arrays by slice.
 
         Raises:
-            IndexError: no such position.
-            KeyError: no such key.
+            IndexError: there is no such position.
+            KeyError: there is no such key.
             DatasetError: the dataset is closed, or its files are not what the manifest says.
         """
         if isinstance(index, str):
@@ -133,7 +146,12 @@ class Dataset(Sequence[Array]):
         return self._array(shard, place)
 
     def __getitems__(self, indices: Iterable[int]) -> list[Array]:
-        """Return a batch of arrays by position."""
+        """Return a batch of arrays by position; data loaders such as PyTorch's call this.
+
+        Raises:
+            IndexError: there is no such position.
+            DatasetError: the dataset is closed, or its files are not what the manifest says.
+        """
         self._check_open()
         position, ends, shards = self._catalog.position, self._catalog.ends, self._shards
         arrays = []
@@ -145,6 +163,7 @@ class Dataset(Sequence[Array]):
         return arrays
 
     def __iter__(self) -> Iterator[Array]:
+        """Yield every array in order."""
         self._check_open()
         for number in range(len(self._catalog.shard_ids)):
             shard = self._shard(number)
@@ -167,7 +186,7 @@ class Dataset(Sequence[Array]):
         return f"<brinery.Dataset {str(self.path)!r}: {state}>"
 
     def close(self) -> None:
-        """Close the files; arrays that were handed out stay valid. Closing again does nothing."""
+        """Close the files. Arrays that were handed out stay valid, and closing again does nothing."""
         with self._lock:
             for shard in self._open.values():
                 shard.close()

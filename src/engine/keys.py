@@ -9,7 +9,7 @@ __all__ = ["Keys"]
 
 
 class Keys(Sequence[str]):
-    """The keys of a dataset in its order; nothing of them is held.
+    """The keys of a dataset, a sequence of str in its order; each is looked up when it is asked for.
 
     Args:
         catalog: where they are looked up.
@@ -47,7 +47,11 @@ class Keys(Sequence[str]):
         return isinstance(key, str) and self._catalog.find(key) is not None
 
     def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a key; ValueError where there is none."""
+        """Return the position of a key.
+
+        Raises:
+            ValueError: the dataset has no such key, or it lies outside `start` and `stop`.
+        """
         self._check_open()
         entry = self._catalog.find(value)
         if entry is None:

@@ -1,4 +1,4 @@
-"""What a convert tells while it runs and when it is done."""
+"""What a convert reports while it runs and when it is done."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ class ConvertProgress:
         members: members handled in this run.
         failures: how many of them failed.
         source_bytes: encoded bytes of the handled members.
-        total_bytes: bytes of all sources, None while they are still being counted.
+        total_bytes: bytes of all sources; None while they are being counted.
     """
 
     members: int
@@ -35,9 +35,9 @@ class ConvertResult:
         converted: arrays written by this run.
         unchanged: members found done already.
         failures: failures the dataset records now.
-        skipped: entries recorded as no images.
-        gone: samples whose members the archive no longer holds (kept, unless pruned).
-        pruned: samples dropped since their members are gone.
+        skipped: entries recorded as not being images.
+        gone: samples whose members the archive no longer holds; they are kept.
+        pruned: samples that `prune` dropped because their members are gone.
         shards: shard files of the dataset.
         summary: what this run used.
     """

@@ -208,7 +208,16 @@ class Skipped(Travelling):
 
 @dataclass(frozen=True, slots=True)
 class Phases(Travelling):
-    """Where a worker's time went, in ns."""
+    """Where a worker's time went, in ns.
+
+    Attributes:
+        read_ns: reading members from their archives, and unpacking them.
+        decode_ns: turning encoded bytes into arrays.
+        hash_ns: checksums.
+        dump_ns: serializing.
+        write_ns: writing files.
+        fsync_ns: flushing files to storage.
+    """
 
     read_ns: int = 0
     decode_ns: int = 0

@@ -52,7 +52,12 @@ _CLASSIC_TIFF_BYTES = 0xF000_0000  # TIFF's offsets have 32 bits; beyond, BigTIF
 
 @dataclass(frozen=True, slots=True)
 class NotRestored:
-    """A sample that did not become a file, and why."""
+    """A sample that did not become a file.
+
+    Attributes:
+        key: the sample's key.
+        reason: why it did not.
+    """
 
     key: str
     reason: str
@@ -65,7 +70,7 @@ class RestoreResult:
     Attributes:
         path: the folder of the image files.
         images: how many were written.
-        failures: samples that could not be.
+        failures: samples that could not be written.
     """
 
     path: Path
@@ -88,22 +93,28 @@ def restore(
     backend: Backend = "loky",
     progress: Callable[[int, int], None] | None = None,
 ) -> RestoreResult:
-    """Write every sample as an image file named by its key; files of the format's own suffix keep it.
+    """Write every sample of a dataset as an image file.
+
+    Files are named by key: `a/b.jpg` becomes `a/b.jpg` with `format="jpeg"`, and `a/b.jpg.png` with "png".
 
     Args:
         path: the dataset's folder.
-        out: a new or empty folder outside of the dataset's.
-        format: "png", "tiff" (both without loss), "jpeg" or "webp".
-        quality: of jpeg (default 95) and webp (default 90), 1 to 100.
-        workers: the most processes or threads that write; by default one for every usable CPU.
-        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
-        progress: called with the samples handled and the samples in all.
+        out: a new or empty folder outside the dataset.
+        format: "png" or "tiff" (both lossless), "jpeg" or "webp".
+        quality: 1 to 100, for jpeg (default 95) and webp (default 90).
+        workers: how many processes or threads write at most; by default one for every usable CPU.
+        backend: "loky" for processes, or threads where no process can start; "threading" for threads.
+        progress: called with the number of samples handled and the number of all samples.
 
     Raises:
-        DatasetError: it is no dataset, or its manifest is damaged.
-        UsageError: an unknown format, a quality out of range, or a folder that is not empty or lies in the
-            dataset's.
-        StorageError: the folder cannot be written.
+        DatasetError: `path` is no dataset, or its manifest is damaged.
+        UsageError: the format is unknown, the quality is out of range, or `out` is not empty or lies inside
+            the dataset.
+        StorageError: `out` cannot be written.
+
+    Example:
+        result = brinery.restore("photos.brine", "restored", format="png")
+        print(result.images, "files in", result.path)
     """
     if format not in IMAGE_FORMATS:
         raise UsageError(f"format is one of {', '.join(IMAGE_FORMATS)}, not {format!r}")

@@ -28,14 +28,14 @@ class RunSummary:
         phases: the workers' time by phase.
         worker_cpu_ns: CPU time of the units, by the workers' own counters.
         parent_cpu_ns: CPU time of the parent process over the run.
-        lifetime_cpu_ns: CPU time of parent and workers since each of them started, start-up and imports too.
-        sampler_cpu_ns: the part of that which the sampler took.
-        read_bytes: fetched from storage by the units, None where the kernel does not count.
-        write_bytes: sent towards storage by the units, likewise.
+        lifetime_cpu_ns: CPU time of parent and workers since each of them started, with start-up and imports.
+        sampler_cpu_ns: the part of `parent_cpu_ns` that the sampler took.
+        read_bytes: bytes the units fetched from storage; None if the kernel does not count them.
+        write_bytes: bytes the units sent to storage; None if the kernel does not count them.
         switches_voluntary: times a unit waited.
         switches_involuntary: times a unit lost the CPU.
         peak_rss_bytes: highest sum of resident memory over the process tree.
-        peak_pss_bytes: the same with shared pages counted once; None where the system does not tell.
+        peak_pss_bytes: the same with shared pages counted once; None if the system does not report it.
         units_by_worker: how many units each process did.
     """
 

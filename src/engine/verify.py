@@ -20,7 +20,12 @@ __all__ = ["BadSample", "Verdict", "VerifyResult", "verify"]
 
 @dataclass(frozen=True, slots=True)
 class BadSample:
-    """A sample that is not what was recorded."""
+    """A sample that is not what was recorded.
+
+    Attributes:
+        key: the sample's key.
+        reason: what is wrong with it.
+    """
 
     key: str
     reason: str
@@ -64,16 +69,22 @@ def verify(
     backend: Backend = "loky",
     progress: Callable[[int, int], None] | None = None,
 ) -> VerifyResult:
-    """Read every sample as `open` does and compare it with its checksum.
+    """Read every sample of a dataset and compare it with its checksum.
 
     Args:
         path: the dataset's folder.
-        workers: the most processes or threads that read; by default one for every usable CPU.
-        backend: "loky" for processes, or for threads where none can be started; "threading" for threads.
-        progress: called with the samples read and the samples in all.
+        workers: how many processes or threads read at most; by default one for every usable CPU.
+        backend: "loky" for processes, or threads where no process can start; "threading" for threads.
+        progress: called with the number of samples read and the number of all samples.
 
     Raises:
-        DatasetError: it is no dataset, or its manifest is damaged.
+        DatasetError: `path` is no dataset, or its manifest is damaged.
+        UsageError: the number of workers or the backend makes no sense.
+
+    Example:
+        result = brinery.verify("photos.brine")
+        for sample in result.bad:
+            print(sample.key, sample.reason)
     """
     workers = default_workers() if workers is None else workers
     pool.check_workers(workers, backend)

@@ -68,6 +68,10 @@ def write_report(
         DatasetError: the source cannot be read, or is none of these.
         MissingLibraryError: the extra `report` is not installed ("md" works without).
         StorageError: the file cannot be written.
+
+    Example:
+        written = brinery.write_report("photos.brine", "photos.html")
+        print(written.path, written.conclusion)
     """
     kind = _format(output, format)
     if chart is not None and kind not in ("svg", "png"):

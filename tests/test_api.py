@@ -1,0 +1,68 @@
+"""docs/api.md: made from docstrings, whole, and its examples run."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+import brinery
+
+from .images import images, make_tar
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "api.md").read_text("utf-8")
+ITEMS = re.compile(r"^- `(\w+)`: (.*)$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def make_api():
+    spec = importlib.util.spec_from_file_location("make_api", DOCS / "make_api.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def section(name):
+    """Return what the page says of a public name, up to the next heading."""
+    found = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None, name
+    return found[1]
+
+
+def test_the_page_is_what_the_docstrings_give(make_api):
+    assert make_api.render() == PAGE, "run make api"
+
+
+@pytest.mark.parametrize("name", [name for name in brinery.__all__ if name not in ("errors", "__version__")])
+def test_every_public_name_has_its_section(name):
+    assert section(f"brinery.{name}").strip()
+
+
+def test_every_error_stands_in_the_table():
+    assert [name for name in brinery.errors.__all__ if f"| `brinery.errors.{name}` | " not in PAGE] == []
+
+
+@pytest.mark.parametrize("name", ["convert", "open", "verify", "restore", "write_report"])
+def test_every_argument_of_a_function_is_explained(name):
+    text = section(f"brinery.{name}")
+    signature = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    arguments = re.findall(r"(\w+): [^,]", signature)
+    explained = dict(ITEMS.findall(text.split("**Raises**")[0]))
+    assert arguments == list(explained)
+    assert all(explained.values())
+
+
+def test_every_attribute_of_a_result_is_explained():
+    assert re.findall(r"^\| `\w+` \| `.*` \|  \|$", PAGE, re.MULTILINE) == []
+
+
+def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    make_tar(tmp_path / "photos.tar", images(31))
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"\*\*Example\*\*\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    names = {"brinery": brinery}
+    for number, code in enumerate(examples):
+        exec(compile(code, f"example {number} of api.md", "exec"), names)
+    said = capsys.readouterr().out.splitlines()
+    assert said == []
