@@ -90,15 +90,18 @@ class Page:
             if isinstance(value, type):
                 self.follow(value)
             else:
-                self.function(name, _function(value))
+                self.function(name, value)
             while self.waiting:
                 self.explain(self.waiting.pop(0))
 
     def function(self, name: str, function: FunctionType) -> None:
         self.add(f"### brinery.{name}")
         self.add("```python", self.signature(f"brinery.{name}", function), "```")
-        self.prose(parse(function.__doc__))
-        hints = typing.get_type_hints(function)
+        doc, hints = parse(function.__doc__), typing.get_type_hints(function)
+        if "options" in hints:
+            doc.items["Args"].pop("options")
+            doc.items["Args"] |= parse(typing.get_args(hints["options"])[0].__doc__).items["Attributes"]
+        self.prose(doc)
         for hint in (*_callbacks(hints.values()), hints["return"]):
             self.follow(hint)
 
@@ -122,7 +125,7 @@ class Page:
             if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
                 parts.append("*")
             if parameter.kind is parameter.VAR_KEYWORD:
-                parts.append(f"**{parameter.name}")
+                parts += self.options(*typing.get_args(parameter.annotation))
                 continue
             hint = self.annotation(annotations[parameter.name], function.__globals__)
             default = "" if parameter.default is parameter.empty else f" = {_value(parameter.default)}"
@@ -130,6 +133,12 @@ class Page:
         end = f") -> {self.annotation(written.returns, function.__globals__)}"
         line = f"{name}({', '.join(parts)}{end}"
         return line if len(line) <= 100 else "\n".join((f"{name}(", *(f"    {part}," for part in parts), end))
+
+    def options(self, names: type) -> Iterator[str]:
+        """Yield the keyword arguments that a TypedDict names, with the defaults that stand beside it."""
+        scope = vars(inspect.getmodule(names))
+        for name, node in _attributes(names):
+            yield f"{name}: {self.annotation(node, scope)} = {_value(scope['DEFAULTS'][name])}"
 
     def annotation(self, node: ast.expr | None, scope: dict[str, Any]) -> str:
         """Return a type as the source writes it, and remember its aliases."""
@@ -164,12 +173,8 @@ class Page:
     def table(self, found: type, words: dict[str, str]) -> None:
         """Add what a dataclass holds."""
         scope = vars(inspect.getmodule(found))
-        body = _source(found)
-        assert isinstance(body, ast.ClassDef)
         rows = [
-            (node.target.id, self.annotation(node.annotation, scope), words.get(node.target.id, ""))
-            for node in body.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            (name, self.annotation(node, scope), words.get(name, "")) for name, node in _attributes(found)
         ]
         rows += [(call, hint, parse(member.__doc__).prose) for call, member, hint in self.members(found)]
         cells = (tuple(cell.replace("|", "\\|") for cell in row) for row in rows)
@@ -234,7 +239,7 @@ def render() -> str:
     rows = []
     for name in named:
         value = getattr(brinery, name)
-        doc = parse((value if isinstance(value, type) else _function(value)).__doc__)
+        doc = parse(value.__doc__)
         summary = _flat(doc.prose.partition("\n\n")[0])
         rows.append(f"| [`brinery.{name}`](#brinery{name.lower()}) | {summary} |")
     rows.append("| [`brinery.errors`](#errors-and-warnings) | The errors that brinery raises. |")
@@ -246,17 +251,17 @@ def render() -> str:
     return "\n".join((*page.parts, FOOT)) + "\n"
 
 
-def _function(value: Any) -> FunctionType:
-    """Return the function behind a public name."""
-    if not inspect.isfunction(value):  # the package brinery.benchmark passes calls on
-        from brinery.benchmark.runner import run_benchmark  # noqa: PLC0415 - as late as brinery does
-
-        return run_benchmark
-    return value
-
-
 def _source(of: Any) -> ast.stmt:
     return ast.parse(textwrap.dedent(inspect.getsource(of))).body[0]
+
+
+def _attributes(of: type) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the attributes that a class declares, with their types."""
+    body = _source(of)
+    assert isinstance(body, ast.ClassDef)
+    for node in body.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node.annotation
 
 
 def _callbacks(hints: Any) -> Iterator[Any]:
@@ -270,6 +275,8 @@ def _callbacks(hints: Any) -> Iterator[Any]:
 def _value(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(_value(one) for one in value)})"
     return f"{value:_}" if type(value) is int else repr(value)
 
 

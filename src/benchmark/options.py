@@ -49,7 +49,31 @@ Name = TypeVar("Name", bound=str)
 
 
 class BenchArguments(TypedDict, total=False):
-    """What `benchmark` takes by keyword; lists may be given as text with commas."""
+    """What `benchmark` takes by keyword; lists may be given as text with commas.
+
+    Attributes:
+        cores: numbers of workers.
+        protocols: labels such as "npy" and "hdf5+gzip:4". The default is nine of them; with
+            `preset="full"` it is every installed protocol with every compression.
+        preset: "seed" for one process and one file per image, "scaling" for that and all numbers of
+            workers, "full" for every protocol.
+        ops: what is timed over workers, of "convert", "dump", "load", "load_lazy" and "map".
+        rounds: complete rounds. It overrides `budget`; nine of them decide a change.
+        budget: seconds that the whole bench should take. The default is 245, and 35 with `quick`.
+        limit: most images.
+        quick: shorter regions, fewer rounds and fewer images.
+        scratch: folder for temporary files; by default the output folder.
+        output: folder for result.json and report.md.
+        seed: of the order of the cells and of generated images.
+        cache: where loads over workers read from, "warm", "cold" or both.
+        durability: "fsync" if dumps over workers are flushed to storage, "buffered" if not, or both.
+        dispatch: "partitioned" if every worker knows its share beforehand, "engine" if tasks are handed
+            out one by one, or both.
+        reads_per_write: how often data are read after they were written, for the recommendation by cost.
+        link: 10^6 bytes/s of the network that readers use, for the same.
+        memory_cap: bytes that all workers may use, as int or "2GiB", for the same.
+        costs: file of what an image costs, for two versions measured in turns: the first writes it.
+    """
 
     cores: Sequence[int] | str
     protocols: Sequence[str] | str | None

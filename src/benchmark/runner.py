@@ -87,6 +87,11 @@ def benchmark(
         ArchiveError: the source cannot be listed, or holds no image.
         StorageError: the output or scratch folder cannot be written.
         BenchInterrupted: on Ctrl-C, with the rounds that were finished.
+
+    Example:
+        result = brinery.benchmark("photos.tar", cores=(1, 2), protocols=("npy", "hdf5"), quick=True)
+        for recommendation in result.recommendations:
+            print(recommendation.objective, recommendation.winner, recommendation.reason)
     """
     settings = make_bench_options(source, **options)
     if not Path("/proc/self/stat").exists():

@@ -22,7 +22,13 @@ _AGAIN = 2
 
 @dataclass(frozen=True, slots=True)
 class BenchProgress:
-    """How far a bench is: regions done, of how many, and what is measured now."""
+    """How far a bench is.
+
+    Attributes:
+        done: regions measured.
+        total: regions in all.
+        doing: what was measured last.
+    """
 
     done: int
     total: int
