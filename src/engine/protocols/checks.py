@@ -126,5 +126,6 @@ class RecordReader(ShardReader):
         if self._codec is not None:
             if spec.nbytes > _DENSEST * self._codec.max_ratio * len(data):
                 raise CorruptError(f"a frame of {len(data)} bytes cannot hold an array of {spec.nbytes}")
-            data = self._codec.expand(data, limit)
+            # lz4's library takes all that it is allowed at once.
+            data = self._codec.expand(data, min(limit, self._codec.max_ratio * len(data)))
         return conform(self._decode(data, spec), spec)

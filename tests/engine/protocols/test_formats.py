@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -52,6 +53,19 @@ def test_a_frame_never_expands_beyond_its_limit(compression):
     for data, limit in [(frame, (1 << 20) - 1), (frame + frame, 1 << 21), (frame[:-1], 1 << 20), (b"", 10)]:
         with pytest.raises(CorruptError):
             codec.expand(data, limit)
+
+
+@pytest.mark.parametrize("protocol", ["npy", "json", "pickle-5"])
+@pytest.mark.parametrize("shape", [(4000, 1000), (1 << 40, 0, 3)])
+def test_a_frame_gets_no_more_memory_than_it_can_fill(protocol, shape):
+    frame = lz4.frame.compress(np.random.default_rng(0).bytes(5000), store_size=True)
+    tracemalloc.start()
+    reader = get_serializer(f"{protocol}+lz4").single_reader(io.BytesIO(frame))
+    with pytest.raises(CorruptError):
+        reader.read(Placement(0, len(frame), None), Spec(np.dtype("u1"), shape))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 2 * 255 * len(frame)
 
 
 @pytest.mark.parametrize("version", range(6))
