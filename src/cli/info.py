@@ -42,6 +42,9 @@ def _contents(found: dict[str, Any]) -> list[str]:
         f"  files     {files}, layout {settings['layout']}",
         f"  pixels    {pixels}, mode {settings['mode']}, frames {settings['frames']}",
     ]
+    for source in found["sources"]:
+        prefix = f", keys {source['prefix']}..." if source["prefix"] else ""
+        lines.append(f"  from      {source['path']}{prefix}")
     for shape in found["shapes"]:
         size = " x ".join(map(str, shape["shape"])) or "scalar"
         lines.append(f"  shape     {size} {shape['dtype']}: {shape['samples']}")

@@ -293,6 +293,11 @@ class Catalog:
             db = self._connection()
         return checked_rows(db, name, columns, rest, values, longest=longest, at_once=at_once)
 
+    def has(self, table: str) -> bool:
+        """Whether there is a table that early datasets lack."""
+        with self._lock:
+            return table in self._connection().columns
+
     def counted(
         self, name: str, columns: Sequence[str], *, longest: int = LONGEST_TEXT, at_once: int = 128
     ) -> Counter[tuple[Any, ...]]:

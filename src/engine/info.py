@@ -21,6 +21,7 @@ _MAX_SHAPES: Final = 10
 _OF_RUNS: Final = {"open_unit", "open_ordinal", "listed_twice"}  # say how to list, not what was asked for
 _LONGEST_SPEC: Final = 1024  # bytes of a dtype or a shape
 _RUN: Final = ("id", "command", "started", "outcome", "workers", "backend", "wall_ns", "settings", "summary")
+_SOURCE: Final = ("path", "prefix")
 _FAILURE: Final = ("key", "stage", "error", "message")
 _MOST: Final = 1 << 63
 _MOST_WORKERS: Final = 1 << 16
@@ -48,6 +49,7 @@ def describe(path: PathLike) -> dict[str, Any]:
             "format": catalog.settings["format"],
             "protocol": catalog.settings["protocol"],
             "settings": {k: v for k, v in catalog.settings.items() if k not in _OF_RUNS},
+            "sources": _sources(catalog),
             "complete": "open_unit" not in catalog.settings,
             "samples": len(catalog),
             "shards": len(catalog.shard_ids),
@@ -95,6 +97,12 @@ def _failures(
             examples[stage, error] = min(key, examples.get((stage, error), key))
         first = heapq.nsmallest(_MAX_FAILURES, [*first, *batch], key=_in_order)
     return _ranked(counts), examples, [row[1:] for row in first]
+
+
+def _sources(catalog: Catalog) -> list[dict[str, str]]:
+    """Return what the dataset was made from, where it says so, and what stands before the keys of each."""
+    rows = _rows(catalog.table("sources", _SOURCE, "ORDER BY id")) if catalog.has("sources") else []
+    return [dict(zip(_SOURCE, row, strict=True)) for row in rows]
 
 
 def _in_order(row: tuple[Any, ...]) -> tuple[int, str]:

@@ -48,6 +48,21 @@ def test_the_whole_path(brinery_command, tmp_path, tar):
     assert (code, "20 images restored" in text) == (0, True)
 
 
+def test_what_could_double_or_empty_a_dataset_is_asked_for(brinery_command, tmp_path, tar):
+    out, more = tmp_path / "out", make_zip(tmp_path / "more.zip", images(2))
+    brinery_command("convert", tar, out, *FAST)
+    code, _, err = brinery_command("convert", tar, more, out, *FAST)
+    assert (code, "more.zip is another source: --add takes it in" in err) == (2, True)
+    code, text, _ = brinery_command("convert", tar, more, out, "--add", *FAST)
+    assert (code, "2 images converted" in text, "22 samples" in text) == (0, True, True)
+    assert f"from      {more}, keys more.zip/..." in brinery_command("info", out)[1]
+    make_tar(tar, images(2))
+    code, _, err = brinery_command("convert", tar, out, "--prune", *FAST)
+    assert (code, "18 of 22 samples" in err, "--yes drops them" in err) == (2, True, True)
+    code, text, err = brinery_command("convert", tar, out, "--prune", "--yes", *FAST)
+    assert (code, "4 samples" in text, "--prune drops what is gone: 18 of 22" in err) == (0, True, True)
+
+
 def test_json_is_all_that_stands_on_stdout(brinery_command, tmp_path, tar):
     out = tmp_path / "out"
     (tmp_path / "more").mkdir()
@@ -56,7 +71,12 @@ def test_json_is_all_that_stands_on_stdout(brinery_command, tmp_path, tar):
     document = json.loads(text)
     assert (code, document["exit_code"], document["failures"], document["samples"]) == (3, 3, 1, 20)
     assert "1 members failed" in err
-    assert json.loads(brinery_command("info", out, "--json")[1])["failures"][0]["key"] == "more/cut.jpg"
+    found = json.loads(brinery_command("info", out, "--json")[1])
+    assert found["failures"][0]["key"] == "more/cut.jpg"
+    assert found["sources"] == [
+        {"path": str(tar), "prefix": "photos.tar/"},
+        {"path": str(tmp_path / "more"), "prefix": "more/"},
+    ]
     assert json.loads(brinery_command("verify", out, "--json")[1])["bad"] == []
     restored = json.loads(brinery_command("restore", out, tmp_path / "r", "--json")[1])
     assert restored["images"] == 20
