@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import ArchiveError, NoProcessesError, UsageError
 from ..parser.archives import plan_sources
+from ..parser.links import identity_of
 from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
 from . import pool
 from .destination import Destination, check_apart
@@ -147,6 +148,8 @@ def convert(
     withdrawn = False
     try:
         recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
+        apart = identity_of(folder.stat())
+        plan = [replace(source, apart=apart) for source in plan]
         named = recognise(plan, recorded, add=settings.add, taken=taken, dataset=str(folder))
         run = Run(named, recorded, destination, settings, progress, warn)
         result = run.perform()

@@ -123,7 +123,8 @@ def recognise(
     """Tell which recorded source each of a run's is, and give it that one's prefix; new ones get their own.
 
     A source is the recorded one of its path, links resolved or not. Where a recorded path is gone, it is the
-    source of the same name and kind elsewhere, or the same file under another name.
+    source of the same name and kind elsewhere, or the same file under another name. Where sources may be
+    added, one elsewhere must be the same folder, or an archive of the same length and time.
 
     Args:
         sources: of the run, with the prefixes that they have in a dataset without any.
@@ -139,7 +140,7 @@ def recognise(
     seen = [_seen(source) for source in sources]
     if not recorded:
         return seen
-    found = _recognised(seen, recorded)
+    found = _recognised(seen, recorded, surely=add)
     new = [source for place, source in enumerate(sources) if place not in found]
     if new and not add:
         raise DestinationError(_refusal(new, sources, recorded, dataset))
@@ -214,7 +215,7 @@ def _refusal(
     return f"{dataset} was made from {known}; {are}: --add takes it in, or choose another destination"
 
 
-def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded]) -> dict[int, Recorded]:
+def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded], *, surely: bool) -> dict[int, Recorded]:
     """The record of each source that has one, by the source's place."""
     found: dict[int, Recorded] = {}
     free = list(recorded)
@@ -232,6 +233,7 @@ def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded]) -> dict[int
         for place in missing
         for record in gone
         if record.kind in {"", sources[place].kind}
+        and (not surely or _is_alike(seen[place].state, record.state))
     ]
     found |= _unequivocal([pair for pair in moved if pair[0]])
     renamed = [
@@ -247,6 +249,13 @@ def _shared_names(one: str, other: str) -> int:
     """How many names at the end of two paths are the same."""
     names = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], names))
+
+
+def _is_alike(state: SourceState, recorded: SourceState | None) -> bool:
+    """Whether an archive has the recorded length and time of change, or a folder is the recorded one."""
+    if recorded is None:
+        return False
+    return state[3] == recorded[3] if state[0] is None else state[:2] == recorded[:2]
 
 
 def _same_file(state: SourceState, recorded: SourceState | None) -> bool:

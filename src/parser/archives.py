@@ -54,6 +54,7 @@ class Source:
         encoding: of the names in a zip or tar that do not say theirs; None for what they most likely are.
         follow_links: follow links that lead out of a folder.
         doubt_from: members are doubted whose file was changed at this time or later, in ns since the epoch.
+        apart: device and inode of a folder that is not listed, wherever a link leads to it: the dataset's.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Source:
     encoding: str | None = None
     follow_links: bool = False
     doubt_from: int = NEVER
+    apart: tuple[int, int] | None = None
 
 
 def check_sources(sources: Sequence[str | os.PathLike[str]]) -> None:
@@ -158,7 +160,11 @@ def list_sources(
         try:
             if source.kind == "folder":
                 entries = list_folder(
-                    source.path, source.prefix, follow_links=source.follow_links, doubt_from=source.doubt_from
+                    source.path,
+                    source.prefix,
+                    follow_links=source.follow_links,
+                    doubt_from=source.doubt_from,
+                    apart=source.apart,
                 )
                 yield from quota.taken(entries)
             elif link:

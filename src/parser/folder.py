@@ -23,7 +23,12 @@ _name = attrgetter("name")
 
 
 def list_folder(
-    root: str, prefix: str = "", *, follow_links: bool = False, doubt_from: int = NEVER
+    root: str,
+    prefix: str = "",
+    *,
+    follow_links: bool = False,
+    doubt_from: int = NEVER,
+    apart: Identity | None = None,
 ) -> Iterator[Entry]:
     """The files below a folder, depth first, the names of each directory in the order of their bytes.
 
@@ -37,13 +42,14 @@ def list_folder(
         follow_links: follow links that lead out of the tree too.
         doubt_from: a member whose file or link was changed in any way at this time or later, in ns since the
             epoch, is doubted.
+        apart: a folder that is not listed where a link leads to it.
 
     Yields:
         A Member for each regular file; NotImage for pipes, devices, links back to a folder above and broken
         links; Unreadable for what the file system refuses, links out of the tree and broken links that are
         named like images.
     """
-    return iter(_Tree(root, prefix, follow_links=follow_links, doubt_from=doubt_from))
+    return iter(_Tree(root, prefix, Links(root, follow=follow_links), doubt_from, apart))
 
 
 @dataclass(slots=True)
@@ -70,8 +76,9 @@ class _Level:
 class _Tree:
     """Iterates over what is below a folder."""
 
-    def __init__(self, root: str, prefix: str, *, follow_links: bool, doubt_from: int) -> None:
-        self._links = Links(root, follow=follow_links)
+    def __init__(self, root: str, prefix: str, links: Links, doubt_from: int, apart: Identity | None) -> None:
+        self._links = links
+        self._apart = apart
         identity = identity_of(os.stat(root))  # noqa: PTH116 - paths are text here
         self._levels = [_Level(root.rstrip("/") + "/", prefix, _names(root), identity, False, doubt_from)]
 
@@ -134,6 +141,8 @@ class _Tree:
                 key, "link to a folder that it lies in: its images are read under their own names"
             )
         identity = identity_of(folder.status)
+        if linked and identity == self._apart:
+            return NotImage(key, "the dataset itself")
         names = _names(folder.path)
         self._levels.append(_Level(folder.path + "/", key + "/", names, identity, linked, doubt_from))
         return None
