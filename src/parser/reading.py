@@ -15,7 +15,7 @@ from .options import RATIO_FROM, ReadBudget
 from .signature import HEAD, JPEG, TAIL, require_image
 from .unpacking import unpack, unpack_head
 
-__all__ = ["NO_DESCRIPTORS", "ArchiveState", "MemberReader", "archive_state"]
+__all__ = ["NO_DESCRIPTORS", "ArchiveState", "MemberReader", "archive_state", "read_whole"]
 
 ArchiveState: TypeAlias = tuple[int, int, int, int]
 """Device, inode, bytes and time of change of an archive: another state is another archive."""
@@ -143,18 +143,12 @@ class MemberReader:
         return self._descriptor
 
     def _read(self, descriptor: int, member: Member) -> bytes:
-        offset, size, stored, method = member.offset, member.size, member.stored, member.method
+        offset, size, stored = member.offset, member.size, member.stored
         if member.local_header:
             offset = _behind_local_header(descriptor, offset)
         if size > self._look_first or stored > self._look_first:
             self._look(descriptor, member, offset)
-        data = _pread(descriptor, stored, offset)
-        if method != "stored":
-            data = unpack(data, method, size)
-        if member.crc is not None and zlib.crc32(data) != member.crc:
-            raise ReadError("damaged: its CRC-32 is not the archive's")
-        if len(data) != size:
-            raise ReadError(f"damaged: {len(data):,} bytes, listed with {size:,}")
+        data = _whole(descriptor, member, offset)
         require_image(data[:HEAD], member.key, data[-TAIL:])
         return data
 
@@ -197,6 +191,28 @@ def _regular(descriptor: int) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise ReadError(_NO_FILE)
     return status.st_size
+
+
+def read_whole(descriptor: int, member: Member) -> bytes:
+    """The unpacked bytes of a zip's member, whatever they are.
+
+    Raises:
+        ReadError: they are cut off, damaged or not as long as listed.
+        OSError: they cannot be read.
+    """
+    return _whole(descriptor, member, _behind_local_header(descriptor, member.offset))
+
+
+def _whole(descriptor: int, member: Member, offset: int) -> bytes:
+    """The unpacked bytes of a member whose packed ones begin at an offset."""
+    data, size = _pread(descriptor, member.stored, offset), member.size
+    if member.method != "stored":
+        data = unpack(data, member.method, size)
+    if member.crc is not None and zlib.crc32(data) != member.crc:
+        raise ReadError("damaged: its CRC-32 is not the archive's")
+    if len(data) != size:
+        raise ReadError(f"damaged: {len(data):,} bytes, listed with {size:,}")
+    return data
 
 
 def _pread(descriptor: int, size: int, offset: int) -> bytes:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from .members import Entry, Member, Method, NotImage, Unreadable
-from .names import key_of_text, place
+from ..errors import ReadError
+from .members import Entry, Link, Member, Method, NotImage, Unreadable
+from .names import key_of_text, place, text_of_bytes
+from .reading import read_whole
 from .zipdirectory import ENTRY, ENTRY_SIGNATURE, FULL, LOCAL_SIGNATURE, Directory, find_directory
 
 __all__ = ["ZIP_ERROR", "list_zip"]
@@ -41,7 +43,8 @@ _METHOD_NAMES: Final = {
 _UTF8: Final = 0x800  # the flag of a name in UTF-8
 _UNIX: Final = {3, 19}  # hosts whose attributes hold a file's mode: Unix, macOS
 _BACKSLASHES: Final = {0, 6, 10, 14}  # hosts where a name's folders end with them: FAT, HPFS, NTFS, VFAT
-_SPECIAL: Final = {stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+_SPECIAL: Final = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+_LONGEST_TARGET: Final = 4096  # bytes, as Linux has it
 _AGAIN: Final = "unpack it with 7z and give the folder"
 
 
@@ -146,7 +149,7 @@ class _Listing:
             return NotImage(key, f"folder, with {size:,} bytes of its own") if size and key else None
         if not key:
             return self._damage(position, "an entry without a name")
-        if unix not in {0, stat.S_IFREG}:
+        if unix not in {0, stat.S_IFREG, stat.S_IFLNK}:
             return NotImage(key, _SPECIAL.get(unix, "special file"))
         if flags & 1:
             return Unreadable(
@@ -161,7 +164,18 @@ class _Listing:
             return Unreadable(key, ZIP_ERROR, "truncated: its bytes are not in the archive")
         if method == "stored" and stored != size:
             return Unreadable(key, ZIP_ERROR, f"stored bytes of two sizes: {stored:,} and {size:,}")
-        return Member(key, self._path, offset, stored, size, mtime_ns, method, crc, None, local_header=True)
+        member = Member(key, self._path, offset, stored, size, mtime_ns, method, crc, None, local_header=True)
+        return member if unix != stat.S_IFLNK else self._link(member)
+
+    def _link(self, member: Member) -> Link | Unreadable:
+        """The link whose target is what a member holds."""
+        if max(member.size, member.stored) > _LONGEST_TARGET:
+            return Unreadable(member.key, ZIP_ERROR, f"a symbolic link of {member.size:,} bytes")
+        try:
+            target = read_whole(self._descriptor, member)
+        except (ReadError, OSError) as error:
+            return Unreadable(member.key, ZIP_ERROR, f"a symbolic link that cannot be read: {error}")
+        return Link(member.key, text_of_bytes(target, self._encoding), hard=False, within=self._prefix)
 
     def _text(self, name: bytes, flags: int, host: int) -> str:
         """A name in the encoding that its entry, or the user, says it has."""

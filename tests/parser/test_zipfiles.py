@@ -136,17 +136,56 @@ def test_old_names_are_code_page_437_unless_a_unicode_name_stands_beside(write):
     assert [entry.key for entry in listed(write(data))] == ["ü.jpg"]
 
 
-def test_links_and_pipes_are_no_images_and_folders_nothing(write):
+def unix(*entries):
+    """Entries as Info-ZIP writes them on Unix, each with a name, a mode and bytes."""
     infos = []
-    for name, mode in (("link", 0o120777), ("pipe", 0o010644), ("folder", 0o040755), ("a.jpg", 0o100644)):
+    for name, mode, data in entries:
         info = zipfile.ZipInfo(name)
         info.create_system = 3
         info.external_attr = mode << 16
-        infos.append((info, JPEG_LIKE))
+        infos.append((info, data))
+    return infos
+
+
+def test_pipes_are_no_images_and_folders_nothing(write):
+    kinds = (("pipe", 0o010644), ("folder", 0o040755), ("a.jpg", 0o100644))
+    infos = unix(*((name, mode, JPEG_LIKE) for name, mode in kinds))
     entries = listed(write(packed([*infos, ("folder/", b"")])))
     assert [entry.key for entry in members(entries)] == ["a.jpg"]
     of_its_own = f"folder, with {len(JPEG_LIKE)} bytes of its own"
-    assert not_images(entries) == {"link": "symbolic link", "pipe": "named pipe", "folder": of_its_own}
+    assert not_images(entries) == {"pipe": "named pipe", "folder": of_its_own}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_symbolic_links_stand_for_what_they_lead_to(write, method):
+    links = unix(
+        ("dogs/best.jpg", 0o120777, b"../cats/1.jpg"),
+        ("pets", 0o120777, b"cats"),
+        ("gone.jpg", 0o120777, b"cats/9.jpg"),
+        ("out.jpg", 0o120777, b"../../etc/a.jpg"),
+        ("long.jpg", 0o120777, b"x" * 5000),
+    )
+    path = write(packed([*links, ("cats/1.jpg", JPEG_LIKE), ("cats/2.jpg", JPEG_LIKE * 2)], method))
+    entries = listed(path)
+    with MemberReader() as reader:
+        assert {entry.key: reader.read(entry) for entry in members(entries)} == {
+            "cats/1.jpg": JPEG_LIKE,
+            "cats/2.jpg": JPEG_LIKE * 2,
+            "dogs/best.jpg": JPEG_LIKE,
+            "pets/1.jpg": JPEG_LIKE,
+            "pets/2.jpg": JPEG_LIKE * 2,
+        }
+    said = {entry.key: entry.message for entry in unreadable(entries)}
+    assert said.keys() == {"gone.jpg", "out.jpg", "long.jpg"}
+    assert "which is not in the archive" in said["gone.jpg"]
+    assert "outside of the archive" in said["out.jpg"]
+    assert said["long.jpg"] == "a symbolic link of 5,000 bytes"
+
+
+def test_a_damaged_symbolic_link_says_so(write):
+    data = packed([*unix(("a.jpg", 0o120777, b"b.jpg")), ("c.jpg", JPEG_LIKE)])
+    (link,) = unreadable(listed(write(data.replace(b"b.jpg", b"d.jpg"))))
+    assert (link.key, "cannot be read: damaged: its CRC-32" in link.message) == ("a.jpg", True)
 
 
 @pytest.mark.parametrize(
