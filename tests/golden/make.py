@@ -4,7 +4,8 @@
     python tests/golden/make.py pickle-5 npy    these anew
 
 `shard-streamed` holds large samples, which hdf5 and hickle do not gather in memory.
-Under numpy 1 it writes pickles as `shard-numpy1.pkl`, since those of numpy 2 name other modules.
+Under numpy 1 it writes pickles as `shard-numpy1.pkl`, since those of numpy 2 name other modules. With an h5py
+that holds HDF5 1 it writes `shard-hdf5-1`, whose filters and attributes are stored in another way.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import platform
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from brinery.engine.protocols.registry import get_serializer
@@ -52,6 +54,7 @@ def large_samples():
 
 
 STREAMED = ["hdf5", "hickle"]
+OF_HDF5_1 = ["hdf5+gzip", "hickle+lzf"]
 
 
 def paths(label, stem="shard"):
@@ -91,6 +94,9 @@ def main(labels):
     for label in labels or (PICKLES if first else LABELS):
         if labels or not paths(label, stem)[0].exists():
             write(label, stem)
+    for label in OF_HDF5_1:
+        if h5py.version.hdf5_version.startswith("1.") and not paths(label, "shard-hdf5-1")[0].exists():
+            write(label, "shard-hdf5-1")
     for label in STREAMED:
         if not first and not paths(label, "shard-streamed")[0].exists():
             write(label, "shard-streamed", large_samples)
