@@ -102,7 +102,7 @@ def _baseline(corpus: Corpus, name: str, scratch: Path) -> Cost:
 
     def part(op: str) -> Part:
         piece = (Slice(0, count),)
-        return Part(name, op, "single", piece, 1, corpus.index, str(scratch), str(scratch), check=False)
+        return Part(name, op, "single", piece, 1, corpus.index, str(scratch), str(scratch))
 
     dumped = 1.0
     if name != BASELINES[2]:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from .options import BenchOptions
 from .result.cell import BASELINES, Cache, Cell, Dispatch, Durability
 
 __all__ = [
     "CEILING",
-    "Convert",
+    "MOST_CROWDED",
     "Cost",
     "Slice",
     "Work",
     "ceiling_cells",
     "chunk_images",
     "convert_work",
-    "expected_ns",
     "in_blocks",
     "rounds_that_fit",
     "scaling_cells",
@@ -29,12 +29,15 @@ __all__ = [
 ]
 
 CEILING = "ceiling"
+WARM: tuple[Cache, ...] = ("warm",)
+BUFFERED: tuple[Durability, ...] = ("buffered",)
+BY_ENGINE: tuple[Dispatch, ...] = ("engine",)
 # Pixels of one shard: a worker going round eight of them stays below loky's leak limit.
 CHUNK_BYTES = 16 << 20
 SINGLE_BYTES = 64 << 20  # pixels of the files of one image each
 _ROTATION = 8  # shards a lone worker goes round, so that no cache holds them all
 _UNITS_PER_WORKER = 4
-_MOST_CROWDED = 4.0
+MOST_CROWDED = 4.0  # a crowded region should not last much longer than others
 _MOST_PASSES = 100_000
 
 
@@ -75,14 +78,6 @@ class Work:
     passes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Convert:
-    """A convert cell's work: so many units of so many images each."""
-
-    units: int
-    unit_images: int
-
-
 def seed_cells(protocols: Iterable[str], *, baselines: bool = True) -> list[Cell]:
     """Return the cells of the seed's table: one process, one file an image."""
     names = [*BASELINES[:2], *protocols] if baselines else [*protocols]
@@ -90,40 +85,30 @@ def seed_cells(protocols: Iterable[str], *, baselines: bool = True) -> list[Cell
     return [Cell(BASELINES[2], "load", 1, "single", "none"), *cells] if baselines else cells
 
 
-def scaling_cells(
-    maps: Mapping[str, bool],
-    cores: Sequence[int],
-    ops: Sequence[str],
-    *,
-    caches: Sequence[Cache] = ("warm",),
-    durabilities: Sequence[Durability] = ("buffered",),
-    dispatches: Sequence[Dispatch] = ("partitioned",),
-) -> list[Cell]:
-    """Return the cells of the scaling table.
+def scaling_cells(maps: Mapping[str, bool], options: BenchOptions) -> list[Cell]:
+    """Return the cells of the scaling table, as the options ask for them.
+
+    Loads have the caches, dumps the durabilities; the other operations are warm and not flushed. Work is
+    handed out as the dispatches say; for convert always by the engine, for cold loads always partitioned.
 
     Args:
         maps: for each protocol, whether its arrays can be mapped.
-        cores: numbers of workers.
-        ops: what is timed.
-        caches: of loads; the other operations are warm.
-        durabilities: of dumps; the other operations are not flushed.
-        dispatches: how work is handed out; convert always by the engine, cold loads always partitioned.
+        options: numbers of workers, operations, caches, durabilities and dispatches.
     """
-    cells = []
-    for op in ops:
-        for protocol, mappable in maps.items():
-            if op == "map" and not mappable:
+    cells, cores = [], options.cores
+    for op, (protocol, mappable) in product(options.ops, maps.items()):
+        if op == "map" and not mappable:
+            continue
+        for cache, durability, dispatch in product(
+            options.caches if op == "load" else WARM,
+            options.durabilities if op == "dump" else BUFFERED,
+            BY_ENGINE if op == "convert" else options.dispatches,
+        ):
+            if cache == "cold" and dispatch == "engine":
                 continue
-            for cache, durability, dispatch in product(
-                caches if op == "load" else ("warm",),
-                durabilities if op == "dump" else ("buffered",),
-                ("engine",) if op == "convert" else dispatches,
-            ):
-                if cache == "cold" and dispatch == "engine":
-                    continue
-                if dispatch == "partitioned" and 1 in cores:
-                    cells.append(Cell(protocol, op, 1, "shards", "none", cache, durability))
-                cells += [Cell(protocol, op, n, "shards", "loky", cache, durability, dispatch) for n in cores]
+            if dispatch == "partitioned" and 1 in cores:
+                cells.append(Cell(protocol, op, 1, "shards", "none", cache, durability))
+            cells += [Cell(protocol, op, n, "shards", "loky", cache, durability, dispatch) for n in cores]
     return cells
 
 
@@ -150,21 +135,17 @@ def in_blocks(cells: Sequence[Cell], seed: int, round_number: int) -> list[list[
     return list(blocks.values())
 
 
-def chunk_images(
-    cost: Cost, region_ns: float, images: int, pixel_bytes: float, slices: int, crowd: float
-) -> int:
+def chunk_images(cost: Cost, region_ns: float, images: int, pixel_bytes: float, slices: int) -> int:
     """Return how many images a shard holds: at least one, what a region can do, what memory allows.
 
     Args:
         cost: of an image.
-        region_ns: how long a region should last.
+        region_ns: how long a region should last; less where workers crowd the CPUs.
         images: of the corpus.
         pixel_bytes: of an image.
         slices: into how many parts the corpus is cut.
-        crowd: most workers over usable CPUs; a crowded region should not last much longer than others.
     """
-    slowest = max(cost.dump, cost.load)
-    by_time = round(region_ns / (slowest * min(max(crowd, 1.0), _MOST_CROWDED)))
+    by_time = round(region_ns / max(cost.dump, cost.load))
     by_memory = int(CHUNK_BYTES // max(pixel_bytes, 1))
     return max(1, min(by_time, by_memory, max(1, images // slices), images))
 
@@ -176,18 +157,16 @@ def single_work(cost_ns: float, region_ns: float, images: int, pixel_bytes: floa
     return Work(count, _passes(region_ns, count * cost_ns))
 
 
-def work_of(cell: Cell, chunk: int, cost_ns: float, region_ns: float, usable: float) -> Work:
-    """Return the work of a cell over shards; more workers than CPUs get fewer passes each, at least one."""
-    crowd = max(1.0, cell.workers / usable)
-    return Work(chunk, _passes(region_ns, chunk * cost_ns * crowd))
+def work_of(chunk: int, cost_ns: float, region_ns: float) -> Work:
+    """Return the work of a cell over shards: at least one pass."""
+    return Work(chunk, _passes(region_ns, chunk * cost_ns))
 
 
-def convert_work(cost_ns: float, region_ns: float, workers: int, usable: float, images: int) -> Convert:
-    """Return the units of a convert cell: up to four a worker, so that dispatch is part of it."""
-    crowd = max(1.0, workers / usable)
-    each = max(1, round(region_ns / (cost_ns * crowd)))
+def convert_work(cost_ns: float, region_ns: float, images: int) -> Work:
+    """Return the units of a convert cell, one a pass: up to four a worker, so that dispatch is part of it."""
+    each = max(1, round(region_ns / cost_ns))
     units = min(_UNITS_PER_WORKER, each)
-    return Convert(units * workers, max(1, min(each // units, images)))
+    return Work(max(1, min(each // units, images)), units)
 
 
 def slices_of(work: Work, worker: int, workers: int, slices: int) -> list[int]:
@@ -198,11 +177,6 @@ def slices_of(work: Work, worker: int, workers: int, slices: int) -> list[int]:
     """
     turns = max(1, min(_ROTATION, slices) // workers)
     return [(worker + turn * workers) % slices for turn in range(min(turns, work.passes))]
-
-
-def expected_ns(work_ns: float, workers: int, usable: float) -> float:
-    """Return how long workers take that each have so much to do."""
-    return work_ns * max(1.0, workers / usable)
 
 
 def rounds_that_fit(left_s: float, round_s: Callable[[int], float], fewest: int, most: int) -> int:

@@ -1,11 +1,9 @@
 """`brinery compare`: did anything become slower?"""
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from ..errors import DatasetError, UsageError
 from .output import emit_json, json_option, put
 
 __all__ = ["BadCallError", "check_formats", "command", "show_comparison"]
@@ -46,8 +44,10 @@ def command(a: str, b: str, markdown: bool, as_json: bool) -> None:
     brinery compare before/result.json after/result.json --markdown >> comment.md
     brinery compare before/result.json after/result.json --json
     """
+    from ..benchmark.compare.compare import compare_files  # noqa: PLC0415 - start-up stays cheap
+
     check_formats(markdown=markdown, as_json=as_json)
-    show_comparison(_compare(a, b), markdown=markdown, as_json=as_json)
+    show_comparison(compare_files(a, b), markdown=markdown, as_json=as_json)
 
 
 def check_formats(*, markdown: bool, as_json: bool) -> None:
@@ -66,20 +66,3 @@ def show_comparison(comparison: Any, *, markdown: bool, as_json: bool) -> NoRetu
         text = comparison_markdown(comparison) if markdown else comparison_text(comparison)
         put(*text.rstrip("\n").split("\n"))
     click.get_current_context().exit(comparison.exit_code)
-
-
-def _compare(a: str, b: str) -> Any:
-    """Return the comparison of two files.
-
-    Raises:
-        DatasetError: one of them cannot be read, is no result, or holds values that make no sense.
-    """
-    from ..benchmark.compare.compare import compare_results  # noqa: PLC0415 - start-up stays cheap
-    from ..benchmark.result.file import read_result  # noqa: PLC0415
-
-    try:
-        return compare_results(read_result(Path(a)), read_result(Path(b)), names=(a, b))
-    except UsageError as error:
-        raise DatasetError(str(error)) from error
-    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise DatasetError(f"{a} or {b} is damaged: {error}") from error

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
-from ..benchmark.compare.compare import Comparison, compare_results
+from ..benchmark.compare.compare import Comparison, compare_files, read_comparison
 from ..benchmark.result.file import read_document, read_result
 from ..benchmark.result.result import BenchResult
 from ..engine.options import PathLike
 from ..engine.schema import MANIFEST_NAME
-from ..errors import DatasetError, UsageError
-from .comparison.read import read_comparison
+from ..errors import UsageError
 from .conversion.read import Conversion, read_conversion
 
 __all__ = ["Source", "read_source"]
@@ -30,7 +29,11 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
         UsageError: two files that are not both results of a bench.
     """
     if other is not None:
-        return _compared(path, other)
+        for one in (path, other):
+            if Path(one).is_dir():
+                what = "two results of brinery bench can be compared, not datasets"
+                raise UsageError(f"{one} is a folder: {what}")
+        return compare_files(path, other)
     place = Path(path)
     if place.name == MANIFEST_NAME:
         place = place.parent
@@ -42,13 +45,3 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
     if document.get("schema") == COMPARE_SCHEMA:
         return read_comparison(document, str(path))
     return read_result(place)
-
-
-def _compared(a: PathLike, b: PathLike) -> Comparison:
-    for one in (a, b):
-        if Path(one).is_dir():
-            raise UsageError(f"{one} is a folder: two results of brinery bench can be compared, not datasets")
-    try:
-        return compare_results(read_result(a), read_result(b), names=(str(a), str(b)))
-    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise DatasetError(f"{a} or {b} is damaged: {error}") from error

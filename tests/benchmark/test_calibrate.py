@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from brinery.benchmark import calibrate
 from brinery.benchmark.calibrate import Costs, _whole, share_costs
 from brinery.benchmark.cells import Cost
 
@@ -21,7 +22,7 @@ def test_opening_a_shard_does_not_pass_for_what_an_image_costs(monkeypatch):
     def time_of(do, count):
         return 8e6 + 0.5e6 * count  # ns
 
-    monkeypatch.setattr("brinery.benchmark.calibrate._time", time_of)
+    monkeypatch.setattr(calibrate, "_time", time_of)
     each, count = _whole(lambda _: None, 32)
     assert count == 32
     assert each < 0.8e6
@@ -35,12 +36,12 @@ def test_neither_a_first_use_nor_a_pause_passes_for_what_an_image_costs(monkeypa
         pause = 200e6 if len(calls) in (2, 4) else 0  # the first that is timed, and a later one
         return 8e6 + 0.5e6 * count + pause
 
-    monkeypatch.setattr("brinery.benchmark.calibrate._time", time_of)
+    monkeypatch.setattr(calibrate, "_time", time_of)
     each, count = _whole(calls.append, 32)
     assert calls[:2] == [1, 1]
     assert (each, count) == (24e6 / 32, 32)
 
 
 def test_slow_images_are_few(monkeypatch):
-    monkeypatch.setattr("brinery.benchmark.calibrate._time", lambda _do, count: 50e6 * count)
+    monkeypatch.setattr(calibrate, "_time", lambda _do, count: 50e6 * count)
     assert _whole(lambda _: None, 32) == (50e6, 2)

@@ -4,20 +4,25 @@ import pytest
 
 from brinery.benchmark import cells as matrix
 from brinery.benchmark.cells import Cost, Slice, Work
-from brinery.benchmark.result.cell import Cell
+from brinery.benchmark.options import make_bench_options
+from brinery.benchmark.result.cell import BASELINES
 
 MAPS = {"npy": True, "json": False}
+
+
+def scaling_cells(maps, cores, ops, **options):
+    return matrix.scaling_cells(maps, make_bench_options(cores=cores, ops=ops, **options))
 
 
 def test_seed_cells_dump_and_load_each_protocol_beside_three_baselines():
     cells = matrix.seed_cells(["npy", "json"])
     assert len(cells) == 2 * 4 + 1
-    assert {cell.protocol for cell in cells} == {*matrix.BASELINES, "npy", "json"}
+    assert {cell.protocol for cell in cells} == {*BASELINES, "npy", "json"}
     assert [cell.op for cell in cells if cell.protocol == "source-files"] == ["load"]
 
 
 def test_scaling_cells_have_an_inline_row_and_map_only_what_maps():
-    cells = matrix.scaling_cells(MAPS, (1, 2), ("convert", "load", "map"))
+    cells = scaling_cells(MAPS, (1, 2), ("convert", "load", "map"))
     assert len(cells) == len(set(cells))
     counts = Counter((cell.op, cell.protocol) for cell in cells)
     assert counts == {
@@ -30,11 +35,11 @@ def test_scaling_cells_have_an_inline_row_and_map_only_what_maps():
 
 
 def test_inline_stands_beside_one_worker_only():
-    assert all(cell.pool == "loky" for cell in matrix.scaling_cells(MAPS, (2, 4), ("load",)))
+    assert all(cell.pool == "loky" for cell in scaling_cells(MAPS, (2, 4), ("load",)))
 
 
 def test_a_round_visits_every_cell_once_in_an_order_given_by_the_seed():
-    cells = matrix.scaling_cells(MAPS, (1, 2, 4), ("dump", "load"))
+    cells = scaling_cells(MAPS, (1, 2, 4), ("dump", "load"))
     first = matrix.shuffled(cells, 3, 0)
     assert sorted(map(str, first)) == sorted(map(str, cells))
     assert first == matrix.shuffled(cells, 3, 0)
@@ -43,7 +48,7 @@ def test_a_round_visits_every_cell_once_in_an_order_given_by_the_seed():
 
 
 def test_blocks_share_a_number_of_workers_and_lose_no_cell():
-    cells = matrix.scaling_cells(MAPS, (1, 2, 4), ("dump", "load"))
+    cells = scaling_cells(MAPS, (1, 2, 4), ("dump", "load"))
     blocks = matrix.in_blocks(cells, 0, 0)
     assert [len({cell.workers for cell in block}) for block in blocks] == [1, 1, 1]
     assert sorted(str(cell) for block in blocks for cell in block) == sorted(map(str, cells))
@@ -57,18 +62,17 @@ def test_a_slow_protocol_gets_few_images_and_a_fast_one_is_looped():
 def test_memory_bounds_the_images_of_large_pictures():
     assert matrix.single_work(1e3, 200e6, 1000, 36e6).images == 1
     cost = Cost(1e3, 1e3, 1e3, 1e3)
-    assert matrix.chunk_images(cost, 200e6, 1000, 36e6, 8, 1.0) == 1
+    assert matrix.chunk_images(cost, 200e6, 1000, 36e6, 8) == 1
 
 
-@pytest.mark.parametrize(("workers", "passes"), [(1, 8), (2, 8), (4, 4), (8, 2)])
-def test_crowded_workers_get_fewer_passes(workers, passes):
-    cell = Cell("npy", "load", workers, "shards", "loky")
-    assert matrix.work_of(cell, 25, 1e6, 200e6, 2.0) == Work(25, passes)
+@pytest.mark.parametrize(("crowd", "passes"), [(1, 8), (2, 4), (4, 2)])
+def test_crowded_workers_get_fewer_passes(crowd, passes):
+    assert matrix.work_of(25, 1e6, 200e6 / crowd) == Work(25, passes)
 
 
 def test_convert_has_several_units_for_each_worker_where_there_is_time():
-    assert matrix.convert_work(1e6, 200e6, 2, 2.0, 1000) == matrix.Convert(8, 50)
-    assert matrix.convert_work(150e6, 200e6, 8, 2.0, 1000) == matrix.Convert(8, 1)
+    assert matrix.convert_work(1e6, 200e6, 1000) == Work(50, 4)
+    assert matrix.convert_work(150e6, 200e6 / 4, 1000) == Work(1, 1)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 8, 16])
@@ -93,9 +97,9 @@ def test_rounds_fill_the_time_within_limits():
 
 
 def test_cold_loads_and_flushed_dumps_are_cells_of_their_own():
-    cells = matrix.scaling_cells(
+    cells = scaling_cells(
         {"npy": True}, (1,), ("dump", "load", "map"),
-        caches=("warm", "cold"), durabilities=("buffered", "fsync"),
+        cache=("warm", "cold"), durability=("buffered", "fsync"),
     )  # fmt: skip
     found = Counter((cell.op, cell.cache, cell.durability) for cell in cells)
     assert found == {
@@ -108,9 +112,9 @@ def test_cold_loads_and_flushed_dumps_are_cells_of_their_own():
 
 
 def test_work_handed_out_as_convert_does_is_another_cell():
-    cells = matrix.scaling_cells(
+    cells = scaling_cells(
         {"npy": True}, (1, 2), ("convert", "dump", "load"),
-        caches=("warm", "cold"), dispatches=("partitioned", "engine"),
+        cache=("warm", "cold"), dispatch=("partitioned", "engine"),
     )  # fmt: skip
     found = Counter((cell.op, cell.cache, cell.pool, cell.dispatch) for cell in cells)
     assert found == {

@@ -5,7 +5,7 @@ that the system does not give is missing: it neither holds nor fails, and the li
 named. The thresholds were tuned on workloads whose limit is known; the tests keep them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..result.findings import Limit, Verdict
@@ -13,24 +13,10 @@ from ..result.findings import Limit, Verdict
 __all__ = ["Facts", "find_limit"]
 
 
-_ON_CPU = 0.85
-_PARENT = 0.9
-_FOLLOWS = 0.85
-_HELD_BACK = 0.95  # of a spin loop's speed-up: what comes as near to it is held back by nothing
-_RUN_WAIT = 0.1
-_TAKEN = 0.05  # time taken by a quota or the hypervisor; from 1 % on the run warns
-_GROWTH = 1.15
-_MEMCPY = 0.7
-_WAITING = 0.3
-_RAW_DISK = 0.8
-_DEVICE = 0.9
-_PRESSURE = 0.2
-_CREATE = 0.7
-_MOSTLY = 0.5
-_SWITCHES = 50.0  # a second and worker; Python's threads hand over every 5 ms
-_BUSY = 0.5  # CPUs: somebody who holds the lock is at work
 _TRAFFIC = 10e3  # bytes/s to or from storage
 _LIKELY = 0.5  # a runner-up has at least half its evidence
+_PERCENT, _FACTOR, _NUMBER = "{:.0%}", "{:.2f}", "{:.0f}"
+_RATE = "{:.2f} MB/s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,134 +88,38 @@ class _Condition:
     missing: tuple[str, ...] = ()
 
 
-def find_limit(facts: Facts) -> Verdict:
-    """Return what limits a cell."""
-    found = {limit: rule(facts) for limit, rule in _RULES.items()}
-    named = next((limit for limit, rule in found.items() if all(one.holds for one in rule)), None)
-    others = {
-        limit: sum(one.near for one in rule) / len(rule) for limit, rule in found.items() if limit != named
-    }
-    second = max(others, key=lambda limit: others[limit])
-    likely = others[second] >= _LIKELY
-    return Verdict(
-        workers=facts.workers,
-        limit=named or "undetermined",
-        evidence=tuple(one.text for one in found[named]) if named else (_split(facts),),
-        runner_up=second if likely else None,
-        lacking=tuple(one.text for one in found[second] if not one.holds) if likely else (),
-        missing=_missing(found.values()),
-    )
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A value that must reach a threshold, or stay below it.
 
+    Attributes:
+        what: the value's name.
+        read: the value; None where it is not known.
+        bound: the threshold.
+        show: how both are written.
+        below: the value must be less.
+        optional: does not count where it is not known.
+    """
 
-def _missing(rules: Iterable[list[_Condition]]) -> tuple[str, ...]:
-    """Return the counters without which a limit could not be told: all that is known of it holds."""
-    names: dict[str, None] = {}
-    for rule in rules:
-        if all(one.holds is not False for one in rule):
-            names.update(dict.fromkeys(name for one in rule for name in one.missing))
-    return tuple(names)
+    what: str
+    read: Callable[[Facts], float | None]
+    bound: float
+    show: str = _PERCENT
+    below: bool = False
+    optional: bool = False
 
-
-def _at_least(
-    what: str, value: float | None, least: float, show: Callable[[float], str] | None = None
-) -> _Condition:
-    """Return the condition that a value reaches a threshold."""
-    show = show or _percent
-    if value is None:
-        return _Condition(f"{what} not known", None, 0.0, (what,))
-    text = f"{what} {show(value)} (at least {show(least)})"
-    return _Condition(text, value >= least, max(0.0, min(1.0, value / least)))
-
-
-def _below(what: str, value: float | None, most: float) -> _Condition:
-    """Return the condition that a value stays below a bound."""
-    if value is None:
-        return _Condition(f"{what} not known", None, 0.0, (what,))
-    return _Condition(
-        f"{what} {_factor(value)} (below {_factor(most)})", value < most, min(1.0, most / max(value, 1e-9))
-    )
-
-
-def _any_of(*conditions: _Condition) -> _Condition:
-    """Return the condition that at least one holds; only those that do are told."""
-    holding = [one for one in conditions if one.holds]
-    if holding:
-        return _Condition(", ".join(one.text for one in holding), True, 1.0)
-    missing = tuple(name for one in conditions for name in one.missing)
-    text = ", ".join(one.text for one in conditions)
-    return _Condition(text, None if missing else False, max(one.near for one in conditions), missing)
-
-
-def _oversubscribed(facts: Facts) -> list[_Condition]:
-    return [_at_least("waiting for a CPU", facts.run_wait, _RUN_WAIT)]
-
-
-def _throttled(facts: Facts) -> list[_Condition]:
-    taken = [
-        _at_least(what, value, _TAKEN)
-        for what, value in (("throttled by a quota", facts.throttled), ("stolen", facts.steal))
-        if value is not None
-    ]
-    if not taken:
-        return [_Condition("quota and steal not known", None, 0.0)]
-    wanted = facts.on_cpu + sum(share or 0.0 for share in (facts.run_wait, facts.steal, facts.throttled))
-    return [_any_of(*taken), _at_least("on a CPU, or kept from one", min(1.0, wanted), _MOSTLY)]
-
-
-def _dispatch(facts: Facts) -> list[_Condition]:
-    return [
-        _at_least("parent on a CPU", facts.parent_busy or 0.0, _PARENT),
-        _at_least("workers waiting", facts.waiting, _WAITING),
-    ]
-
-
-def _file_creation(facts: Facts) -> list[_Condition]:
-    return [
-        _at_least("files made, of the ceiling", facts.create_share, _CREATE),
-        _at_least("system time", facts.system, _MOSTLY),
-    ]
-
-
-def _disk(facts: Facts) -> list[_Condition]:
-    return [
-        _at_least("waiting", facts.waiting, _WAITING),
-        _at_least("storage traffic", facts.storage_bytes_per_s, _TRAFFIC, _rate),
-        _any_of(
-            _at_least("of the raw ceiling", facts.disk_share, _RAW_DISK),
-            _at_least("device busy", facts.device_busy, _DEVICE),
-            _at_least("I/O pressure", facts.io_pressure, _PRESSURE),
-        ),
-    ]
-
-
-def _memory(facts: Facts) -> list[_Condition]:
-    return [
-        _at_least("on a CPU", facts.on_cpu, _ON_CPU),
-        _at_least("CPU time an image, times that of one worker", facts.cpu_growth, _GROWTH, _factor),
-        _below("CPU time of a spin loop, times that of one worker", facts.spin_growth, _GROWTH),
-        _at_least("bytes moved, of memcpy", facts.memcpy_share, _MEMCPY),
-        _below("speed-up, of that of spinning", _speedup(facts), _HELD_BACK),
-    ]
-
-
-def _lock(facts: Facts) -> list[_Condition]:
-    quiet = facts.storage_bytes_per_s
-    return [
-        _at_least("waiting, not for a CPU or storage", facts.other, _WAITING),
-        _at_least("voluntary switches a second", facts.switches_per_s, _SWITCHES, _number),
-        _at_least("CPUs busy", facts.on_cpu * facts.workers, _BUSY, _factor),
-        _Condition("storage traffic not known", None, 0.0, ("storage traffic",))
-        if quiet is None
-        else _Condition(f"storage traffic {_rate(quiet)}", quiet < _TRAFFIC, float(quiet < _TRAFFIC)),
-    ]
-
-
-def _cpu(facts: Facts) -> list[_Condition]:
-    on_cpu = _at_least("on a CPU", facts.on_cpu, _ON_CPU)
-    speedup = _speedup(facts)
-    if facts.workers == 1 or speedup is None:
-        return [on_cpu]
-    return [on_cpu, _at_least("speed-up, of that of spinning", speedup, _FOLLOWS)]
+    def on(self, facts: Facts) -> _Condition | None:
+        value = self.read(facts)
+        if value is None:
+            unknown = _Condition(f"{self.what} not known", None, 0.0, (self.what,))
+            return None if self.optional else unknown
+        shown, bound = (
+            self.show.format(one / 1e6 if self.show == _RATE else one) for one in (value, self.bound)
+        )
+        text = f"{self.what} {shown} ({'below' if self.below else 'at least'} {bound})"
+        holds = value < self.bound if self.below else value >= self.bound
+        part = self.bound / max(value, 1e-9) if self.below else value / self.bound
+        return _Condition(text, holds, max(0.0, min(1.0, part)))
 
 
 def _speedup(facts: Facts) -> float | None:
@@ -237,16 +127,109 @@ def _speedup(facts: Facts) -> float | None:
     return facts.gain / facts.spin_gain if facts.gain is not None and facts.spin_gain else None
 
 
-_RULES: dict[Limit, Callable[[Facts], list[_Condition]]] = {  # the first that holds is named
-    "throttled": _throttled,
-    "oversubscribed": _oversubscribed,
-    "dispatch": _dispatch,
-    "file-creation": _file_creation,
-    "disk": _disk,
-    "memory-bandwidth": _memory,
-    "lock": _lock,
-    "cpu": _cpu,
+def _wanted(facts: Facts) -> float:
+    """Return the share of time on a CPU, or kept from one."""
+    return min(1.0, facts.on_cpu + sum(one or 0.0 for one in (facts.run_wait, facts.steal, facts.throttled)))
+
+
+# The first limit of which everything holds is named; of a tuple one is enough.
+_RULES: dict[Limit, list[_Test | tuple[_Test, ...]]] = {
+    "throttled": [
+        (
+            _Test("throttled by a quota", lambda facts: facts.throttled, 0.05, optional=True),
+            _Test("stolen", lambda facts: facts.steal, 0.05, optional=True),
+        ),
+        _Test("on a CPU, or kept from one", _wanted, 0.5),
+    ],
+    "oversubscribed": [_Test("waiting for a CPU", lambda facts: facts.run_wait, 0.1)],
+    "dispatch": [
+        _Test("parent on a CPU", lambda facts: facts.parent_busy or 0.0, 0.9),
+        _Test("workers waiting", lambda facts: facts.waiting, 0.3),
+    ],
+    "file-creation": [
+        _Test("files made, of the ceiling", lambda facts: facts.create_share, 0.7),
+        _Test("system time", lambda facts: facts.system, 0.5),
+    ],
+    "disk": [
+        _Test("waiting", lambda facts: facts.waiting, 0.3),
+        _Test("storage traffic", lambda facts: facts.storage_bytes_per_s, _TRAFFIC, _RATE),
+        (
+            _Test("of the raw ceiling", lambda facts: facts.disk_share, 0.8),
+            _Test("device busy", lambda facts: facts.device_busy, 0.9),
+            _Test("I/O pressure", lambda facts: facts.io_pressure, 0.2),
+        ),
+    ],
+    "memory-bandwidth": [
+        _Test("on a CPU", lambda facts: facts.on_cpu, 0.85),
+        _Test("CPU time an image, times that of one worker", lambda facts: facts.cpu_growth, 1.15, _FACTOR),
+        _Test(
+            "CPU time of a spin loop, times that of one worker",
+            lambda facts: facts.spin_growth,
+            1.15,
+            _FACTOR,
+            below=True,
+        ),
+        _Test("bytes moved, of memcpy", lambda facts: facts.memcpy_share, 0.7),
+        # What comes as near to a spin loop's speed-up is held back by nothing.
+        _Test("speed-up, of that of spinning", _speedup, 0.95, _FACTOR, below=True),
+    ],
+    "lock": [
+        _Test("waiting, not for a CPU or storage", lambda facts: facts.other, 0.3),
+        # Python's threads hand over every 5 ms.
+        _Test("voluntary switches a second", lambda facts: facts.switches_per_s, 50.0, _NUMBER),
+        # Somebody who holds the lock runs.
+        _Test("CPUs busy", lambda facts: facts.on_cpu * facts.workers, 0.5, _FACTOR),
+        _Test("storage traffic", lambda facts: facts.storage_bytes_per_s, _TRAFFIC, _RATE, below=True),
+    ],
+    "cpu": [
+        _Test("on a CPU", lambda facts: facts.on_cpu, 0.85),
+        _Test(
+            "speed-up, of that of spinning",
+            lambda facts: None if facts.workers == 1 else _speedup(facts),
+            0.85,
+            optional=True,
+        ),
+    ],
 }
+
+
+def find_limit(facts: Facts) -> Verdict:
+    """Return what limits a cell."""
+    found = {limit: _conditions(rule, facts) for limit, rule in _RULES.items()}
+    named = next((limit for limit, rule in found.items() if all(one.holds for one in rule)), None)
+    others = {
+        limit: sum(one.near for one in rule) / len(rule) for limit, rule in found.items() if limit != named
+    }
+    second = max(others, key=others.__getitem__)
+    likely = others[second] >= _LIKELY
+    open_rules = [rule for rule in found.values() if all(one.holds is not False for one in rule)]
+    missing = dict.fromkeys(name for rule in open_rules for one in rule for name in one.missing)
+    return Verdict(
+        workers=facts.workers,
+        limit=named or "undetermined",
+        evidence=tuple(one.text for one in found[named]) if named else (_split(facts),),
+        runner_up=second if likely else None,
+        lacking=tuple(one.text for one in found[second] if not one.holds) if likely else (),
+        missing=tuple(missing),
+    )
+
+
+def _conditions(rule: Sequence[_Test | tuple[_Test, ...]], facts: Facts) -> list[_Condition]:
+    found = [_any_of(one, facts) if isinstance(one, tuple) else one.on(facts) for one in rule]
+    return [condition for condition in found if condition is not None]
+
+
+def _any_of(tests: Sequence[_Test], facts: Facts) -> _Condition:
+    """Return the condition that at least one holds; only those that do are told."""
+    found = [condition for test in tests if (condition := test.on(facts)) is not None]
+    if not found:
+        return _Condition(f"{' and '.join(test.what for test in tests)} not known", None, 0.0)
+    holding = [one.text for one in found if one.holds]
+    if holding:
+        return _Condition(", ".join(holding), True, 1.0)
+    missing = tuple(name for one in found for name in one.missing)
+    text = ", ".join(one.text for one in found)
+    return _Condition(text, None if missing else False, max(one.near for one in found), missing)
 
 
 def _split(facts: Facts) -> str:
@@ -258,20 +241,4 @@ def _split(facts: Facts) -> str:
         "waiting for storage": facts.block_wait,
         "other": facts.other,
     }
-    return ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share is not None)
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0%}"
-
-
-def _factor(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}"
-
-
-def _rate(value: float) -> str:
-    return f"{value / 1e6:.2f} MB/s"
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share is not None)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from ...engine.protocols.base import Abilities
 from ...engine.protocols.registry import known_protocols
 from ..result.estimates import Ratio
-from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Unit, Weights
+from ..result.recommendations import Choice, Objective, Recommendation, Unit, Weights
 from ..result.result import BenchResult
 from .candidates import Candidate, Condition, Field, Option
 from .statistics import FEWEST_ROUNDS, judge, paired_ratio
 
-__all__ = ["describe", "recommend"]
+__all__ = ["recommend"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -48,54 +48,30 @@ def recommend(
     """
     weights = weights or Weights()
     known = {one.name: one.abilities for one in known_protocols()} if abilities is None else abilities
-    field = Field(result)
-    loads = field.candidates("load")
+    field, rank = Field(result), _Ranking(result.noise.floor, seed)
+    loading, loads = field.condition("load"), field.candidates("load")
     safe = [one for one in loads if (able := _of(known, one.protocol)) and able.safe_load]
     portable = [one for one in loads if (able := _of(known, one.protocol)) and able.portable]
-    judge_with = _Judge(result.noise.floor, seed)
+    no_cost = "dump and load were not both measured"
+    if weights.memory_bytes is not None:
+        cap = f"{weights.memory_bytes / (1 << 20):.0f} MiB"
+        no_cost = f"no protocol measured stays within {cap} in dump and load"
+    dumps = field.candidates("dump")
     return (
-        judge_with.timed("fastest-load", field.condition("load"), loads, "load was not measured"),
-        judge_with.timed(
-            "fastest-dump", field.condition("dump"), field.candidates("dump"), "dump was not measured"
-        ),
-        judge_with.sized(field.size_condition(), field.sizes()),
-        judge_with.timed("safe", field.condition("load"), safe, "no protocol measured is safe to load"),
-        judge_with.timed(
-            "portable", field.condition("load"), portable, "no protocol measured is readable elsewhere"
-        ),
-        judge_with.timed("cost", field.condition("dump", "load"), field.costs(weights), _no_cost(weights)),
+        rank.timed("fastest-load", loading, loads, "load was not measured"),
+        rank.timed("fastest-dump", field.condition("dump"), dumps, "dump was not measured"),
+        rank.sized(field.size_condition(), field.sizes()),
+        rank.timed("safe", loading, safe, "no protocol measured is safe to load"),
+        rank.timed("portable", loading, portable, "no protocol measured is readable elsewhere"),
+        rank.timed("cost", field.condition("dump", "load"), field.costs(weights), no_cost),
     )
-
-
-def describe(found: Recommendation) -> str:
-    """Return a recommendation in a sentence, such as "fastest load: npy with 2 workers, ..."."""
-    title = OBJECTIVES[found.objective]
-    if found.winner is None:
-        return f"{title}: none, {found.reason}."
-    workers = ""
-    if found.workers is not None and found.layout != "single":
-        workers = f" with {found.workers} {'worker' if found.workers == 1 else 'workers'}"
-    parts = [f"{title}: {found.winner}{workers}"]
-    if found.margin is not None:
-        parts.append(f"{found.margin:.1%} ahead of {found.choices[1].protocol}")
-    if found.probability is not None:
-        share = ">99%" if 0.995 <= found.probability < 1 else f"{found.probability:.0%}"
-        parts.append(f"the best in {share} of resamples")
-    text = ", ".join(parts)
-    return f"{text}; {found.reason}." if found.reason else f"{text}."
 
 
 def _of(known: Mapping[str, Abilities], label: str) -> Abilities | None:
     return known.get(label.partition("+")[0])
 
 
-def _no_cost(weights: Weights) -> str:
-    if weights.memory_bytes is None:
-        return "dump and load were not both measured"
-    return f"no protocol measured stays within {weights.memory_bytes / (1 << 20):.0f} MiB in dump and load"
-
-
-class _Judge:
+class _Ranking:
     """Ranks candidates and tells which are as good as the first."""
 
     def __init__(self, floor: float | None, seed: int) -> None:
@@ -107,39 +83,39 @@ class _Judge:
     ) -> Recommendation:
         """Recommend by times."""
         if not candidates:
-            return _none(objective, "ns_per_image", condition, missing)
+            return _answer(objective, "ns_per_image", condition, reason=missing)
         order = sorted(candidates, key=lambda candidate: candidate.value)
         rounds = [candidate.by_round() for candidate in order]
         enough = len(rounds[0]) >= FEWEST_ROUNDS
         odds = self._probabilities(order) if enough else [None] * len(order)
-        ratios = [_paired(rounds[0], times) for times in rounds[1:]]
+        ratios = [None, *(_paired(rounds[0], times) for times in rounds[1:])]
+        slower = [True, *self._slower(rounds, ratios[1:])]
         ties = [
             one.protocol
-            for one, slower, chance in zip(order[1:], self._slower(rounds, ratios), odds[1:], strict=True)
-            if not slower or (chance or 0.0) > _RUNNER_UP
+            for one, told, chance in zip(order, slower, odds, strict=True)
+            if one is not order[0] and (not told or (chance or 0.0) > _RUNNER_UP)
         ]
-        choices = [_choice(order[0], order[0], None, odds[0])]
-        choices += [
+        choices = [
             _choice(one, order[0], ratio, chance)
-            for one, ratio, chance in zip(order[1:], ratios, odds[1:], strict=True)
+            for one, ratio, chance in zip(order, ratios, odds, strict=True)
         ]
-        reason = f"not told from {', '.join(ties)}" if ties else None
+        others = " and ".join(filter(None, [", ".join(ties[:-1]), *ties[-1:]]))
+        reason = f"cannot be told from {others}" if ties else ""
         if not enough:
-            reason = f"fewer than {FEWEST_ROUNDS} rounds" + (f", {reason}" if reason else "")
-        return _recommendation(objective, "ns_per_image", condition, choices, ties, reason)
+            what = f"tell it from {others}" if ties else "be sure"
+            reason = f"too few rounds ({len(rounds[0])}) to {what}"
+        return _answer(objective, "ns_per_image", condition, choices, ties, reason)
 
     def sized(self, condition: Condition, sizes: Mapping[str, float]) -> Recommendation:
         """Recommend by stored bytes, which do not vary."""
         if not sizes:
-            return _none("smallest", "bytes_per_image", condition, "no size was measured")
-        order = sorted(sizes, key=lambda label: sizes[label])
-        least = sizes[order[0]]
-        choices = [
-            Choice(label, None, None, sizes[label], sizes[label] / least, None, None, None) for label in order
-        ]
+            return _answer("smallest", "bytes_per_image", condition, reason="no size was measured")
+        least = min(sizes.values())
+        order = sorted(sizes.items(), key=lambda item: item[1])
+        choices = [Choice(label, None, None, size, size / least, None, None, None) for label, size in order]
         ties = [choice.protocol for choice in choices[1:] if choice.ratio <= _SAME_SIZE]
-        reason = f"within 1 % of {', '.join(ties)}" if ties else None
-        return _recommendation("smallest", "bytes_per_image", condition, choices, ties, reason)
+        reason = f"within 1 % of {', '.join(ties)}" if ties else ""
+        return _answer("smallest", "bytes_per_image", condition, choices, ties, reason)
 
     def _slower(self, rounds: Sequence[Mapping[int, float]], ratios: Sequence[Ratio | None]) -> list[bool]:
         """Tell for each candidate but the first whether it is surely slower than the first.
@@ -190,11 +166,7 @@ def _drawn_medians(option: Option, numbers: Sequence[int], picks: NDArray[np.int
 
 def _paired(best: Mapping[int, float], other: Mapping[int, float]) -> Ratio | None:
     common = sorted(best.keys() & other.keys())
-    return (
-        paired_ratio([best[number] for number in common], [other[number] for number in common])
-        if common
-        else None
-    )
+    return paired_ratio([best[n] for n in common], [other[n] for n in common]) if common else None
 
 
 def _choice(one: Candidate, best: Candidate, ratio: Ratio | None, chance: float | None) -> Choice:
@@ -212,45 +184,27 @@ def _choice(one: Candidate, best: Candidate, ratio: Ratio | None, chance: float 
     )
 
 
-def _recommendation(
+def _answer(
     objective: Objective,
     unit: Unit,
     condition: Condition,
-    choices: Sequence[Choice],
-    ties: Sequence[str],
-    reason: str | None,
+    choices: Sequence[Choice] = (),
+    ties: Sequence[str] = (),
+    reason: str = "",
 ) -> Recommendation:
-    best = choices[0]
+    best, second = (*choices, None, None)[:2]
     return Recommendation(
         objective=objective,
         unit=unit,
         layout=condition.layout,
         cache=condition.cache,
         durability=condition.durability,
-        winner=best.protocol,
-        workers=best.workers,
-        margin=choices[1].ratio - 1 if len(choices) > 1 else None,
-        probability=best.probability,
+        winner=best.protocol if best else None,
+        workers=best.workers if best else None,
+        margin=second.ratio - 1 if second else None,
+        probability=best.probability if best else None,
         ties=tuple(ties),
-        decided=reason is None,
-        reason=reason,
+        decided=not reason,
+        reason=reason or None,
         choices=tuple(choices),
-    )
-
-
-def _none(objective: Objective, unit: Unit, condition: Condition, reason: str) -> Recommendation:
-    return Recommendation(
-        objective=objective,
-        unit=unit,
-        layout=condition.layout,
-        cache=condition.cache,
-        durability=condition.durability,
-        winner=None,
-        workers=None,
-        margin=None,
-        probability=None,
-        ties=(),
-        decided=False,
-        reason=reason,
-        choices=(),
     )

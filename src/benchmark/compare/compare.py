@@ -6,11 +6,13 @@ against the larger of both runs' noise floors and of what the machine itself cha
 """
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ...engine.options import PathLike
+from ...errors import DatasetError
 from ..analysis.statistics import (
     FEWEST_ROUNDS,
     Judgement,
@@ -21,6 +23,7 @@ from ..analysis.statistics import (
 )
 from ..result.cell import Cell
 from ..result.estimates import Ratio
+from ..result.file import from_document, read_result
 from ..result.measured import round_times
 from ..result.result import BenchResult, CellResult
 from ..result.stats import median
@@ -34,8 +37,10 @@ __all__ = [
     "Excluded",
     "Group",
     "Side",
+    "compare_files",
     "compare_results",
     "ratio_in_turns",
+    "read_comparison",
 ]
 
 SCHEMA = "brinery.compare/1"
@@ -154,16 +159,14 @@ class Comparison:
         """3 not comparable, 1 something regressed, 2 nothing could be decided, else 0."""
         if self.differences:
             return 3
-        verdicts = self.counts
-        if verdicts["regressed"]:
-            return 1
-        return 0 if verdicts["same"] or verdicts["faster"] else 2
+        counts = self.counts
+        return 1 if counts["regressed"] else 0 if counts["same"] or counts["faster"] else 2
 
     @property
     def counts(self) -> dict[str, int]:
         """How many cells got each verdict."""
-        counted = Counter(change.verdict for change in self.cells)
-        return {verdict: counted[verdict] for verdict in ("regressed", "faster", "same", "inconclusive")}
+        verdicts = [change.verdict for change in self.cells]
+        return {one: verdicts.count(one) for one in ("regressed", "faster", "same", "inconclusive")}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document, schema `brinery.compare/1`."""
@@ -196,29 +199,54 @@ def compare_results(
     Raises:
         MissingLibraryError: scipy is not installed.
     """
-    sides = [_side(result, name) for result, name in zip((a, b), names, strict=True)]
-    floor = max((side.floor for side in sides if side.floor is not None), default=None)
-    differ = differences(a, b, software=software)
-    if differ:
-        return Comparison(sides[0], sides[1], differ, floor, in_turns > 0)
-    cells_a, cells_b = _by_name(a), _by_name(b)
+    side_a, side_b = (
+        Side(name, one.run.brinery, one.run.commit, one.run.started_at, one.noise.floor)
+        for one, name in zip((a, b), names, strict=True)
+    )
+    floor = max((side.floor for side in (side_a, side_b) if side.floor is not None), default=None)
+    head = Comparison(side_a, side_b, differences(a, b, software=software), floor, in_turns > 0)
+    if head.differences:
+        return head
+    cells_a, cells_b = ({cell.name: cell for cell in result.cells} for result in (a, b))
     pairs = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
-    void = {name: reason for name, pair in pairs.items() if (reason := _void(pair, names)) is not None}
+    void = {name: reason for name, pair in pairs.items() if (reason := _void(pair, names))}
     machine = None if in_turns else MachineChange(a, b)
-    kept = {name: pair for name, pair in pairs.items() if name not in void}
-    changes = _judged(kept, floor, machine, in_turns)
-    return Comparison(
-        a=sides[0],
-        b=sides[1],
-        differences=(),
-        floor=floor,
-        paired=in_turns > 0,
+    changes = _judged({name: pairs[name] for name in pairs if name not in void}, floor, machine, in_turns)
+    return replace(
+        head,
         cells=changes,
         groups=_groups(changes),
         only_a=tuple(name for name in cells_a if name not in cells_b),
         only_b=tuple(name for name in cells_b if name not in cells_a),
         excluded=tuple(Excluded(name, reason) for name, reason in void.items()),
     )
+
+
+def compare_files(a: PathLike, b: PathLike) -> Comparison:
+    """Compare two result files.
+
+    Raises:
+        DatasetError: one of them cannot be read, is no result, or holds values that make no sense.
+        MissingLibraryError: scipy is not installed.
+    """
+    try:
+        return compare_results(read_result(a), read_result(b), names=(str(a), str(b)))
+    except (ValueError, ArithmeticError) as error:
+        raise DatasetError(f"{a} or {b} is damaged: {error}") from error
+
+
+def read_comparison(document: dict[str, Any], name: str) -> Comparison:
+    """Return the comparison of a document that `as_dict` made.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    nested = dict(document)
+    for part in ("cells", "excluded"):
+        listed = document.get(part)
+        if isinstance(listed, list):
+            nested[part] = [{"name": one, **one} if isinstance(one, dict) else one for one in listed]
+    return from_document(Comparison, nested, name)
 
 
 def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
@@ -241,23 +269,13 @@ def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: 
     return paired_ratio([1.0] * len(pairs), [median(ratios) for ratios in pairs.values()])
 
 
-def _side(result: BenchResult, name: str) -> Side:
-    run = result.run
-    return Side(name, run.brinery, run.commit, run.started_at, result.noise.floor)
-
-
-def _by_name(result: BenchResult) -> dict[Cell, CellResult]:
-    return {cell.name: cell for cell in result.cells}
-
-
-def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str | None:
-    """Return why a pair cannot be compared."""
-    reasons = [
+def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str:
+    """Return why a pair cannot be compared; empty where it can."""
+    return "; ".join(
         f"void in {name}: {cell.problem or 'no valid sample'}"
         for cell, name in zip(pair, names, strict=True)
-        if not cell.valid or not round_times(cell.samples)
-    ]
-    return "; ".join(reasons) or None
+        if not cell.valid or not cell.counting
+    )
 
 
 def _judged(
@@ -267,21 +285,24 @@ def _judged(
     in_turns: int,
 ) -> tuple[CellChange, ...]:
     """Judge all cells together."""
-    times = {name: (round_times(a.samples), round_times(b.samples)) for name, (a, b) in pairs.items()}
-    ratios = {name: _ratio(*both, in_turns) for name, both in times.items()}
+    times = {name: tuple(round_times(cell.samples) for cell in pair) for name, pair in pairs.items()}
+    ratios = {
+        name: (ratio_in_turns(a, b, in_turns) if in_turns else None)
+        or unpaired_ratio(list(a.values()), list(b.values()))
+        for name, (a, b) in times.items()
+    }
     q_values = benjamini_hochberg([ratio.p_value for ratio in ratios.values()])
     changes = []
     for (name, ratio), q_value in zip(ratios.items(), q_values, strict=True):
-        own = machine.of(name.op, name.cache, name.durability, name.workers) if machine else None
+        own = machine.of(name) if machine else None
         verdict = judge(ratio, q_value, floor, machine=own)
         (in_a, in_b), (cell_a, cell_b) = times[name], pairs[name]
         counted = f"pairs ({ratio.rounds})" if ratio.paired else f"rounds ({len(in_a)} and {len(in_b)})"
-        reason = _reason(ratio, counted, own) if verdict == "inconclusive" else None
         changes.append(
             CellChange(
                 name=name,
                 verdict=verdict,
-                reason=reason,
+                reason=_reason(ratio, counted, own) if verdict == "inconclusive" else None,
                 ratio=ratio,
                 q_value=q_value,
                 a_ns=median(list(in_a.values())),
@@ -296,13 +317,6 @@ def _judged(
     return tuple(changes)
 
 
-def _ratio(a: Mapping[int, float], b: Mapping[int, float], in_turns: int) -> Ratio:
-    ratio = ratio_in_turns(a, b, in_turns) if in_turns else None
-    if ratio is not None:
-        return ratio
-    return unpaired_ratio(list(a.values()), list(b.values()))
-
-
 def _reason(ratio: Ratio, counted: str, machine: float | None) -> str:
     if ratio.rounds < FEWEST_ROUNDS:
         return f"fewer than {FEWEST_ROUNDS} {counted}"
@@ -313,18 +327,10 @@ def _reason(ratio: Ratio, counted: str, machine: float | None) -> str:
 
 
 def _groups(changes: Sequence[CellChange]) -> tuple[Group, ...]:
-    logs: dict[tuple[str, str], list[float]] = {}
+    ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     for change in changes:
-        key = (change.name.protocol, change.name.op)
-        logs.setdefault(key, []).append(math.log(change.ratio.value))
+        ratios[change.name.protocol, change.name.op].append(change.ratio.value)
     return tuple(
-        Group(
-            protocol=protocol,
-            op=op,
-            cells=len(values),
-            ratio=math.exp(sum(values) / len(values)),
-            lowest=math.exp(min(values)),
-            highest=math.exp(max(values)),
-        )
-        for (protocol, op), values in logs.items()
+        Group(*key, len(own), math.exp(sum(map(math.log, own)) / len(own)), min(own), max(own))
+        for key, own in ratios.items()
     )

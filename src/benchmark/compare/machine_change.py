@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..analysis.statistics import unpaired_ratio
+from ..result.cell import Cell
 from ..result.findings import CeilingSample
 from ..result.result import BenchResult
 from ..result.stats import median
@@ -34,17 +35,17 @@ class MachineChange:
                 self._changes.setdefault(one.name, {})[one.workers] = change
         self._sentinel = _farthest(_sentinel_times(a), _sentinel_times(b))
 
-    def of(self, op: str, cache: str, durability: str, workers: int) -> float | None:
+    def of(self, cell: Cell) -> float | None:
         """Return the relative change, such as 0.04, that such a cell may show though its code is the same.
 
         None for fewer than five rounds.
         """
         names: Sequence[str] = _OF_LOADS
-        if op in ("convert", "dump"):
-            names = (*_OF_DUMPS, "raw-write-fsync") if durability == "fsync" else _OF_DUMPS
-        elif cache == "cold":
+        if cell.op in ("convert", "dump"):
+            names = (*_OF_DUMPS, "raw-write-fsync") if cell.durability == "fsync" else _OF_DUMPS
+        elif cell.cache == "cold":
             names = ("spin", "memcpy", "raw-read-cold")
-        found = [self._nearest(self._changes[name], workers) for name in names if name in self._changes]
+        found = [self._nearest(self._changes[name], cell.workers) for name in names if name in self._changes]
         return max(found) if found else self._sentinel
 
     @staticmethod

@@ -60,15 +60,10 @@ class CeilingRegion:
         session, cold = self._session, cell.protocol == COLD
         meeting, folder = session.scratch.meeting(cell.workers), session.scratch.folder("raw")
         part = Part(
-            protocol=cell.protocol,
-            op=CEILING,
-            layout="shards",
-            slices=(),
-            passes=1,
+            cell.protocol,
+            CEILING,
             corpus=session.corpus.index,
             files=str(folder),
-            scratch="",
-            check=False,
             cache="cold" if cold else "warm",
             region_ns=self._length_ns(cell),
         )

@@ -14,10 +14,10 @@ from ...engine.worker import convert_unit
 from ...parser.archives import list_archives
 from ...parser.members import Member
 from ...parser.options import DecodeOptions
-from ..cells import Convert
+from ..cells import Work
 from ..result.cell import Cell
 from ..worker.corpus import digest, load_corpus
-from ..worker.leftovers import empty
+from ..worker.shards import empty
 from ..worker.tasks import NOBODY, Report, reset_peak, worker_sample
 from .region import Region, of_pieces, parent_time
 from .session import Session
@@ -43,7 +43,7 @@ class ConvertRegion:
         entries = list_archives([session.corpus.folder])
         self._members = tuple(entry for entry in entries if isinstance(entry, Member))
 
-    def run(self, cell: Cell, work: Convert, pids: frozenset[int], *, check: bool) -> Region:
+    def run(self, cell: Cell, work: Work, pids: frozenset[int], *, check: bool) -> Region:
         """Run one region, and compare its shards if asked to.
 
         Raises:
@@ -57,7 +57,7 @@ class ConvertRegion:
         results = []
         try:
             with parent_time(scratch.path) as parent:
-                for result in pool.run(convert, self._units(work), workers=workers):
+                for result in pool.run(convert, self._units(work, workers), workers=workers):
                     publish_shards(folder, result.shard_names, fsync=False)
                     results.append(result)
             memory = scratch.memory(workers)
@@ -78,11 +78,11 @@ class ConvertRegion:
             token="bench",  # noqa: S106 - names the run, no secret
         )
 
-    def _units(self, work: Convert) -> list[Unit]:
+    def _units(self, work: Work, workers: int) -> list[Unit]:
         members = self._members
         units = []
-        for number in range(work.units):
-            places = range(number * work.unit_images, (number + 1) * work.unit_images)
+        for number in range(work.passes * workers):
+            places = range(number * work.images, (number + 1) * work.images)
             numbered = tuple(Numbered(place, members[place % len(members)]) for place in places)
             units.append(Unit(number, numbered))
         return units

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from ...engine import pool
-from ..worker.leftovers import empty
-from ..worker.shards import Part
+from ..worker.shards import Part, empty
 from ..worker.tasks import Task, run_piece, run_prepare
 from .region import Region, of_pieces, parent_time
 from .session import Scratch

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from ...engine import pool
@@ -13,13 +12,12 @@ from ...errors import BrineryError, NoProcessesError, WorkerError
 from ..calibrate import Costs
 from ..cells import (
     CEILING,
-    Convert,
+    MOST_CROWDED,
     Slice,
     Work,
     ceiling_cells,
     chunk_images,
     convert_work,
-    expected_ns,
     in_blocks,
     scaling_cells,
     slices_of,
@@ -59,57 +57,40 @@ class Sweep:
         self._costs = costs
         self._protocols = tuple(costs.protocols)
         maps = {label: get_serializer(label).maps for label in self._protocols}
-        self.cells = scaling_cells(
-            maps,
-            options.cores,
-            options.ops,
-            caches=options.caches,
-            durabilities=options.durabilities,
-            dispatches=options.dispatches,
-        )
-        self._ceilings = CeilingRegion(session)
+        self.cells = scaling_cells(maps, options)
         names = (*CEILINGS, COLD) if "cold" in options.caches else CEILINGS
-        names = () if options.one_of_two else names
-        self.ceilings = ceiling_cells(names, options.cores)
+        self.ceilings = ceiling_cells(() if options.one_of_two else names, options.cores)
+        self._ceilings, self._convert = CeilingRegion(session), ConvertRegion(session)
         self._slices = max(8, *options.cores)
-        self._region_ns = float(options.region_ns)
+        crowd = max(options.cores) / session.usable
+        region_ns = options.region_ns / min(max(crowd, 1.0), MOST_CROWDED)
         self._chunks = {
-            label: chunk_images(
-                cost,
-                self._region_ns,
-                len(corpus.images),
-                corpus.pixel_bytes,
-                self._slices,
-                max(options.cores) / session.usable,
-            )
+            label: chunk_images(cost, region_ns, len(corpus.images), corpus.pixel_bytes, self._slices)
             for label, cost in costs.protocols.items()
         }
-        self._map_images = max(1, len(corpus.images) // self._slices)
         self._pids: frozenset[int] = frozenset()
         self.startups: list[Startup] = []
-        self._convert = ConvertRegion(session)
         for cell in self.cells:
-            session.ledger.expect(
-                cell,
-                self._convert_work(cell).unit_images if cell.op == "convert" else self._work(cell).images,
-            )
+            session.ledger.expect(cell, self._work(cell).images)
         for cell in self.ceilings:
             session.ledger.expect(cell, 0)
 
     def regions(self, number: int) -> int:
-        """How many regions a round has."""
+        """Return how many regions a round has."""
         return len(self._due(number))
 
     def round_ns(self, number: int) -> float:
-        """How long a round is expected to take."""
+        """Return how long a round is expected to take."""
         due = self._due(number)
-        total = 0.0
+        found = _SPAWN_NS * sum({cell.workers for cell in due}) / self._session.usable
         for cell in due:
             if cell.op == CEILING:
-                total += self._ceilings.expected_ns(cell)
+                found += self._ceilings.expected_ns(cell)
             else:
-                total += self._cell_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
-        return total + _SPAWN_NS * sum({cell.workers for cell in due}) / self._session.usable
+                work = self._work(cell)
+                found += self._expected_ns(cell, work.images * work.passes * self._price(cell))
+                found += _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
+        return found
 
     def _due(self, number: int) -> list[Cell]:
         """Return a round's cells: those with more workers than CPUs, which no curve takes, every second time.
@@ -118,83 +99,54 @@ class Sweep:
         """
         cells = [*self.cells, *self.ceilings]
         fitted = [cell for cell in cells if cell.workers <= max(1.0, self._session.usable)]
-        if self._session.options.rounds is not None or number % 2 == 0 or not fitted:
-            return cells
-        return fitted
+        return fitted if number % 2 and fitted and self._session.options.rounds is None else cells
 
     @property
     def stage_ns(self) -> float:
         """How long the files to load are expected to take, and the first round's comparisons."""
-        total = 0.0
-        for label, cost in self._costs.protocols.items():
-            total += self._slices * self._chunks[label] * cost.dump / self._session.usable
+        protocols = self._costs.protocols.items()
+        found = sum(self._slices * self._chunks[label] * cost.dump for label, cost in protocols)
+        found /= self._session.usable
         for cell in self.cells:
-            cost = self._costs.protocols[cell.protocol]
-            if cell.op == "dump":
-                total += expected_ns(self._work(cell).images * cost.load, cell.workers, self._session.usable)
-            elif cell.op == "convert":
-                work = self._convert_work(cell)
-                total += work.units * work.unit_images * cost.load / min(cell.workers, self._session.usable)
-        return total
+            if cell.op in ("convert", "dump"):
+                work = self._work(cell)
+                images = work.images * (work.passes if cell.op == "convert" else 1)
+                found += self._expected_ns(cell, images * self._costs.protocols[cell.protocol].load)
+        return found
 
-    def _cell_ns(self, cell: Cell) -> float:
-        usable = self._session.usable
-        if cell.op == "convert":
-            work = self._convert_work(cell)
-            each = work.units * work.unit_images / cell.workers
-            return expected_ns(each * self._price(cell), cell.workers, usable)
-        todo = self._work(cell)
-        return expected_ns(todo.images * todo.passes * self._price(cell), cell.workers, usable)
+    def _expected_ns(self, cell: Cell, work_ns: float) -> float:
+        """Return how long a cell's workers take that each have so much to do."""
+        return work_ns * max(1.0, cell.workers / self._session.usable)
 
     def _price(self, cell: Cell) -> float:
-        """What an image costs one process in this operation, in ns."""
+        """Return what an image costs one process in this operation, in ns."""
         cost = self._costs.protocols[cell.protocol]
         if cell.op == "map":
             return _MAP_NS + _MAP_NS_PER_BYTE * self._session.corpus.pixel_bytes
-        prices = {
-            "convert": cost.dump + self._costs.decode_ns,
-            "dump": cost.dump,
-            "load": cost.load,
-            "load_lazy": cost.load,
-        }
-        return prices[cell.op]
+        if cell.op == "convert":
+            return cost.dump + self._costs.decode_ns
+        return cost.dump if cell.op == "dump" else cost.load
 
     def _work(self, cell: Cell) -> Work:
-        chunk = self._map_images if cell.op == "map" else self._chunks[cell.protocol]
-        return work_of(cell, chunk, self._price(cell), self._region_ns, self._session.usable)
-
-    def _convert_work(self, cell: Cell) -> Convert:
-        return convert_work(
-            self._price(cell),
-            self._region_ns,
-            cell.workers,
-            self._session.usable,
-            len(self._session.corpus.images),
-        )
+        images, price = len(self._session.corpus.images), self._price(cell)
+        region_ns = self._session.options.region_ns / max(1.0, cell.workers / self._session.usable)
+        if cell.op == "convert":
+            return convert_work(price, region_ns, images)
+        chunk = max(1, images // self._slices) if cell.op == "map" else self._chunks[cell.protocol]
+        return work_of(chunk, price, region_ns)
 
     def stage(self) -> None:
         """Write the shards that loads read, the datasets that are mapped, the ceilings' file."""
-        session = self._session
+        session, workers = self._session, default_workers()
         self._ceilings.stage()
         parts: list[Part] = []
-        if {"load", "load_lazy"} & set(session.options.ops):
-            for label in self._protocols:
-                folder, chunk = str(session.scratch.folder(f"shards-{label}")), self._chunks[label]
-                parts += [
-                    Part(
-                        protocol=label,
-                        op="dump",
-                        layout="shards",
-                        slices=(Slice(number * chunk, chunk),),
-                        passes=1,
-                        corpus=session.corpus.index,
-                        files=folder,
-                        scratch=folder,
-                        check=False,
-                    )
-                    for number in range(self._slices)
-                ]
-        workers = default_workers()
+        for label in self._protocols if {"load", "load_lazy"} & set(session.options.ops) else ():
+            folder, chunk = str(session.scratch.folder(f"shards-{label}")), self._chunks[label]
+            slices = [Slice(number * chunk, chunk) for number in range(self._slices)]
+            parts += [
+                Part(label, "dump", slices=(one,), corpus=session.corpus.index, files=folder)
+                for one in slices
+            ]
         for _ in pool.run(run_stage, parts, workers=workers):
             pass
         for label in sorted({cell.protocol for cell in self.cells if cell.op == "map"}):
@@ -236,7 +188,7 @@ class Sweep:
             drain(str(scratch.path))
         try:
             if cell.op == "convert":
-                return self._convert.run(cell, self._convert_work(cell), pids, check=check)
+                return self._convert.run(cell, self._work(cell), pids, check=check)
             if cell.op == CEILING:
                 return self._ceilings.run(cell, pids)
             if cell.dispatch == "engine":
@@ -266,17 +218,16 @@ class Sweep:
         return self._part(cell, numbers, work.passes * cell.workers, "", check=check)
 
     def _part(self, cell: Cell, numbers: list[int], passes: int, scratch: str, *, check: bool) -> Part:
-        session, images = self._session, self._work(cell).images
-        files = f"dataset-{cell.protocol}" if cell.op == "map" else f"shards-{cell.protocol}"
+        scratch_folder, images = self._session.scratch, self._work(cell).images
+        new = scratch and cell.op == "dump"
         return Part(
-            protocol=cell.protocol,
-            op=cell.op,
-            layout="shards",
+            cell.protocol,
+            cell.op,
             slices=tuple(Slice(number * images, images) for number in numbers),
             passes=passes,
-            corpus=session.corpus.index,
-            files=str(session.scratch.path / files),
-            scratch=str(session.scratch.new_folder(scratch)) if scratch and cell.op == "dump" else "",
+            corpus=self._session.corpus.index,
+            files=str(scratch_folder.path / f"{'dataset' if cell.op == 'map' else 'shards'}-{cell.protocol}"),
+            scratch=str(scratch_folder.new_folder(scratch)) if new else "",
             check=check,
             cache=cell.cache,
             durability=cell.durability,
@@ -288,19 +239,12 @@ class Sweep:
         Raises:
             BrineryError: the pool does not come up.
         """
-        session = self._session
-        part = Part("", "", "shards", (), 0, session.corpus.index, "", "", check=False)
+        scratch = self._session.scratch
         for _ in range(3):
-            meeting = session.scratch.meeting(workers)
-            tasks = [
-                Task(
-                    worker,
-                    meeting,
-                    replace(part, scratch=str(session.scratch.folder(f"new-{worker}"))),
-                    self._protocols,
-                )
-                for worker in range(workers)
-            ]
+            meeting = scratch.meeting(workers)
+            folders = [str(scratch.folder(f"new-{worker}")) for worker in range(workers)]
+            parts = [Part("", "", corpus=self._session.corpus.index, scratch=folder) for folder in folders]
+            tasks = [Task(worker, meeting, part, self._protocols) for worker, part in enumerate(parts)]
             begin = time.perf_counter_ns()
             try:
                 reports = list(pool.run(run_warm_up, tasks, workers=workers, or_threads=False))
@@ -309,17 +253,13 @@ class Sweep:
             except WorkerError:
                 continue
             pids = frozenset(report.sample.pid for report in reports)
-            problem = next((report.problem for report in reports if report.problem), None)
-            if problem is None and len(pids) == workers:
-                fresh = [report for report in reports if report.sample.pid not in self._pids]
-                if fresh:
-                    self.startups.append(
-                        Startup(
-                            workers=len(fresh),
-                            spawn_ns=max(report.sample.begin_ns for report in fresh) - begin,
-                            import_ns=max(report.import_ns or 0 for report in fresh),
-                        )
-                    )
-                self._pids = pids
-                return
+            if any(report.problem for report in reports) or len(pids) != workers:
+                continue
+            fresh = [report for report in reports if report.sample.pid not in self._pids]
+            if fresh:
+                spawn = max(report.sample.begin_ns for report in fresh) - begin
+                importing = max(report.import_ns or 0 for report in fresh)
+                self.startups.append(Startup(len(fresh), spawn, importing))
+            self._pids = pids
+            return
         raise BrineryError(f"a pool of {workers} workers could not be warmed up: try fewer with --cores")

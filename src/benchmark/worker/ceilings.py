@@ -3,28 +3,22 @@
 Each works for a given time and counts what it did. None goes through a protocol.
 """
 
+import itertools
 import os
 import time
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from ...parser.decode import decode
 from ...parser.options import DecodeOptions
 from ..result.findings import UNITS
-from .leftovers import empty
-from .shards import Action, Part
+from .corpus import Corpus
+from .shards import Action, Part, empty
 
-__all__ = [
-    "CEILINGS",
-    "COLD",
-    "COLD_BYTES",
-    "READ_BYTES",
-    "READ_FILE",
-    "WRITING",
-    "ceiling_action",
-    "no_op",
-]
+__all__ = ["CEILINGS", "COLD", "COLD_BYTES", "READ_BYTES", "READ_FILE", "WRITING", "ceiling_action", "no_op"]
 
 COLD = "raw-read-cold"
 WRITING = ("raw-write", "raw-write-fsync", "raw-files", "create")
@@ -32,6 +26,10 @@ CEILINGS = tuple(name for name in UNITS if name != COLD)
 READ_FILE = "read"
 READ_BYTES = 64 << 20
 COLD_BYTES = 8 << 20
+
+_Steps: TypeAlias = Generator[int, None, None]
+_Work: TypeAlias = Callable[[Part, Corpus], _Steps]
+"""A little work at each step, of which it yields the amount; the first step makes ready and yields 0."""
 
 _LOOPS = 10_000
 _COPY_BYTES = 32 << 20  # each of source and target: beyond most last-level caches, several workers' surely
@@ -42,18 +40,17 @@ _READ_BLOCK = 1 << 20
 _FILES = 32
 _LITTLE = bytes(64)
 _DECODE_IMAGES = 48
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class _Ceiling(Action):
-    """Works until its time is over; `amount` counts what was done.
-
-    Attributes:
-        amount: in the ceiling's unit.
-    """
+    """Works until its time is over; `amount` counts what was done, in the ceiling's unit."""
 
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         self.amount = 0
+        self._work = _WORK[part.protocol](part, self.corpus)
+        next(self._work)  # what it needs is there
 
     @property
     def images(self) -> int:
@@ -63,177 +60,127 @@ class _Ceiling(Action):
     def pixel_bytes(self) -> int:
         return 0
 
+    @property
+    def sources(self) -> list[Path]:
+        return [Path(self.part.files)] if self.part.protocol == COLD else []
+
     def run(self) -> None:
         end = time.perf_counter_ns() + self.part.region_ns
-        while True:
-            self.one_pass(0)
-            if time.perf_counter_ns() >= end:
+        for done in self._work:
+            self.amount += done
+            if time.perf_counter_ns() >= end and self.part.protocol != COLD:
                 return
 
+    def one_pass(self, _place: int) -> None:
+        """Not called: a ceiling works by time."""
+
+    def check(self) -> None:
+        self.file_bytes = self.amount if self.part.protocol == COLD else 0
+
     def clean(self) -> None:
+        self._work.close()
         if self.part.scratch:
             empty(Path(self.part.scratch))
 
 
-class _Spin(_Ceiling):
-    """Adds small numbers: nothing leaves the first-level cache."""
-
-    def one_pass(self, _place: int) -> None:
+def _spin(_part: Part, _corpus: Corpus) -> _Steps:
+    """Add small numbers: nothing leaves the first-level cache."""
+    yield 0
+    while True:
         sum(range(_LOOPS))
-        self.amount += _LOOPS
+        yield _LOOPS
 
 
-class _Memcpy(_Ceiling):
-    """Copies between two arrays of its own, block after block."""
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._source = np.ones(_COPY_BYTES, np.uint8)
-        self._target = np.ones(_COPY_BYTES, np.uint8)
-        self._at = 0
-
-    def one_pass(self, _place: int) -> None:
-        end = self._at + _BLOCK
-        np.copyto(self._target[self._at : end], self._source[self._at : end])
-        self._at = end % _COPY_BYTES
-        self.amount += _BLOCK
+def _memcpy(_part: Part, _corpus: Corpus) -> _Steps:
+    """Copy between two arrays, block after block."""
+    source, target = np.ones(_COPY_BYTES, np.uint8), np.ones(_COPY_BYTES, np.uint8)
+    yield 0
+    for at in itertools.cycle(range(0, _COPY_BYTES, _BLOCK)):
+        np.copyto(target[at : at + _BLOCK], source[at : at + _BLOCK])
+        yield _BLOCK
 
 
-class _RawWrite(_Ceiling):
-    """Writes new files of 8 MiB, a MiB a system call, and closes them."""
-
-    blocks = _WRITE_BLOCKS
-    fsync = False
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._data = np.random.default_rng(0).bytes(_WRITE_BLOCK)
-        self._files = 0
-
-    def one_pass(self, _place: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(f"{self.part.scratch}/{self._files}", flags, 0o600)
-        self._files += 1
+def _write(part: Part, data: bytes, blocks: int) -> _Steps:
+    """Write new files, a block a system call, and close them."""
+    yield 0
+    for number in itertools.count():
+        descriptor = os.open(f"{part.scratch}/{number}", _NEW, 0o600)
         try:
-            for _ in range(self.blocks):
-                written = os.write(descriptor, self._data)
-                while written < len(self._data):
-                    written += os.write(descriptor, self._data[written:])
-            if self.fsync:
+            for _ in range(blocks):
+                written = os.write(descriptor, data)
+                while written < len(data):
+                    written += os.write(descriptor, data[written:])
+            if part.protocol == "raw-write-fsync":
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.amount += self.blocks * len(self._data)
+        yield blocks * len(data)
 
 
-class _RawWriteFsync(_RawWrite):
-    fsync = True
+def _raw_write(part: Part, _corpus: Corpus) -> _Steps:
+    """Write new files of 8 MiB."""
+    return _write(part, np.random.default_rng(0).bytes(_WRITE_BLOCK), _WRITE_BLOCKS)
 
 
-class _RawFiles(_RawWrite):
-    """Writes new files as large as an image's array, each by one system call, and closes them."""
-
-    blocks = 1
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._data = np.random.default_rng(0).bytes(max(1, round(self.corpus.pixel_bytes)))
+def _raw_files(part: Part, corpus: Corpus) -> _Steps:
+    """Write new files as large as an image's array."""
+    return _write(part, np.random.default_rng(0).bytes(max(1, round(corpus.pixel_bytes))), 1)
 
 
-class _RawRead(_Ceiling):
-    """Reads a file from the page cache into one small buffer."""
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._descriptor = os.open(Path(part.files) / READ_FILE, os.O_RDONLY | os.O_CLOEXEC)
-        self._buffer = bytearray(_READ_BLOCK)
-        self._at = 0
-
-    def one_pass(self, _place: int) -> None:
-        self.amount += os.preadv(self._descriptor, [self._buffer], self._at)
-        self._at = (self._at + _READ_BLOCK) % READ_BYTES
-
-    def clean(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+def _raw_read(part: Part, _corpus: Corpus) -> _Steps:
+    """Read a file from the page cache into one small buffer; cold, each block once."""
+    path, buffer = Path(part.files), bytearray(_READ_BLOCK)
+    cold = part.protocol == COLD
+    yield 0
+    descriptor = os.open(path if cold else path / READ_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for at in itertools.count(0, _READ_BLOCK):
+            count = os.preadv(descriptor, [buffer], at if cold else at % READ_BYTES)
+            if not count:
+                return
+            yield count
+    finally:
+        os.close(descriptor)
 
 
-class _RawReadCold(_Ceiling):
-    """Reads a file of its own, once, that is not in memory before."""
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._path = Path(part.files)
-        self._buffer = bytearray(_READ_BLOCK)
-
-    @property
-    def sources(self) -> list[Path]:
-        return [self._path]
-
-    def run(self) -> None:
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            while count := os.readv(descriptor, [self._buffer]):
-                self.amount += count
-        finally:
-            os.close(descriptor)
-
-    def one_pass(self, _place: int) -> None:
-        """Not called: there is one pass only."""
-
-    def check(self) -> None:
-        self.file_bytes = self.amount
-
-    def clean(self) -> None:
-        """Keep the file for the next round."""
-
-
-class _Create(_Ceiling):
-    """Makes files of 64 bytes in a folder of its own."""
-
-    def one_pass(self, _place: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        for number in range(self.amount, self.amount + _FILES):
-            descriptor = os.open(f"{self.part.scratch}/{number}", flags, 0o600)
+def _create(part: Part, _corpus: Corpus) -> _Steps:
+    """Make files of 64 bytes."""
+    yield 0
+    for first in itertools.count(0, _FILES):
+        for number in range(first, first + _FILES):
+            descriptor = os.open(f"{part.scratch}/{number}", _NEW, 0o600)
             os.write(descriptor, _LITTLE)
             os.close(descriptor)
-        self.amount += _FILES
+        yield _FILES
 
 
-class _Decode(_Ceiling):
-    """Decodes encoded images that are in memory, and drops the pixels."""
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        images = self.corpus.images
-        chosen = images[:: max(1, len(images) // _DECODE_IMAGES)][:_DECODE_IMAGES]
-        folder = Path(self.corpus.folder)
-        self._encoded = [(folder / image.key).read_bytes() for image in chosen]
-        self._options = DecodeOptions()
-
-    def one_pass(self, _place: int) -> None:
-        for _ in decode(self._encoded[self.amount % len(self._encoded)], self._options):
+def _decode(_part: Part, corpus: Corpus) -> _Steps:
+    """Decode encoded images that are in memory, and drop the pixels."""
+    chosen = corpus.images[:: max(1, len(corpus.images) // _DECODE_IMAGES)][:_DECODE_IMAGES]
+    encoded, options = [(Path(corpus.folder) / image.key).read_bytes() for image in chosen], DecodeOptions()
+    yield 0
+    for data in itertools.cycle(encoded):
+        for _ in decode(data, options):
             pass
-        self.amount += 1
+        yield 1
 
 
-_ACTIONS: dict[str, type[_Ceiling]] = {
-    "spin": _Spin,
-    "memcpy": _Memcpy,
-    "raw-write": _RawWrite,
-    "raw-write-fsync": _RawWriteFsync,
-    "raw-files": _RawFiles,
-    "raw-read": _RawRead,
-    COLD: _RawReadCold,
-    "create": _Create,
-    "decode": _Decode,
+_WORK: dict[str, _Work] = {
+    "spin": _spin,
+    "memcpy": _memcpy,
+    "raw-write": _raw_write,
+    "raw-write-fsync": _raw_write,
+    "raw-files": _raw_files,
+    "raw-read": _raw_read,
+    COLD: _raw_read,
+    "create": _create,
+    "decode": _decode,
 }
 
 
 def ceiling_action(part: Part) -> Action:
     """Return the action of a ceiling, ready to run; `part.protocol` is its name."""
-    return _ACTIONS[part.protocol](part)
+    return _Ceiling(part)
 
 
 def no_op(_task: int) -> None:

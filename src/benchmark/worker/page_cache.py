@@ -3,9 +3,10 @@
 import ctypes
 import mmap
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from ...engine.counters import read_counters
 
@@ -15,38 +16,17 @@ _DROPPED = 0.01
 _FILLED = 0.99
 _CHUNK = 1 << 20
 _FETCHED = 0.95
-_CACHESTAT = 451  # the number of cachestat(2), Linux 6.5 and later
 _PROBE_BYTES = 4 << 20
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.mmap.restype = ctypes.c_void_p
-_libc.mmap.argtypes = (
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_long,
-)
-_libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-_libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
-
-
-class _Range(ctypes.Structure):
-    _fields_ = (("offset", ctypes.c_uint64), ("length", ctypes.c_uint64))
-
-
-class _Stat(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_uint64) for name in ("cached", "dirty", "writeback", "evicted", "recently_evicted")
-    )
+_mincore = ctypes.CDLL(None).mincore
+_mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
 
 
 def drop(paths: Iterable[Path]) -> str | None:
     """Flush files and drop them from the page cache (posix_fadvise(2)); return why they are still there."""
     for path in paths:
-        with _opened(path) as descriptor:
-            os.fsync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         share = resident(path)
         if share is None:
             return "the kernel does not tell what is in memory"
@@ -73,25 +53,14 @@ def _lacks(path: Path) -> bool:
 
 
 def resident(path: Path) -> float | None:
-    """Return the share of a file's pages that are in the page cache, by cachestat(2), else mincore(2)."""
+    """Return the share of a file's pages in the page cache, by mincore(2); None where it is not told."""
     size = path.stat().st_size
     if size == 0:
         return 0.0
-    pages = -(-size // mmap.PAGESIZE)
-    with _opened(path) as descriptor:
-        span, stat = _Range(0, size), _Stat()
-        if _libc.syscall(_CACHESTAT, descriptor, ctypes.byref(span), ctypes.byref(stat), 0) == 0:
-            return float(stat.cached) / pages
-        address = _libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
-        if address in (None, ctypes.c_void_p(-1).value):
-            return None
-        states = ctypes.create_string_buffer(pages)
-        try:
-            if _libc.mincore(address, size, states) != 0:
-                return None
-        finally:
-            _libc.munmap(address, size)
-        return sum(state & 1 for state in states.raw) / pages
+    with path.open("rb") as file, mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as mapped:
+        states = ctypes.create_string_buffer(-(-size // mmap.PAGESIZE))
+        failed = _mincore(np.frombuffer(mapped, np.uint8).ctypes.data, size, states)
+    return None if failed else sum(state & 1 for state in states.raw) / len(states)
 
 
 def fetched(read_bytes: int | None, file_bytes: int) -> str | None:
@@ -118,12 +87,3 @@ def why_not_cold(folder: Path) -> str | None:
         return str(error.strerror or error)
     finally:
         path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -14,8 +14,7 @@ from ..cells import CEILING
 from ..result.cell import BASELINES
 from .ceilings import ceiling_action
 from .corpus import Image, digest
-from .leftovers import empty
-from .shards import Action, Part, arrays_of, shard_action, single_name, write_single
+from .shards import Action, Part, arrays_of, empty, shard_action, single_name, write_single
 
 __all__ = ["make_action"]
 

@@ -20,7 +20,7 @@ from ..result.measured import MachineUse, WorkerSample
 from .corpus import load_corpus
 from .machine import read_machine, use_between
 from .page_cache import drop, fetched, fill
-from .shards import Part, shard_name, single_name, write_shard, write_single
+from .shards import Action, Part, shard_name, single_name, write_shard, write_single
 from .single_files import make_action
 
 __all__ = [
@@ -52,16 +52,8 @@ class Meeting:
     path: str
     workers: int
 
-    def wait(self, worker: int) -> None:
-        """Return at the instant that all workers compute alike: a little after the last one came.
-
-        Raises:
-            BrineryError: another worker gave up, or did not come.
-        """
-        _sleep_until(self.gather(worker))
-
     def gather(self, worker: int) -> int:
-        """Return that instant as soon as all have come; until then all of them are idle.
+        """Return an instant that is the same for all, a little after the last one came; until then they idle.
 
         Raises:
             BrineryError: another worker gave up, or did not come.
@@ -190,13 +182,20 @@ def run_action(task: Task) -> Report:
     )
     if task.part.op != CEILING:
         sample = _with_memory(sample)
-    try:
-        action.check()
-    except Exception as error:  # noqa: BLE001 - as above
-        action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
+    report = replace(_checked(action, sample), machine=machine)
     action.clean()
     reset_peak()
-    problem = action.problems[0] if action.problems else None
+    if sample.swap_bytes and void is None:
+        void = f"swapped: {sample.swap_bytes >> 10} KiB of a worker's memory lay in swap"
+    return replace(report, void=void or (fetched(sample.read_bytes, report.file_bytes) if cold else None))
+
+
+def _checked(action: Action, sample: WorkerSample) -> Report:
+    """Compare what an action loaded or wrote, and report what it did."""
+    try:
+        action.check()
+    except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
+        action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
     return Report(
         sample,
         images=action.images,
@@ -204,9 +203,7 @@ def run_action(task: Task) -> Report:
         file_bytes=action.file_bytes,
         checked=action.checked,
         wrong=len(action.problems),
-        problem=problem,
-        void=void or _why_void(sample, action.file_bytes if cold else None),
-        machine=machine,
+        problem=next(iter(action.problems), None),
     )
 
 
@@ -234,19 +231,10 @@ def run_piece(part: Part) -> Report:
         before = read_counters()
         action.run()
         spent = read_counters() - before
-        action.divide_loading(spent.user_ns)
-        action.check()
     except Exception as error:  # noqa: BLE001 - as in run_action
         return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
-    return Report(
-        worker_sample(before.time_ns, spent, action.phases),
-        images=action.images,
-        pixel_bytes=action.pixel_bytes,
-        file_bytes=action.file_bytes,
-        checked=action.checked,
-        wrong=len(action.problems),
-        problem=action.problems[0] if action.problems else None,
-    )
+    action.divide_loading(spent.user_ns)
+    return _checked(action, worker_sample(before.time_ns, spent, action.phases))
 
 
 def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> WorkerSample:
@@ -267,13 +255,6 @@ def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> Wor
         block_wait_ns=spent.block_wait_ns,
         other_ns=max(0, spent.time_ns - known),
     )
-
-
-def _why_void(sample: WorkerSample, cold_bytes: int | None) -> str | None:
-    """Return why a region does not count though its arrays are right."""
-    if sample.swap_bytes:
-        return f"swapped: {sample.swap_bytes >> 10} KiB of a worker's memory lay in swap"
-    return None if cold_bytes is None else fetched(sample.read_bytes, cold_bytes)
 
 
 def run_warm_up(task: Task) -> Report:
@@ -335,7 +316,7 @@ def _meet(task: Task, do: Callable[[], None]) -> Report:
         return _failed(task, error)
     if task.meeting is not None:
         try:
-            task.meeting.wait(task.worker)
+            _sleep_until(task.meeting.gather(task.worker))
         except BrineryError as error:
             return Report(_nobody(), problem=str(error))
     return Report(_nobody())

@@ -63,7 +63,7 @@ def _sentence(found: Recommendation) -> str:
     what = chosen(found)
     if found.decided:
         return f"Choose {what}."
-    if "fewer than" in (found.reason or ""):
+    if any(words in (found.reason or "") for words in ("too few rounds", "fewer than")):  # as 0.1.0 said it
         return f"{what} looks best, on too few rounds to be sure."
     if found.ties:
         return f"Choose {what}; {listed(found.ties, 3)} {'does' if len(found.ties) == 1 else 'do'} as well."

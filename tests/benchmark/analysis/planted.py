@@ -15,8 +15,8 @@ from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.regions.ceilings import CeilingRegion
 from brinery.benchmark.regions.region import of_reports
 from brinery.benchmark.result.cell import Cell
-from brinery.benchmark.worker.leftovers import empty
 from brinery.benchmark.worker.machine import read_machine, use_between
+from brinery.benchmark.worker.shards import empty
 from brinery.benchmark.worker.tasks import Meeting, Report, worker_sample
 from brinery.engine import pool
 from brinery.engine.counters import read_counters
@@ -74,7 +74,7 @@ def perform(task):
     do, folder = WORK[task.work], Path(tempfile.mkdtemp(prefix="planted-", dir=task.folder))
     do(folder, -1)
     around = read_machine(task.folder) if task.worker == 0 else None
-    task.meeting.wait(task.worker)
+    time.sleep(max(0, task.meeting.gather(task.worker) - time.perf_counter_ns()) / 1e9)
     before = read_counters()
     count = moved = 0
     while time.perf_counter_ns() < before.time_ns + SECONDS * 1e9:

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from brinery.benchmark.analysis.recommend import describe, recommend
+from brinery.benchmark.analysis.recommend import recommend
 from brinery.benchmark.result.recommendations import OBJECTIVES, Weights
+from brinery.benchmark.text.findings import chosen, why
 from brinery.errors import UsageError
 
 from ..made import pooled, result, sample, single
@@ -64,8 +65,8 @@ def test_every_objective_has_its_winner():
     assert load.probability > 0.99
     assert [choice.protocol for choice in load.choices] == ["pickle-5", "npy", "hdf5+gzip:4", "json"]
     assert load.choices[1].ratio_low < 1.2 < load.choices[1].ratio_high
-    assert describe(load).startswith("fastest load: pickle-5 with 2 workers, ")
-    assert "ahead of npy, the best in 100% of resamples." in describe(load)
+    assert chosen(load) == "pickle-5 with 2 workers"
+    assert why(load).endswith("% ahead of npy; the best in 100% of resamples.")
 
 
 def test_what_cannot_be_told_apart_ties():
@@ -74,7 +75,7 @@ def test_what_cannot_be_told_apart_ties():
     assert {found.winner, *found.ties} == {"npy", "hdf5", "hickle"}
     assert not found.decided
     assert sum(choice.probability for choice in found.choices) == pytest.approx(1)
-    assert "not told from" in describe(found)
+    assert "cannot be told from" in why(found)
 
 
 def test_equals_are_rarely_told_apart_though_the_luckiest_is_the_winner():
@@ -126,7 +127,7 @@ def test_cost_follows_reads_link_and_memory():
     assert advice(small)["cost"].workers == 2
     none = advice(small, weights=Weights(memory_bytes=1 << 20))["cost"]
     assert (none.winner, none.decided) == (None, False)
-    assert "1 MiB" in describe(none)
+    assert "1 MiB" in why(none)
 
 
 def test_weights_that_make_no_sense_are_refused():
@@ -138,7 +139,7 @@ def test_weights_that_make_no_sense_are_refused():
 def test_few_rounds_name_a_winner_but_decide_nothing():
     found = advice(measured(loads={"npy": 100, "hdf5": 103, "json": 2000}, rounds=3, noise=0))["fastest-load"]
     assert (found.winner, found.ties, found.decided, found.probability) == ("npy", ("hdf5",), False, None)
-    assert "fewer than 5 rounds" in describe(found)
+    assert "too few rounds (3) to tell it from hdf5" in why(found)
 
 
 def test_a_seed_table_alone_is_enough():
@@ -146,7 +147,7 @@ def test_a_seed_table_alone_is_enough():
     made = result([(single(name, "load"), [ms] * 5) for name, ms in times.items()])
     found = advice(made)
     assert (found["fastest-load"].winner, found["fastest-load"].layout) == ("npy", "single")
-    assert "worker" not in describe(found["fastest-load"])
+    assert "worker" not in chosen(found["fastest-load"])
     assert found["fastest-dump"].reason == "dump was not measured"
     assert found["cost"].reason == "dump and load were not both measured"
 

@@ -357,13 +357,13 @@ def test_what_the_machine_changed_is_taken_from_the_same_or_the_nearest_number_o
     a = replace(a, ceilings=(ceiling("spin", 1, STEADY), ceiling("spin", 4, STEADY)))
     b = replace(b, ceilings=(ceiling("spin", 1, STEADY), ceiling("spin", 4, [2 * one for one in STEADY])))
     change = MachineChange(a, b)
-    assert change.of("load", "warm", "buffered", 1) == change.of("load", "warm", "buffered", 2) < 0.03
-    assert change.of("load", "warm", "buffered", 8) == pytest.approx(1, abs=0.05)
+    assert change.of(pooled("npy", "load", 1)) == change.of(pooled("npy", "load", 2)) < 0.03
+    assert change.of(pooled("npy", "load", 8)) == pytest.approx(1, abs=0.05)
 
 
 def test_without_ceilings_the_sentinel_tells_what_the_machine_changed():
     a, b = run(1), run(2)
-    assert MachineChange(a, b).of("load", "warm", "buffered", 1) is None
+    assert MachineChange(a, b).of(pooled("npy", "load", 1)) is None
 
     def sentinel(made, factor):
         runs = [
@@ -372,5 +372,5 @@ def test_without_ceilings_the_sentinel_tells_what_the_machine_changed():
         runs += [replace(one, name="unsampled", wall_ns=1) for one in runs]
         return replace(made, noise=replace(made.noise, sentinel=tuple(runs)))
 
-    change = MachineChange(sentinel(a, 1), sentinel(b, 0.8)).of("dump", "warm", "buffered", 1)
+    change = MachineChange(sentinel(a, 1), sentinel(b, 0.8)).of(pooled("npy", "dump", 1))
     assert change == pytest.approx(0.25, abs=0.03)

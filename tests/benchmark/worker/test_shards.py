@@ -4,8 +4,7 @@ from pathlib import Path
 
 from brinery.benchmark.cells import Slice
 from brinery.benchmark.worker.corpus import make_corpus
-from brinery.benchmark.worker.leftovers import empty
-from brinery.benchmark.worker.shards import Part
+from brinery.benchmark.worker.shards import Part, empty
 from brinery.benchmark.worker.single_files import make_action
 
 
