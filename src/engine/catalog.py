@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptError, DatasetError
-from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection, connect_read_only
+from .connect import connect_read_only
+from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection
 from .protocols.base import Placement, Spec
 from .rows import checked_rows, counted_rows
 from .schema import MANIFEST_NAME

@@ -99,8 +99,9 @@ def claimants(folder: Path) -> list[str]:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             alive.append(path.name)
-        except OSError:
-            pass
+        except OSError:  # a file system without locks
+            if _is_worker(path.name):
+                alive.append(path.name)
         finally:
             os.close(descriptor)
     return alive
@@ -109,6 +110,14 @@ def claimants(folder: Path) -> list[str]:
 def _files(folder: Path) -> list[Path]:
     """The files of claims. Some file systems keep what is deleted while it is open, under another name."""
     return [path for path in folder.iterdir() if path.name.isdecimal()]
+
+
+def _is_worker(pid: str) -> bool:
+    """Whether there is a process of this number, and it is some run's worker."""
+    try:
+        return pid.isdecimal() and b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def read_claims(folder: Path) -> list[Claim]:

@@ -1,6 +1,5 @@
 """The folder of a dataset as a convert finds it, makes it, locks it and leaves it."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -12,7 +11,9 @@ from pathlib import Path
 
 from ..errors import DestinationError, StorageError, UsageError
 from .claims import claimants
+from .folder_lock import FolderLock
 from .inside import Folder
+from .lock_file import LOCK_NAME
 from .manifest import Manifest
 from .manifest_file import JOURNAL_NAME, LOG_NAMES
 from .output import PARTIAL_FOLDER
@@ -57,11 +58,11 @@ class Destination:
             if folder.is_symlink() and self.created:
                 raise DestinationError(f"{folder} is a link to nothing: make what it names, or remove it")
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._lock = FolderLock(folder)
         except OSError as error:
             raise StorageError(f"cannot make {folder}: {error.strerror}") from error
         try:
-            self._take_lock()
+            self._lock.take()
             self._wait_for_orphans()
             if overwrite:
                 self._clear()
@@ -69,11 +70,13 @@ class Destination:
             self._delete(PARTIAL_FOLDER)
             self.place = Folder(folder)
             self.manifest = Manifest(folder, settings, fsync=fsync)
+            if not self.manifest.locks:
+                self._lock.show()
         except OSError as error:
-            os.close(self._lock)
+            self._lock.release()
             raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
         except BaseException:
-            os.close(self._lock)
+            self._lock.release()
             raise
         try:
             self._check_settings(settings)
@@ -92,12 +95,16 @@ class Destination:
         """The folder where workers say which member they are at."""
         return self.partial / "claims"
 
+    def check(self) -> None:
+        """Raise StorageError where another convert has taken this one for dead and writes here."""
+        self._lock.check()
+
     def close(self) -> None:
         """Close the manifest, remove what is unfinished, and give the lock back."""
         self.manifest.close()
         self.place.close()
         shutil.rmtree(self.folder / PARTIAL_FOLDER, ignore_errors=True)
-        os.close(self._lock)
+        self._lock.release()
 
     def withdraw(self) -> None:
         """Close and leave the folder as it was found: nothing came of it."""
@@ -128,14 +135,6 @@ class Destination:
         for name in names:
             if _SHARD_NAME.fullmatch(name):
                 (self.folder / SHARDS_FOLDER / name).unlink(missing_ok=True)
-
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"another convert is at work in {self.folder}: wait for it, or choose another destination"
-            ) from error
 
     def _wait_for_orphans(self) -> None:
         """Wait until no worker of a killed run could still write here; they leave within a second or so."""
@@ -197,7 +196,7 @@ def _check_contents(folder: Path, overwrite: bool) -> None:
     if (folder / MANIFEST_NAME).is_file():
         return
     try:
-        others = [path for path in folder.iterdir() if path.name not in (PARTIAL_FOLDER, JOURNAL_NAME)]
+        others = [path for path in folder.iterdir() if not _is_left(path.name)]
     except OSError as error:
         raise StorageError(f"cannot read {folder}: {error.strerror}") from error
     if others:
@@ -205,6 +204,11 @@ def _check_contents(folder: Path, overwrite: bool) -> None:
         raise DestinationError(
             f"{folder} is not empty and no brinery dataset: give a folder that is new or empty{hint}"
         )
+
+
+def _is_left(name: str) -> bool:
+    """Whether a name is that of what a convert leaves behind that was killed before it had a manifest."""
+    return name in (PARTIAL_FOLDER, JOURNAL_NAME) or name.startswith(LOCK_NAME)
 
 
 def check_apart(sources: Sequence[Path], folder: Path) -> None:

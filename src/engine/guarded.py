@@ -6,19 +6,17 @@ here use the tables of the format alone, and what they may cost is bounded by th
 """
 
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import CorruptError, DatasetError
-from .manifest_file import check_files
-from .schema import COLUMNS, FORMAT, MANIFEST_NAME, check_schema
+from .schema import COLUMNS
 
-__all__ = ["LONGEST_OF_RUNS", "LONGEST_TEXT", "GuardedConnection", "connect_read_only", "connect_to_write"]
+__all__ = ["LONGEST_OF_RUNS", "LONGEST_TEXT", "TICK", "Guard", "GuardedConnection"]
 
 LONGEST_TEXT: Final = 1 << 18
 """Bytes of a text in the manifest; those of the table `runs` may be longer."""
@@ -30,7 +28,9 @@ _SOME_ROWS: Final = 64
 _AT_ONCE: Final = 128  # rows
 _LONG_AT_ONCE: Final = 2
 _LONGEST_NUMBER: Final = 64
-_TICK: Final = 10_000  # steps of sqlite's machine, some ns each
+TICK: Final = 10_000
+"""Steps of sqlite's machine, some ns each, between two looks at what a statement costs."""
+
 _SOME_STEPS: Final = 1_000_000
 _STEPS_A_BYTE: Final = 2  # reading a row takes some ten, and it has 40 bytes or more
 _SOME_SECONDS: Final = 5.0
@@ -38,28 +38,7 @@ _BYTES_A_SECOND: Final = 10e6
 _WRITERS_STEPS: Final = 30_000_000  # a transaction of many small changes is one statement
 _WRITERS_SECONDS: Final = 60.0
 
-_LIMITS: Final = {
-    sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_TEXT,
-    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1 << 14,
-    sqlite3.SQLITE_LIMIT_COLUMN: 64,
-    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 32,
-    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 8,
-    sqlite3.SQLITE_LIMIT_VDBE_OP: 10_000,
-    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 8,
-    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
-    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 64,
-    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 64,
-    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
-    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
-}
-_PRAGMAS: Final = (
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA cell_size_check = ON",
-    "PRAGMA mmap_size = 0",  # then a file that shrinks is an error, not a signal
-)
 _MASTER: Final = frozenset({"sqlite_master", "sqlite_schema"})
-_ANYTHING: Final = "SELECT 1 FROM sqlite_master LIMIT 1"
-_OBJECTS: Final = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master LIMIT 100"
 _FUNCTIONS: Final = frozenset({"coalesce", "count", "max", "min", "sum"})
 _CHANGES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 
@@ -97,7 +76,7 @@ class Guard:
         now = time.thread_time()  # CPU time: a slow disk is no reason to end
         if self._begin is None:
             self._begin = now
-        self._steps += _TICK
+        self._steps += TICK
         if self._over(now - self._begin):
             self.look_again()
             self.overrun = self._over(now - self._begin)
@@ -122,10 +101,12 @@ class GuardedConnection(sqlite3.Connection):
         guard: what bounds it.
         columns: each table's.
         settings: the table `dataset` as it was when the manifest was opened.
+        locks: sqlite locks the file while it reads and writes.
     """
 
     path: Path
     guard: Guard
+    locks: bool
     columns: dict[str, frozenset[str]]
     settings: dict[str, str]
 
@@ -251,103 +232,6 @@ class GuardedConnection(sqlite3.Connection):
 def _bytes_of(rows: list[Any]) -> int:
     """Bytes of texts, at least: no two rows of a sound file share them."""
     return sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
-
-
-def connect_read_only(folder: Path) -> GuardedConnection:
-    """Open a dataset's manifest for reading only, after checking that it is one.
-
-    Raises:
-        DatasetError: it is not there, damaged, of another format, or not as brinery makes it.
-    """
-    path = folder / MANIFEST_NAME
-    if not path.is_file():
-        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
-        raise DatasetError(f"{folder} {what}: it is no brinery dataset")
-    found = check_files(path)
-    uri = path.absolute().as_uri()
-    try:
-        if found.half_done:
-            _undo(path, uri, found.size)
-        connection = _connect(path, f"{uri}?mode=ro", found.size, writing=False)
-    except sqlite3.Error as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
-    with _closing_on_error(connection):
-        _check(connection)
-    return connection
-
-
-def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
-    """Open a manifest for a convert, new or after checking that it is one; a new one has no `columns`.
-
-    Args:
-        path: of the manifest.
-        timeout: seconds to wait for those who read it.
-
-    Raises:
-        DatasetError: it is damaged, of another format, or not as brinery makes it.
-        sqlite3.Error: it cannot be opened.
-    """
-    found = check_files(path)
-    connection = _connect(path, path.absolute().as_uri(), found.size, writing=True, timeout=timeout)
-    with _closing_on_error(connection):
-        if connection.execute(_ANYTHING).fetchone():
-            _check(connection)
-    connection.set_authorizer(None)
-    return connection
-
-
-@contextmanager
-def _closing_on_error(connection: GuardedConnection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _undo(path: Path, uri: str, size: int) -> None:
-    """Let sqlite undo what a killed writer left half done, which a read-only connection may not."""
-    with suppress(sqlite3.Error), closing(_connect(path, uri, size, writing=False)) as connection:
-        connection.execute(_ANYTHING).fetchone()
-
-
-def _connect(path: Path, uri: str, size: int, *, writing: bool, timeout: float = 5.0) -> GuardedConnection:
-    connection = sqlite3.connect(
-        uri,
-        uri=True,
-        check_same_thread=False,
-        isolation_level=None,
-        timeout=timeout,
-        factory=GuardedConnection,
-    )
-    connection.path = path
-    connection.guard = Guard(path, size, writing=writing)
-    connection.columns, connection.settings = {}, {}
-    connection.set_progress_handler(connection.guard.tick, _TICK)
-    for limit, value in _LIMITS.items():
-        connection.setlimit(limit, value)
-    if sys.version_info >= (3, 12):
-        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-    connection.restrict(writing=False)
-    return connection
-
-
-def _check(connection: GuardedConnection) -> None:
-    """Check that a manifest holds this format and nothing else."""
-    path = connection.path
-    try:
-        connection.columns = check_schema(connection.rows(_OBJECTS))
-    except DatasetError as error:
-        raise DatasetError(f"{path} is no manifest of a brinery dataset: {error}") from error
-    connection.settings = dict(connection.rows("SELECT name, value FROM dataset"))
-    if not {*map(type, (*connection.settings, *connection.settings.values()))} <= {str}:
-        raise DatasetError(f"{path} is damaged: a setting is no text")
-    version = connection.settings.get("format")
-    if version != FORMAT:
-        named = "none" if version is None else repr(version)
-        raise DatasetError(f"{path}: this brinery reads the format {FORMAT!r}, the dataset says {named:.60}")
 
 
 def _may_read(action: int, table: str | None, name: str | None, _: str | None, inside: str | None) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError, StorageError
-from .guarded import connect_to_write
+from .connect import connect_to_write
 from .planner import Note, PlanState
 from .records import Failure, Sample, Skipped, Source, UnitResult, shard_id
 from .schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
@@ -75,6 +75,11 @@ class Manifest(StoredState):
                 db.execute(statement)
         db.restrict(writing=True)
         return created
+
+    @property
+    def locks(self) -> bool:
+        """Whether sqlite's locks keep readers and this writer apart: the file system has them."""
+        return self._db.locks
 
     def close(self) -> None:
         """Close the file; sqlite leaves nothing beside it."""

@@ -4,6 +4,7 @@ File formats: https://www.sqlite.org/fileformat2.html, the database header and t
 """
 
 import errno
+import fcntl
 import os
 import stat
 import struct
@@ -27,18 +28,23 @@ _PAGE_SIZES: Final = frozenset(1 << power for power in range(9, 17))
 _SECTOR_SIZES: Final = frozenset(1 << power for power in range(5, 17))
 _JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
 _JOURNAL_HEADER: Final = struct.Struct(">8sIIIII")  # magic, records, nonce, pages before, sector, page size
+_NOBODYS_BYTE: Final = (1 << 30) - 1  # sqlite locks those behind it
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies on the disk: the manifest's size in bytes, and whether a transaction was left half done.
+    """What lies on the disk.
 
-    Such a one sqlite undoes when it opens the manifest for writing.
+    Attributes:
+        size: of the manifest, in bytes.
+        half_done: a transaction was left so; sqlite undoes it when it opens the manifest for writing.
+        locks: the file system has the record locks that sqlite takes; True for a manifest that is not there.
     """
 
     size: int
     half_done: bool
+    locks: bool
 
 
 def check_files(path: Path) -> Found:
@@ -55,7 +61,7 @@ def check_files(path: Path) -> Found:
         DatasetError: it is no manifest as brinery writes it, or cannot be read.
     """
     try:
-        head, size = _read(path, 0, _HEADER_BYTES) or (b"", 0)
+        head, size, locks = _read(path, 0, _HEADER_BYTES) or (b"", 0, True)
         page_size = _check_header(path, head)
         if os.path.lexists(f"{path}{_LOG}"):
             raise DatasetError(
@@ -70,15 +76,15 @@ def check_files(path: Path) -> Found:
                 raise DatasetError(
                     f"{path} is no manifest as brinery writes it: it would involve other files"
                 )
-            _check_journal(journal, *begin, size, page_size)
+            _check_journal(journal, *begin[:2], size, page_size)
     except OSError as error:
         why = "it is a link, and none is followed" if error.errno == errno.ELOOP else error.strerror
         raise DatasetError(f"{error.filename} cannot be read: {why}") from error
-    return Found(size, begin is not None)
+    return Found(size, begin is not None, locks)
 
 
-def _read(path: Path, offset: int, count: int) -> tuple[bytes, int] | None:
-    """Return bytes of a regular file and its size, None where it is not there.
+def _read(path: Path, offset: int, count: int) -> tuple[bytes, int, bool] | None:
+    """Return bytes of a regular file, its size, and whether it can be locked; None where it is not there.
 
     Of a pipe or a device sqlite would wait for ever.
     """
@@ -90,9 +96,19 @@ def _read(path: Path, offset: int, count: int) -> tuple[bytes, int] | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise DatasetError(f"{path} is no regular file")
-        return os.pread(descriptor, count, offset), status.st_size
+        return os.pread(descriptor, count, offset), status.st_size, _can_be_locked(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _can_be_locked(descriptor: int) -> bool:
+    """Lock a byte that sqlite does not lock, for a moment."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _NOBODYS_BYTE)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _NOBODYS_BYTE)
+    except OSError:
+        return False
+    return True
 
 
 def _check_header(path: Path, head: bytes) -> int | None:

@@ -294,6 +294,7 @@ class Run:
     def _publish(self, done: Sequence[UnitResult]) -> None:
         names = [name for result in done for name in result.shard_names]
         folder = self._destination.folder
+        self._destination.check()
         try:
             publish_shards(folder, names, fsync=self._options.fsync)
         except OSError as error:
@@ -324,6 +325,7 @@ class Run:
             self._commit([])
 
     def _commit(self, results: Sequence[UnitResult]) -> None:
+        self._destination.check()
         with self._noting:
             notes, self._notes = self._notes, []
         self._remove_files(self._manifest.commit(results, notes))
