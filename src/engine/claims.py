@@ -115,7 +115,7 @@ def _files(folder: Path) -> list[Path]:
 def _is_worker(pid: str) -> bool:
     """Whether there is a process of this number, and it is some run's worker."""
     try:
-        return pid.isdecimal() and b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
