@@ -13,7 +13,7 @@ __all__ = ["Descriptor", "Folder"]
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 # What stands in the way of a file that is to go: nothing, or something else than it.
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
-_FILE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Descriptor:
@@ -57,20 +57,19 @@ class Folder(Descriptor):
         self._last = None
         super().close()
 
-    def open(self, folders: Sequence[str], name: str, flags: int = os.O_RDONLY) -> int:
-        """Open a regular file, and return its descriptor.
+    def open(self, folders: Sequence[str], name: str) -> int:
+        """Open a regular file for reading, and return its descriptor.
 
         Args:
             folders: names of the folders that lead to it.
             name: its own name.
-            flags: of os.open.
 
         Raises:
             OSError: it or one of the folders is a link, or something else than that; or cannot be opened.
         """
         above = self.below(folders)
         try:
-            descriptor = os.open(name, flags | _FILE, 0o666, dir_fd=above.number)
+            descriptor = os.open(name, _FILE, dir_fd=above.number)
         except OSError as error:
             raise _explained(error, above.number, name) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -104,6 +103,8 @@ class Folder(Descriptor):
         Raises:
             OSError: one is a link or no folder, or cannot be opened or made.
         """
+        if not folders:
+            return self
         last = self._last
         if last is None or last[0] != folders:
             at: Descriptor = self
