@@ -65,8 +65,7 @@ class Run:
         self._destination = destination
         self._manifest = destination.manifest
         self._recorded = recorded
-        mine = tuple(source.prefix for source in self._sources)
-        self._scope = Scope(mine, tuple(one.prefix for one in recorded if one.prefix not in mine))
+        self._scope = Scope.of(sources, recorded)
         self._options = options
         self._settings = options.as_dict()
         self._progress = progress or _ignore
@@ -281,7 +280,8 @@ class Run:
         if done:
             self._publish(done)
             self._commit(done)
-            self._count(done)
+        if going_on:
+            self._count(going_on)
         for result in results:
             if result.changed is not None:
                 raise ArchiveError(

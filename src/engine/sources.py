@@ -80,6 +80,12 @@ class Scope:
     named: tuple[str, ...]
     others: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, named: Sequence[Named], recorded: Sequence[Recorded]) -> "Scope":
+        """The keys of these sources, of a dataset with those."""
+        mine = tuple(one.source.prefix for one in named)
+        return cls(mine, tuple(one.prefix for one in recorded if one.prefix not in mine))
+
     @property
     def whole(self) -> bool:
         """Whether these are all of the dataset's sources."""

@@ -16,6 +16,7 @@ from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
 from .checksums import bytes_checksum
 from .claims import ClaimWriter, claim_writer
+from .comparing import Comparison
 from .counters import read_counters
 from .limits import limit_memory
 from .protocols.base import Placement
@@ -52,16 +53,18 @@ def forget_stop(token: str) -> None:
 
 
 def convert_unit(job: Job, unit: Unit) -> UnitResult:
-    """Turn a unit's members into files and say what became of each; raises nothing that can be foreseen."""
+    """Turn a unit's members into files, or compare them, and say what became of each.
+
+    Raises nothing that can be foreseen.
+    """
     if job.memory is not None:
         limit_memory(job.memory)
-    if unit.recorded:
-        return _compare(job, unit)
     refused = {failure.ordinal: failure for failure in unit.quarantined if failure.ordinal is not None}
     while True:
-        attempt = _Attempt(job, unit, refused)
         try:
-            return attempt.run()
+            if unit.recorded:
+                return Comparison(job, unit, lambda: job.token in _stopped).run()
+            return _Attempt(job, unit, refused).run()
         except _RefusedSampleError as refusal:
             refused[refusal.ordinal] = refusal.failure
         except ArchiveError as error:
@@ -75,35 +78,6 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
         except Exception as error:  # noqa: BLE001 - an exception that does not unpickle breaks the pool
             reason = f"{job.protocol} cannot write unit {unit.number}: {type(error).__name__}: {error}"
             return UnitResult(unit.number, len(unit.members), fatal=reason)
-
-
-def _compare(job: Job, unit: Unit) -> UnitResult:
-    """Read members whose size and time prove nothing, and tell which have other bytes than recorded."""
-    untouched = {failure.ordinal for failure in unit.quarantined}
-    differing = []
-    try:
-        claims = claim_writer(job.claims) if job.claims is not None else None
-        with MemberReader(job.budget, job.archives) as reader:
-            for (ordinal, member), recorded in zip(unit.members, unit.recorded, strict=True):
-                if job.token in _stopped:
-                    return UnitResult(unit.number, len(unit.members), stopped=True)
-                if claims is not None:
-                    claims.claim(unit.number, ordinal)
-                xxh3 = None
-                if ordinal not in untouched:
-                    with suppress(NotAnImage, MemberError):
-                        xxh3 = bytes_checksum(reader.read(member))
-                if xxh3 != recorded:
-                    differing.append(ordinal)
-            reader.check()
-        if claims is not None:
-            claims.release()
-    except ArchiveError as error:
-        return UnitResult(unit.number, len(unit.members), changed=str(error))
-    except OSError as error:
-        reason = f"cannot write into {job.destination}: {error.strerror or error}"
-        return UnitResult(unit.number, len(unit.members), fatal=reason)
-    return UnitResult(unit.number, len(unit.members), differing=tuple(differing))
 
 
 def probe_member(job: Job, numbered: Numbered) -> None:

@@ -104,8 +104,10 @@ def test_what_did_not_change_is_neither_read_nor_decoded(tmp_path, make, reads, 
     make(source, images())  # the same bytes in another file
     tick()
     monkeypatch.setattr(worker, "decode", lambda *_: pytest.fail("decoded"))
-    assert brinery.convert(source, tmp_path / "out", **SMALL).unchanged == 60
-    assert len(reads) == (0 if make is make_zip else 60)  # a zip tells
+    result = brinery.convert(source, tmp_path / "out", **SMALL)
+    compared = 0 if make is make_zip else 60  # a zip tells
+    assert (result.unchanged, result.summary.members, len(reads)) == (60, compared, compared)
+    assert result.summary.source_bytes == compared * len(ppm(0))
     reads.clear()
     assert brinery.convert(source, tmp_path / "out", **SMALL).unchanged == 60
     assert reads == []
