@@ -42,6 +42,7 @@ _MEMBERS = "Entries of all SRC together."
 @click.option("--yes", is_flag=True, help="Let --prune drop more than half of the samples.")
 @click.option("--add", is_flag=True, help="Take in a SRC that DEST was not made from.")
 @click.option("--follow-links", is_flag=True, help="Read what links lead to outside of a SRC folder too.")
+@click.option("--nested", is_flag=True, help="Read archives inside of archives and folders, one level deep.")
 @click.option("--encoding", metavar="NAME", help=_NAMES)
 @click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
 @click.option("--repair", is_flag=True, help="Verify first, and do again what is damaged.")
@@ -98,6 +99,7 @@ def as_document(result: "ConvertResult") -> dict[str, Any]:
         "unchanged": result.unchanged,
         "failures": result.failures,
         "skipped": result.skipped,
+        "archives": result.archives,
         "gone": result.gone,
         "pruned": result.pruned,
         "shards": result.shards,
@@ -120,8 +122,10 @@ def _sentence(result: "ConvertResult") -> str:
 def _tell_rest(result: "ConvertResult") -> None:
     if result.failures:
         say(f"{result.failures} members failed: `brinery info {result.path}` shows why")
-    if result.skipped:
-        say(f"{result.skipped} files are no images and were passed over")
+    if result.skipped > result.archives:
+        say(f"{result.skipped - result.archives} files are no images and were passed over")
+    if result.archives:
+        say(f"{result.archives} files are archives and were passed over: --nested reads them")
     if result.gone:
         say(f"{result.gone} samples are of members that the archive no longer holds; --prune drops them")
     if result.pruned:

@@ -41,6 +41,7 @@ def convert(
     retry_failed: bool = False,
     prune: bool = False,
     follow_links: bool = False,
+    nested: bool = False,
     encoding: str | None = None,
     add: bool = False,
     yes: bool = False,
@@ -76,6 +77,8 @@ def convert(
         retry_failed: try recorded failures again.
         prune: drop samples whose members are gone from their source, if that source is one of `src`.
         follow_links: also read what symbolic links lead to outside their source folder.
+        nested: also read archives that are members of an archive or files of a folder, one level deep. The
+            dataset remembers this.
         encoding: encoding of names in zips and tars that do not declare one, such as "cp932" or "gbk". By
             default they are read as UTF-8, and in a zip as code page 437 if they are not valid UTF-8.
         add: add sources that the dataset was not made from. Their keys begin with their names.
@@ -124,6 +127,7 @@ def convert(
         retry_failed=retry_failed,
         prune=prune,
         follow_links=follow_links,
+        nested=nested,
         encoding=encoding,
         add=add,
         yes=yes,
@@ -147,6 +151,9 @@ def convert(
     destination = Destination(folder, settings.identity(), overwrite=settings.overwrite, fsync=settings.fsync)
     withdrawn = False
     try:
+        if settings.nested or destination.manifest.nested:
+            plan = [replace(source, nested=True) for source in plan]
+            destination.manifest.put_settings({"nested": "yes"})
         recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
         apart = identity_of(folder.stat())
         plan = [replace(source, apart=apart) for source in plan]
@@ -158,6 +165,8 @@ def convert(
         if result.samples == 0 and result.failures == 0:
             withdrawn = result.skipped == 0
             found = f"; {result.skipped} other files were passed over" if result.skipped else ""
+            if result.archives:
+                found += f", {result.archives} of them archives: --nested reads them"
             raise ArchiveError(f"no image found in {', '.join(map(str, sources))}{found}")
         return result
     finally:

@@ -63,7 +63,8 @@ class DistinctKeys:
 
 def keys_of(sources: Sequence[Source]) -> SeenKeys | DistinctKeys:
     """What tells keys of these sources that were listed before: in one folder every file has its own name."""
-    return DistinctKeys() if [source.kind for source in sources] == ["folder"] else SeenKeys()
+    plain = [source.kind == "folder" and not source.nested for source in sources]
+    return DistinctKeys() if plain == [True] else SeenKeys()
 
 
 class KeptOrdinals:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError, StorageError
+from ..parser.signature import READ_ARCHIVE
 from .connect import connect_to_write
 from .planner import Note, PlanState
 from .records import Failure, Sample, Skipped, Source, UnitResult, shard_id
@@ -246,6 +247,9 @@ class Manifest(StoredState):
 
     def _note(self, note: Note) -> None:
         """Record what the listing found, or that it found it again."""
+        if isinstance(note, Skipped) and note.reason == READ_ARCHIVE:  # its members are here in its place
+            self._db.execute("DELETE FROM skipped WHERE key = ?", (note.key,))
+            return
         table, column, value = (
             ("failures", "error", note.error)
             if isinstance(note, Failure)

@@ -48,6 +48,7 @@ class ConvertOptions:
     retry_failed: bool = False
     prune: bool = False
     follow_links: bool = False
+    nested: bool = False
     encoding: str | None = None
     add: bool = False
     yes: bool = False

@@ -36,6 +36,7 @@ class ConvertResult:
         unchanged: members found done already.
         failures: failures the dataset records now.
         skipped: entries recorded as not being images.
+        archives: those of the skipped entries that are archives, which `nested` reads.
         gone: samples whose members the archive no longer holds; they are kept.
         pruned: samples that `prune` dropped because their members are gone.
         shards: shard files of the dataset.
@@ -48,6 +49,7 @@ class ConvertResult:
     unchanged: int
     failures: int
     skipped: int
+    archives: int
     gone: int
     pruned: int
     shards: int

@@ -403,6 +403,7 @@ def _result(
         unchanged=unchanged,
         failures=totals.failures,
         skipped=totals.skipped,
+        archives=totals.archives,
         gone=gone,
         pruned=pruned,
         shards=totals.shards,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DatasetError
+from ..parser.signature import UNREAD_ARCHIVES
 from .guarded import GuardedConnection
 from .known import KnownKeys
 from .planner import Known, PlanState
@@ -15,6 +16,7 @@ from .sources import Recorded
 
 __all__ = ["StoredState", "Totals", "shard_range"]
 
+_UNREAD = ", ".join("?" * len(UNREAD_ARCHIVES))
 _MOST_UNITS = 1 << 40
 _MOST_ENTRIES = 1 << 60
 _DONE_UNITS = f"""
@@ -28,7 +30,7 @@ SELECT unit, MIN(ordinal), MAX(ordinal) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a dataset holds."""
+    """What a dataset holds; archives are skipped entries that could be read."""
 
     samples: int
     shards: int
@@ -36,6 +38,7 @@ class Totals:
     skipped: int
     file_bytes: int
     pixel_bytes: int
+    archives: int
 
 
 class StoredState:
@@ -69,6 +72,11 @@ class StoredState:
         if not {*map(type, (*found, *found.values()))} <= {str}:
             raise self._senseless("a setting is no text")
         return found
+
+    @property
+    def nested(self) -> bool:
+        """Whether archives inside of archives are read: it was asked for once."""
+        return self.settings().get("nested") == "yes"
 
     def look_again(self) -> None:
         """Take what this run has recorded for what was there before it."""
@@ -225,7 +233,9 @@ class StoredState:
             "SELECT COALESCE(SUM(1), 0), COALESCE(SUM(file_bytes), 0), COALESCE(SUM(pixel_bytes), 0)"
             " FROM shards"
         )[0]
-        return Totals(samples, shards, failures, skipped, files, pixels)
+        unread = f"SELECT COALESCE(SUM(1), 0) FROM skipped WHERE reason IN ({_UNREAD})"  # noqa: S608
+        archives = self._numbers(unread, *UNREAD_ARCHIVES)[0][0]
+        return Totals(samples, shards, failures, skipped, files, pixels, archives)
 
     def sources(self) -> list[Recorded]:
         """Return what the dataset was made from; nothing where it holds neither samples nor failures."""

@@ -3,14 +3,14 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from ..errors import ArchiveError, UsageError
-from .blocks import Damage, Passing, StreamBlocks
+from .blocks import Damage, Passing, StreamBlocks, open_blocks
 from .folder import list_folder
 from .foreign import foreign_archive
 from .linking import linked
@@ -22,8 +22,8 @@ from .reading import ArchiveState, archive_state
 from .signature import describe, sniff
 from .streams import compression_of
 from .tarfiles import list_compressed_tar, list_tar
-from .tarheader import BLOCK, ZEROS, is_header
-from .zipdirectory import find_directory, holds_zip
+from .tarheader import BLOCK, begins_tar
+from .zipdirectory import ZIP_MAGIC, find_directory, holds_zip
 from .zipfiles import list_zip
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _BUDGET: Final = ReadBudget()
-_ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_BYTES_OF_FOLDER: Final = 1 << 30  # for which links of archives in it may stand
 _PART_OF_ZIP: Final = b"PK\x07\x08"
 
 
@@ -53,6 +53,7 @@ class Source:
         prefix: put before the keys of its members.
         encoding: of the names in a zip or tar that do not say theirs; None for what they most likely are.
         follow_links: follow links that lead out of a folder.
+        nested: read archives that are members of it.
         doubt_from: members are doubted whose file was changed at this time or later, in ns since the epoch.
         apart: device and inode of a folder that is not listed, wherever a link leads to it: the dataset's.
     """
@@ -64,6 +65,7 @@ class Source:
     prefix: str
     encoding: str | None = None
     follow_links: bool = False
+    nested: bool = False
     doubt_from: int = NEVER
     apart: tuple[int, int] | None = None
 
@@ -158,19 +160,10 @@ def list_sources(
     quota = quota or Quota()
     for source in sources:
         try:
-            if source.kind == "folder":
-                entries = list_folder(
-                    source.path,
-                    source.prefix,
-                    follow_links=source.follow_links,
-                    doubt_from=source.doubt_from,
-                    apart=source.apart,
-                )
-                yield from quota.taken(entries)
-            elif link:
+            if link and (source.kind != "folder" or source.nested):
                 yield from _list_linked(source, budget, quota)
             else:
-                yield from quota.taken(_list_archive(source, budget))
+                yield from quota.taken(_list_source(source, budget))
         except OSError as error:
             raise ArchiveError(
                 f"{shown_path(source.path)} cannot be read: {error.strerror or error}"
@@ -179,21 +172,46 @@ def list_sources(
 
 def _list_linked(source: Source, budget: ReadBudget, quota: Quota) -> Iterator[Entry]:
     state = archive_state(Path(source.path).stat())
-    ahead, entries = (_list_archive(source, budget) for _ in range(2))
-    most = budget.max_ratio * max(state[2], RATIO_FROM)
+    ahead, entries = (_list_source(source, budget) for _ in range(2))
+    most = budget.max_ratio * (_BYTES_OF_FOLDER if source.kind == "folder" else max(state[2], RATIO_FROM))
     yield from linked(quota.ahead(ahead), quota.taken(entries), most)
-    if archive_state(Path(source.path).stat()) != state:
+    if source.kind != "folder" and archive_state(Path(source.path).stat()) != state:
         raise ArchiveError(f"{shown_path(source.path)} was changed while it was being read")
 
 
-def _list_archive(source: Source, budget: ReadBudget) -> Iterator[Entry]:
+def _list_source(source: Source, budget: ReadBudget) -> Iterator[Entry]:
     path, prefix, encoding = source.path, source.prefix, source.encoding
+    if not source.nested:
+        return _list_flat(source, budget)
+    from .nested import NestedArchives  # noqa: PLC0415  # each only where it is needed
+
+    nested = NestedArchives(budget, encoding)
+    if source.kind in {"folder", "zip", "tar"}:
+        return nested.expanded(_list_flat(source, budget))
+    return _doubted(source, list_compressed_tar(path, source.kind, prefix, budget, encoding, nested.passing))
+
+
+def _list_flat(source: Source, budget: ReadBudget) -> Iterator[Entry]:
+    path, prefix, encoding = source.path, source.prefix, source.encoding
+    if source.kind == "folder":
+        return list_folder(
+            path,
+            prefix,
+            follow_links=source.follow_links,
+            doubt_from=source.doubt_from,
+            apart=source.apart,
+        )
     if source.kind == "zip":
         entries = list_zip(path, prefix, encoding)
     elif source.kind == "tar":
         entries = list_tar(path, prefix, encoding, budget)
     else:
         entries = list_compressed_tar(path, source.kind, prefix, budget, encoding)
+    return _doubted(source, entries)
+
+
+def _doubted(source: Source, entries: Iterator[Entry]) -> Iterator[Entry]:
+    path = source.path
     if Path(path).stat().st_ctime_ns < source.doubt_from:
         return entries
     return (entry._replace(doubted=True) if isinstance(entry, Member) else entry for entry in entries)
@@ -207,7 +225,11 @@ def archive_states(sources: Sequence[Source]) -> dict[str, ArchiveState]:
 
 
 def plan_sources(
-    sources: Sequence[str | os.PathLike[str]], *, follow_links: bool = False, encoding: str | None = None
+    sources: Sequence[str | os.PathLike[str]],
+    *,
+    follow_links: bool = False,
+    encoding: str | None = None,
+    nested: bool = False,
 ) -> list[Source]:
     """See what the sources are, and give each its prefix.
 
@@ -215,6 +237,7 @@ def plan_sources(
         sources: as for `list_archives`.
         follow_links: follow links that lead out of a folder.
         encoding: of the names in zips and tars that do not say theirs.
+        nested: read archives that are members of a source.
 
     Raises:
         UsageError, ArchiveError, MissingLibraryError: as `check_sources`.
@@ -247,6 +270,7 @@ def plan_sources(
             prefix,
             encoding=None if kind == "folder" else encoding,
             follow_links=follow_links,
+            nested=nested,
         )
         for source, (path, given, kind), prefix in zip(sources, found, before, strict=True)
     ]
@@ -261,25 +285,22 @@ def _kind(path: str, given: str) -> str:
             return "folder"
         if not stat.S_ISREG(status.st_mode):
             raise ArchiveError(f"{shown} is neither a folder nor a file: name a folder, a tar or a zip")
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            head = os.pread(descriptor, 2 * BLOCK, 0)
-            if head.startswith(_ZIPS):
-                find_directory(descriptor, shown)
+        with closing(open_blocks(path)) as blocks:
+            head = blocks.read(0, 2 * BLOCK)
+            if head.startswith(ZIP_MAGIC):
+                find_directory(blocks, shown)
                 return "zip"
-            if compression_of(head) is None and not _begins_tar(head) and holds_zip(descriptor):
+            if compression_of(head) is None and not begins_tar(head) and holds_zip(blocks):
                 return "zip"
-        finally:
-            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{shown} does not exist") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Damage) as error:
         raise ArchiveError(f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     compression = compression_of(head)
     if compression is not None:
         _check_compressed(path, compression, shown)
         return compression
-    if _begins_tar(head):
+    if begins_tar(head):
         return "tar"
     if head.startswith(_PART_OF_ZIP):
         raise ArchiveError(f"{shown} is one part of a zip in several: join the parts first (zip -s 0)")
@@ -306,13 +327,5 @@ def _check_compressed(path: str, compression: str, shown: str) -> None:
         raise ArchiveError(f"{shown}: {damage}") from damage
     finally:
         blocks.close()
-    if not _begins_tar(head):
+    if not begins_tar(head):
         raise ArchiveError(f"{shown} is {compression} data that holds no tar: unpack it and give its folder")
-
-
-def _begins_tar(head: bytes) -> bool:
-    """Whether two blocks begin a tar: a header, one that is damaged but has its magic, or the end marker."""
-    block = head[:BLOCK]
-    if len(block) < BLOCK:
-        return False
-    return block[257:262] == b"ustar" or (block == ZEROS and head[BLOCK:] in {ZEROS, b""}) or is_header(block)

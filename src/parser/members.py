@@ -34,7 +34,8 @@ class Member(NamedTuple):
             until they are read; their beginning where it tells that the rest is not wanted.
         local_header: at `offset` stands a zip's local header, whose length only the reader learns; the
             `stored` bytes follow it.
-        identity: device and inode of the file, where a link led to it: the reader takes no other.
+        identity: device and inode of the file, where a link led to it, or the whole state of an archive in a
+            folder: the reader takes no other.
         doubted: its file was changed since the dataset took it in: an equal size and time prove nothing.
     """
 
@@ -48,7 +49,7 @@ class Member(NamedTuple):
     crc: int | None = None
     data: "bytes | Passing | None" = None
     local_header: bool = False
-    identity: tuple[int, int] | None = None
+    identity: tuple[int, ...] | None = None
     doubted: bool = False
 
 

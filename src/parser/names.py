@@ -12,6 +12,7 @@ __all__ = [
     "key_of_bytes",
     "key_of_name",
     "key_of_text",
+    "own_key",
     "place",
     "shown_path",
     "text_of_bytes",
@@ -87,9 +88,14 @@ def checked_encoding(name: str) -> str:
     return info.name
 
 
-def place(archive: str, offset: int, prefix: str = "") -> str:
+def own_key(archive: str, prefix: str = "") -> str:
+    """The key that stands for an archive itself: its file's name behind its prefix."""
+    return f"{prefix}{key_of_name(archive.rpartition('/')[2])}"
+
+
+def place(archive: str, offset: int) -> str:
     """The key under which damage at a byte offset of an archive is reported: `photos.tar@1024`."""
-    return f"{prefix}{key_of_name(archive.rpartition('/')[2])}@{offset}"
+    return f"{archive}@{offset}"
 
 
 def shown_path(path: str) -> str:

@@ -45,6 +45,7 @@ class MemberReader:
         self._archives = archives
         self._path = ""
         self._descriptor = -1
+        self._listed: tuple[int, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,13 +63,11 @@ class MemberReader:
         Raises:
             ArchiveError: it was changed or replaced.
         """
-        if self._descriptor >= 0:
-            self._compare(self._path, self._descriptor)
-
-    def _compare(self, path: str, descriptor: int) -> None:
-        listed = self._archives.get(path)
-        if listed is not None and archive_state(os.fstat(descriptor)) != listed:
-            raise ArchiveError(f"{shown_path(path)} was changed while it was being read")
+        listed = self._listed
+        if self._descriptor < 0 or listed is None:
+            return
+        if archive_state(os.fstat(self._descriptor))[: len(listed)] != listed:
+            raise ArchiveError(f"{shown_path(self._path)} was changed while it was being read")
 
     def close(self) -> None:
         """Close the archive that is open, if any."""
@@ -100,7 +99,7 @@ class MemberReader:
             return whole
         try:
             if member.offset or member.local_header:
-                return self._read(self._archive(member.path), member)
+                return self._read(self._archive(member), member)
             size = member.size
             descriptor = os.open(member.path, _FLAGS)
             try:
@@ -125,6 +124,25 @@ class MemberReader:
             require_image(data[:HEAD], member.key, data[-TAIL:])
         return data
 
+    def head(self, member: Member) -> bytes:
+        """The first 512 bytes, or fewer, of a member in a file; none where it cannot be read."""
+        packed = member.method != "stored"
+        try:
+            if member.offset or member.local_header:
+                descriptor = self._archive(member)
+                offset = member.offset
+                if member.local_header:
+                    offset = _behind_local_header(descriptor, offset)
+                head = _pread(descriptor, min(member.stored, 1 << 16 if packed else HEAD), offset)
+                return unpack_head(head, member.method, HEAD) if packed else head
+            descriptor = os.open(member.path, _FLAGS)
+            try:
+                return os.pread(descriptor, HEAD, 0)
+            finally:
+                os.close(descriptor)
+        except (OSError, ValueError, OverflowError, ReadError):
+            return b""
+
     def _read_file(self, descriptor: int, member: Member) -> bytes:
         """Read a file that is large, or is not as it was listed."""
         found = _regular(descriptor)
@@ -132,13 +150,13 @@ class MemberReader:
             raise ReadError(f"changed while reading: {member.size:,} bytes when listed, {found:,} now")
         return self._read(descriptor, member)
 
-    def _archive(self, path: str) -> int:
-        if path != self._path or self._descriptor < 0:
+    def _archive(self, member: Member) -> int:
+        if member.path != self._path or self._descriptor < 0:
             self.check()
             self.close()
-            self._descriptor = os.open(path, _FLAGS)
+            self._descriptor = os.open(member.path, _FLAGS)
             _regular(self._descriptor)
-            self._path = path
+            self._path, self._listed = member.path, self._archives.get(member.path, member.identity)
             self.check()
         return self._descriptor
 
@@ -178,7 +196,7 @@ def archive_state(status: os.stat_result) -> ArchiveState:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _check_identity(descriptor: int, listed: tuple[int, int]) -> None:
+def _check_identity(descriptor: int, listed: tuple[int, ...]) -> None:
     """Take no other file than the one that a link led to: `O_NOFOLLOW` looks at a path's last name only."""
     status = os.fstat(descriptor)
     if (status.st_dev, status.st_ino) != listed:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Final
 
 from ..errors import DecodeError
+from .foreign import foreign_archive
 from .formats import CAMERA_RAWS, CLAIMS, SIGNATURES
 
 __all__ = [
     "HEAD",
     "JPEG",
+    "READ_ARCHIVE",
     "TAIL",
+    "UNREAD_ARCHIVES",
     "NotAnImage",
     "claims_image",
     "describe",
@@ -28,6 +31,15 @@ JPEG: Final = b"\xff\xd8\xff"
 
 TAIL: Final = 26
 """Bytes at a file's end that `require_image` wants to see: the footer of a TGA."""
+
+_NESTABLE: Final = ("tar archive", "zip archive", "gzip data", "bzip2 data", "xz data", "zstd data")
+_NESTED_HINT: Final = ": --nested reads it"
+
+UNREAD_ARCHIVES: Final = tuple(name + _NESTED_HINT for name in _NESTABLE)
+"""What is said of archives that are members of another one, or files of a folder."""
+
+READ_ARCHIVE: Final = "archive, whose members stand in its place"
+"""What a listing says of such an archive that it reads; nothing of it is recorded."""
 
 _PAM: Final = re.compile(
     rb"P7[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)\b"
@@ -89,6 +101,9 @@ def describe(head: bytes) -> str:
             return kind
     if head[257:262] == b"ustar":
         return "tar archive"
+    foreign = foreign_archive(head)
+    if foreign is not None:
+        return foreign.name
     return "text or unknown data"
 
 
@@ -119,7 +134,7 @@ def require_image(head: bytes, key: str, tail: bytes | None = None) -> str:
     claim = claims_image(key)
     if claim is not None:
         raise DecodeError(f"named {claim}, but holds no image: {reason}")
-    raise NotAnImage(reason)
+    raise NotAnImage(reason + _NESTED_HINT if reason in _NESTABLE else reason)
 
 
 def claims_image(key: str) -> str | None:

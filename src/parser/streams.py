@@ -68,7 +68,7 @@ class Streams:
 
     Args:
         file: the packed bytes.
-        compression: one of `COMPRESSIONS`.
+        compression: one of `COMPRESSIONS`, or "deflate" without a header, as zips have it.
 
     Attributes:
         errors: what `read` may raise for damaged bytes, beside TooLargeWindow.
@@ -81,8 +81,9 @@ class Streams:
     def __init__(self, file: Packed, compression: str) -> None:
         self._file = file
         self._compression = compression
-        self._magic = _MAGIC[compression]
+        self._magic = _MAGIC.get(compression, b"")
         self._make, *errors = _library(compression)
+        self._alone = compression == "deflate"  # no stream follows it, and nothing marks its beginning
         self._feed = _ZSTD_FEED if compression == "zstd" else _CHUNK
         self.errors: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, MemoryError, *errors)
         self.left_over: int | None = None
@@ -130,6 +131,10 @@ class Streams:
 
     def _begin(self) -> bool:
         """Begin the next stream; False where none follows."""
+        if self._compression == "deflate":
+            self._alone, begins = False, self._alone
+            self._stream = self._make() if begins else None
+            return begins
         while self.left_over is None:
             self._fill(_LONGEST_HEAD)
             kept = len(self._input)
@@ -184,8 +189,8 @@ def _advice(tool: str, what: str, budget: int) -> str:
 class _Zlib:
     """zlib's decompressor for gzip, with the attributes that bz2's and lzma's have."""
 
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    def __init__(self, window_bits: int = 16 + zlib.MAX_WBITS) -> None:
+        self._inner = zlib.decompressobj(window_bits)
 
     @property
     def eof(self) -> bool:
@@ -234,6 +239,8 @@ def _library(compression: str) -> tuple[Callable[[], Any], *tuple[type[Exception
     """What makes an unpacker for one stream, and the errors of its own that it raises."""
     if compression == "gzip":
         return _Zlib, zlib.error
+    if compression == "deflate":
+        return lambda: _Zlib(-zlib.MAX_WBITS), zlib.error
     if compression == "bzip2":
         import bz2  # noqa: PLC0415
 

@@ -1,21 +1,28 @@
 """The images of a tar archive, plain or compressed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Final
+from typing import Final, TypeAlias
 
 from ..errors import DecodeError
-from .blocks import Blocks, Damage, FileBlocks, Passing, StreamBlocks
+from .blocks import Archive, Blocks, Damage, FileBlocks, Passing, StreamBlocks, open_blocks
 from .members import Entry, Member, NotImage, Unreadable
-from .names import place
+from .names import own_key, place
 from .options import RATIO_FROM, ReadBudget
 from .signature import HEAD, NotAnImage, require_image
 from .sparse import SparseFile, WithHoles
 from .tarwalk import TAR_ERROR, TarWalk
 
-__all__ = ["list_compressed_tar", "list_tar"]
+__all__ = ["Inner", "list_compressed_tar", "list_tar", "stream_entries", "tar_entries"]
 
 _BUDGET: Final = ReadBudget()
+
+Inner: TypeAlias = Callable[[Blocks, int, Member, bytes], Iterator[Entry] | None]
+"""Lists a member that is an archive, by where its bytes are and how they begin; None where it is none."""
+
+
+def _none(_blocks: Blocks, _position: int, _member: Member, _head: bytes) -> None:
+    """List no archive inside of another one."""
 
 
 def list_tar(
@@ -26,13 +33,17 @@ def list_tar(
     Damage never ends a listing silently: the place is yielded as Unreadable, with the key
     `<archive>@<offset>`, and the listing goes on at the next good header.
     """
-    with closing(FileBlocks(path)) as blocks:
-        walk = TarWalk(blocks, path, prefix, blocks.size, encoding)
-        for entry in _guarded(walk, blocks, path, prefix):
-            if isinstance(entry, SparseFile):
-                yield from _expanded(blocks, entry, budget)
-            else:
-                yield entry
+    with closing(open_blocks(path)) as blocks:
+        yield from tar_entries(blocks, Archive(path, own_key(path, prefix), prefix, encoding), budget)
+
+
+def tar_entries(blocks: FileBlocks, archive: Archive, budget: ReadBudget) -> Iterator[Entry]:
+    """As `list_tar`, of a tar whose bytes are open."""
+    for entry in _guarded(TarWalk(blocks, archive, blocks.size), blocks, archive):
+        if isinstance(entry, SparseFile):
+            yield from _expanded(blocks, entry, budget)
+        else:
+            yield entry
 
 
 def list_compressed_tar(
@@ -41,6 +52,7 @@ def list_compressed_tar(
     prefix: str = "",
     budget: ReadBudget = _BUDGET,
     encoding: str | None = None,
+    inner: Inner = _none,
 ) -> Iterator[Entry]:
     """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): the bytes of members are Passing.
 
@@ -48,37 +60,56 @@ def list_compressed_tar(
     it says what is wrong. A member whose bytes cannot be read is yielded again as Unreadable. Where the
     stream as a whole passes the budget's ratio, the listing ends with an Unreadable.
 
+    Args:
+        path: the file.
+        compression: of it.
+        prefix: put before every key.
+        budget: of members, and of the whole.
+        encoding: of names that do not say theirs.
+        inner: lists a member that is an archive itself.
+
     Raises:
         MissingLibraryError: zstd, and the library is not installed.
     """
+    archive = Archive(path, own_key(path, prefix), prefix, encoding)
     with closing(StreamBlocks(path, compression, budget.max_ratio)) as blocks:
-        walk = TarWalk(blocks, path, prefix, None, encoding)
-        for entry in _guarded(walk, blocks, path, prefix):
-            if isinstance(entry, SparseFile):
-                yield from _expanded(blocks, entry, budget)
-            elif isinstance(entry, Member):
-                yield from _passing(blocks, entry.offset, entry, budget)
-            else:
-                yield entry
+        yield from stream_entries(blocks, archive, budget, None, inner)
         if blocks.left_over is not None:
-            key = place(path, blocks.left_over, prefix)
+            key = place(archive.key, blocks.left_over)
             yield NotImage(key, f"bytes behind the end of the {compression} data")
 
 
-def _guarded(walk: TarWalk, blocks: Blocks, path: str, prefix: str) -> Iterator[Entry | SparseFile]:
+def stream_entries(
+    blocks: Blocks, archive: Archive, budget: ReadBudget, end: int | None, inner: Inner = _none
+) -> Iterator[Entry]:
+    """As `list_compressed_tar`, of a tar whose bytes pass by; `end` is their number where it is known."""
+    for entry in _guarded(TarWalk(blocks, archive, end), blocks, archive):
+        if isinstance(entry, SparseFile):
+            yield from _expanded(blocks, entry, budget)
+        elif isinstance(entry, Member):
+            yield from _passing(blocks, entry.offset, entry, budget, inner)
+        else:
+            yield entry
+
+
+def _guarded(walk: TarWalk, blocks: Blocks, archive: Archive) -> Iterator[Entry | SparseFile]:
     try:
         yield from walk
     except Damage as damage:
-        yield Unreadable(
-            place(path, blocks.position, prefix), TAR_ERROR, f"unreadable from here on: {damage}"
-        )
+        yield Unreadable(place(archive.key, blocks.position), TAR_ERROR, f"unreadable from here on: {damage}")
 
 
-def _passing(blocks: Blocks, position: int, member: Member, budget: ReadBudget) -> Iterator[Entry]:
+def _passing(
+    blocks: Blocks, position: int, member: Member, budget: ReadBudget, inner: Inner = _none
+) -> Iterator[Entry]:
     """Yield a member whose bytes begin at a position of what gives them: Passing, or their beginning."""
     try:
         head = Passing(blocks, position, member.size).read(HEAD)
-        if member.size > budget.max_bytes or not _is_image(head, member.key):
+        if not _is_image(head, member.key):
+            entries = inner(blocks, position, member, head)
+            yield from (member._replace(data=head),) if entries is None else entries
+            return
+        if member.size > budget.max_bytes:
             yield member._replace(data=head)
             return
         passing = Passing(blocks, position, member.size)

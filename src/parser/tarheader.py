@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-__all__ = ["BLOCK", "ZEROS", "is_header", "nanoseconds", "number", "pax_records", "stored_name"]
+__all__ = ["BLOCK", "ZEROS", "begins_tar", "is_header", "nanoseconds", "number", "pax_records", "stored_name"]
 
 BLOCK: Final = 512
 ZEROS: Final = bytes(BLOCK)
@@ -35,6 +35,14 @@ def is_header(block: bytes) -> bool:
     # Some old writers summed signed bytes.
     signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:]) + 256
     return signed == stored
+
+
+def begins_tar(head: bytes) -> bool:
+    """Whether two blocks begin a tar: a header, one that is damaged but has its magic, or the end marker."""
+    block = head[:BLOCK]
+    if len(block) < BLOCK:
+        return False
+    return block[257:262] == b"ustar" or (block == ZEROS and head[BLOCK:] in {ZEROS, b""}) or is_header(block)
 
 
 def number(field: bytes) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from .blocks import CHUNK, Blocks
+from .blocks import CHUNK, Archive, Blocks
 from .members import Entry, Link, Member, NotImage, Unreadable, storable_time
 from .names import key_of_bytes, place, text_of_bytes
 from .sparse import SparseFile, checked_pieces, gnu_pieces, pax_pieces
@@ -41,20 +41,15 @@ class TarWalk:
 
     Args:
         blocks: the tar's bytes; read forwards only.
-        path: the file that members name as theirs.
-        prefix: put before every key.
+        archive: what the tar is, and how its names become keys.
         end: length of the tar in bytes, where it is known beforehand.
-        encoding: of names outside of pax headers, which are UTF-8; None where those are meant to be it too.
     """
 
-    def __init__(
-        self, blocks: Blocks, path: str, prefix: str, end: int | None, encoding: str | None = None
-    ) -> None:
+    def __init__(self, blocks: Blocks, archive: Archive, end: int | None) -> None:
         self._blocks = blocks
-        self._path = path
-        self._prefix = prefix
+        self._path, self._key, self._origin = archive.path, archive.key, archive.origin
+        self._prefix, self._encoding = archive.prefix, archive.encoding
         self._end = end
-        self._encoding = encoding
         self._position = 0
         self._ended = False
         self._defaults: dict[bytes, bytes] = {}  # of global pax headers
@@ -92,7 +87,7 @@ class TarWalk:
         self._spoiled = ""
 
     def _damage(self, position: int, message: str) -> Unreadable:
-        return Unreadable(place(self._path, position, self._prefix), TAR_ERROR, message)
+        return Unreadable(place(self._key, position), TAR_ERROR, message)
 
     def _extend(self, block: bytes, kind: bytes) -> None:
         """Take in an extended header; a damaged one spoils the entry that it belongs to."""
@@ -187,7 +182,7 @@ class TarWalk:
                 self._ended = True
             message = f"truncated: {max(self._end - offset, 0):,} of {size:,} bytes are there"
             return Unreadable(key, TAR_ERROR, message)
-        return Member(key, self._path, offset, size, size, storable_time(mtime_ns))
+        return Member(key, self._path, offset + self._origin, size, size, storable_time(mtime_ns))
 
     def _link(self, block: bytes, key: str, *, hard: bool) -> Link:
         target = block[157:257].partition(b"\0")[0] if self._target is None else self._target

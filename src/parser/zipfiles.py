@@ -1,21 +1,22 @@
 """The images of a zip archive, from its central directory (APPNOTE.TXT 6.3.10)."""
 
 import calendar
-import os
 import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 from typing import Final
 
 from ..errors import ReadError
+from .blocks import Archive, Damage, FileBlocks, open_blocks
 from .members import Entry, Link, Member, Method, NotImage, Unreadable
-from .names import key_of_text, place, text_of_bytes
+from .names import key_of_text, own_key, place, text_of_bytes
 from .reading import read_whole
 from .zipdirectory import ENTRY, ENTRY_SIGNATURE, FULL, LOCAL_SIGNATURE, Directory, find_directory
 
-__all__ = ["ZIP_ERROR", "list_zip"]
+__all__ = ["ZIP_ERROR", "list_zip", "zip_entries"]
 
 ZIP_ERROR: Final = "ZipError"
 
@@ -62,30 +63,29 @@ def list_zip(path: str, prefix: str = "", encoding: str | None = None) -> Iterat
     Raises:
         ArchiveError: there is no central directory.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        where = find_directory(descriptor, path)
-        if where.shift and not where.wraps and os.pread(descriptor, 4, 0) == LOCAL_SIGNATURE:
-            message = (
-                f"another zip, joined or cut off, stands before this one: its {where.shift:,} bytes are lost"
-            )
-            yield Unreadable(place(path, 0, prefix), ZIP_ERROR, message)
-        yield from _Listing(descriptor, path, prefix, where, encoding)
-    finally:
-        os.close(descriptor)
+    archive = Archive(path, own_key(path, prefix), prefix, encoding)
+    with closing(open_blocks(path)) as blocks:
+        yield from zip_entries(blocks, archive, find_directory(blocks, path))
+
+
+def zip_entries(blocks: FileBlocks, archive: Archive, where: Directory) -> Iterator[Entry]:
+    """The entries of a zip whose bytes are open and whose directory was found."""
+    if where.shift and not where.wraps and blocks.read(0, 4) == LOCAL_SIGNATURE:
+        message = (
+            f"another zip, joined or cut off, stands before this one: its {where.shift:,} bytes are lost"
+        )
+        yield Unreadable(place(archive.key, 0), ZIP_ERROR, message)
+    yield from _Listing(blocks, archive, where)
 
 
 class _Listing:
     """Iterates over the entries of a central directory."""
 
-    def __init__(
-        self, descriptor: int, path: str, prefix: str, where: Directory, encoding: str | None
-    ) -> None:
-        self._descriptor = descriptor
-        self._path = path
-        self._prefix = prefix
+    def __init__(self, blocks: FileBlocks, archive: Archive, where: Directory) -> None:
+        self._blocks = blocks
+        self._path, self._key, self._origin = archive.path, archive.key, archive.origin
+        self._prefix, self._encoding = archive.prefix, archive.encoding
         self._where = where
-        self._encoding = encoding
         self._shift = 0 if where.wraps else where.shift
         self._end = 0  # of the entry before
 
@@ -97,9 +97,9 @@ class _Listing:
             if len(buffer) - at < _LONGEST and position + len(buffer) < end:
                 position += at
                 try:
-                    buffer = os.pread(self._descriptor, min(_CHUNK, end - position), position)
-                except OSError as error:
-                    yield self._damage(position, error.strerror or str(error))
+                    buffer = self._blocks.read(position, min(_CHUNK, end - position))
+                except Damage as damage:
+                    yield self._damage(position, str(damage))
                     return
                 at = 0
             if buffer[at : at + 4] != ENTRY_SIGNATURE or at + ENTRY.size > len(buffer):
@@ -129,7 +129,7 @@ class _Listing:
             yield self._damage(end, message)
 
     def _damage(self, position: int, message: str) -> Unreadable:
-        return Unreadable(place(self._path, position, self._prefix), ZIP_ERROR, message)
+        return Unreadable(place(self._key, position), ZIP_ERROR, message)
 
     def _entry(self, fields: tuple[int, ...], name: bytes, extra: bytes, position: int) -> Entry | None:
         _, made_by, _, flags, code, time, date, crc, stored, size, *_, attributes, offset = fields
@@ -164,7 +164,9 @@ class _Listing:
             return Unreadable(key, ZIP_ERROR, "truncated: its bytes are not in the archive")
         if method == "stored" and stored != size:
             return Unreadable(key, ZIP_ERROR, f"stored bytes of two sizes: {stored:,} and {size:,}")
-        member = Member(key, self._path, offset, stored, size, mtime_ns, method, crc, None, local_header=True)
+        member = Member(
+            key, self._path, offset + self._origin, stored, size, mtime_ns, method, crc, local_header=True
+        )
         return member if unix != stat.S_IFLNK else self._link(member)
 
     def _link(self, member: Member) -> Link | Unreadable:
@@ -172,7 +174,7 @@ class _Listing:
         if max(member.size, member.stored) > _LONGEST_TARGET:
             return Unreadable(member.key, ZIP_ERROR, f"a symbolic link of {member.size:,} bytes")
         try:
-            target = read_whole(self._descriptor, member)
+            target = read_whole(self._blocks.descriptor, member)
         except (ReadError, OSError) as error:
             return Unreadable(member.key, ZIP_ERROR, f"a symbolic link that cannot be read: {error}")
         return Link(member.key, text_of_bytes(target, self._encoding), hard=False, within=self._prefix)

@@ -85,6 +85,19 @@ def test_json_is_all_that_stands_on_stdout(brinery_command, tmp_path, tar):
     assert made["images"] == len(list((tmp_path / "s").iterdir())) == 3
 
 
+def test_archives_inside_of_archives_are_counted_with_the_option_that_reads_them(
+    brinery_command, tmp_path, tar
+):
+    outer = make_tar(tmp_path / "outer.tar", {"in.tar": tar.read_bytes(), "a.txt": b"text", **images(1)})
+    code, _, err = brinery_command("convert", outer, tmp_path / "out", *FAST)
+    assert code == 0
+    assert "1 files are no images and were passed over" in err
+    assert "1 files are archives and were passed over: --nested reads them" in err
+    code, text, err = brinery_command("convert", outer, tmp_path / "out", "--nested", "--json", *FAST)
+    assert (code, json.loads(text)["samples"], json.loads(text)["archives"]) == (0, 21, 0)
+    assert "--nested" not in err
+
+
 def test_verify_ends_with_3_where_a_sample_is_damaged(brinery_command, tmp_path, tar):
     out = tmp_path / "out"
     brinery_command("convert", tar, out, *FAST)
