@@ -36,7 +36,7 @@ _HEAP = struct.Struct("<4sB3xQ8xQ")
 _FILTER = struct.Struct("<4H")
 
 _MAX_BLOCKS, _MAX_BLOCK, _MAX_MESSAGES = 64, 1 << 20, 1024  # of one object header
-_MAX_HEAP, _MAX_NAME = 1 << 23, 1 << 10  # bytes
+_MAX_HEAP, _MAX_NAME = 1 << 21, 1 << 10  # bytes; a unit has 4096 members, whose groups take 24 each
 _MAX_DEPTH = 16
 
 # Numbers of the messages in object headers.
