@@ -87,9 +87,10 @@ class BmpSource(OneImage):
     """
 
     def __init__(self, data: bytes, options: DecodeOptions) -> None:
-        self._data, self._salvage = data, options.salvage
-        self._bitmap = read_bitmap(data, 14, int.from_bytes(data[10:14], "little"))
-        check_pixels(self._bitmap.width, self._bitmap.height, options.max_pixels)
+        self._data = data
+        self._bitmap = bitmap = read_bitmap(data, 14, int.from_bytes(data[10:14], "little"))
+        check_pixels(bitmap.width, bitmap.height, options.max_pixels)
+        self._salvage = options.salvages(bitmap.width, bitmap.height, len(data))
 
     def read(self) -> Stored:
         """Decode the image.

@@ -88,7 +88,7 @@ def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decod
         from .jpeg_damage import decode_doubtful  # noqa: PLC0415 - rare
 
         room = scratch.room if scratch is not None else lambda _: None
-        array, salvaged = decode_doubtful(data, options.max_pixels, room, salvage=options.salvage)
+        array, salvaged = decode_doubtful(data, options, room)
     colours = None
     if array.ndim == 3 and array.shape[2] == 4:
         colours = "CMYK"

@@ -41,7 +41,8 @@ class IconSource(OneImage):
         if not self._bitmap.height:
             raise DecodeError("damaged: an icon of no rows")
         check_pixels(bitmap.width, self._bitmap.height, options.max_pixels)
-        self._data, self._salvage = data, options.salvage
+        self._data = data
+        self._salvage = options.salvages(bitmap.width, self._bitmap.height, len(data))
 
     def read(self) -> Stored:
         """Decode the image.

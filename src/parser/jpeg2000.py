@@ -13,6 +13,7 @@ from PIL import Jpeg2KImagePlugin
 
 from ..errors import DecodeError
 from .jpeg2000_boxes import Component, Jpeg2000, Palette, read_boxes
+from .jpeg2000_tiles import lost_tiles
 from .modes import as_image
 from .options import DecodeOptions
 from .pillow import load
@@ -63,7 +64,11 @@ class Jpeg2000Source(OneImage):
         """
         about = self._about
         image = Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(self._data[about.start : about.end]))
-        salvaged = load(image, salvage=self._options.salvage)
+        salvage = self._options.salvages(about.width, about.height, len(self._data))
+        lost = lost_tiles(self._data, about.start, about.end)
+        if lost and not salvage:
+            raise DecodeError(f"damaged JPEG2000: {lost}")
+        salvaged = load(image, salvage=salvage) or bool(lost)
         array = _unshifted(np.asarray(image), about.components[0])
         planes = array.reshape(*array.shape[:2], -1)
         bits, signed = about.components[0].bits, about.components[0].signed

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from .huffman import ScanFault, check_scans
 from .jpeg_layout import Frame, Layout, lost_scans, read_layout, tidied
+from .options import DecodeOptions
 from .pixels import check_pixels
 
 __all__ = ["decode_doubtful", "turbo"]
@@ -61,15 +62,14 @@ def turbo(data: bytes, components: int, buffer: Any = None, *, strict: bool = Tr
 
 
 def decode_doubtful(
-    data: bytes, max_pixels: int, room: Callable[[int], Any] = _no_room, *, salvage: bool = False
+    data: bytes, options: DecodeOptions, room: Callable[[int], Any] = _no_room
 ) -> tuple[Pixels, bool]:
     """Decode a JPEG that libjpeg warned of, refused, or cannot vouch for.
 
     Args:
         data: the JPEG.
-        max_pixels: the budget of its frame; all its scans may hold 20 times as many.
+        options: the budget of its frame, 20 times of which all its scans may hold; and whether to salvage.
         room: gives a buffer of that many bytes for the pixels, or None.
-        salvage: keep what a damaged one still gives.
 
     Returns:
         The pixels, and whether they are only what a damaged image still gives.
@@ -78,7 +78,7 @@ def decode_doubtful(
         DecodeError: it is damaged and not to be salvaged, or nobody decodes its kind.
     """
     layout = read_layout(data)
-    frame = _checked_frame(layout, max_pixels)
+    frame = _checked_frame(layout, options.max_pixels)
     sound = tidied(data, layout)
     fault = lost_scans(layout)
     if not fault:
@@ -86,6 +86,7 @@ def decode_doubtful(
             return _whole(sound, frame, room(frame.width * frame.height * len(frame.components))), False
         except ScanFault as found:
             fault = str(found)
+    salvage = options.salvages(frame.width, frame.height, len(data))
     pixels = _salvaged(sound, frame) if salvage else None
     if pixels is None:
         raise DecodeError(f"damaged JPEG: {fault}")

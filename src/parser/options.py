@@ -11,6 +11,9 @@ Frames: TypeAlias = Literal["first", "all"]
 MODES: tuple[str, ...] = get_args(Mode)
 FRAMES: tuple[str, ...] = get_args(Frames)
 
+_PIXELS_A_BYTE: Final = 1000
+"""Photographs have two to ten, scans of pages some hundreds."""
+
 MAX_MEMBERS: Final = 100_000_000
 """Entries that the sources of one run may hold together."""
 
@@ -50,3 +53,10 @@ class DecodeOptions:
     salvage: bool = False
     max_pixels: int = 178_956_970  # Pillow's own limit: 1 GiB of 24-bit pixels, halved
     max_frames: int = 10_000
+
+    def salvages(self, width: int, height: int, nbytes: int) -> bool:
+        """Whether an image of that size is kept where it is damaged.
+
+        Not where its bytes could hold next to nothing of it: what is kept would be empty, and large.
+        """
+        return self.salvage and width * height <= _PIXELS_A_BYTE * nbytes

@@ -72,7 +72,7 @@ class PillowSource:
     def read(self) -> Stored:
         """Decode the frame, which is the first one until `seek` names another."""
         image = self._image
-        salvaged = load(image, salvage=self._options.salvage)
+        salvaged = load(image, salvage=self._options.salvages(*image.size, len(self._data)))
         array, colours = as_stored(self._kind, image_pixels(image, self._depth), image.mode)
         return Stored(array, None, colours, orientation(image), salvaged)
 

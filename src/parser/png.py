@@ -74,7 +74,7 @@ class PngSource(PillowSource):
         header = b"IHDR" + struct.pack(">2I5B", width, height, 8, 6, *self._data[26:29])
         checked = header + zlib.crc32(header).to_bytes(4, "big")
         image = open_image(self._data[:12] + checked + self._data[33:], "PNG", self._options.max_pixels)
-        salvaged = load(image, salvage=self._options.salvage)
+        salvaged = load(image, salvage=self._options.salvages(*image.size, len(self._data)))
         return np.array(image).view(">u2").astype(np.uint16), salvaged
 
     def _colours(self, mode: str) -> tuple[NDArray[Any], bool]:
@@ -84,6 +84,6 @@ class PngSource(PillowSource):
         for order in "BL":  # big-endian numbers are cut to their first byte, little-endian ones to the second
             image = cast("ImageFile.ImageFile", open_image(self._data, "PNG", self._options.max_pixels))
             image.tile = [tile._replace(args=f"{mode};16{order}") for tile in image.tile]
-            salvaged = load(image, salvage=self._options.salvage)
+            salvaged = load(image, salvage=self._options.salvages(*image.size, len(self._data)))
             planes.append(np.asarray(image).astype(np.uint16))
         return planes[0] << 8 | planes[1], salvaged

@@ -46,7 +46,7 @@ class SunSource(OneImage):
             raise DecodeError(
                 f"Sun raster of {depth} bits with a palette of type {mapped}, which is not read"
             )
-        self._data, self._salvage = data, options.salvage
+        self._data, self._salvage = data, options.salvages(width, height, len(data))
         self._size, self._depth, self._kind, self._palette = (width, height), depth, kind, length
 
     def read(self) -> Stored:

@@ -34,6 +34,9 @@ CODEC_NAMES: Final = {
 }
 """Compressions that know nothing of pixels."""
 
+_MOST_OF_A_BYTE: Final = {5: 4096, 8: 1100, 32773: 64, 32946: 1100}
+"""What a byte can unpack to at most, roughly; other compressions have no such bound."""
+
 _PREDICTED: Final = frozenset(CODEC_NAMES) - {1, 32773}
 _KINDS: Final = {1: "u", 2: "i", 3: "f", 4: "u", 6: "c"}
 _WIDTHS: Final = {"u": {8, 16, 32, 64}, "i": {8, 16, 32, 64}, "f": {16, 32, 64}, "c": {64, 128}}
@@ -172,7 +175,23 @@ def _plane_bytes(page: Page, layout: Layout, plane: int, *, salvage: bool) -> tu
         if missing and not salvage:
             raise DecodeError(f"truncated: {missing:,} bytes of pixels are missing")
         return rows, bool(missing)
+    _check_ratio(page, layout, counts)
     return _unpacked_bytes(page, layout, offsets, counts, salvage=salvage)
+
+
+def _check_ratio(page: Page, layout: Layout, counts: NDArray[Any]) -> None:
+    """Refuse packed bytes that cannot hold their pixels, before memory is taken for those.
+
+    Raises:
+        DecodeError: with the sizes.
+    """
+    most = _MOST_OF_A_BYTE.get(page.number(tiff.COMPRESSION, 1))
+    size = layout.down * layout.blocks[0] * layout.stride
+    if most is None or counts.size < layout.blocks[0] * layout.blocks[1]:
+        return
+    packed = int(np.minimum(counts, len(page.file.data)).sum(dtype=np.float64))
+    if most * packed < size:
+        raise DecodeError(f"truncated: {packed:,} packed bytes cannot hold {size:,} bytes of pixels")
 
 
 def _stored_bytes(page: Page, layout: Layout, offsets: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:

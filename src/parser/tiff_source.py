@@ -135,7 +135,8 @@ class TiffSource:
         if compression in CODEC_NAMES and not (subsampled and compression != 1):
             layout = read_layout(page, options.max_pixels)
             _check_kind(page, layout, photometric)
-            array, salvaged = read_samples(page, layout, salvage=options.salvage)
+            salvage = options.salvages(*page.size, len(page.file.data))
+            array, salvaged = read_samples(page, layout, salvage=salvage)
             stored = _meant(page, layout, photometric, array)
         elif compression in _PILLOWS or compression in CODEC_NAMES:
             stored, salvaged = _by_pillow(page, options)
@@ -234,14 +235,15 @@ def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
         raise DecodeError(refused)
     read_layout(page, options.max_pixels)  # whose budget holds for tiles too
     data = _alone(page)
-    damaged = _is_damaged(data, salvage=options.salvage)
+    salvage = options.salvages(*page.size, len(data))
+    damaged = _is_damaged(data, salvage=salvage)
     try:
         image = reader("TIFF")(io.BytesIO(data))
     except SyntaxError as error:
         raise DecodeError(refused) from error
     image.info.pop("xmp", None)  # Pillow would turn the pixels as it says
     image.im = Image.new(image.mode, page.size).im  # past Pillow's own limit
-    salvaged = load(image, salvage=options.salvage) or damaged
+    salvaged = load(image, salvage=salvage) or damaged
     given, stored = len(image.getbands()), page.number(tiff.SAMPLES, 1)
     if stored > given:
         raise DecodeError(f"TIFF of {stored} channels compressed as {name}: Pillow would give {given}")
