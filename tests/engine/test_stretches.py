@@ -44,7 +44,7 @@ def test_more_than_a_few_are_given_up(dataset, monkeypatch):
     monkeypatch.setattr(stretches, "_MOST_LOST", 0)
     task = partial(deadly, partial(read_keys, dataset), DEADLY, dataset)
     with pytest.raises(WorkerError):
-        list(stretches.read_stretches(task, dataset, 1, died=str))
+        list(stretches.read_stretches(task, dataset, 1, "loky", died=str))
 
 
 def test_verify_names_them(dataset, monkeypatch):
