@@ -13,4 +13,5 @@ def array_checksum(array: Array) -> str:
     return xxh3_64_hexdigest(np.ascontiguousarray(array).data if array.nbytes else b"")
 
 
-bytes_checksum = xxh3_64_hexdigest  # of any bytes in one piece, likewise
+bytes_checksum = xxh3_64_hexdigest
+"""Returns xxh3-64 of contiguous bytes, as 16 hex digits."""

@@ -1,4 +1,4 @@
-"""Keeps the garbage collector from looking through what was there before."""
+"""Keeps the garbage collector from scanning objects that existed before."""
 
 import gc
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ __all__ = ["only_new_garbage"]
 
 @contextmanager
 def only_new_garbage() -> Iterator[None]:
-    """Leave objects that exist out of collections for a while: imported libraries alone cost 20 ms a pass.
+    """Keep existing objects out of collections for a while: imported libraries alone cost 20 ms per pass.
 
-    Where the caller has frozen objects already, nothing is changed, since thawing would thaw those too.
+    Do nothing if the caller has frozen objects already, since thawing would thaw those too.
     """
     if gc.get_freeze_count():
         yield

@@ -15,7 +15,9 @@ _BLOCK = 512
 
 
 class Counters(NamedTuple):
-    """Counters of the calling thread; differences of two readings are what lies between them.
+    """Counters of the calling thread; the difference of two readings is what was spent between them.
+
+    A counter that the kernel does not keep is None.
 
     Attributes:
         time_ns: `time.perf_counter_ns`, comparable between the processes of a machine.
@@ -23,10 +25,10 @@ class Counters(NamedTuple):
         system_ns: CPU time in the kernel.
         switches_voluntary: times it gave up the CPU to wait.
         switches_involuntary: times the CPU was taken from it.
-        read_bytes: bytes fetched from storage, None where the kernel does not count them.
-        write_bytes: bytes sent towards storage, None likewise.
-        run_wait_ns: time it was ready and waited for a CPU, None likewise.
-        block_wait_ns: time it waited for storage, in ticks of 10 ms; None likewise, which is usual.
+        read_bytes: bytes fetched from storage.
+        write_bytes: bytes sent to storage.
+        run_wait_ns: time it was ready to run and waited for a CPU.
+        block_wait_ns: time it waited for storage, in ticks of 10 ms; usually None.
     """
 
     time_ns: int
@@ -71,7 +73,7 @@ def read_counters() -> Counters:
 
 
 class _Schedstat:
-    """A thread's file of waits for a CPU, kept open: to open it costs ten times what reading does."""
+    """A thread's `schedstat`, kept open: opening it costs ten times as much as reading."""
 
     def __init__(self) -> None:
         self._close = os.close
@@ -82,7 +84,7 @@ class _Schedstat:
             self._close(self._descriptor)
 
     def read(self) -> bytes:
-        """Read it anew."""
+        """Return its present contents."""
         return os.pread(self._descriptor, 100, 0)
 
 
@@ -109,13 +111,13 @@ def _block_wait_ns() -> int | None:
 
 @cache
 def _accounts_storage() -> bool:
-    """Tell whether the kernel counts bytes of storage: getrusage says 0 as well where it does not."""
+    """Return whether the kernel counts bytes of storage: if not, getrusage says 0 all the same."""
     return Path("/proc/self/io").exists()
 
 
 @cache
 def _accounts_block_waits() -> bool:
-    """Tell whether the kernel counts waits for storage: it says 0 as well where it does not."""
+    """Return whether the kernel counts waits for storage: if not, `stat` says 0 all the same."""
     try:
         return Path("/proc/sys/kernel/task_delayacct").read_text(encoding="ascii").strip() == "1"
     except OSError:

@@ -1,4 +1,4 @@
-"""How many CPUs this process may really use."""
+"""The CPUs that this process may use."""
 
 import math
 import os
@@ -12,21 +12,21 @@ _CGROUPS_OF_SELF = Path("/proc/self/cgroup")
 
 
 def usable_cpus() -> float:
-    """Return the smallest of the CPU affinity and every enclosing cgroup's quota, in CPUs, fraction kept."""
+    """Return the smallest of the CPU affinity and all enclosing cgroups' quotas, in CPUs, not rounded."""
     cpus = float(len(os.sched_getaffinity(0)))
     quotas = [_quota(group) for group in enclosing_groups("cpu")]
     return min([cpus, *(quota for quota in quotas if quota is not None)])
 
 
 def default_workers() -> int:
-    """Return one worker for every whole usable CPU, at least one."""
+    """Return the number of whole usable CPUs, at least 1."""
     return max(1, math.floor(usable_cpus()))
 
 
 def enclosing_groups(
     controller: str, membership: Path = _CGROUPS_OF_SELF, root: Path = _CGROUP_ROOT
 ) -> Iterator[Path]:
-    """Yield the folder of every group above this process that can limit a resource, in cgroup v1 and v2.
+    """Yield the folders of all cgroups, v1 and v2, that limit a resource of this process.
 
     Args:
         controller: "cpu" or "memory".

@@ -1,4 +1,4 @@
-"""Gives workers their tasks, so many at a time, and no faster than their results are taken."""
+"""Hands tasks to workers, a bounded number at a time and no faster than their results are taken."""
 
 import threading
 import time
@@ -21,28 +21,28 @@ class Crew(Protocol):
     """Workers for one function."""
 
     def pack(self, task: Any, /) -> Any:
-        """Make of a task what travels to a worker."""
+        """Return a task in the form that travels to a worker."""
 
     def submit(self, packed: Any, /) -> Future[Any]:
         """Have a packed task done."""
 
     def received(self, future: Future[Any], /) -> tuple[Any, int]:
-        """The result that has come, and its bytes as it travelled, 0 where it did not; raises what failed."""
+        """Return a result and the bytes it travelled as, 0 if it did not; raise what the task raised."""
 
     def close(self, *, kill: bool) -> None:
-        """Let the workers go; with `kill` whatever they are at."""
+        """Let the workers go; with `kill`, in the middle of their tasks."""
 
 
 class Calls(Generic[Result]):
-    """Gives a crew its tasks, so many at a time, and holds what comes back until it is taken.
+    """Hands tasks to a crew, a bounded number at a time, and holds results until they are taken.
 
     The thread that brings a result draws the next task. While as many results wait as tasks may be under
-    way, none is drawn: then taking a result does it.
+    way, no task is drawn until a result is taken.
 
     Args:
         crew: does the tasks.
         tasks: drawn one by one.
-        ready: whether another may be drawn while some are under way.
+        ready: returns whether another task may be drawn while some are under way.
 
     Attributes:
         exhausted: no task is left to draw.
@@ -62,7 +62,11 @@ class Calls(Generic[Result]):
         self.error: BaseException | None = None
 
     def feed(self, under_way: int | None = None) -> None:
-        """Draw what the crew needs, unless another thread is at it; from now on so many, if given."""
+        """Submit tasks until `under_way` are outstanding; do nothing if another thread is submitting them.
+
+        Args:
+            under_way: the new bound; None keeps the present one.
+        """
         if under_way is not None:
             self._under_way = under_way
         while self._wants() and self._drawing.acquire(blocking=False):
@@ -73,14 +77,17 @@ class Calls(Generic[Result]):
                 self._drawing.release()
 
     def stop(self) -> None:
-        """Draw no more, and wait a while for the task that is being drawn."""
+        """Draw no more tasks, and wait a moment for one that is being drawn."""
         self.exhausted = True
         self._drawing.acquire(timeout=_DRAWING_SECONDS)  # for good; Ctrl-C may have kept it locked
 
     def batches(self, gather: float | None) -> Generator[list[Result], None, None]:
-        """Yield results until there are no more, each alone where `gather` is None.
+        """Yield batches of results until there are no more.
 
-        A failed one raises behind those that came before it.
+        If a task failed, what it raised is raised after the results that came before it.
+
+        Args:
+            gather: seconds to wait for further results of a batch; None for batches of one.
         """
         while (future := self._take(None)) is not None:
             until = time.monotonic() + (gather or 0)
@@ -144,7 +151,7 @@ class Calls(Generic[Result]):
         self.feed()
 
     def _take(self, seconds: float | None) -> Future[Any] | None:
-        """Return what has come, waiting so long or for ever; None where nothing came or nothing will."""
+        """Return the next result, waiting `seconds` or (None) for ever; None if none came or none is left."""
         while not (self.exhausted and self._taken == self._drawn):
             try:
                 future = self._results.get(timeout=seconds)

@@ -1,4 +1,4 @@
-"""How much memory a worker may take."""
+"""The memory that a worker may use."""
 
 import os
 import resource
@@ -14,25 +14,25 @@ _AT_MOST = 0.9  # of all memory
 
 
 def machine_memory() -> int:
-    """Return the machine's memory in bytes, also without /proc."""
+    """Return the machine's memory in bytes. It needs no /proc."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @cache
 def usable_memory() -> int:
-    """Return the machine's memory or the smallest limit of an enclosing cgroup, in bytes, as first seen."""
+    """Return the machine's memory or the smallest limit of an enclosing cgroup, in bytes; read once."""
     limits = [_limit(group) for group in enclosing_groups("memory")]
     return min([machine_memory(), *(limit for limit in limits if limit is not None)])
 
 
 def worker_memory(workers: int) -> int:
-    """Return the bytes that each worker may take: an equal share, but 4 GiB where there are so many."""
+    """Return the bytes that each worker may use: an equal share, but at least 4 GiB if there are as many."""
     usable = usable_memory()
     return int(min(max(usable / workers, _AT_LEAST), _AT_MOST * usable))
 
 
 def limit_memory(nbytes: int) -> None:
-    """Let this process hold so many bytes of private memory; what asks for more gets a MemoryError.
+    """Limit this process to `nbytes` of private memory; allocating more raises MemoryError.
 
     Mapped files do not count: RLIMIT_DATA of Linux 4.7 and later (getrlimit(2)).
     """

@@ -1,4 +1,4 @@
-"""Files that come into being whole: written aside, flushed, renamed, their folder flushed."""
+"""Files that appear whole: written aside, flushed, renamed, their folder flushed."""
 
 import ctypes
 import errno
@@ -14,25 +14,25 @@ __all__ = ["PARTIAL_FOLDER", "NewFile", "fsync_paths", "wait_for_writing"]
 PARTIAL_FOLDER = ".partial"
 _SMALL = 64 * 1024
 _BUFFER = 1024 * 1024
-_EARLY = 1024 * 1024  # bytes on which the device may begin while more are being made
+_EARLY = 1024 * 1024  # bytes after which the device is told to begin writing
 _MEMORY = {"tmpfs", "ramfs"}
 _SYNC_FILE_RANGE_WRITE, _SYNC_FILE_RANGE_WAIT = 2, 1 | 2 | 4  # sync_file_range(2)
-_CANNOT_WAIT = {errno.ENOSYS, errno.EINVAL, errno.ESPIPE}  # not to be had of this system or file system
+_CANNOT_WAIT = {errno.ENOSYS, errno.EINVAL, errno.ESPIPE}  # this system or file system does not offer it
 
 
 class NewFile:
-    """A new binary file, seekable and readable back, whose writes are complete or raise.
+    """A new binary file, seekable and readable, whose writes are complete or raise.
 
-    Small writes are gathered and leave together with the next large one, which is not copied.
+    Small writes are gathered and written together with the next large one, which is not copied.
 
     Args:
-        path: made, or emptied where it is there.
-        early: let the device begin with what is written, since `commit` will wait for all of it.
+        path: the file; it is emptied if it exists.
+        early: let the device start writing before the file is complete, since `commit` waits for all of it.
 
     Attributes:
-        early: likewise, where there is a device: not in memory.
+        early: the argument; False on tmpfs and ramfs, which have no device to start.
         write_ns: time spent in system calls that write, in ns.
-        error: the first error of such a call; libraries that call back may hide it behind their own.
+        error: the first error of such a call; a library that calls back may hide it behind its own.
         size: bytes from the start to the last byte written.
     """
 
@@ -49,9 +49,9 @@ class NewFile:
         self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
-        """Write all bytes of any C-contiguous buffer at the current position; return how many.
+        """Write all bytes of a C-contiguous buffer at the current position; return how many.
 
-        Where it is empty, gathered bytes leave.
+        An empty buffer writes the gathered bytes.
         """
         view = memoryview(data)
         length = view.nbytes
@@ -85,12 +85,12 @@ class NewFile:
         return length
 
     def flush(self) -> None:
-        """Hand gathered bytes to the operating system."""
+        """Hand the gathered bytes to the operating system."""
         if self._pending:
             self.write(b"")
 
     def _put_rest(self, data: bytes, start: int, done: int) -> None:
-        """Write what one call did not take, as often as it takes."""
+        """Write what the first call did not take, in as many calls as that needs."""
         while done < len(data):
             done += os.pwrite(self._descriptor, memoryview(data)[done:], start + done)
 
@@ -102,7 +102,7 @@ class NewFile:
         return count
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read up to size bytes from the current position; all that follow where size is negative."""
+        """Read up to `size` bytes from the current position; all of the rest if it is negative."""
         self.flush()
         data = os.pread(self._descriptor, self.size if size < 0 else size, self._position)
         self._position += len(data)
@@ -179,7 +179,7 @@ class NewFile:
 
 @cache
 def _in_memory(device: int) -> bool:
-    """Whether a file system is memory and has no device behind it, by proc_pid_mountinfo(5)."""
+    """Return whether a file system lives in memory without a device, by proc_pid_mountinfo(5)."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
         mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
@@ -190,7 +190,7 @@ def _in_memory(device: int) -> bool:
 
 @cache
 def _sync_file_range() -> Any:
-    """Return the system call, None where there is none."""
+    """Return the system call; None if the C library has none."""
     function = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
     if function is not None:
         function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
@@ -198,16 +198,16 @@ def _sync_file_range() -> Any:
 
 
 def _begin_writing(descriptor: int, start: int, length: int) -> None:
-    """Ask for these bytes to be written and do not wait; an error shows again in fsync."""
+    """Have the device start writing these bytes, and do not wait; fsync will report an error again."""
     function = _sync_file_range()
     if function is not None:
         function(descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
 
 
 def wait_for_writing(path: str | os.PathLike[str]) -> int:
-    """Wait until the device has taken a file's bytes, if the system can tell; return the time, in ns.
+    """Wait until the device has taken a file's bytes, if the system can tell; return the time in ns.
 
-    They are not durable by that: the device may hold them in its cache.
+    That does not make them durable: the device may hold them in its cache.
     """
     begin = _now()
     function = _sync_file_range()
@@ -224,9 +224,9 @@ def wait_for_writing(path: str | os.PathLike[str]) -> int:
 
 
 def fsync_paths(paths: Iterable[str | os.PathLike[str]]) -> int:
-    """Make each file's bytes, or each folder's entries, durable; return the time it took, in ns.
+    """Make the bytes of files, or the entries of folders, durable; return the time in ns.
 
-    A file opened anew tells of an error in writing it back that nobody has seen yet.
+    Opening a file again reports an error of its write-back that nobody has seen yet.
     """
     begin = _now()
     for path in paths:

@@ -1,4 +1,4 @@
-"""Paths that callers give."""
+"""Paths as callers give them."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ __all__ = ["absolute"]
 
 
 def absolute(path: PathLike) -> Path:
-    """Return a path that names the same place whichever folder becomes the current one.
+    """Return a path that keeps its meaning when the current folder changes.
 
     Raises:
-        UsageError: it is relative, and the current folder does not exist any more.
+        UsageError: `path` is relative, and the current folder no longer exists.
     """
     try:
         return Path(path).absolute()

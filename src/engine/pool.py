@@ -23,7 +23,7 @@ _LOOKING_SECONDS = 0.1  # less than it takes a process to start
 
 
 def check_workers(workers: int, backend: str) -> None:
-    """Raise UsageError unless this many workers of this backend can be asked for."""
+    """Raise UsageError if the number of workers or the backend makes no sense."""
     if workers < 1:
         raise UsageError(f"the number of workers must be 1 or more, not {workers}")
     if backend not in BACKEND_NAMES:
@@ -31,7 +31,7 @@ def check_workers(workers: int, backend: str) -> None:
 
 
 def check_processes() -> None:
-    """Raise NoProcessesError where something is known to keep worker processes from starting."""
+    """Raise NoProcessesError if something is known to keep worker processes from starting."""
     reason = why_no_processes()
     if reason is not None:
         raise NoProcessesError(reason)
@@ -48,25 +48,25 @@ def run(
 ) -> Generator[Result, None, None]:
     """Call the function on every task in the workers and yield results in the order they finish.
 
-    Tasks are drawn lazily, at most `ahead` a worker before they are needed, from whichever thread has
-    a free worker to feed, and no faster than results are taken. Processes stay warm for the next call with
-    as many workers. Closing the generator, or any exception in the consumer, kills the processes at once;
-    threads end with their current task.
+    Tasks are drawn lazily, at most `ahead` per worker before they are needed, by whichever thread has a free
+    worker to feed, and no faster than results are taken. Processes stay warm for the next call with as many
+    workers. Closing the generator, or any exception in the consumer, kills the processes at once; threads
+    finish their current task.
 
-    There are no more workers than tasks, unless the first tasks are slow to come.
+    No more workers start than there are tasks, unless the first tasks are slow to come.
 
     Args:
         function: importable by name; with loky, tasks and results travel as pickles.
-        tasks: an iterator that may be slow; its exceptions are raised here once the tasks drawn before
-            have given their results.
-        workers: the most processes (or threads) that work; also for 1 a process of its own.
+        tasks: an iterator that may be slow; its exceptions are raised here after the results of the tasks
+            drawn before.
+        workers: most processes or threads; a single one is a process of its own too.
         backend: "loky" for processes, "threading" for threads of this process.
-        ahead: how many tasks a worker are drawn and queued.
-        or_threads: where no process can be started, let threads work, and say why in a BrineryWarning.
+        ahead: tasks drawn and queued per worker.
+        or_threads: if no process can start, let threads work, and say why in a BrineryWarning.
 
     Raises:
         WorkerError: a worker process died.
-        NoProcessesError: none can be started, and `or_threads` is False.
+        NoProcessesError: no process can start, and `or_threads` is False.
     """
     batches = run_batches(
         function, tasks, workers=workers, backend=backend, ahead=ahead, or_threads=or_threads
@@ -89,10 +89,19 @@ def run_batches(
     or_threads: bool = True,
     ready: Callable[[], bool] | None = None,
 ) -> Generator[list[Result], None, None]:
-    """Do as `run` does, and yield results of processes together that came while the consumer was busy.
+    """Do as `run` does, but yield lists of the results that came while the consumer was busy.
 
-    They wait for each other too, `gather` seconds behind the first, while tasks are left. Those of threads
-    come one by one. While tasks are under way, no other is drawn unless `ready` says so.
+    Results of threads come in lists of one.
+
+    Args:
+        function: as for `run`.
+        tasks: as for `run`.
+        workers: as for `run`.
+        backend: as for `run`.
+        ahead: as for `run`.
+        gather: seconds that a list waits for further results after its first, while tasks are left.
+        or_threads: as for `run`.
+        ready: returns whether another task may be drawn while some are under way.
     """
     check_workers(workers, backend)
     first, rest, all_drawn = _look_ahead(iter(tasks), workers, ready)
@@ -145,7 +154,7 @@ def _batches(
 def _look_ahead(
     tasks: Iterator[Any], count: int, ready: Callable[[], bool] | None
 ) -> tuple[deque[Any], Iterator[Any], bool]:
-    """Draw up to `count` tasks, but not for long; return them, the rest, and whether they are all."""
+    """Draw up to `count` tasks, but not for long; return them, the rest, and whether there is no rest."""
     first: deque[Any] = deque()
     until: float | None = None
     while len(first) < count and (until is None or time.monotonic() < until):
@@ -162,7 +171,7 @@ def _look_ahead(
 
 
 def _in_turn(first: deque[Any], rest: Iterator[Any]) -> Iterator[Any]:
-    """Yield all tasks, and hold on to none of them."""
+    """Yield all tasks without keeping a reference to any."""
     while first:
         yield first.popleft()
     yield from rest
@@ -183,7 +192,7 @@ def _processes(function: Callable[[Any], Any], size: int, most: int) -> Crew:
 
 
 def say_threads(error: NoProcessesError, warn: Callable[[str], None] | None = None) -> None:
-    """Warn that threads work where processes were meant to."""
+    """Warn that threads work in place of processes."""
     text = f"{error}; threads of this process work instead"
     if warn is not None:
         warn(text)

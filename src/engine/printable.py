@@ -1,4 +1,4 @@
-"""Texts from archives, made fit to be shown."""
+"""Texts from archives and manifests, made safe to print."""
 
 __all__ = ["printable"]
 

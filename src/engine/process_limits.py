@@ -1,4 +1,4 @@
-"""Why worker processes cannot be started in this place, in words."""
+"""Says why no worker process can start in this place."""
 
 import errno
 import multiprocessing
@@ -17,7 +17,7 @@ _LIMITS = {
 
 
 def why_no_processes() -> str | None:
-    """Return why no worker process can be started from here; None where nothing speaks against it."""
+    """Return why no worker process can start from here; None if nothing is known to prevent it."""
     if multiprocessing.current_process().daemon:
         return "a daemonic process of multiprocessing may not start others"
     try:
@@ -36,9 +36,9 @@ def why_no_processes() -> str | None:
 
 
 def reason_of(error: Exception) -> str:
-    """Say in words what kept a process from being started."""
+    """Return in words what kept a process from starting."""
     if isinstance(error.__context__, OSError) and not isinstance(error, OSError):
-        error = error.__context__  # loky's own clearing up failed behind it
+        error = error.__context__  # loky's own clean-up failed after it
     if not isinstance(error, OSError):
         return _LIMITS[errno.EAGAIN] if "thread" in str(error) else str(error)
     limit = _LIMITS.get(error.errno or 0)

@@ -1,4 +1,4 @@
-"""Watches what a run uses: psutil over the process tree, in a thread, at a bounded cost."""
+"""Measures what a run uses: a thread reads psutil over the process tree, at a bounded cost."""
 
 import resource
 import threading
@@ -15,31 +15,31 @@ import psutil
 __all__ = ["Peak", "Reading", "Sampler"]
 
 _INTERVAL_NS = 100_000_000
-# Shares of memory cost milliseconds a process: every second. Rests of so many times their cost keep counters
-# and shares each below a 260th of a CPU, together below a hundredth.
+# Reading shares of memory costs milliseconds per process, so it happens every second. Pauses of 260 times what a
+# reading cost keep counters and shares each below a 260th of a CPU, and both together below a hundredth.
 _SHARES_INTERVAL_NS = 1_000_000_000
 _REST = 260
 _MAX_TICKS = 2000
-_HELPER = "helper"  # joblib's and multiprocessing's trackers: their memory counts, their lanes are not drawn
+_HELPER = "helper"  # trackers of joblib and multiprocessing: their memory counts, timelines leave them out
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One process at one time; None where the system does not tell.
+    """One process at one time. What the system does not report is None.
 
     Attributes:
         t_ns: time since the sampler began.
         pid: the process.
         role: "parent" or "worker".
         cpu_user_ns: CPU time in user mode since the process began.
-        cpu_system_ns: CPU time in the kernel likewise.
+        cpu_system_ns: CPU time in the kernel since the process began.
         rss_bytes: resident memory, shared pages included.
         uss_bytes: memory of this process alone.
         pss_bytes: its share of all the pages it maps; these add up over processes.
         read_bytes: bytes fetched from storage since the process began.
-        write_bytes: bytes sent towards storage.
-        read_chars: bytes through system calls that read, page cache included.
-        write_chars: bytes through system calls that write.
+        write_bytes: bytes sent to storage since the process began.
+        read_chars: bytes that system calls read, from the page cache too.
+        write_chars: bytes that system calls wrote.
         switches_voluntary: times it gave up the CPU.
         switches_involuntary: times the CPU was taken from it.
     """
@@ -67,7 +67,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Highest sums over the tree, in bytes; None where the system does not tell."""
+    """Highest sums over the process tree, in bytes; None if the system does not report them."""
 
     rss_bytes: int
     pss_bytes: int | None
@@ -76,9 +76,10 @@ class Peak:
 class Sampler:
     """Samples this process and its descendants while it is entered.
 
-    Counters are read every 100 ms, memory shares about every second, or once at the end; both less often
-    where many processes would make that cost more than a hundredth of a CPU. After 2000 ticks every second
-    one is dropped and the interval doubles, so that a run of days stays small. Without /proc there are none.
+    Counters are read every 100 ms, shares of memory about every second and in a short run once at the end;
+    both less often if many processes would make them cost more than a hundredth of a CPU. After 2000 ticks
+    every other one is dropped and the interval doubles, so that a run of days stays small. Without /proc there
+    are no readings.
 
     Attributes:
         cpu_ns: the sampler's own CPU time, once left.
@@ -106,7 +107,7 @@ class Sampler:
         self._processes[self._parent.pid] = (self._parent, "parent")
         self._tick(0, shares=False)
         self.cpu_ns = time.thread_time_ns() - begin_cpu
-        with suppress(RuntimeError):  # no thread can be started: there is this reading and a last one
+        with suppress(RuntimeError):  # no thread can start: there is only this reading and a last one
             self._thread.start()
         return self
 
@@ -120,19 +121,19 @@ class Sampler:
             self._tick(time.perf_counter_ns() - self._begin_ns, shares=True)
 
     def finish(self) -> None:
-        """Take the last reading while the caller goes on; leaving waits for it."""
+        """Start the last reading and return at once; leaving the context waits for it."""
         self._stopping = True
         self._wake.set()
 
     def before_the_end(self) -> None:
-        """Say that the last work is under way: a short run's shares of memory are measured now."""
+        """Measure shares of memory now if that has not happened yet: the last work is under way."""
         if self._peak_pss is None and not self._hurried:
             self._hurried = True
             self._wake.set()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave readings out for a while."""
+        """Take no readings inside the context."""
         with self._reading:
             yield
 
@@ -215,7 +216,7 @@ def _this_process() -> psutil.Process | None:
 
 
 def _children(parent: psutil.Process) -> list[int]:
-    """Return the processes started by this one; psutil looks through all processes of the machine."""
+    """Return the processes that this one started; psutil would look through all of the machine's."""
     try:
         folder = Path(f"/proc/{parent.pid}/task")
         return [int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()]
@@ -264,7 +265,7 @@ def _read(process: psutil.Process, role: str, now: int, shares: bool) -> Reading
 
 
 def _told(process: psutil.Process, counters: str) -> Any:
-    """Return counters of a process; None where the system has none, or keeps them to itself."""
+    """Return counters of a process; None if the system has none or does not show them."""
     try:
         return getattr(process, counters)()
     except psutil.NoSuchProcess:

@@ -15,15 +15,15 @@ _BY_LOWER = {name.lower(): factor for name, factor in _UNITS.items()}
 
 
 def parse_size(value: int | str) -> int:
-    """Return bytes for an int or a text such as "64MiB", "1.5 GB" or "500k" (a bare letter is binary).
+    """Return the bytes of an int or a text such as "64MiB", "1.5 GB" or "500k" (a bare letter is binary).
 
     Raises:
-        UsageError: it is no positive size.
+        UsageError: `value` is not a positive size.
     """
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", value)
         if match is None or match[2].lower() not in _BY_LOWER:
-            raise UsageError(f"{value!r} is no size: write for example 32MiB, 500kB or 1048576")
+            raise UsageError(f"{value!r} is not a size: write for example 32MiB, 500kB or 1048576")
         value = int(float(match[1]) * _BY_LOWER[match[2].lower()])
     if value < 1:
         raise UsageError("a size must be at least one byte")
@@ -31,7 +31,7 @@ def parse_size(value: int | str) -> int:
 
 
 def format_size(size: float) -> str:
-    """Return a size with three digits and a binary unit: "1.46 GiB"."""
+    """Return a size in three digits and a binary unit: "1.46 GiB"."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(size) < 1000:
             return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"

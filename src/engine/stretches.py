@@ -1,4 +1,4 @@
-"""A dataset's samples read in workers, of which one may die of a sample: the others are read all the same."""
+"""Reads a dataset's samples in workers; if one of them dies of a sample, all others are read nevertheless."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -20,7 +20,7 @@ __all__ = ["DIED", "Stretch", "read_stretches"]
 Result = TypeVar("Result")
 
 DIED = "the process that read it died of it"
-_MOST_LOST = 16  # samples that workers died of; each takes a dozen deaths to find
+_MOST_LOST = 16  # samples that workers died of; finding each takes a dozen deaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Stretch:
     """Consecutive samples that one task reads.
 
     Attributes:
-        shards: ids of whole shards, or of the one whose samples these are.
-        start: the first one's place in each shard.
-        stop: one past the last one's; None for all that follow.
-        again: a worker died while it may have been reading these.
+        shards: ids of whole shards, or of the one that holds the samples.
+        start: place of the first sample in each shard.
+        stop: one past the place of the last; None for all the rest.
+        again: a worker died that may have been reading these.
     """
 
     shards: Sequence[int]
@@ -40,7 +40,7 @@ class Stretch:
     again: bool = False
 
     def samples(self, dataset: Dataset) -> Iterator[Stored]:
-        """Yield the samples, each to be read when it is asked for."""
+        """Yield the samples; each is read when its array is asked for."""
         for shard in self.shards:
             yield from islice(dataset.each_in_shard(shard), self.start, self.stop)
 
@@ -53,22 +53,22 @@ def read_stretches(
     *,
     died: Callable[[str], Result],
 ) -> Generator[tuple[Stretch, Result], None, None]:
-    """Have every sample of a dataset read, and yield what the function made of each stretch.
+    """Read every sample of a dataset in workers, and yield what the function returns for each stretch.
 
-    A stretch whose worker may have died of it is tried again alone, then in halves.
+    A stretch that a worker may have died of is tried again alone, then in halves.
 
     Args:
         function: importable by name; reads a stretch.
         path: the dataset's folder.
-        workers: the most processes or threads.
-        backend: "loky" or "threading"; nobody outlives a sample of which a thread dies.
-        died: gives, by its key, what is yielded for a sample that its worker died of.
+        workers: most processes or threads.
+        backend: "loky" or "threading"; a sample that kills a thread kills this process.
+        died: returns, for a key, the result of a sample that its worker died of.
 
     Yields:
         A stretch and its result, in the order they finish.
 
     Raises:
-        DatasetError: it is no dataset, or its manifest is damaged.
+        DatasetError: `path` is no dataset, or its manifest is damaged.
         WorkerError: workers die again and again.
     """
     catalog = Catalog(path)
@@ -118,7 +118,7 @@ def _take(waiting: deque[Stretch], taken: list[Stretch]) -> Iterator[Stretch]:
 
 
 def _halves(stretch: Stretch, catalog: Catalog) -> list[Stretch]:
-    """Two stretches of the same samples; none where there is one sample only."""
+    """Return two stretches of the same samples; none if there is only one sample."""
     shards, middle = stretch.shards, len(stretch.shards) // 2
     if middle:
         return [replace(stretch, shards=part) for part in (shards[:middle], shards[middle:])]

@@ -13,8 +13,12 @@ __all__ = ["Threads"]
 class Threads:
     """Threads of this process, which end with their current task.
 
-    As many as can be started: where there can be none, because of a limit or because the interpreter is
-    shutting down, `submit` does the task itself.
+    Fewer than `workers` may start. If none does, because of a limit or because the interpreter is shutting
+    down, `submit` does the task itself.
+
+    Args:
+        function: does a task.
+        workers: most threads.
     """
 
     def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
@@ -32,7 +36,7 @@ class Threads:
         return task
 
     def submit(self, packed: Any, /) -> Future[Any]:
-        """Have a packed task done."""
+        """Queue a packed task."""
         future: Future[Any] = Future()
         if self._threads:
             self._tasks.put((future, packed))
@@ -41,11 +45,11 @@ class Threads:
         return future
 
     def received(self, future: Future[Any], /) -> tuple[Any, int]:
-        """Return the result and 0, since it did not travel; raises what failed."""
+        """Return the result and 0, since it did not travel; raise what the task raised."""
         return future.result(), 0
 
     def close(self, *, kill: bool) -> None:
-        """End the threads; with `kill` what waits is not done."""
+        """End the threads; with `kill`, drop the tasks that wait."""
         if kill:
             with suppress(Empty):
                 while True:
@@ -58,7 +62,7 @@ class Threads:
     def _work(self) -> None:
         while (given := self._tasks.get()) is not None:
             self._do(*given)
-            del given  # an array that waits for nobody
+            del given  # keep no array alive while waiting for the next task
 
     def _do(self, future: Future[Any], task: Any) -> None:
         try:
