@@ -26,7 +26,7 @@ def usable_memory() -> int:
 
 
 def worker_memory(workers: int) -> int:
-    """Return the bytes that each worker may use: an equal share, but at least 4 GiB if there are as many."""
+    """Return the bytes that each worker may use: an equal share, but at least 4 GiB if there is that much."""
     usable = usable_memory()
     return int(min(max(usable / workers, _AT_LEAST), _AT_MOST * usable))
 

@@ -15,8 +15,8 @@ import psutil
 __all__ = ["Peak", "Reading", "Sampler"]
 
 _INTERVAL_NS = 100_000_000
-# Reading shares of memory costs milliseconds per process, so it happens every second. Pauses of 260 times what a
-# reading cost keep counters and shares each below a 260th of a CPU, and both together below a hundredth.
+# Reading shares of memory costs milliseconds per process, so it happens every second. Pauses of 260 times
+# what a reading cost keep counters and shares each below a 260th of a CPU, both together below a hundredth.
 _SHARES_INTERVAL_NS = 1_000_000_000
 _REST = 260
 _MAX_TICKS = 2000
@@ -78,8 +78,8 @@ class Sampler:
 
     Counters are read every 100 ms, shares of memory about every second and in a short run once at the end;
     both less often if many processes would make them cost more than a hundredth of a CPU. After 2000 ticks
-    every other one is dropped and the interval doubles, so that a run of days stays small. Without /proc there
-    are no readings.
+    every other one is dropped and the interval doubles, so that a run of days stays small. Without
+    /proc there are no readings.
 
     Attributes:
         cpu_ns: the sampler's own CPU time, once left.
