@@ -8,7 +8,7 @@ here use the tables of the format alone, and what they may cost is bounded by th
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -192,7 +192,8 @@ class GuardedConnection(sqlite3.Connection):
             raise self.unreadable(error) from error
         finally:
             if cursor is not None:
-                cursor.close()  # a statement that is not done keeps others from writing
+                with suppress(sqlite3.ProgrammingError):  # the connection may be closed
+                    cursor.close()  # a statement that is not done keeps others from writing
 
     def each(self, statement: str, values: Any = ()) -> Iterator[Any]:
         """Yield the rows of a statement that reads; raises what `rows` does."""

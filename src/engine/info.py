@@ -120,7 +120,7 @@ def _run(catalog: Catalog, row: tuple[Any, ...]) -> dict[str, Any]:
 
 def _parsed(run: dict[str, Any]) -> dict[str, Any]:
     """Return a run's documents as values; ValueError where it makes no sense."""
-    if run["workers"] > _MOST_WORKERS:
+    if not 0 < run["workers"] <= _MOST_WORKERS:
         raise ValueError(f"{run['workers']:,} workers")
     summary = _summary(_object(run["summary"])) if run["summary"] else None
     return {"settings": _object(run["settings"]), "summary": summary}

@@ -12,6 +12,8 @@ from ..parser.spilled import no_room, spilled_database
 
 __all__ = ["DistinctKeys", "KeptOrdinals", "SeenKeys", "SourceSize", "keys_of"]
 
+_PIECE = 4096  # ordinals
+
 
 class SeenKeys:
     """Tells whether a key occurs for the first time, exactly, in bounded memory."""
@@ -68,20 +70,23 @@ def keys_of(sources: Sequence[Source]) -> SeenKeys | DistinctKeys:
 
 
 class KeptOrdinals:
-    """A set of ordinals, one byte each."""
+    """A set of ordinals: one byte each, in pieces, for a manifest can name any."""
 
     def __init__(self) -> None:
-        self._flags = bytearray()
+        self._pieces: dict[int, bytearray] = {}
 
     def add(self, ordinal: int) -> None:
         """Put an ordinal in."""
-        missing = ordinal + 1 - len(self._flags)
-        if missing > 0:
-            self._flags.extend(bytes(max(missing, len(self._flags) // 4, 4096)))
-        self._flags[ordinal] = 1
+        number, place = divmod(ordinal, _PIECE)
+        piece = self._pieces.get(number)
+        if piece is None:
+            piece = self._pieces[number] = bytearray(_PIECE)
+        piece[place] = 1
 
     def __contains__(self, ordinal: int) -> bool:
-        return ordinal < len(self._flags) and self._flags[ordinal] == 1
+        number, place = divmod(ordinal, _PIECE)
+        piece = self._pieces.get(number)
+        return piece is not None and piece[place] == 1
 
 
 class SourceSize:

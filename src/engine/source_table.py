@@ -50,6 +50,7 @@ def _record(row: tuple[Any, ...]) -> Recorded:
     path, kind, prefix, encoding, *numbers, listed_ns = row
     texts = (path, kind, prefix, "" if encoding is None else encoding)
     sound = all(type(text) is str for text in texts) and all(type(n) in {int, NoneType} for n in numbers)
+    sound = sound and "\0" not in path
     if sound and encoding is not None:
         sound = False
         with suppress(UsageError, ValueError):

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
-from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import ArchiveError, DestinationError
@@ -232,7 +231,7 @@ def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded], *, surely: 
                 found[place] = record
                 free.remove(record)
                 break
-    gone = [record for record in free if not Path(record.path).exists()]
+    gone = [record for record in free if not os.path.exists(record.path)]  # noqa: PTH110 - of any text
     missing = [place for place in range(len(sources)) if place not in found]
     moved = [
         (_shared_names(shown_path(sources[place].given), record.path), place, record)

@@ -20,7 +20,7 @@ def test_a_key_is_new_once(keys):
     seen.close()
 
 
-@given(st.sets(st.integers(0, 50_000)))
+@given(st.sets(st.integers(0, 50_000) | st.integers(0, 2**60)))
 def test_ordinals_are_kept(ordinals):
     kept = KeptOrdinals()
     for ordinal in ordinals:

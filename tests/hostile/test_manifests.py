@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import struct
+import sys
 import time
 from contextlib import closing
 
@@ -10,6 +11,7 @@ import pytest
 
 import brinery
 from brinery.engine.catalog import Catalog
+from brinery.engine.info import describe
 from brinery.engine.restore import restore_stretch
 from brinery.engine.stretches import Stretch
 from brinery.engine.verify import verify_stretch
@@ -56,20 +58,22 @@ def ways_to_use(dataset, root):
 
 
 def use(step, dataset, root):
-    """Do everything; return how it ended, how long it took at most, and the memory that it took."""
-    ends, longest = {}, 0.0
+    """Do everything; return how it ended, the most CPU time it took, and the memory."""
+    ends, longest, unasked = {}, 0.0, []
+    sys.unraisablehook = unasked.append
     sound = (dataset / "manifest.sqlite").read_bytes()
     before = peak()
     ways = ways_to_use(dataset, root)
     del ways["repair"]  # starts processes, as verify does
     for step.value, (name, function) in enumerate(ways.items()):
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             function()
         except BrineryError as error:
             ends[name] = type(error).__name__
-        longest = max(longest, time.perf_counter() - begin)
+        longest = max(longest, time.process_time() - begin)
         (dataset / "manifest.sqlite").write_bytes(sound)
+    assert unasked == []
     return ends, longest, peak() - before
 
 
@@ -246,3 +250,19 @@ def test_a_name_that_is_too_long_for_a_key_is_a_failure(tmp_path, letters):
         found = [row for rows in catalog.table("failures", ("key", "error")) for row in rows]
         assert len({key for key, _ in found}) == 2 - fits
         assert {error for _, error in found} <= {"NameTooLong", "TarError"}
+
+
+def test_an_error_amid_rows_leaves_the_manifest_free(dataset):
+    change(dataset, "UPDATE failures SET ordinal = -5")
+    with pytest.raises(CorruptError, match="the table failures has -5 as ordinal, which makes no sense"):
+        describe(dataset)
+    with closing(sqlite3.connect(dataset / "manifest.sqlite", isolation_level=None, timeout=0)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+
+
+@pytest.mark.parametrize("ordinal", [2**31, 2**59, 2**62])
+def test_a_place_far_away_takes_no_memory(dataset, tmp_path, ordinal):
+    change(dataset, f"UPDATE samples SET ordinal = ordinal + {ordinal}")
+    ends, _, memory = run_apart(use, dataset, tmp_path)
+    assert memory < 100 << 20
+    assert set(ends) <= {"resume", "prune"}
