@@ -234,7 +234,7 @@ class StoredState:
             " FROM shards"
         )[0]
         unread = f"SELECT COALESCE(SUM(1), 0) FROM skipped WHERE reason IN ({_UNREAD})"  # noqa: S608
-        archives = self._numbers(unread, *UNREAD_ARCHIVES)[0][0]
+        archives = self._rows(unread, *UNREAD_ARCHIVES)[0][0]  # the reasons that it compares may be long
         return Totals(samples, shards, failures, skipped, files, pixels, archives)
 
     def sources(self) -> list[Recorded]:

@@ -93,3 +93,13 @@ def test_a_compressed_tar_of_tars(tmp_path):
         f"{number}.tar/{name}": data for number in range(3) for name, data in images(4, number).items()
     }
     assert_holds(tmp_path / "out", expected)
+
+
+def test_reasons_of_any_length_are_counted(tmp_path):
+    """What lies too deep is said in more words than a number has digits."""
+    deep = make_tar(tmp_path / "deep.tar", images(1)).read_bytes()
+    inner = make_tar(tmp_path / "inner.tar", {"deep.tar": deep, **images(2)}).read_bytes()
+    source = make_tar(tmp_path / "a.tar", {"inner.tar": inner})
+    result = brinery.convert(source, tmp_path / "out", nested=True, **SMALL)
+    assert (result.samples, result.skipped, result.archives) == (2, 1, 0)
+    assert list(skipped(tmp_path / "out")) == ["inner.tar/deep.tar"]
