@@ -18,6 +18,7 @@ __all__ = ["command"]
 
 _DECODE, _READ = DecodeOptions(), ReadBudget()  # the budgets' defaults
 _FRAMES = "Of one image, with --frames all."
+_TIMEOUT = "Seconds one image may take. Default: CPU time that grows with its bytes and pixels."
 _MEMORY = "What one worker may take. Default: its share of all, at least 4GiB."
 _RATIO = "Unpacked to packed bytes, of a zip's member or a compressed tar."
 _NAMES = "Of names in zips and tars that do not say theirs: cp932, gbk ... Default: UTF-8."
@@ -44,7 +45,7 @@ _MEMBERS = "Entries of all SRC together."
 @click.option("--follow-links", is_flag=True, help="Read what links lead to outside of a SRC folder too.")
 @click.option("--nested", is_flag=True, help="Read archives inside of archives and folders, one level deep.")
 @click.option("--encoding", metavar="NAME", help=_NAMES)
-@click.option("--timeout", type=float, metavar="S", help="Seconds one image may take. Default: unlimited.")
+@click.option("--timeout", type=float, metavar="S", help=_TIMEOUT)
 @click.option("--repair", is_flag=True, help="Verify first, and do again what is damaged.")
 @click.option("--memory", metavar="SIZE", help=_MEMORY)
 @click.option("--max-pixels", type=int, default=_DECODE.max_pixels, show_default=True, help="Of one frame.")

@@ -11,7 +11,9 @@ from pathlib import Path
 
 __all__ = ["Claim", "ClaimWriter", "claim_writer", "claimants", "read_claims"]
 
-_RECORD = struct.Struct("<qqq")
+_RECORD = struct.Struct("<5q")
+_PIXELS = struct.Struct("<q")
+_PIXELS_AT = _RECORD.size - _PIXELS.size
 _NOTHING = -1
 
 
@@ -24,12 +26,16 @@ class Claim:
         unit: number of the unit.
         ordinal: the member's.
         since_ns: `time.perf_counter_ns` when it began.
+        size: bytes of the encoded image.
+        pixels: what it said so far that it has; None once they are decoded.
     """
 
     pid: int
     unit: int
     ordinal: int
     since_ns: int
+    size: int
+    pixels: int | None
 
 
 class ClaimWriter:
@@ -39,6 +45,7 @@ class ClaimWriter:
     """
 
     def __init__(self, folder: str) -> None:
+        self._pixels = 0
         self._path = Path(folder) / str(os.getpid())
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
@@ -64,13 +71,23 @@ class ClaimWriter:
         self._file.close()
         os.close(self._descriptor)
 
-    def claim(self, unit: int, ordinal: int) -> None:
-        """Say that this process begins with a member."""
-        _RECORD.pack_into(self._file, 0, unit, ordinal, time.perf_counter_ns())
+    def claim(self, unit: int, ordinal: int, size: int) -> None:
+        """Say that this process begins with a member of that many bytes."""
+        self._pixels = 0
+        _RECORD.pack_into(self._file, 0, unit, ordinal, time.perf_counter_ns(), size, 0)
+
+    def declare(self, pixels: int) -> None:
+        """Say how many pixels a frame of the member has, before they are decoded."""
+        self._pixels += pixels
+        _PIXELS.pack_into(self._file, _PIXELS_AT, self._pixels)
+
+    def decoded(self) -> None:
+        """Say that the member is decoded, and only to be written."""
+        _PIXELS.pack_into(self._file, _PIXELS_AT, _NOTHING)
 
     def release(self) -> None:
         """Say that it is at none."""
-        _RECORD.pack_into(self._file, 0, _NOTHING, _NOTHING, 0)
+        _RECORD.pack_into(self._file, 0, _NOTHING, _NOTHING, 0, 0, _NOTHING)
 
 
 _writers: dict[str, ClaimWriter] = {}
@@ -126,7 +143,8 @@ def read_claims(folder: Path) -> list[Claim]:
     for path in sorted(_files(folder)):
         data = path.read_bytes()
         if len(data) == _RECORD.size:
-            unit, ordinal, since = _RECORD.unpack(data)
+            unit, ordinal, since, size, pixels = _RECORD.unpack(data)
             if unit != _NOTHING:
-                claims.append(Claim(int(path.name), unit, ordinal, since))
+                told = None if pixels == _NOTHING else pixels
+                claims.append(Claim(int(path.name), unit, ordinal, since, size, told))
     return claims

@@ -48,7 +48,7 @@ class Comparison:
                 if self._stopped():
                     return UnitResult(unit.number, len(unit.members), stopped=True)
                 if claims is not None:
-                    claims.claim(unit.number, ordinal)
+                    claims.claim(unit.number, ordinal, member.size)
                 begin, data = _now(), None
                 if ordinal not in untouched:
                     with suppress(NotAnImage, MemberError):

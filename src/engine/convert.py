@@ -85,6 +85,7 @@ def convert(
         yes: let `prune` drop more than half of the samples.
         repair: verify the dataset first, and convert damaged samples again if their source still holds them.
         timeout: seconds that one member may take; after that its worker is killed and the member has failed.
+            None is CPU time: 5 s, and more for an image of many bytes and pixels. Threads are not watched.
         memory: bytes that one worker process may use, as int or "2GiB"; an image that needs more fails. The
             default is an equal share of the available memory, but at least 4 GiB if there is that much.
         max_pixels: most pixels of one frame, by its header; an image's frames may hold four times as many.

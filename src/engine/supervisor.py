@@ -5,29 +5,25 @@ those suspects are tried alone, and one that kills again is quarantined: recorde
 touched again in this run. Then the units that were under way are done anew in a fresh pool.
 """
 
-import os
 import shutil
-import signal
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ..errors import NoProcessesError, WorkerError
 from . import pool
 from .claims import read_claims
 from .literals import Backend
 from .records import Failure, Job, Numbered, Source, Unit, UnitResult
+from .watchdog import Watchdog
 from .worker import convert_unit, probe_member
 
 __all__ = ["Supervisor"]
 
-_CHECK_SECONDS = 0.2
+_TOO_LONG = "decoding it takes more CPU time than an image of its size may; --timeout S gives it S seconds"
 _AHEAD = 2  # units a worker that are drawn and queued
 _GATHER_SECONDS = 0.1  # units that end within it are recorded together: a transaction costs the parent 1 ms
 _FRUITLESS_BEFORE_ISOLATION = 2  # crashes that no suspect repeats alone
@@ -113,7 +109,7 @@ class Supervisor:
         """Yield results until the units end or a worker dies."""
         self._forget_claims()
         task = partial(convert_unit, self._job)
-        with _Watchdog(self._job.claims, self._timeout) as self._watchdog:
+        with Watchdog(self._job.claims, self._timeout) as self._watchdog:
             batches = pool.run_batches(
                 task,
                 units,
@@ -137,7 +133,11 @@ class Supervisor:
     def _recover(self, feed: "_Feed") -> Iterator[list[UnitResult]]:
         """Find who did it, and bring the units that were under way back to the feed."""
         under_way = feed.take_back()
-        tried = [self._try_alone(suspect.numbered) for suspect in self._suspects(under_way)]
+        tried = [
+            # CPU time is spent by the member itself, whatever else the machine does: one proof is enough.
+            suspect if suspect.hung and self._timeout is None else self._try_alone(suspect.numbered)
+            for suspect in self._suspects(under_way)
+        ]
         found = [guilty for guilty in tried if guilty is not None]
         for guilty in found:
             self._quarantine(guilty)
@@ -189,7 +189,7 @@ class Supervisor:
     def _try_alone(self, numbered: Numbered) -> "_Suspect | None":
         """Try a member in a pool of its own; return what it did where it did not pass."""
         self._forget_claims()
-        with _Watchdog(self._job.claims, self._timeout) as watchdog:
+        with Watchdog(self._job.claims, self._timeout) as watchdog:
             try:
                 list(pool.run(partial(probe_member, self._job), [numbered], workers=1, or_threads=False))
             except NoProcessesError:
@@ -202,7 +202,9 @@ class Supervisor:
         member = suspect.numbered.member
         error, message = "WorkerDied", "the worker process that decodes it dies (a crash, or out of memory)"
         if suspect.hung:
-            error, message = "Timeout", f"it took longer than the timeout of {self._timeout:g} s"
+            error, message = "Timeout", _TOO_LONG
+            if self._timeout is not None:
+                message = f"it took longer than the timeout of {self._timeout:g} s"
         source = Source(member.size, member.mtime_ns)
         failure = Failure(member.key, suspect.numbered.ordinal, "decode", error, message, source)
         self._quarantined[suspect.numbered.ordinal] = failure
@@ -275,46 +277,3 @@ class _Feed:
         """Let a unit be drawn again, before new ones."""
         with self._lock:
             self._returned.append(unit)
-
-
-class _Watchdog:
-    """Kills workers that are at one member for longer than the timeout, from outside.
-
-    Attributes:
-        killed: the processes killed.
-    """
-
-    def __init__(self, claims: str | None, timeout: float | None) -> None:
-        self.killed: set[int] = set()
-        self._claims = claims
-        self._timeout = timeout
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-
-    def __enter__(self) -> Self:
-        if self._timeout is not None and self._claims is not None:
-            try:
-                self._thread.start()
-            except RuntimeError as error:
-                raise NoProcessesError(f"none could be held to the timeout: {error}") from error
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _watch(self) -> None:
-        assert self._timeout is not None
-        assert self._claims is not None
-        while not self._end.wait(min(_CHECK_SECONDS, self._timeout / 4)):
-            now = time.perf_counter_ns()
-            for claim in read_claims(Path(self._claims)):
-                if claim.pid not in self.killed and now - claim.since_ns > self._timeout * 1e9:
-                    self.killed.add(claim.pid)
-                    try:
-                        os.kill(claim.pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ..parser.decode import decode
 from ..parser.members import Member
-from ..parser.pixels import LostFrames
+from ..parser.pixels import LostFrames, declare_pixels_to
 from ..parser.reading import NO_DESCRIPTORS, MemberReader
 from ..parser.scratch import Scratch
 from ..parser.signature import NotAnImage
@@ -93,7 +93,8 @@ def probe_member(job: Job, numbered: Numbered) -> None:
     except OSError as error:
         raise StorageError(f"cannot write into {job.destination}: {error.strerror or error}") from error
     if claims is not None:
-        claims.claim(_NO_UNIT, numbered.ordinal)
+        claims.claim(_NO_UNIT, numbered.ordinal, numbered.member.size)
+        declare_pixels_to(claims.declare)
     with MemberReader(job.budget) as reader, suppress(NotAnImage, MemberError):
         for _ in decode(reader.read(numbered.member), job.decode):
             pass
@@ -138,8 +139,11 @@ class _Attempt:
         files = open_unit_files(job, unit.number, get_serializer(job.protocol))
         try:
             claims = claim_writer(job.claims) if job.claims is not None else None
+            declare_pixels_to(None if claims is None else claims.declare)
             with MemberReader(job.budget, job.archives) as reader:
                 spent = self._convert(reader, files, claims)
+                if claims is not None:
+                    claims.decoded()
                 if spent is None:
                     return UnitResult(unit.number, len(unit.members), stopped=True)
                 reader.check()
@@ -184,13 +188,14 @@ class _Attempt:
         read, add, scratch, written = reader.read, files.add, Scratch(), self._written
         reading = decoding = hashing = dumping = source_bytes = 0
         last_spec, spec_text = None, ("", "")
+        every = job.decode.frames == "all"
         done = _now()  # the time around a member counts as reading
         for numbered in self._unit.members:
             ordinal, member = numbered
             if job.token in _stopped:
                 return None
             if claims is not None:
-                claims.claim(number, ordinal)
+                claims.claim(number, ordinal, member.size)
             if ordinal in refused:
                 self._failures.append(refused[ordinal])
                 continue
@@ -214,6 +219,8 @@ class _Attempt:
             reading += have - done
             hashing += hashed - have
             done = hashed
+            if claims is not None:
+                claims.decoded()
             for image in images:
                 decoded = _now()
                 decoding += decoded - done
@@ -221,6 +228,8 @@ class _Attempt:
                     self._failures.append(_lost(numbered, image, xxh3))
                     done = decoded
                     continue
+                if every and claims is not None:
+                    claims.decoded()
                 array = image.array
                 checksum = bytes_checksum(array.data)
                 hashed = _now()
@@ -237,6 +246,8 @@ class _Attempt:
                 written.append((numbered, image[1:], spec_text, checksum, xxh3))
                 done = _now()
                 dumping += done - hashed
+                if every and claims is not None:
+                    claims.claim(number, ordinal, member.size)  # the next frame is decoded from here on
         return _Spent(reading, decoding, hashing, dumping, source_bytes)
 
     def _rows(self, placed: list[tuple[int, list[Placement]]]) -> tuple[tuple[Any, ...], ...]:

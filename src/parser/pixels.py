@@ -1,12 +1,13 @@
 """What decoding gives, and how much of it there may be."""
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
 from ..errors import DecodeError
 
-__all__ = ["Decoded", "LostFrames", "check_pixels", "check_samples"]
+__all__ = ["Decoded", "LostFrames", "check_pixels", "check_samples", "declare_pixels_to"]
 
 _BYTES: Final = 8
 """Bytes that a pixel may take on average where an image uses the whole budget: RGBA of 16 bits."""
@@ -46,6 +47,15 @@ class LostFrames(NamedTuple):
     error: Exception
 
 
+_declare: Callable[[int], None] | None = None
+
+
+def declare_pixels_to(listener: Callable[[int], None] | None) -> None:
+    """Have this process's sizes of frames told to a listener, before they are decoded; None ends it."""
+    global _declare  # noqa: PLW0603 - a worker process decodes one image at a time
+    _declare = listener
+
+
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Refuse an image of more pixels than the budget, before anything is allocated for them.
 
@@ -54,6 +64,8 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """
     if width * height > max_pixels:
         raise DecodeError(f"{width} x {height} are {width * height:,} pixels; the budget is {max_pixels:,}")
+    if _declare is not None:
+        _declare(width * height)
 
 
 def check_samples(width: int, height: int, channels: int, itemsize: int, max_pixels: int) -> None:

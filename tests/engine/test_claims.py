@@ -15,7 +15,7 @@ def writer(tmp_path):
 
 
 def test_a_worker_is_seen_while_its_file_has_its_name(tmp_path, writer):
-    writer.claim(3, 14)
+    writer.claim(3, 14, 0)
     assert claimants(tmp_path) == [str(os.getpid())]
     assert [(claim.unit, claim.ordinal) for claim in read_claims(tmp_path)] == [(3, 14)]
     (tmp_path / str(os.getpid())).rename(tmp_path / ".nfs000000000001")
@@ -29,5 +29,5 @@ def test_a_file_that_was_deleted_is_made_anew(tmp_path):
     assert claim_writer(str(tmp_path)) is first
     (tmp_path / str(os.getpid())).rename(tmp_path / ".ghost-1")
     second = claim_writer(str(tmp_path))
-    second.claim(1, 2)
+    second.claim(1, 2, 0)
     assert [claim.ordinal for claim in read_claims(tmp_path)] == [2]
