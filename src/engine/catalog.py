@@ -1,4 +1,4 @@
-"""The manifest as readers see it: checked rows of a dataset that may come from anybody."""
+"""The manifest as readers see it: every row is checked, since the dataset may come from anyone."""
 
 import json
 import operator
@@ -38,7 +38,7 @@ _LONGEST_SPEC = 1024  # bytes of a dtype or a shape
 _MOST_A_TASK = 64
 _TASKS_A_WORKER = 16
 _ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE shard = ? ORDER BY record"  # noqa: S608
-# Records of a shard count from 0 without a gap unless samples were dropped; then the row is found at once.
+# Records of a shard count from 0 without gaps unless samples were dropped; without gaps this finds the row.
 _ENTRY_AT = f"""SELECT {_COLUMNS} FROM samples WHERE shard = ?1 AND record = ?2
     AND (SELECT MAX(record) FROM samples WHERE shard = ?1) = ?3"""  # noqa: S608
 
@@ -50,9 +50,9 @@ class ShardInfo:
     Attributes:
         number: its place among the dataset's shards, from 0.
         id: its id in the manifest.
-        first: the index of its first sample in the dataset.
-        samples: how many it holds.
-        name: of its file; None where every sample has a file of its own.
+        first: index of its first sample in the dataset.
+        samples: number of its samples.
+        name: name of its file; None if every sample has its own file.
     """
 
     number: int
@@ -76,12 +76,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the arrays of one shard lie, 8 bytes a sample, or 16 where they differ.
+    """Where the arrays of one shard lie, in 8 bytes per sample, or 16 if shapes or dtypes differ.
 
     Attributes:
         payloads: first byte of each array in the file.
-        specs: what each is; a single one where all are alike.
-        end: one past the last byte of all of them.
+        specs: the spec of each array, or a single one that all share.
+        end: one past the last byte of all arrays.
     """
 
     payloads: Sequence[int]
@@ -92,7 +92,7 @@ class Places:
 class Catalog:
     """Looks samples up in a manifest, from any thread and across forks.
 
-    Of each shard it holds two integers; all else is asked for when it is needed.
+    It holds two integers for each shard, and queries everything else when it is needed.
 
     Raises:
         DatasetError: the folder is no dataset, or its manifest is damaged.
@@ -115,7 +115,7 @@ class Catalog:
         self._total = self.ends[-1] if self.ends else 0
 
     def _shards(self, db: GuardedConnection) -> tuple[Sequence[int], Sequence[int]]:
-        """Return the shards' ids, and how many samples there are to the end of each."""
+        """Return the ids of all shards, and the number of samples up to the end of each."""
         if not self.settings.keys() >= _SETTINGS:
             raise DatasetError(f"{self.path} does not say how the dataset was made")
         rows = db.numbers("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
@@ -138,11 +138,15 @@ class Catalog:
             self._db = None
 
     def forked(self) -> None:
-        """Forget what the parent's threads held, in a child process."""
+        """Replace the lock, which a thread of the parent may hold, in a child process."""
         self._lock = threading.Lock()
 
     def position(self, index: int) -> int:
-        """Return an index counted from the start; IndexError where the dataset has no such sample."""
+        """Return an index counted from the start.
+
+        Raises:
+            IndexError: the dataset has no such sample.
+        """
         position = operator.index(index)
         if position < 0:
             position += self._total
@@ -151,7 +155,7 @@ class Catalog:
         return position
 
     def locate(self, index: int) -> tuple[int, int]:
-        """Return the number of the shard that holds the sample of this index, and its place in the shard."""
+        """Return the number of the shard that holds a sample, and the sample's place in it."""
         number = bisect_right(self.ends, index)
         return number, index - self._first(number)
 
@@ -162,7 +166,7 @@ class Catalog:
         """Return a shard's number by its id.
 
         Raises:
-            CorruptError: no such shard.
+            CorruptError: there is no such shard.
         """
         number = bisect_left(self.shard_ids, shard)
         if number == len(self.shard_ids) or self.shard_ids[number] != shard:
@@ -170,7 +174,7 @@ class Catalog:
         return number
 
     def tasks(self, workers: int) -> list[Sequence[int]]:
-        """Return the shards' ids in runs, for tasks that each open the dataset once."""
+        """Return the ids of all shards, divided into tasks that each open the dataset once."""
         each = max(1, min(_MOST_A_TASK, len(self.shard_ids) // (_TASKS_A_WORKER * workers)))
         return [self.shard_ids[first : first + each] for first in range(0, len(self.shard_ids), each)]
 
@@ -193,7 +197,7 @@ class Catalog:
         """Return a shard's samples in order.
 
         Raises:
-            CorruptError: they are not as many as the shard should have, or one makes no sense.
+            CorruptError: the shard should have another number of samples, or one makes no sense.
         """
         return [self._entry(row) for row in self._all(shard, _ENTRIES)]
 
@@ -205,17 +209,17 @@ class Catalog:
             rows = self._rows(f"{_ENTRIES} LIMIT 1 OFFSET ?", shard.id, place)
             if not rows:
                 raise self._incomplete(shard, place)
-            self._entry(last[0])  # what is no number stands behind all numbers
+            self._entry(last[0])  # values that are no numbers sort after all numbers
         return self._entry(rows[0])
 
     def places(self, shard: ShardInfo) -> Places | None:
-        """Return where a shard's arrays lie; None where a row is out of the ordinary: see its entry.
+        """Return where a shard's arrays lie; None if a row is unusual, so that each must be looked up.
 
         Raises:
-            CorruptError: as `entries` does.
+            CorruptError: as for `entries`.
         """
         payloads = array("q")
-        parts: list[list[Spec]] = []  # by batch: of each array, or one where all are alike
+        parts: list[list[Spec]] = []  # by batch: one for each array, or one that all share
         end = 0
         for batch in self._batches(_PLACES, shard.id, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE):
             records, found, dtypes, shapes = zip(*batch, strict=True)
@@ -240,7 +244,7 @@ class Catalog:
         return Places(payloads, _joined(parts, len(payloads)), end)
 
     def find(self, key: str) -> Entry | None:
-        """Return the sample with this key."""
+        """Return the sample with this key, if there is one."""
         if not _can_be_key(key):
             return None
         rows = self._rows(f"SELECT {_COLUMNS} FROM samples WHERE key = ?", key)  # noqa: S608
@@ -256,7 +260,7 @@ class Catalog:
         return place + self._first(number)
 
     def keys(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
-        """Yield keys in the dataset's order, from one index to another, a shard at a time."""
+        """Yield the keys from one index to another, reading those of a shard at a time."""
         index, stop = start, self._total if stop is None else stop
         while index < stop:
             number, place = self.locate(index)
@@ -271,7 +275,7 @@ class Catalog:
             index += count
 
     def colours(self, shard: int) -> dict[int, str]:
-        """Return what the channels of samples are, by record, where their number does not say it."""
+        """Return the colours of a shard's samples by record, if the number of channels does not tell them."""
         with self._lock:
             if "colours" not in self._connection().columns["samples"]:
                 return {}
@@ -287,7 +291,7 @@ class Catalog:
         longest: int = LONGEST_TEXT,
         at_once: int = 128,
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield rows of a table, so many at a time, as `checked_rows` does; those of `runs` may be long."""
+        """Yield rows of a table in batches, as `checked_rows` does; those of `runs` may be long."""
         if name == "runs":
             longest, at_once = LONGEST_OF_RUNS, 2
         with self._lock:
@@ -295,7 +299,7 @@ class Catalog:
         return checked_rows(db, name, columns, rest, values, longest=longest, at_once=at_once)
 
     def has(self, table: str) -> bool:
-        """Whether there is a table that early datasets lack."""
+        """Return whether the dataset has a table that early versions did not write."""
         with self._lock:
             return table in self._connection().columns
 
@@ -307,13 +311,17 @@ class Catalog:
             return counted_rows(self._connection(), name, columns, longest=longest, at_once=at_once)
 
     def spec(self, dtype: str, shape: str) -> Spec:
-        """Return what a dtype and a shape of the table `samples` stand for; CorruptError if for no array."""
+        """Return the spec of a dtype and a shape of the table `samples`.
+
+        Raises:
+            CorruptError: no array has them.
+        """
         return self._spec(dtype, shape)
 
     def _batches(
         self, statement: str, *values: Any, longest: int, at_once: int
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows of a statement that reads, so many at a time."""
+        """Yield the rows of a reading statement in batches of `at_once`."""
         with self._lock:
             batches = self._connection().batches(statement, values, longest=longest, at_once=at_once)
         while True:

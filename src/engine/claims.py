@@ -1,4 +1,4 @@
-"""Which member each worker process is at, written where it outlives the worker."""
+"""Records which member each worker process is handling, in files that outlive the worker."""
 
 import fcntl
 import mmap
@@ -19,7 +19,7 @@ _NOTHING = -1
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A member that a worker was at when its claims were read.
+    """A member that a worker was handling when its claim was read.
 
     Attributes:
         pid: the worker process.
@@ -39,9 +39,9 @@ class Claim:
 
 
 class ClaimWriter:
-    """A worker's own file of claims, mapped: a claim costs no system call and survives a kill.
+    """A worker's own file for its claim, mapped, so that a claim costs no system call and survives a kill.
 
-    The file stays locked while the process lives, so that others can tell whether it does.
+    The file stays locked while the process lives, which tells others that it does.
     """
 
     def __init__(self, folder: str) -> None:
@@ -49,7 +49,7 @@ class ClaimWriter:
         self._path = Path(folder) / str(os.getpid())
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
-            # A hole would be a bus error on a full disk.
+            # A sparse file would end in a bus error on a full disk.
             os.posix_fallocate(self._descriptor, 0, _RECORD.size)
             self._file = mmap.mmap(self._descriptor, _RECORD.size)
             with suppress(OSError):  # a file system without locks
@@ -61,7 +61,7 @@ class ClaimWriter:
 
     @property
     def seen(self) -> bool:
-        """Whether the file is still there: others forget claims by deleting it."""
+        """Whether the file still exists: a run drops claims by deleting their files."""
         with suppress(OSError):
             return os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
         return False
@@ -94,7 +94,7 @@ _writers: dict[str, ClaimWriter] = {}
 
 
 def claim_writer(folder: str) -> ClaimWriter:
-    """Return this process's writer for a run's folder of claims; a new one where its file is gone."""
+    """Return this process's writer for a run's folder of claims; a new one if its file is gone."""
     writer = _writers.get(folder)
     if writer is None or not writer.seen:
         while _writers:
@@ -104,7 +104,7 @@ def claim_writer(folder: str) -> ClaimWriter:
 
 
 def claimants(folder: Path) -> list[str]:
-    """Return the processes that still hold a claim's file: workers of a run that was killed."""
+    """Return the ids of processes that still hold the file of their claim: workers of a killed run."""
     alive = []
     own = folder.is_dir() and not folder.is_symlink() and not folder.parent.is_symlink()
     for path in _files(folder) if own else ():
@@ -125,12 +125,12 @@ def claimants(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files of claims. Some file systems keep what is deleted while it is open, under another name."""
+    """Return the files of claims; some file systems also list deleted files that are open, by other names."""
     return [path for path in folder.iterdir() if path.name.isdecimal()]
 
 
 def _is_worker(pid: str) -> bool:
-    """Whether there is a process of this number, and it is some run's worker."""
+    """Return whether this is the id of a living process that is some run's worker."""
     try:
         return b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -138,7 +138,7 @@ def _is_worker(pid: str) -> bool:
 
 
 def read_claims(folder: Path) -> list[Claim]:
-    """Return what the workers are at, or were when they ended."""
+    """Return the members that workers are handling, or were when they ended."""
     claims = []
     for path in sorted(_files(folder)):
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""A dataset as a sequence of arrays, mapped where its protocol stores raw bytes."""
+"""A dataset as a sequence of arrays, mapped if its protocol stores raw bytes."""
 
 import mmap
 import os
@@ -32,7 +32,7 @@ Via: TypeAlias = Literal["payload", "protocol"]
 
 _MAX_OPEN_SHARDS = min(8192, max(16, DESCRIPTORS // 4))
 _MAX_PLACES = 1 << 22  # samples whose places are remembered: 32 to 64 MiB
-# Looking up one sample takes as long as reading the places of so many; of few, all are read at once.
+# Looking up one sample takes as long as reading the places of this many; in small shards all places are read.
 _PLACES_A_LOOKUP = 32
 _FEW_PLACES = 128
 _SHARDS = (SHARDS_FOLDER,)
@@ -213,9 +213,9 @@ class Dataset(Sequence[Array]):
         self.__init__(state["path"], via=state["via"], verify=state["verify"])  # type: ignore[misc]
 
     def each_in_shard(self, shard: int) -> Iterator[Stored]:
-        """Yield the samples of a shard, by its id in the manifest, each to be read when it is asked for.
+        """Yield the samples of a shard, by its id in the manifest; each is read when its array is asked for.
 
-        Nothing is mapped: where a disk fails, that is an error of the sample, and no signal to the process.
+        Nothing is mapped, so that a failing disk is an error of the sample and not a signal to the process.
         """
         self._check_open()
         opened = self._shard(self._catalog.number_of(shard))
@@ -264,7 +264,7 @@ class Dataset(Sequence[Array]):
         return self._read(shard, self._catalog.entry(shard.info, place))
 
     def _prepare(self, shard: OpenedShard) -> bool:
-        """Map a shard and remember where its arrays lie; return whether that is all that reading needs."""
+        """Map a shard and remember the places of its arrays; return whether reading needs nothing else."""
         if not self._direct or shard.irregular:
             return False
         with self._lock:
@@ -273,7 +273,7 @@ class Dataset(Sequence[Array]):
             if shard.places is None:
                 places = self._catalog.places(shard.info)
                 if places is None or places.end > len(buffer):
-                    shard.irregular = True  # its samples are read, or refused, one by one
+                    shard.irregular = True  # its samples are read or refused one by one
                     return False
                 shard.places = places
                 self._places += shard.info.samples
@@ -281,7 +281,7 @@ class Dataset(Sequence[Array]):
         return True
 
     def _forget_places(self, kept: OpenedShard) -> None:
-        """Drop what was remembered first once it is too much."""
+        """Drop the places that were remembered first when there are too many."""
         while self._places > _MAX_PLACES and len(self._shards) > 1:
             oldest = next(shard for shard in self._shards.values() if shard is not kept)
             if oldest.places is not None:
@@ -335,7 +335,7 @@ class Dataset(Sequence[Array]):
         return _read_only(array)
 
     def _buffer(self, shard: OpenedShard, entry: Entry | None) -> mmap.mmap | bytes:
-        """Map a shard, or the file of a sample that has its own."""
+        """Map a shard, or a sample's own file."""
         buffer = shard.buffer
         if buffer is None:
             with self._lock:
@@ -360,7 +360,7 @@ class Dataset(Sequence[Array]):
             return _read_only(shard.reader.read(entry.placement, entry.spec))
 
     def _hold(self, shard: OpenedShard) -> None:
-        """Count a shard among the open ones, and close the first opened where there are too many."""
+        """Count a shard as open, and close the one opened first if there are too many."""
         if shard.info.number in self._open:
             return
         while len(self._open) >= _MAX_OPEN_SHARDS:
@@ -372,7 +372,7 @@ class Dataset(Sequence[Array]):
         self._open.pop(shard.info.number, None)
 
     def _forked(self) -> None:
-        """Share no lock and no file position with the parent of this new process."""
+        """Give up locks and file positions shared with the parent of this new process."""
         self._lock = threading.RLock()
         self._catalog.forked()
         if self.via == "protocol":
@@ -380,7 +380,7 @@ class Dataset(Sequence[Array]):
             self._shards.clear()
 
     def _open_file(self, info: ShardInfo, entry: Entry | None) -> int:
-        """Open a shard's file, or the sample's own, only where it is a regular file inside the dataset."""
+        """Open a shard's file, or the sample's own, if it is a regular file inside the dataset."""
         self._check_open()
         folders, name = self._place_of(info, entry)
         try:
@@ -393,7 +393,7 @@ class Dataset(Sequence[Array]):
             ) from error
 
     def _place_of(self, info: ShardInfo, entry: Entry | None) -> tuple[tuple[str, ...], str]:
-        """The folders that lead to a shard's file, or the sample's own, and the file's name."""
+        """Return the folders that lead to a shard's file, or the sample's own, and the file's name."""
         if info.name is not None:
             return _SHARDS, info.name
         assert entry is not None

@@ -1,4 +1,4 @@
-"""What lies inside a folder, opened from a descriptor of it and without following a link on the way."""
+"""Opens files inside a folder from the folder's descriptor, without following a link on the way."""
 
 import errno
 import os
@@ -9,18 +9,18 @@ from pathlib import Path
 
 __all__ = ["Descriptor", "Folder"]
 
-# O_PATH, where there is one, needs no permission to list a folder.
+# O_PATH, if the system has it, needs no permission to list a folder.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-# What stands in the way of a file that is to go: nothing, or something else than it.
+# Errors of deleting a file that mean it is not there, or something else is.
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Descriptor:
-    """An open file or folder, closed with the last reference to it: other threads may still be reading.
+    """An open file or folder, closed with the last reference to it, since other threads may still be reading.
 
     Attributes:
-        number: of the descriptor.
+        number: the file descriptor.
     """
 
     __slots__ = ("number",)
@@ -29,7 +29,7 @@ class Descriptor:
         self.number = number
 
     def close(self) -> None:
-        """Close it now; closing again does nothing."""
+        """Close the descriptor now; closing again does nothing."""
         number, self.number = self.number, -1
         if number >= 0:
             os.close(number)
@@ -39,10 +39,10 @@ class Descriptor:
 
 
 class Folder(Descriptor):
-    """A folder that stays the same one while it is open, whatever becomes of its name.
+    """A folder that stays the same while it is open, whatever happens to its name.
 
     Args:
-        path: of the folder itself, where links are followed.
+        path: the folder; links that lead to it are followed.
     """
 
     __slots__ = ("_last",)
@@ -53,7 +53,7 @@ class Folder(Descriptor):
         self._last: tuple[Sequence[str], Descriptor] | None = None
 
     def close(self) -> None:
-        """Close it and the folder that was kept open in it."""
+        """Close the folder, and the one that was kept open below it."""
         self._last = None
         super().close()
 
@@ -65,7 +65,7 @@ class Folder(Descriptor):
             name: its own name.
 
         Raises:
-            OSError: it or one of the folders is a link, or something else than that; or cannot be opened.
+            OSError: the file or one of the folders is a link or of another kind, or cannot be opened.
         """
         above = self.below(folders)
         try:
@@ -78,7 +78,7 @@ class Folder(Descriptor):
         return descriptor
 
     def holds(self, folders: Sequence[str], name: str) -> bool:
-        """Whether there is a regular file behind no link."""
+        """Return whether the name is a regular file that no link leads to."""
         try:
             found = os.stat(name, dir_fd=self.below(folders).number, follow_symlinks=False)
         except OSError:
@@ -86,7 +86,7 @@ class Folder(Descriptor):
         return stat.S_ISREG(found.st_mode)
 
     def remove(self, folders: Sequence[str], name: str) -> None:
-        """Delete a file, or the link of that name; no folder, and nothing that other folders lead to."""
+        """Delete a file, or a link itself; folders, and what links lead to, stay."""
         try:
             os.unlink(name, dir_fd=self.below(folders).number)
         except OSError as error:
@@ -97,8 +97,8 @@ class Folder(Descriptor):
         """Return the folder that these names lead to; the last one asked for is kept open.
 
         Args:
-            folders: names of folders, each inside of the one before.
-            made: make those that are missing, and add the names that lead to what each was made in.
+            folders: names of folders, each inside the one before.
+            made: if given, missing folders are made, and the names that lead to the parent of each are added.
 
         Raises:
             OSError: one is a link or no folder, or cannot be opened or made.
@@ -136,7 +136,7 @@ class Folder(Descriptor):
 
 
 def _explained(error: OSError, folder: int, name: str) -> OSError:
-    """An error of opening a name in a folder, that says so where the name is a link's."""
+    """Return an error of opening a name in a folder, replaced by a clearer one if the name is a link."""
     with suppress(OSError):
         if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             return OSError(errno.ELOOP, f"{name} is a link, which could lead out of the dataset", name)

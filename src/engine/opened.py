@@ -1,4 +1,4 @@
-"""What is open of a dataset: shards mapped or read, and samples that wait to be read."""
+"""The open parts of a dataset: shards that are mapped or read, and samples that wait to be read."""
 
 import mmap
 import os
@@ -22,9 +22,12 @@ DESCRIPTORS: int = sys.maxsize if _MMAP_OPTIONS else resource.getrlimit(resource
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A sample that is read when `array` is called; that raises CorruptError where it is damaged.
+    """A sample that is not read yet.
 
-    `colours` says what its channels are where their number does not: "CMYK", "LAB", "RGBX" ...
+    Attributes:
+        key: the sample's key.
+        array: reads and returns the array; raises CorruptError if it is damaged.
+        colours: what the channels are if their number does not tell: "CMYK", "LAB", "RGBX" ...
     """
 
     key: str
@@ -34,7 +37,7 @@ class Stored:
 
 @dataclass(slots=True)
 class OpenedShard:
-    """A shard that was asked for: where its samples lie, and its mapping or reader, once they were needed."""
+    """A shard that was asked for: the places of its samples, its mapping and its reader, as far as needed."""
 
     info: ShardInfo
     first: int
@@ -47,7 +50,7 @@ class OpenedShard:
     reader: ShardReader | None = None
 
     def close(self) -> None:
-        """Close what is open; arrays that were handed out keep their mapping."""
+        """Close files and reader; arrays that were handed out keep their mapping."""
         if self.reader is not None:
             self.reader.close()
         if self.file is not None:
@@ -56,7 +59,7 @@ class OpenedShard:
 
 
 def map_file(file: Descriptor) -> mmap.mmap | bytes:
-    """Map a file for reading; an empty one cannot be."""
+    """Map a file for reading; return empty bytes for an empty file, which cannot be mapped."""
     if os.fstat(file.number).st_size == 0:
         return b""
     return mmap.mmap(file.number, 0, access=mmap.ACCESS_READ, **_MMAP_OPTIONS)

@@ -1,4 +1,4 @@
-"""Warm worker processes, from joblib's loky; joblib is imported here and nowhere else."""
+"""Warm worker processes of joblib's loky. joblib is imported here and nowhere else."""
 
 import ctypes
 import gc
@@ -53,17 +53,17 @@ _PARENT_CHECK_SECONDS = 0.5
 _QUEUEING_SECONDS = 0.1
 _THREADS_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_FIRST = 100  # priority among what multiprocessing does when a process ends
+_FIRST = 100  # priority among multiprocessing's finalizers
 
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Processes and who started them.
+    """Processes and what started them.
 
     Attributes:
-        executor: loky's.
-        size: how many processes it starts.
-        origin: the process, whether its main thread started them, and the path they import from.
+        executor: loky's executor.
+        size: number of processes it starts.
+        origin: the id of the starting process, whether its main thread did it, and its import path.
     """
 
     executor: Any
@@ -71,21 +71,21 @@ class _Pool:
     origin: tuple[int, bool, tuple[str, ...]]
 
     def end(self) -> None:
-        """Kill the processes, whatever they are doing."""
+        """Kill the processes, even in the middle of a task."""
         with suppress(RuntimeError):  # its thread could not be started
             self.executor.shutdown(wait=True, kill_workers=True)
 
 
 class Processes:
-    """Worker processes for one function; packed here, objects cost a third of what loky's own pickler takes.
+    """Worker processes for one function. Pickling here takes a third of the time of loky's own pickler.
 
     Args:
         function: importable by name.
-        size: how many are needed; those of the last call serve where there are `size` to `most`.
-        most: how many are allowed.
+        size: processes that are needed; those of the last call are used again if they are `size` to `most`.
+        most: processes that are allowed.
 
     Raises:
-        NoProcessesError: none can be started. The first `submit` raises it too, before it starts anything.
+        NoProcessesError: no process can start. The first `submit` raises it too, before any task begins.
     """
 
     def __init__(self, function: Any, size: int, most: int) -> None:
@@ -98,7 +98,7 @@ class Processes:
 
     @property
     def size(self) -> int:
-        """How many processes there are."""
+        """The number of processes."""
         return self._pool.size
 
     def pack(self, task: Any, /) -> bytes:
@@ -106,7 +106,7 @@ class Processes:
         return pickle.dumps(task)
 
     def submit(self, packed: Any, /) -> Future[Any]:
-        """Have a packed task done."""
+        """Queue a packed task."""
         if self._last is None:
             self._last = self._submit_first(packed)
         else:
@@ -119,7 +119,7 @@ class Processes:
         return self._last
 
     def received(self, future: Future[Any], /) -> tuple[Any, int]:
-        """Return the result and its bytes as a pickle; raises what failed."""
+        """Return the result and its size as a pickle, in bytes; raise what the task raised."""
         try:
             packed = future.result()
         except BrokenProcessPool as error:
@@ -133,7 +133,7 @@ class Processes:
         return pickle.loads(packed), len(packed)
 
     def close(self, *, kill: bool) -> None:
-        """Leave the processes warm for the next call; with `kill` end them, whatever they are doing."""
+        """Keep the processes warm for the next call; with `kill`, end them in the middle of their tasks."""
         if kill:
             self._wait_for_the_last()
             self._pool.end()
@@ -141,7 +141,7 @@ class Processes:
             _idle.keep(self._pool)
 
     def _submit_first(self, packed: bytes) -> Future[Any]:
-        """Submit a task to processes that may have to be started, or that ended while they were idle."""
+        """Submit a task to processes that may have to start, or may have ended while they were idle."""
         others, threads = multiprocessing.active_children(), set(threading.enumerate())
         try:
             future: Future[Any] = self._pool.executor.submit(_call_packed, self._function, packed)
@@ -161,7 +161,7 @@ class Processes:
         return future
 
     def _wait_for_the_last(self) -> None:
-        """Let loky's thread queue what was submitted: killed in between, it would print a KeyError."""
+        """Let loky's thread queue what was submitted: killed before that, it would print a KeyError."""
         until = time.monotonic() + _QUEUEING_SECONDS
         last = self._last
         while last is not None and not (last.running() or last.done()) and time.monotonic() < until:
@@ -177,7 +177,7 @@ class _Idle:
         self._watches_exit = self._leaving = False
 
     def take(self, size: int, most: int) -> _Pool | None:
-        """Return the processes if they serve; end them if they do not."""
+        """Return the processes if they suit; otherwise end them."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is None or (pool.origin == _origin() and size <= pool.size <= most):
@@ -186,7 +186,7 @@ class _Idle:
         return None
 
     def keep(self, pool: _Pool) -> None:
-        """Keep processes, and end those that were kept; end these where this process is about to exit."""
+        """Keep processes in place of those kept before; end them if this process is about to exit."""
         with self._lock:
             if self._leaving:
                 other: _Pool | None = pool
@@ -203,7 +203,7 @@ class _Idle:
             pool.end()
 
     def end_with_this_process(self) -> None:
-        """Have multiprocessing end the processes: where it began this one, it would wait for them first."""
+        """Have multiprocessing end the processes: a process that it started would wait for them first."""
         with self._lock:
             if self._watches_exit:
                 return
@@ -220,7 +220,7 @@ _inherited: list[_Idle] = []
 
 
 def _forked() -> None:
-    """Leave the parent's processes to the parent, and do not even free what stands for them."""
+    """Leave the parent's processes to the parent, without freeing the objects that stand for them."""
     global _idle  # noqa: PLW0603 - one for each process
     _inherited.append(_idle)
     _idle = _Idle()
@@ -240,7 +240,7 @@ def _origin() -> tuple[int, bool, tuple[str, ...]]:
 
 
 def _new_pool(size: int) -> _Pool:
-    """Make ready for processes, which the first task starts."""
+    """Return a pool whose processes the first task starts."""
     origin = _origin()
     try:
         # Started with -c and -m, trackers and workers would import from the current folder first.
@@ -261,7 +261,7 @@ def _new_pool(size: int) -> _Pool:
 
 
 def _start_trackers() -> None:
-    """Start the processes that clean up behind killed ones."""
+    """Start the processes that clean up after killed ones."""
     os.environ[_SAFE_PATH] = "1"
     try:
         resource_tracker.ensure_running()
@@ -271,10 +271,10 @@ def _start_trackers() -> None:
 
 
 def _check_threads(before: Collection[threading.Thread]) -> None:
-    """Wait a moment for loky's two threads, of which the first starts the second and dies where it cannot.
+    """Wait a moment for loky's two threads: the first starts the second, and dies if it cannot.
 
     Raises:
-        RuntimeError: it died; nothing would ever come back.
+        RuntimeError: the first thread died, so no result would ever come.
     """
     until = time.monotonic() + _THREADS_SECONDS
     while (new := sum(thread not in before for thread in threading.enumerate())) < 2:
@@ -286,7 +286,7 @@ def _check_threads(before: Collection[threading.Thread]) -> None:
 
 
 def _kill_all_but(others: Collection[BaseProcess]) -> None:
-    """Kill workers of an executor that could not start all of them: it forgets the rest."""
+    """Kill the workers of an executor that could not start all of them, since it forgets the others."""
     for process in multiprocessing.active_children():
         if process not in others and process.name.startswith("Loky") and process.pid is not None:
             os.kill(process.pid, signal.SIGKILL)
@@ -302,29 +302,30 @@ def _call_packed(function: bytes, task: bytes) -> bytes:
 
 @lru_cache(maxsize=2)
 def _unpacked(function: bytes) -> Any:
-    """Unpack a run's function once, and not for every task."""
+    """Unpickle a run's function, once for all tasks."""
     return pickle.loads(function)
 
 
 @cache
 def _freeze_once() -> None:
-    """Leave what the first call imported out of garbage collections."""
+    """Exclude what the first call imported from garbage collections."""
     gc.freeze()
 
 
 def _start_worker(parent: int, from_main: bool, hides_folder: bool) -> None:
-    """Prepare a worker process: the parent answers Ctrl-C, and none outlives it.
+    """Prepare a worker process: the parent answers Ctrl-C, and no worker outlives it.
 
-    The kernel's own signal also ends a worker that is in native code and never gives its thread a turn. It
-    comes when the thread ends that started the worker, so only the main thread's workers can ask for it.
+    A thread watches the parent. The kernel's signal also ends a worker whose native code never lets that
+    thread run. It comes when the thread that started the worker ends, so only workers of the main thread ask
+    for it.
     """
     if hides_folder:
-        os.environ.pop(_SAFE_PATH, None)  # what a user's own code starts is not held to it
+        os.environ.pop(_SAFE_PATH, None)  # it is not for processes that a user's own code starts
     if from_main:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     watch = threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True)
-    with suppress(RuntimeError):  # no more threads: it leaves when it has been idle for long enough
+    with suppress(RuntimeError):  # no thread can start: the worker leaves after its time of idleness
         watch.start()
 
 

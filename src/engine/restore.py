@@ -155,7 +155,7 @@ def _died(key: str) -> tuple[int, list[NotRestored], str | None]:
 def restore_stretch(
     path: Path, out: Path, image_format: ImageFormat, quality: int | None, stretch: Stretch
 ) -> tuple[int, list[NotRestored], str | None]:
-    """Restore some samples; return images written, failures, and why nothing can be written."""
+    """Restore the samples of a stretch; return images written, failures, and why nothing can be written."""
     written = 0
     failures = []
     with Dataset(path, verify=True) as dataset:

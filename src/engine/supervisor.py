@@ -1,8 +1,8 @@
-"""Keeps a run going when workers die or hang: finds the member that did it and leaves it out.
+"""Keeps a run going when workers die or hang: finds the member that caused it and leaves it out.
 
-A dying worker takes its pool with it and names no member. Claims say which member each worker was at;
-those suspects are tried alone, and one that kills again is quarantined: recorded as a failure and never
-touched again in this run. Then the units that were under way are done anew in a fresh pool.
+A dying worker takes its pool with it and names no member. Claims say which member each worker was handling;
+these suspects are tried alone, and one that kills again is quarantined: recorded as a failure and not touched
+again in this run. Then the units that were under way are done again in a fresh pool.
 """
 
 import shutil
@@ -36,14 +36,14 @@ class Supervisor:
     Args:
         job: what the units share; `job.claims` is the folder of claims, None for threads.
         workers: processes or threads.
-        backend: "loky" or "threading"; threads can be neither watched nor outlived.
-        timeout: seconds that one member may take, None for no limit.
-        warn: told where threads take the place of processes that cannot be started.
-        done: told of each unit whose result has come.
-        ready: whether another unit may be drawn while some are under way.
+        backend: "loky" or "threading"; a crash or hang of a thread is one of this process.
+        timeout: seconds that one member may take; None for no limit.
+        warn: called with a message when threads replace processes that cannot start.
+        done: called with each unit whose result has come.
+        ready: returns whether another unit may be drawn while some are under way.
 
     Attributes:
-        backend: what works.
+        backend: "loky" or "threading", whichever is in use.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class Supervisor:
 
     @property
     def ending(self) -> bool:
-        """Whether all units are given out and each worker is at its last."""
+        """Whether all units are handed out and every worker is on its last one."""
         feed = self._feed
         return feed is not None and feed.exhausted and feed.under_way <= self._workers
 
     def results(self, units: Iterator[Unit]) -> Generator[list[UnitResult], None, None]:
-        """Yield the result of every unit, in the order they finish; together what came meanwhile.
+        """Yield lists of results, one for every unit, in the order they finish.
 
         Raises:
-            WorkerError: workers die without a member that could be the reason.
+            WorkerError: workers die, and no member is the cause.
         """
         feed = self._feed = _Feed(units)
         while True:
@@ -95,7 +95,7 @@ class Supervisor:
                 return
 
     def _use_threads(self, error: NoProcessesError, feed: "_Feed") -> None:
-        """Go on with threads where no process can be started and nothing was asked that threads cannot do."""
+        """Go on with threads if no process can start, unless something was asked that threads cannot do."""
         if self._timeout is not None or self._quarantined or self.backend != "loky":
             raise error
         pool.say_threads(error, self._warn)
@@ -131,7 +131,7 @@ class Supervisor:
                 batches.close()
 
     def _recover(self, feed: "_Feed") -> Iterator[list[UnitResult]]:
-        """Find who did it, and bring the units that were under way back to the feed."""
+        """Find the members that caused it, and return the units that were under way to the feed."""
         under_way = feed.take_back()
         tried = [
             # CPU time is spent by the member itself, whatever else the machine does: one proof is enough.
@@ -148,7 +148,7 @@ class Supervisor:
             self._fruitless = 0
 
     def _isolate(self, feed: "_Feed") -> Iterator[list[UnitResult]]:
-        """Do what came back one unit at a time; a member at which a worker dies twice is left out."""
+        """Do the returned units one at a time, and quarantine a member that a worker dies of twice."""
         while True:
             try:
                 yield from self._run(feed.drawing(only_returned=True), feed, workers=1, ahead=1)
@@ -158,7 +158,7 @@ class Supervisor:
                 under_way = feed.take_back()
                 suspects = self._suspects(under_way)
                 if not suspects:
-                    raise  # it died outside of any member
+                    raise  # it died while it handled no member
                 for suspect in suspects:
                     self._strikes[suspect.numbered.ordinal] += 1
                     if self._strikes[suspect.numbered.ordinal] >= _STRIKES:
@@ -173,7 +173,7 @@ class Supervisor:
             feed.put_back(replace(unit, quarantined=tuple(known)))
 
     def _suspects(self, under_way: dict[int, Unit]) -> list["_Suspect"]:
-        """Return the members that workers were at."""
+        """Return the members that workers were handling."""
         assert self._job.claims is not None
         suspects = []
         for claim in read_claims(Path(self._job.claims)):
@@ -187,7 +187,7 @@ class Supervisor:
         return suspects
 
     def _try_alone(self, numbered: Numbered) -> "_Suspect | None":
-        """Try a member in a pool of its own; return what it did where it did not pass."""
+        """Decode a member in a pool of its own; return it as a suspect if the worker dies."""
         self._forget_claims()
         with Watchdog(self._job.claims, self._timeout) as watchdog:
             try:
@@ -217,17 +217,22 @@ class Supervisor:
 
 @dataclass(frozen=True, slots=True)
 class _Suspect:
-    """A member that a worker was at when the pool died; `hung` where the watchdog killed that worker."""
+    """A member that a worker was handling when the pool died.
+
+    Attributes:
+        numbered: the member.
+        hung: the watchdog killed the worker.
+    """
 
     numbered: Numbered
     hung: bool
 
 
 class _Feed:
-    """The units still to do: those that came back first, then new ones; remembers which are under way.
+    """The units still to do, returned ones before new ones, and the units under way.
 
     Attributes:
-        exhausted: no new ones are left.
+        exhausted: no new units are left.
     """
 
     def __init__(self, units: Iterator[Unit]) -> None:
@@ -240,7 +245,7 @@ class _Feed:
 
     @property
     def under_way(self) -> int:
-        """How many units were drawn and are not done."""
+        """The number of units that were drawn and are not done."""
         return len(self._under_way)
 
     def drawing(self, *, only_returned: bool = False) -> Iterator[Unit]:
@@ -274,6 +279,6 @@ class _Feed:
             return dict(sorted(taken.items()))
 
     def put_back(self, unit: Unit) -> None:
-        """Let a unit be drawn again, before new ones."""
+        """Return a unit, to be drawn before new ones."""
         with self._lock:
             self._returned.append(unit)

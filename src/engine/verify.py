@@ -109,7 +109,7 @@ def _died(key: str) -> Verdict:
 
 
 def verify_stretch(path: Path, stretch: Stretch) -> Verdict:
-    """Verify some samples."""
+    """Verify the samples of a stretch."""
     samples = nbytes = 0
     bad = []
     with Dataset(path, verify=True) as dataset:

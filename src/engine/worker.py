@@ -1,4 +1,4 @@
-"""What a worker does with a unit: read, decode, write its own files, and report in small records."""
+"""What a worker does with a unit: reads, decodes, writes its own files, and reports in small records."""
 
 import os
 from contextlib import suppress
@@ -43,7 +43,7 @@ _stopped: set[str] = set()
 
 
 def stop(token: str) -> None:
-    """Tell the units of a run that are at work in threads of this process to stop."""
+    """Have the threads of this process stop the units of a run."""
     _stopped.add(token)
 
 
@@ -53,9 +53,9 @@ def forget_stop(token: str) -> None:
 
 
 def convert_unit(job: Job, unit: Unit) -> UnitResult:
-    """Turn a unit's members into files, or compare them, and say what became of each.
+    """Turn a unit's members into files, or compare them, and return what became of each.
 
-    Raises nothing that can be foreseen.
+    Everything that can be foreseen is part of the result, and nothing is raised for it.
     """
     if job.memory is not None:
         limit_memory(job.memory)
@@ -81,10 +81,10 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
 
 
 def probe_member(job: Job, numbered: Numbered) -> None:
-    """Read and decode one member and forget it: what kills a worker shows alone.
+    """Read and decode one member, to see whether it kills its worker.
 
     Raises:
-        StorageError: it cannot say which member it is at.
+        StorageError: the claim of the member cannot be written.
     """
     if job.memory is not None:
         limit_memory(job.memory)
@@ -103,7 +103,7 @@ def probe_member(job: Job, numbered: Numbered) -> None:
 
 
 class _RefusedSampleError(Exception):
-    """A sample that its protocol cannot write: the unit is done again without its member."""
+    """A sample that its protocol cannot write; the unit is done again without its member."""
 
     def __init__(self, ordinal: int, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -113,7 +113,7 @@ class _RefusedSampleError(Exception):
 
 @dataclass(slots=True)
 class _Spent:
-    """Where a worker's time went, in ns by phase, and the bytes that it read."""
+    """Where a worker's time went, in ns by phase, and the encoded bytes it read."""
 
     read: int
     decode: int
@@ -183,7 +183,7 @@ class _Attempt:
         )
 
     def _convert(self, reader: MemberReader, files: UnitFiles, claims: ClaimWriter | None) -> _Spent | None:
-        """Read, decode and write every member; None where the run was stopped."""
+        """Read, decode and write every member; return None if the run was stopped."""
         job, number, refused = self._job, self._unit.number, self._refused
         read, add, scratch, written = reader.read, files.add, Scratch(), self._written
         reading = decoding = hashing = dumping = source_bytes = 0
@@ -251,7 +251,7 @@ class _Attempt:
         return _Spent(reading, decoding, hashing, dumping, source_bytes)
 
     def _rows(self, placed: list[tuple[int, list[Placement]]]) -> tuple[tuple[Any, ...], ...]:
-        """What the manifest is to say of each sample."""
+        """Return the manifest's row of each sample."""
         places = [
             (shard_id(self._unit.number, part), record, placement)
             for part, placements in placed
@@ -288,7 +288,7 @@ class _Attempt:
 
 
 def _key(member: Member, frame: int) -> str:
-    """The key of a member's frame."""
+    """Return the key of a member's frame."""
     return f"{member.key}#{frame}" if frame else member.key
 
 
@@ -299,7 +299,7 @@ def _refused_sample(numbered: Numbered, error: Exception, xxh3: str) -> _Refused
 
 
 def _lost(numbered: Numbered, lost: LostFrames, xxh3: str) -> Failure:
-    """The failure of frames beside which others are samples; it bears the key of the first of them."""
+    """Return the failure of lost frames whose image has others; its key is that of the first lost one."""
     source = Source(numbered.member.size, numbered.member.mtime_ns, xxh3)
     failure = _failure(numbered, "decode", lost.error, source)
     which = f"frames {lost.first} to {lost.last}" if lost.last > lost.first else f"frame {lost.first}"
