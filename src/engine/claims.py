@@ -24,10 +24,10 @@ class Claim:
     Attributes:
         pid: the worker process.
         unit: number of the unit.
-        ordinal: the member's.
-        since_ns: `time.perf_counter_ns` when it began.
+        ordinal: ordinal of the member.
+        since_ns: `time.perf_counter_ns` when the worker began with it.
         size: bytes of the encoded image.
-        pixels: what it said so far that it has; None once they are decoded.
+        pixels: pixels that its frames declared so far; None once they are decoded.
     """
 
     pid: int
@@ -72,21 +72,21 @@ class ClaimWriter:
         os.close(self._descriptor)
 
     def claim(self, unit: int, ordinal: int, size: int) -> None:
-        """Say that this process begins with a member of that many bytes."""
+        """Record that this process begins with a member of `size` bytes."""
         self._pixels = 0
         _RECORD.pack_into(self._file, 0, unit, ordinal, time.perf_counter_ns(), size, 0)
 
     def declare(self, pixels: int) -> None:
-        """Say how many pixels a frame of the member has, before they are decoded."""
+        """Record how many pixels a frame of the member has, before they are decoded."""
         self._pixels += pixels
         _PIXELS.pack_into(self._file, _PIXELS_AT, self._pixels)
 
     def decoded(self) -> None:
-        """Say that the member is decoded, and only to be written."""
+        """Record that the member is decoded and only has to be written."""
         _PIXELS.pack_into(self._file, _PIXELS_AT, _NOTHING)
 
     def release(self) -> None:
-        """Say that it is at none."""
+        """Clear the claim."""
         _RECORD.pack_into(self._file, 0, _NOTHING, _NOTHING, 0, 0, _NOTHING)
 
 

@@ -24,7 +24,7 @@ from .worker import convert_unit, probe_member
 __all__ = ["Supervisor"]
 
 _TOO_LONG = "decoding it takes more CPU time than an image of its size may; --timeout S gives it S seconds"
-_AHEAD = 2  # units a worker that are drawn and queued
+_AHEAD = 2  # units drawn and queued per worker
 _GATHER_SECONDS = 0.1  # units that end within it are recorded together: a transaction costs the parent 1 ms
 _FRUITLESS_BEFORE_ISOLATION = 2  # crashes that no suspect repeats alone
 _STRIKES = 2
