@@ -63,12 +63,14 @@ def command(src: tuple[str, ...], dest: str, no_fsync: bool, as_json: bool, **op
     SRC is a folder, a tar file (plain, gz, bz2, xz, zst) or a zip file. Running the same command again
     does only what is missing, new or changed; --add takes in another SRC. Keys of several begin with
     the name of their SRC. Exit code 3 says that members failed: the manifest's table `failures` names them.
+    Links are samples of what they lead to inside SRC; of several entries of one name the last one counts.
 
     \b
     brinery convert photos.tar photos.brine --protocol hickle
     brinery convert train/ extra.zip all.brine --workers 4 --shard-size 64MiB
     brinery convert more.zip all.brine --shard-size 64MiB --add
     brinery convert photos.tar photos.brine --protocol hickle --repair
+    brinery convert tars-of-tars.tar all.brine --nested
     brinery convert scans/ scans.npy --layout mirror --mode gray --max-failures 1%
     """
     from ..engine.convert import convert  # noqa: PLC0415 - start-up stays cheap
