@@ -13,8 +13,6 @@ from .worker.corpus import Corpus, digest
 from .worker.shards import Part, shard_name, single_name, write_shard, write_single
 from .worker.single_files import make_action
 
-__all__ = ["Costs", "calibrate", "share_costs"]
-
 _LONG_ENOUGH_NS = 15_000_000
 _LONG_ENOUGH_SHARD_NS = 60_000_000  # to open and close a shard may take several ms
 _MOST_IMAGES = 32
@@ -22,17 +20,11 @@ _MOST_IMAGES = 32
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        protocols: by label.
-        baselines: by name; the article's loops, and reading and decoding for the source files.
-        failed: why a protocol cannot be measured on these images, by label.
-    """
-
-    protocols: dict[str, Cost]
-    baselines: dict[str, Cost]
-    failed: dict[str, str]
+    protocols: dict[str, Cost]  # by label
+    baselines: dict[str, Cost]  # by name; the article's loops, and reading and decoding for the source files
+    failed: dict[str, str]  # why a protocol cannot be measured on these images, by label
 
     @property
     def decode_ns(self) -> float:

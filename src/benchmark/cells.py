@@ -9,25 +9,6 @@ from itertools import product
 from .options import BenchOptions
 from .result.cell import BASELINES, Cache, Cell, Dispatch, Durability
 
-__all__ = [
-    "CEILING",
-    "MOST_CROWDED",
-    "Cost",
-    "Slice",
-    "Work",
-    "ceiling_cells",
-    "chunk_images",
-    "convert_work",
-    "in_blocks",
-    "rounds_that_fit",
-    "scaling_cells",
-    "seed_cells",
-    "shuffled",
-    "single_work",
-    "slices_of",
-    "work_of",
-]
-
 CEILING = "ceiling"
 WARM: tuple[Cache, ...] = ("warm",)
 BUFFERED: tuple[Durability, ...] = ("buffered",)
@@ -43,19 +24,12 @@ _MOST_PASSES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an image costs one process, in ns, from a short calibration.
+    """What an image costs one process, in ns, from a short calibration."""
 
-    Attributes:
-        dump_single: into a file of its own.
-        load_single: from a file of its own.
-        dump: into a shard.
-        load: from a shard.
-    """
-
-    dump_single: float
-    load_single: float
-    dump: float
-    load: float
+    dump_single: float  # into a file of its own
+    load_single: float  # from a file of its own
+    dump: float  # into a shard
+    load: float  # from a shard
 
 
 @dataclass(frozen=True, slots=True)

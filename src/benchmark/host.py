@@ -12,8 +12,6 @@ from ..engine.cpus import usable_cpus
 from ..engine.limits import machine_memory, usable_memory
 from .result.result import Host, Software, Storage, Timer
 
-__all__ = ["CpuUse", "commit", "host", "software", "storage", "timer"]
-
 _LIBRARIES = (
     "h5py",
     "hickle",

@@ -6,28 +6,17 @@ from dataclasses import dataclass, field
 from .result.cell import Cell
 from .result.measured import Sample
 
-__all__ = ["Gathered", "Ledger"]
-
 
 @dataclass(slots=True)
 class Gathered:
-    """What is known of one cell.
+    """What is known of one cell."""
 
-    Attributes:
-        images: distinct images of one pass of a worker.
-        samples: all of them, in order of time.
-        checked: how many arrays were compared with the source.
-        wrong: how many of them were not the same.
-        first: what the first wrong one was.
-        stopped: later rounds leave the cell out.
-    """
-
-    images: int
-    samples: list[Sample] = field(default_factory=list)
-    checked: int = 0
-    wrong: int = 0
-    first: str | None = None
-    stopped: bool = False
+    images: int  # distinct images of one pass of a worker
+    samples: list[Sample] = field(default_factory=list)  # all of them, in order of time
+    checked: int = 0  # how many arrays were compared with the source
+    wrong: int = 0  # how many of them were not the same
+    first: str | None = None  # what the first wrong one was
+    stopped: bool = False  # later rounds leave the cell out
 
 
 class Ledger:

@@ -13,20 +13,6 @@ from ..errors import UsageError
 from .result.cell import Cache, Dispatch, Durability
 from .result.recommendations import Weights
 
-__all__ = [
-    "CACHES",
-    "DEFAULTS",
-    "DISPATCHES",
-    "DURABILITIES",
-    "OPS",
-    "PRESETS",
-    "SEED_PROTOCOLS",
-    "BenchArguments",
-    "BenchOptions",
-    "every_protocol",
-    "make_bench_options",
-]
-
 PRESETS = ("seed", "scaling", "full")
 CACHES: tuple[Cache, ...] = get_args(Cache)
 DURABILITIES: tuple[Durability, ...] = get_args(Durability)

@@ -43,8 +43,6 @@ from .text.report import report_markdown
 from .worker.corpus import make_corpus
 from .worker.page_cache import why_not_cold
 
-__all__ = ["BenchInterrupted", "Prepared", "Start", "benchmark", "measure", "prepare"]
-
 Say: TypeAlias = Callable[[str], None]
 
 _MEMORY_METHOD = (
@@ -145,25 +143,15 @@ def _scratch(options: BenchOptions) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a bench finds where it begins.
+    """What a bench finds where it begins."""
 
-    Attributes:
-        argv: the command.
-        begin: on the monotonic clock, in seconds.
-        at: ISO 8601.
-        host: the machine.
-        storage: where the scratch files lie.
-        load: average over one minute.
-        cpu_use: how busy others keep the CPUs from now on.
-    """
-
-    argv: tuple[str, ...]
-    begin: float
-    at: str
-    host: Host
-    storage: Storage
-    load: float
-    cpu_use: machine.CpuUse
+    argv: tuple[str, ...]  # the command
+    begin: float  # on the monotonic clock, in seconds
+    at: str  # ISO 8601
+    host: Host  # the machine
+    storage: Storage  # where the scratch files lie
+    load: float  # average over one minute
+    cpu_use: machine.CpuUse  # how busy others keep the CPUs from now on
 
     @classmethod
     def now(cls, argv: tuple[str, ...], scratch: Path) -> "Start":
@@ -186,27 +174,16 @@ class Start:
 
 @dataclass(slots=True)
 class Prepared:
-    """A bench that is ready to measure, and how far it is.
+    """A bench that is ready to measure, and how far it is."""
 
-    Attributes:
-        start: what it found where it began.
-        session: what its parts share.
-        parts: the seed's table, and over workers the sweep.
-        sentinel: the same work in every round.
-        sampler: watches while it measures.
-        rounds: how many are planned.
-        done: how many each part has finished.
-        warnings: of the plan and of what came of it.
-    """
-
-    start: Start
-    session: Session
-    parts: tuple[SeedTable | Sweep, ...]
-    sentinel: Sentinel
-    sampler: Sampler
-    rounds: int
-    done: Counter[str]
-    warnings: list[str]
+    start: Start  # what it found where it began
+    session: Session  # what its parts share
+    parts: tuple[SeedTable | Sweep, ...]  # the seed's table, and over workers the sweep
+    sentinel: Sentinel  # the same work in every round
+    sampler: Sampler  # watches while it measures
+    rounds: int  # how many are planned
+    done: Counter[str]  # how many each part has finished
+    warnings: list[str]  # of the plan and of what came of it
 
 
 def prepare(

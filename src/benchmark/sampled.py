@@ -10,8 +10,6 @@ from ..engine.sampler import Reading, Sampler
 from .result.measured import CellResult
 from .result.result import SamplerInfo
 
-__all__ = ["cpu_seen", "sampled"]
-
 _ROW_NS = 1_000_000_000
 _COLUMNS = (
     "t_ns",

@@ -12,8 +12,6 @@ from ..engine.schema import MANIFEST_NAME
 from ..errors import UsageError
 from .conversion.read import Conversion, read_conversion
 
-__all__ = ["Source", "read_source"]
-
 Source: TypeAlias = BenchResult | Conversion | Comparison
 
 

@@ -17,8 +17,6 @@ from .source import Source, read_source
 if TYPE_CHECKING:
     from .html.page import Page
 
-__all__ = ["FORMATS", "Format", "Written", "write_report"]
-
 Format: TypeAlias = Literal["html", "md", "svg", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".svg": "svg", ".png": "png"}

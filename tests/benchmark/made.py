@@ -3,19 +3,18 @@
 from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.result.cell import Cell
+from brinery.benchmark.result.measured import Sample, WorkerSample
 from brinery.benchmark.result.result import (
     BenchResult,
     CorpusInfo,
     Host,
     Noise,
     Run,
-    Sample,
     SamplerInfo,
     Settings,
     Software,
     Storage,
     Timer,
-    WorkerSample,
 )
 
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from ..result.findings import Limit, Verdict
 
-__all__ = ["Facts", "find_limit"]
-
-
 _TRAFFIC = 10e3  # bytes/s to or from storage
 _LIKELY = 0.5  # a runner-up has at least half its evidence
 _PERCENT, _FACTOR, _NUMBER = "{:.0%}", "{:.2f}", "{:.0f}"
@@ -21,51 +18,28 @@ _RATE = "{:.2f} MB/s"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about a cell; shares are of the workers' wall time, None is not known.
+    """What is known about a cell; shares are of the workers' wall time, None is not known."""
 
-    Attributes:
-        workers: how many.
-        user: on a CPU in user mode.
-        system: on a CPU in the kernel.
-        run_wait: ready, waiting for a CPU.
-        block_wait: waiting for storage, where the kernel counts it; else part of `other`.
-        other: the rest.
-        switches_per_s: times a worker gave up the CPU, a second.
-        storage_bytes_per_s: of all workers to and from storage, as the kernel counts it.
-        gain: throughput over that of one worker.
-        spin_gain: the same of the spin ceiling.
-        cpu_growth: CPU time an image over that of one worker.
-        spin_growth: the same of a loop of the spin ceiling.
-        memcpy_share: bytes moved in memory over those of the memcpy ceiling.
-        disk_share: bytes written or read over those of the raw ceiling.
-        create_share: files made a second over those of the create ceiling.
-        parent_busy: the parent's CPU time over wall time; None where it had nothing to do.
-        steal: share of CPU time that the hypervisor took.
-        throttled: share of wall time that a quota held threads back.
-        io_pressure: share of wall time in which some task of the machine waited for storage.
-        device_busy: share of wall time in which the device had requests.
-    """
-
-    workers: int
-    user: float
-    system: float
-    run_wait: float | None
-    block_wait: float | None
-    other: float
-    switches_per_s: float
-    storage_bytes_per_s: float | None
-    gain: float | None = None
-    spin_gain: float | None = None
-    cpu_growth: float | None = None
-    spin_growth: float | None = None
-    memcpy_share: float | None = None
-    disk_share: float | None = None
-    create_share: float | None = None
-    parent_busy: float | None = None
-    steal: float | None = None
-    throttled: float | None = None
-    io_pressure: float | None = None
-    device_busy: float | None = None
+    workers: int  # how many
+    user: float  # on a CPU in user mode
+    system: float  # on a CPU in the kernel
+    run_wait: float | None  # ready, waiting for a CPU
+    block_wait: float | None  # waiting for storage, where the kernel counts it; else part of `other`
+    other: float  # the rest
+    switches_per_s: float  # times a worker gave up the CPU, a second
+    storage_bytes_per_s: float | None  # of all workers to and from storage, as the kernel counts it
+    gain: float | None = None  # throughput over that of one worker
+    spin_gain: float | None = None  # the same of the spin ceiling
+    cpu_growth: float | None = None  # CPU time an image over that of one worker
+    spin_growth: float | None = None  # the same of a loop of the spin ceiling
+    memcpy_share: float | None = None  # bytes moved in memory over those of the memcpy ceiling
+    disk_share: float | None = None  # bytes written or read over those of the raw ceiling
+    create_share: float | None = None  # files made a second over those of the create ceiling
+    parent_busy: float | None = None  # the parent's CPU time over wall time; None where it had nothing to do
+    steal: float | None = None  # share of CPU time that the hypervisor took
+    throttled: float | None = None  # share of wall time that a quota held threads back
+    io_pressure: float | None = None  # share of wall time in which some task waited for storage
+    device_busy: float | None = None  # share of wall time in which the device had requests
 
     @property
     def on_cpu(self) -> float:
@@ -90,23 +64,14 @@ class _Condition:
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """A value that must reach a threshold, or stay below it.
+    """A value that must reach a threshold, or stay below it."""
 
-    Attributes:
-        what: the value's name.
-        read: the value; None where it is not known.
-        bound: the threshold.
-        show: how both are written.
-        below: the value must be less.
-        optional: does not count where it is not known.
-    """
-
-    what: str
-    read: Callable[[Facts], float | None]
-    bound: float
-    show: str = _PERCENT
-    below: bool = False
-    optional: bool = False
+    what: str  # the value's name
+    read: Callable[[Facts], float | None]  # the value; None where it is not known
+    bound: float  # the threshold
+    show: str = _PERCENT  # how both are written
+    below: bool = False  # the value must be less
+    optional: bool = False  # does not count where it is not known
 
     def on(self, facts: Facts) -> _Condition | None:
         value = self.read(facts)

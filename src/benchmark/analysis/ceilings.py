@@ -8,8 +8,6 @@ from ..result.stats import median, total
 from .bottleneck import Facts
 from .warnings import steal_share, throttled_share
 
-__all__ = ["Ceilings", "bound_of", "facts_of"]
-
 _COPY = 2  # a copy reads and writes, so it moves twice its bytes
 
 

@@ -14,8 +14,6 @@ from .ceilings import Ceilings, bound_of, facts_of
 from .recommend import recommend
 from .scaling import fit_scaling
 
-__all__ = ["WITHOUT_SCIPY", "conclude", "scaling_of", "with_bounds"]
-
 WITHOUT_SCIPY = (
     "scipy is not installed, so drift, noise floor, the sampler's effect, early stops, curves and "
     "recommendations are left out: pip install 'brinery[bench]'"

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from ..result.estimates import Model
 from .statistics import scipy
 
-__all__ = ["FITTED", "Blocks", "Floats", "Points", "Rounds", "fit", "log_curve"]
-
 Floats: TypeAlias = NDArray[np.float64]
 
 FITTED: dict[Model, int] = {"linear": 1, "amdahl": 2, "usl": 3}
@@ -35,30 +33,19 @@ _NOTHING = 1e-9  # a bounded alpha or beta that is less lies on its bound
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """What a curve is fitted to, three arrays of shape (n,).
+    """What a curve is fitted to, three arrays of shape (n,)."""
 
-    Attributes:
-        workers: distinct counts, ascending.
-        logs: mean ln throughput at each.
-        weights: how many values each mean stands for.
-    """
-
-    workers: Floats
-    logs: Floats
-    weights: Floats
+    workers: Floats  # distinct counts, ascending
+    logs: Floats  # mean ln throughput at each
+    weights: Floats  # how many values each mean stands for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rounds:
-    """Measurements as a table.
+    """Measurements as a table."""
 
-    Attributes:
-        workers: distinct counts, ascending, shape (n,).
-        logs: ln throughput, shape (rounds, n), NaN where missing.
-    """
-
-    workers: Floats
-    logs: Floats
+    workers: Floats  # distinct counts, ascending, shape (n,)
+    logs: Floats  # ln throughput, shape (rounds, n), NaN where missing
 
     @classmethod
     def of(cls, throughput: Mapping[int, Sequence[float]]) -> "Rounds":
@@ -85,17 +72,11 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Measurements freed from what all cells of a round have in common.
+    """Measurements freed from what all cells of a round have in common."""
 
-    Attributes:
-        points: the mean of each column.
-        effects: how much faster each round was than the rest, in ln, shape (rounds,), by the additive model.
-        rests: ln throughput less its round's effect, shape (rounds, n), NaN where missing.
-    """
-
-    points: Points
-    effects: Floats
-    rests: Floats
+    points: Points  # the mean of each column
+    effects: Floats  # how much faster each round was than the rest, in ln, shape (rounds,)
+    rests: Floats  # ln throughput less its round's effect, shape (rounds, n), NaN where missing
 
     @classmethod
     def of(cls, table: Rounds) -> "Blocks":

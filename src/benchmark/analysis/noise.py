@@ -8,8 +8,6 @@ from ..result.result import Noise
 from ..result.stats import median
 from .statistics import drift, noise_floor, paired_ratio
 
-__all__ = ["with_sentinel"]
-
 
 def with_sentinel(noise: Noise) -> Noise:
     """Return the noise with drift, floor and the sampler's effect, as much as the sentinel's rounds allow."""

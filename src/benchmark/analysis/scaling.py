@@ -32,11 +32,6 @@ from ..result.estimates import (
 from .curves import FITTED, Blocks, Floats, Rounds, fit, log_curve
 from .statistics import FEWEST_ROUNDS, log_mean, student_quantile
 
-__all__ = [
-    "fit_scaling",
-    "karp_flatt",
-]
-
 _FAR = 1.5  # a curve is followed to this many times the largest N measured
 _FAMILY: tuple[Model, ...] = ("linear", "amdahl", "usl")
 _CLOCK = 1e-6  # residuals in ln throughput below this are the clock's, not the model's
@@ -138,23 +133,14 @@ def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[TriedCurve, Fl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Curve:
-    """The chosen curve, and the free fit that its intervals come from.
+    """The chosen curve, and the free fit that its intervals come from."""
 
-    Attributes:
-        blocks: the data.
-        theta: the chosen curve's parameters, alpha and beta not negative.
-        count: how many parameters the widest curve has that may be fitted.
-        free: these fitted, bounds set aside.
-        covariance: of `free`, shape (3, 3).
-        reach: Student's quantile; None for too few rounds.
-    """
-
-    blocks: Blocks
-    theta: Floats
-    count: int
-    free: Floats
-    covariance: Floats
-    reach: float | None
+    blocks: Blocks  # the data
+    theta: Floats  # the chosen curve's parameters, alpha and beta not negative
+    count: int  # how many parameters the widest curve has that may be fitted
+    free: Floats  # these fitted, bounds set aside
+    covariance: Floats  # of `free`, shape (3, 3)
+    reach: float | None  # Student's quantile; None for too few rounds
 
     @classmethod
     def of(cls, blocks: Blocks, theta: Floats, widest: Model) -> "_Curve":

@@ -17,22 +17,6 @@ from numpy.typing import NDArray
 from ...errors import MissingLibraryError
 from ..result.estimates import Drift, Estimate, Ratio
 
-__all__ = [
-    "FEWEST_ROUNDS",
-    "Judgement",
-    "benjamini_hochberg",
-    "drift",
-    "holds_interval",
-    "judge",
-    "log_mean",
-    "median_interval",
-    "noise_floor",
-    "paired_ratio",
-    "scipy",
-    "student_quantile",
-    "unpaired_ratio",
-]
-
 Floats: TypeAlias = NDArray[np.float64]
 Judgement: TypeAlias = Literal["faster", "slower", "regressed", "same", "inconclusive"]
 

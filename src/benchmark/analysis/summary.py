@@ -13,8 +13,6 @@ from ..result.stats import median, total
 from .statistics import holds_interval, median_interval
 from .warnings import cell_warnings
 
-__all__ = ["ceilings_of", "cell_results", "steady", "time_split"]
-
 _STEADY = 0.02  # half the width of an interval, relative, at which a cell needs no further round
 
 

@@ -8,8 +8,6 @@ from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, dist
 from ..result.result import BenchResult, Noise
 from ..result.stats import median
 
-__all__ = ["REMEDIES", "cell_warnings", "disturbances", "run_warnings", "steal_share", "throttled_share"]
-
 REMEDIES = {
     "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
     "void-samples": "some regions did not count, see `problem` in result.json; measure again",

@@ -28,8 +28,6 @@ from .compare import Comparison, compare_results, ratio_in_turns
 from .turns import Player
 from .versions import Tree, check_tree, make_tree
 
-__all__ = ["merge_pairs", "run_ab"]
-
 _PAIRS = 6
 _MOST_ROUNDS = 12  # of each pair
 _FEWEST_ROUNDS = 3

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from ..result.result import BenchResult
 
-__all__ = ["Difference", "differences"]
-
 _LIBRARIES = ("h5py", "hickle", "joblib", "numpy", "pillow", "simplejpeg", "xxhash")
 _OF_COMPRESSIONS = {"lz4": "+lz4", "zstandard": "+zstd"}
 _MEMORY_SHARE = 1.05  # kernels of one machine report memory that differs by less

@@ -24,24 +24,11 @@ from ..analysis.statistics import (
 from ..result.cell import Cell
 from ..result.estimates import Ratio
 from ..result.file import from_document, read_result
-from ..result.measured import round_times
-from ..result.result import BenchResult, CellResult
+from ..result.measured import CellResult, round_times
+from ..result.result import BenchResult
 from ..result.stats import median
 from .comparable import Difference, differences
 from .machine_change import MachineChange
-
-__all__ = [
-    "SCHEMA",
-    "CellChange",
-    "Comparison",
-    "Excluded",
-    "Group",
-    "Side",
-    "compare_files",
-    "compare_results",
-    "ratio_in_turns",
-    "read_comparison",
-]
 
 SCHEMA = "brinery.compare/1"
 

@@ -8,8 +8,6 @@ from ..result.findings import CeilingSample
 from ..result.result import BenchResult
 from ..result.stats import median
 
-__all__ = ["MachineChange"]
-
 _OF_LOADS = ("spin", "memcpy", "raw-read")
 _OF_DUMPS = ("spin", "memcpy", "raw-write", "raw-files", "create")
 

@@ -12,25 +12,17 @@ from pathlib import Path
 
 from ...errors import BrineryError
 
-__all__ = ["Player", "Turns"]
-
 _VARIABLE = "BRINERY_BENCH_TURNS"
 _CLEAN_UP_SECONDS = 30.0  # what a bench that is interrupted may take to end
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """A bench's own end.
+    """A bench's own end."""
 
-    Attributes:
-        begins: file descriptor to read from.
-        ends: to write to.
-        costs: file of what an image costs, so that both plan the same work.
-    """
-
-    begins: int
-    ends: int
-    costs: Path
+    begins: int  # file descriptor to read from
+    ends: int  # to write to
+    costs: Path  # file of what an image costs, so that both plan the same work
 
     @classmethod
     def given(cls) -> "Turns | None":

@@ -10,26 +10,17 @@ from pathlib import Path
 
 from ...errors import UsageError
 
-__all__ = ["Tree", "check_tree", "make_tree"]
-
 _WHERE = "import brinery, os; print(os.path.realpath(os.path.dirname(brinery.__file__)))"
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One of the two versions.
+    """One of the two versions."""
 
-    Attributes:
-        name: as the user gave it.
-        python: the interpreter that runs it.
-        path: goes first on PYTHONPATH; None where the interpreter's own brinery is meant.
-        commit: what a revision stands for.
-    """
-
-    name: str
-    python: str
-    path: Path | None
-    commit: str | None = None
+    name: str  # as the user gave it
+    python: str  # the interpreter that runs it
+    path: Path | None  # goes first on PYTHONPATH; None where the interpreter's own brinery is meant
+    commit: str | None = None  # what a revision stands for
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables of its processes, workers included."""

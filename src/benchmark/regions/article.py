@@ -18,8 +18,6 @@ from ..worker.tasks import Task, run_stage
 from .region import Region
 from .session import Round, Session, inline
 
-__all__ = ["SeedTable"]
-
 _OVERHEAD_NS = 50_000_000  # of a region: preparing, comparing, deleting
 
 

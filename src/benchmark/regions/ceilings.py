@@ -13,8 +13,6 @@ from ..worker.tasks import Task, run_action
 from .region import Region, of_reports, parent_time
 from .session import Session
 
-__all__ = ["CeilingRegion"]
-
 _REGION_NS = 50_000_000
 _QUICK_NS = 25_000_000
 _LONGER = {"create": 4}  # the first few hundred files of a folder cost a fraction of the later ones

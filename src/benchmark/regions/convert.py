@@ -22,8 +22,6 @@ from ..worker.tasks import NOBODY, Report, reset_peak, worker_sample
 from .region import Region, of_pieces, parent_time
 from .session import Session
 
-__all__ = ["ConvertRegion"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Shard:

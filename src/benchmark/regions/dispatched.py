@@ -8,8 +8,6 @@ from ..worker.tasks import Task, run_piece, run_prepare
 from .region import Region, of_pieces, parent_time
 from .session import Scratch
 
-__all__ = ["run_dispatched"]
-
 
 def run_dispatched(scratch: Scratch, part: Part, workers: int, pids: frozenset[int]) -> Region:
     """Run a region, one pass a task; with `part.check` dumps are written once more after it and compared.

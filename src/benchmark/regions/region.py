@@ -15,8 +15,6 @@ from ..result.stats import total
 from ..worker.machine import read_machine, use_between
 from ..worker.tasks import Report
 
-__all__ = ["ParentTime", "Region", "of_pieces", "of_reports", "own_pss", "parent_time"]
-
 _SUMMED = ("user_ns", "system_ns", "switches_voluntary", "switches_involuntary", "read_bytes", "write_bytes")
 _WAITS = ("run_wait_ns", "block_wait_ns")
 _MEMORY = ("peak_rss_bytes", "rss_bytes", "pss_bytes", "swap_bytes")
@@ -43,33 +41,19 @@ def parent_time(folder: os.PathLike[str]) -> Iterator[ParentTime]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """A timed region: a sample without its place in the rounds.
+    """A timed region: a sample without its place in the rounds."""
 
-    Attributes:
-        workers: each worker's part; none where the parent alone timed it.
-        images: handled by all, passes included.
-        passes: of each worker.
-        pixel_bytes: of the arrays.
-        file_bytes: of the files written or read.
-        parent: what the parent saw, where it handed out the work.
-        machine: what else went on.
-        peak_pss_bytes: of workers and parent together.
-        problem: why it does not count.
-        checked: arrays compared with the source.
-        wrong: how many of them were not the same.
-    """
-
-    workers: tuple[WorkerSample, ...] = ()
-    images: int = 0
-    passes: int = 1
-    pixel_bytes: int = 0
-    file_bytes: int = 0
-    parent: ParentTime | None = None
-    machine: MachineUse | None = None
-    peak_pss_bytes: int | None = None
-    problem: str | None = None
-    checked: int = 0
-    wrong: int = 0
+    workers: tuple[WorkerSample, ...] = ()  # each worker's part; none where the parent alone timed it
+    images: int = 0  # handled by all, passes included
+    passes: int = 1  # of each worker
+    pixel_bytes: int = 0  # of the arrays
+    file_bytes: int = 0  # of the files written or read
+    parent: ParentTime | None = None  # what the parent saw, where it handed out the work
+    machine: MachineUse | None = None  # what else went on
+    peak_pss_bytes: int | None = None  # of workers and parent together
+    problem: str | None = None  # why it does not count
+    checked: int = 0  # arrays compared with the source
+    wrong: int = 0  # how many of them were not the same
 
     def sample(self, round_number: int, order: int) -> Sample:
         """Return the sample of a round, at its place in it."""

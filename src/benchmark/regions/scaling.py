@@ -35,8 +35,6 @@ from .dispatched import run_dispatched
 from .region import Region
 from .session import Round, Session, inline, pooled
 
-__all__ = ["Sweep"]
-
 _OVERHEAD_NS = 60_000_000  # of a region with a pool: preparing, meeting, memory, comparing, deleting
 _EACH_OVERHEAD_NS = 12_000_000  # more for each worker
 _SPAWN_NS = 500_000_000  # of a worker process, imports included

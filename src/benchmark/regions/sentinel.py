@@ -20,8 +20,6 @@ from ..worker.shards import Part
 from ..worker.tasks import Task, run_action, run_stage
 from .session import Session
 
-__all__ = ["Sentinel"]
-
 _PROTOCOL = "npy"  # stores every array, and loads by reading and copying
 _REGION_NS = 80_000_000
 _QUICK_NS = 40_000_000

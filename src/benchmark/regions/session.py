@@ -15,8 +15,6 @@ from ..worker.corpus import Corpus
 from ..worker.tasks import Meeting, Task, run_action, run_memory
 from .region import Region, of_reports, own_pss
 
-__all__ = ["BenchProgress", "Progress", "Round", "Scratch", "Session", "inline", "pooled"]
-
 _AGAIN = 2
 
 
@@ -98,23 +96,14 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One bench at work.
+    """One bench at work."""
 
-    Attributes:
-        options: what was asked for.
-        corpus: the images.
-        scratch: where its files lie.
-        usable: CPUs that this process may use.
-        ledger: the samples.
-        progress: how far it is.
-    """
-
-    options: BenchOptions
-    corpus: Corpus
-    scratch: Scratch
-    usable: float
-    ledger: Ledger
-    progress: Progress
+    options: BenchOptions  # what was asked for
+    corpus: Corpus  # the images
+    scratch: Scratch  # where its files lie
+    usable: float  # CPUs that this process may use
+    ledger: Ledger  # the samples
+    progress: Progress  # how far it is
 
 
 class Round:

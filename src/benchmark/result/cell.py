@@ -3,18 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-__all__ = [
-    "BASELINES",
-    "Cache",
-    "Cell",
-    "Dispatch",
-    "Durability",
-    "Layout",
-    "PoolKind",
-    "Variant",
-    "protocol_title",
-]
-
 Layout: TypeAlias = Literal["single", "shards"]
 PoolKind: TypeAlias = Literal["none", "loky"]
 Cache: TypeAlias = Literal["warm", "cold"]

@@ -3,19 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = [
-    "BandPoint",
-    "Drift",
-    "Estimate",
-    "Model",
-    "Parameter",
-    "Peak",
-    "Ratio",
-    "ScalingFit",
-    "ScalingPoint",
-    "TriedCurve",
-]
-
 # No curve is "saturating" any more; results of 0.1.0 may hold one.
 Model: TypeAlias = Literal["linear", "amdahl", "usl", "saturating"]
 

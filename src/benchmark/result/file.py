@@ -14,8 +14,6 @@ from ...engine.documents import parse_document
 from ...errors import DatasetError, StorageError, UsageError
 from .result import SCHEMA, BenchResult
 
-__all__ = ["from_document", "read_document", "read_result", "write_result"]
-
 Kind = TypeVar("Kind")
 
 _MOST_BYTES = 1 << 27

@@ -7,19 +7,6 @@ from .cell import Cache, Dispatch, Durability
 from .estimates import ScalingFit
 from .measured import WorkerSample
 
-__all__ = [
-    "LIMITS",
-    "UNITS",
-    "Ceiling",
-    "CeilingSample",
-    "Limit",
-    "Scaling",
-    "SentinelSample",
-    "Startup",
-    "Unit",
-    "Verdict",
-]
-
 Unit: TypeAlias = Literal["loops", "bytes", "files", "tasks", "images"]
 SentinelName: TypeAlias = Literal["a", "b", "unsampled"]
 Place: TypeAlias = Literal["open", "close"]

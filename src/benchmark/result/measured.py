@@ -7,19 +7,6 @@ from dataclasses import dataclass, fields
 from .cell import Cell
 from .stats import median, total
 
-__all__ = [
-    "Bound",
-    "CellResult",
-    "MachineUse",
-    "Memory",
-    "Sample",
-    "Size",
-    "Stats",
-    "TimeSplit",
-    "Verify",
-    "WorkerSample",
-]
-
 BACKLOG_BYTES = 64 << 20
 DISTURBED = 0.15  # share of the CPUs from which on others disturb a region
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")

@@ -6,8 +6,6 @@ from typing import Literal, TypeAlias
 
 from ...errors import UsageError
 
-__all__ = ["OBJECTIVES", "Choice", "Objective", "Recommendation", "Unit", "Weights"]
-
 Objective: TypeAlias = Literal["fastest-load", "fastest-dump", "smallest", "safe", "portable", "cost"]
 Unit: TypeAlias = Literal["ns_per_image", "bytes_per_image"]
 

@@ -7,34 +7,11 @@ tell is None, never 0.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .cell import Layout, PoolKind, Variant
+from .cell import Variant
 from .estimates import Drift, Ratio
 from .findings import Ceiling, Scaling, SentinelSample, Startup
-from .measured import CellResult, Memory, Sample, Size, Stats, Verify, WorkerSample
+from .measured import CellResult
 from .recommendations import Recommendation, Weights
-
-__all__ = [
-    "SCHEMA",
-    "BenchResult",
-    "CellResult",
-    "CorpusInfo",
-    "Host",
-    "Layout",
-    "Memory",
-    "Noise",
-    "PoolKind",
-    "Run",
-    "Sample",
-    "SamplerInfo",
-    "Settings",
-    "Size",
-    "Software",
-    "Stats",
-    "Storage",
-    "Timer",
-    "Verify",
-    "WorkerSample",
-]
 
 SCHEMA = "brinery.bench/1"
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["median", "total"]
-
 
 def median(values: Sequence[float]) -> float:
     """Return the median of one value or more."""

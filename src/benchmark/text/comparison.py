@@ -11,17 +11,6 @@ from .markdown import markdown_list, markdown_text
 from .numbers import counted, percent, sentence
 from .table import Column, Entry, Table, Value, left, markdown_table, right, share, text_table
 
-__all__ = [
-    "changes_by_variant",
-    "changes_table",
-    "comparison_markdown",
-    "comparison_text",
-    "groups_table",
-    "side_line",
-    "summary",
-    "uncompared_table",
-]
-
 _COLUMNS = (
     *left("protocol"),
     *right("workers", "A images/s", "B images/s"),

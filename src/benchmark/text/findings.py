@@ -11,18 +11,6 @@ from ..result.stats import median
 from .numbers import counted, percent, plain, sentence
 from .table import Table, Value, left, right, share
 
-__all__ = [
-    "ceiling_table",
-    "chosen",
-    "growth_table",
-    "limit_title",
-    "noise_table",
-    "recommendation_table",
-    "startup_table",
-    "verdict_lines",
-    "why",
-]
-
 _CEILING_TITLES = {
     "spin": "spin: adding in registers, million loops/s",
     "memcpy": "memcpy: copying in memory, MB/s",

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 
 from ...engine.printable import printable
 
-__all__ = ["markdown_line", "markdown_list", "markdown_text"]
-
 _MARKS = re.compile(r"[\\`*_\[\]|~]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)  # the last two begin a bare link
 _ENTITIES = {"&": "&amp;", "<": "&lt;"}
 _BLOCK = re.compile(r"\d{1,9}(?=[.)])|(?=[#+=>-])")

@@ -3,22 +3,6 @@
 import math
 from collections.abc import Sequence
 
-__all__ = [
-    "DASH",
-    "amount",
-    "counted",
-    "cpus",
-    "duration",
-    "known",
-    "listed",
-    "percent",
-    "plain",
-    "seconds",
-    "sentence",
-    "size",
-    "times",
-]
-
 DASH = "\N{EN DASH}"
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))

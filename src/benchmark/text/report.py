@@ -21,8 +21,6 @@ from .numbers import counted
 from .table import Table, markdown_table
 from .tables import seed_table, workers_table
 
-__all__ = ["all_tables", "environment_lines", "method_lines", "report_markdown", "warning_lines"]
-
 
 def all_tables(result: BenchResult) -> list[Table]:
     """Return every table: one process, over workers with its growth, ceilings, noise, recommendations."""

@@ -8,56 +8,28 @@ from ...engine.printable import printable
 from .markdown import markdown_line, markdown_text
 from .numbers import percent, plain
 
-__all__ = [
-    "Column",
-    "Entry",
-    "Table",
-    "Value",
-    "left",
-    "markdown_table",
-    "number",
-    "right",
-    "share",
-    "text_table",
-]
-
 _NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column.
+    """A column."""
 
-    Attributes:
-        head: its name, with the unit.
-        numeric: aligned right and sorted by value.
-        hint: what it is, in words.
-        notes: head of the column that a text makes of the notes of its numbers; None leaves them to pages.
-        page: for pages alone, where there is room.
-    """
-
-    head: str
-    numeric: bool = True
-    hint: str | None = None
-    notes: str | None = None
-    page: bool = False
+    head: str  # its name, with the unit
+    numeric: bool = True  # aligned right and sorted by value
+    hint: str | None = None  # what it is, in words
+    notes: str | None = None  # head of the column that a text makes of its numbers' notes; None: pages only
+    page: bool = False  # for pages alone, where there is room
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands in a row under a column.
+    """What stands in a row under a column."""
 
-    Attributes:
-        text: as it is read; None shows the number.
-        value: what it is sorted by; None is last.
-        note: in smaller type below, such as an interval.
-        kind: how it is marked: "good", "bad", "best" or nothing.
-    """
-
-    text: str | None
-    value: float | str | None = None
-    note: str | None = None
-    kind: str | None = None
+    text: str | None  # as it is read; None shows the number
+    value: float | str | None = None  # what it is sorted by; None is last
+    note: str | None = None  # in smaller type below, such as an interval
+    kind: str | None = None  # how it is marked: "good", "bad", "best" or nothing
 
 
 Value: TypeAlias = Entry | str | float | None
@@ -65,19 +37,12 @@ Value: TypeAlias = Entry | str | float | None
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; the first column names the row.
+    """A table; the first column names the row."""
 
-    Attributes:
-        title: what it shows.
-        columns: what stands in a row.
-        rows: as many values each; None is not known.
-        notes: what its marks mean.
-    """
-
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Value]]
-    notes: Sequence[str] = ()
+    title: str  # what it shows
+    columns: Sequence[Column]  # what stands in a row
+    rows: Sequence[Sequence[Value]]  # as many values each; None is not known
+    notes: Sequence[str] = ()  # what its marks mean
 
     def texts(self) -> list[list[str]]:
         """Return the heads and the rows as a text shows them."""

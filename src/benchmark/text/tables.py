@@ -9,8 +9,6 @@ from ..result.result import BenchResult
 from .numbers import amount, duration, known, plain
 from .table import Column, Entry, Table, Value, left, right, share
 
-__all__ = ["OP_TITLES", "best_of", "by_protocol", "interval", "interval_note", "seed_table", "workers_table"]
-
 OP_TITLES = {
     "convert": "convert: image files to shards, by the engine's own worker",
     "dump": "dump: arrays in memory to shards",

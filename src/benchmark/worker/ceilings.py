@@ -18,8 +18,6 @@ from ..result.findings import UNITS
 from .corpus import Corpus
 from .shards import Action, Part, empty
 
-__all__ = ["CEILINGS", "COLD", "COLD_BYTES", "READ_BYTES", "READ_FILE", "WRITING", "ceiling_action", "no_op"]
-
 COLD = "raw-read-cold"
 WRITING = ("raw-write", "raw-write-fsync", "raw-files", "create")
 CEILINGS = tuple(name for name in UNITS if name != COLD)

@@ -24,8 +24,6 @@ from ...parser.reading import MemberReader
 from ...parser.signature import NotAnImage
 from ..result.result import CorpusInfo
 
-__all__ = ["Corpus", "Image", "digest", "load_corpus", "make_corpus"]
-
 MOST_PIXEL_BYTES = 256 << 20
 _BATCH = 16
 _EMPTY = xxh3_64_intdigest(b"")
@@ -33,25 +31,15 @@ _EMPTY = xxh3_64_intdigest(b"")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image of the corpus.
+    """One image of the corpus."""
 
-    Attributes:
-        key: its file's name in the corpus folder.
-        source_bytes: size of the encoded image.
-        dtype: numpy's short name.
-        shape: in elements.
-        xxh3: of the array's raw C-order bytes.
-        pixels: the file that holds them.
-        offset: where in that file, in bytes.
-    """
-
-    key: str
-    source_bytes: int
-    dtype: str
-    shape: tuple[int, ...]
-    xxh3: int
-    pixels: str
-    offset: int
+    key: str  # its file's name in the corpus folder
+    source_bytes: int  # size of the encoded image
+    dtype: str  # numpy's short name
+    shape: tuple[int, ...]  # in elements
+    xxh3: int  # of the array's raw C-order bytes
+    pixels: str  # the file that holds them
+    offset: int  # where in that file, in bytes
 
     @property
     def nbytes(self) -> int:
@@ -66,19 +54,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All images, and where their files are.
+    """All images, and where their files are."""
 
-    Attributes:
-        folder: one encoded image a file, named by key.
-        images: in the order of their keys.
-        index: file from which `load_corpus` reads this.
-        info: what the result says about it.
-    """
-
-    folder: str
-    images: tuple[Image, ...]
-    index: str
-    info: CorpusInfo
+    folder: str  # one encoded image a file, named by key
+    images: tuple[Image, ...]  # in the order of their keys
+    index: str  # file from which `load_corpus` reads this
+    info: CorpusInfo  # what the result says about it
 
     @property
     def pixel_bytes(self) -> float:

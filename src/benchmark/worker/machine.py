@@ -11,14 +11,6 @@ from pathlib import Path
 from ...engine.cpus import enclosing_groups
 from ..result.measured import _TICK_NS, BACKLOG_BYTES, MachineUse
 
-__all__ = [
-    "Machine",
-    "dirty_bytes",
-    "drain",
-    "read_machine",
-    "use_between",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -10,8 +10,6 @@ import numpy as np
 
 from ...engine.counters import read_counters
 
-__all__ = ["drop", "fetched", "fill", "resident", "why_not_cold"]
-
 _DROPPED = 0.01
 _FILLED = 0.99
 _CHUNK = 1 << 20

@@ -17,55 +17,27 @@ from ..cells import Slice
 from ..result.cell import Cache, Durability, Layout
 from .corpus import Corpus, Image, digest, load_corpus
 
-__all__ = [
-    "Action",
-    "Part",
-    "arrays_of",
-    "empty",
-    "shard_action",
-    "shard_name",
-    "single_name",
-    "write_shard",
-    "write_single",
-]
-
 _clock = time.perf_counter_ns
 _Seen: TypeAlias = tuple[int, str | None, str, tuple[int, ...], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one worker does in a region.
+    """What one worker does in a region."""
 
-    Attributes:
-        protocol: a label, or the name of a baseline.
-        op: which operation.
-        layout: "single" or "shards".
-        slices: images of the passes, which go round them.
-        passes: how many.
-        corpus: index file of the corpus.
-        files: folder of the files to load (its own for the protocol), or the dataset to map.
-        scratch: folder for new files, this worker's own.
-        check: compare what dump wrote, too.
-        cache: whether what is loaded is in memory.
-        durability: whether what is dumped is flushed to storage.
-        region_ns: how long to work, for what has no passes.
-        first: number of the first pass, where a task is one of many.
-    """
-
-    protocol: str
-    op: str
-    layout: Layout = "shards"
-    slices: tuple[Slice, ...] = ()
-    passes: int = 1
-    corpus: str = ""
-    files: str = ""
-    scratch: str = ""
-    check: bool = False
-    cache: Cache = "warm"
-    durability: Durability = "buffered"
-    region_ns: int = 0
-    first: int = 0
+    protocol: str  # a label, or the name of a baseline
+    op: str  # which operation
+    layout: Layout = "shards"  # "single" or "shards"
+    slices: tuple[Slice, ...] = ()  # images of the passes, which go round them
+    passes: int = 1  # how many
+    corpus: str = ""  # index file of the corpus
+    files: str = ""  # folder of the files to load (its own for the protocol), or the dataset to map
+    scratch: str = ""  # folder for new files, this worker's own
+    check: bool = False  # compare what dump wrote, too
+    cache: Cache = "warm"  # whether what is loaded is in memory
+    durability: Durability = "buffered"  # whether what is dumped is flushed to storage
+    region_ns: int = 0  # how long to work, for what has no passes
+    first: int = 0  # number of the first pass, where a task is one of many
 
 
 def empty(*paths: Path) -> None:

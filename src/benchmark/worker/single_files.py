@@ -16,8 +16,6 @@ from .ceilings import ceiling_action
 from .corpus import Image, digest
 from .shards import Action, Part, arrays_of, empty, shard_action, single_name, write_single
 
-__all__ = ["make_action"]
-
 _clock = time.perf_counter_ns
 
 

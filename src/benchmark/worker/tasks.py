@@ -23,21 +23,6 @@ from .page_cache import drop, fetched, fill
 from .shards import Action, Part, shard_name, single_name, write_shard, write_single
 from .single_files import make_action
 
-__all__ = [
-    "NOBODY",
-    "Meeting",
-    "Report",
-    "Task",
-    "reset_peak",
-    "run_action",
-    "run_memory",
-    "run_piece",
-    "run_prepare",
-    "run_stage",
-    "run_warm_up",
-    "worker_sample",
-]
-
 _POLL_S = 0.001
 _LEAD_NS = 12_000_000  # between the last arrival and the start, so that everyone has seen it
 _PATIENCE_S = 300.0
@@ -92,19 +77,12 @@ def _sleep_until(instant_ns: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One worker's part of a region; small enough to travel.
+    """One worker's part of a region; small enough to travel."""
 
-    Attributes:
-        worker: its number, from 0.
-        meeting: where the workers meet, None for a region without a pool.
-        part: what to do; None for tasks that only meet.
-        protocols: whose libraries to import (warm-up only).
-    """
-
-    worker: int
-    meeting: Meeting | None
-    part: Part | None = None
-    protocols: tuple[str, ...] = ()
+    worker: int  # its number, from 0
+    meeting: Meeting | None  # where the workers meet, None for a region without a pool
+    part: Part | None = None  # what to do; None for tasks that only meet
+    protocols: tuple[str, ...] = ()  # whose libraries to import (warm-up only)
 
 
 NOBODY = WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {})
@@ -113,31 +91,18 @@ NOBODY = WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one worker did.
+    """What one worker did."""
 
-    Attributes:
-        sample: its counters.
-        images: handled.
-        pixel_bytes: of their arrays.
-        file_bytes: of the files written or read.
-        checked: arrays compared with the source.
-        wrong: how many were not the same.
-        problem: the first of them, or why the region failed.
-        void: why it does not count though its arrays are right.
-        machine: what else went on, by the first worker.
-        import_ns: what importing every library took (warm-up only).
-    """
-
-    sample: WorkerSample
-    images: int = 0
-    pixel_bytes: int = 0
-    file_bytes: int = 0
-    checked: int = 0
-    wrong: int = 0
-    problem: str | None = None
-    void: str | None = None
-    machine: MachineUse | None = None
-    import_ns: int | None = None
+    sample: WorkerSample  # its counters
+    images: int = 0  # handled
+    pixel_bytes: int = 0  # of their arrays
+    file_bytes: int = 0  # of the files written or read
+    checked: int = 0  # arrays compared with the source
+    wrong: int = 0  # how many were not the same
+    problem: str | None = None  # the first of them, or why the region failed
+    void: str | None = None  # why it does not count though its arrays are right
+    machine: MachineUse | None = None  # what else went on, by the first worker
+    import_ns: int | None = None  # what importing every library took (warm-up only)
 
 
 def run_action(task: Task) -> Report:

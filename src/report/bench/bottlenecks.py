@@ -14,8 +14,6 @@ from ...benchmark.text.numbers import DASH, counted, known, listed, percent, sen
 from ...benchmark.text.table import Column, Entry, Table, Value, left, right, share
 from .groups import Group, marked, within
 
-__all__ = ["limits_lead", "limits_table", "resources_table"]
-
 
 def limits_table(result: BenchResult, group: Group) -> Table | None:
     """Return the verdicts of one operation; None where there are none."""

@@ -25,8 +25,6 @@ from ...benchmark.text.numbers import (
 from ..html.page import Fact
 from .groups import Group, groups_of, rate, within
 
-__all__ = ["Conclusion", "alarms", "conclusion_of", "facts_of", "status_of"]
-
 _OVERALL = ("cost", "fastest-load", "fastest-dump", "smallest")
 _LIMITS: dict[Limit, str] = {
     "cpu": "the CPUs are the limit",

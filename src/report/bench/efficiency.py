@@ -8,8 +8,6 @@ from ..html.chart import Chart, charting, data, tips
 from ..html.facets import Grid, side_by_side
 from .groups import Group, marked, rate
 
-__all__ = ["efficiency_chart"]
-
 _ROW, _COLUMN, _EDGE = 26, 56, 70
 
 

@@ -8,22 +8,14 @@ from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import known
 
-__all__ = ["Group", "groups_of", "marked", "rate", "within"]
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cells of a variant over worker processes and many images a file.
+    """The cells of a variant over worker processes and many images a file."""
 
-    Attributes:
-        variant: the operation and its condition.
-        cells: by protocol, then ascending in workers.
-        usable: CPUs that the bench could use.
-    """
-
-    variant: Variant
-    cells: dict[str, list[CellResult]]
-    usable: float
+    variant: Variant  # the operation and its condition
+    cells: dict[str, list[CellResult]]  # by protocol, then ascending in workers
+    usable: float  # CPUs that the bench could use
 
     @property
     def workers(self) -> list[int]:

@@ -29,8 +29,6 @@ from .size_against_speed import tradeoff_chart
 from .stability import rounds_chart, sentinel_chart
 from .time_spent import phases_chart, split_chart
 
-__all__ = ["bench_page"]
-
 _MOST_RAW = 450_000  # bytes gzipped; a third more in the page
 
 

@@ -15,8 +15,6 @@ from ..html.facets import Grid, side_by_side
 from ..html.theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
 from .groups import Group, rate
 
-__all__ = ["below", "scaling_chart"]
-
 _HEIGHT = 108
 _GRID = Grid(width=150, least=105, edge=34, gap=16, columns=4, scale="independent")
 _LINES: dict[str, tuple[str, str, list[float]]] = {

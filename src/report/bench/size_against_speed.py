@@ -12,8 +12,6 @@ from ..html.chart import Chart, built, charting, data, tips
 from ..html.theme import ACCENT, FADED, INK, MUTED
 from .groups import Group, within
 
-__all__ = ["pareto", "tradeoff_chart"]
-
 _WIDTH, _HEIGHT, _LINE = 760, 380, 14.0
 
 

@@ -13,8 +13,6 @@ from ...benchmark.text.table import Table, left, right, share
 from ..html.chart import Chart, built, charting, data, tips, told_apart
 from ..html.theme import ACCENT, BAND, FADED, INK, WARM
 
-__all__ = ["rounds_chart", "sentinel_chart"]
-
 _WIDTH, _HEIGHT = 760, 210
 _CLIP = 0.6  # deviations beyond this are drawn at the edge
 _NAMES = {"a": "A", "b": "B", "unsampled": "without the sampler"}

@@ -10,8 +10,6 @@ from ..html.chart import Chart
 from ..html.stacked_bars import Stack, stacked_cells, stacked_rows
 from .groups import Group, marked
 
-__all__ = ["phases_chart", "phases_of", "split_chart"]
-
 _SPLIT = {
     "user": "user",
     "system": "system",

@@ -22,8 +22,6 @@ from ..html.page import Attachment, Fact, Page, Section, download
 from ..html.table import table_html
 from ..html.theme import ACCENT, BAND, FADED, INK, MUTED, WARM
 
-__all__ = ["comparison_page"]
-
 _ROW = 19
 _SHAPES = {
     "regressed": "triangle-right",

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from ...benchmark.text.numbers import counted, percent, plain
 from .read import RunUse
 
-__all__ = ["Advice", "advice"]
-
 _LARGE = 0.25
 _WORTH = 0.05
 _UNITS = 3  # a worker should have several units, so that the last one does not decide

@@ -6,8 +6,6 @@ from ...benchmark.text.numbers import amount, counted, listed, percent, seconds,
 from .advice import advice
 from .read import Conversion
 
-__all__ = ["about", "conclusion", "reason", "status"]
-
 
 def conclusion(found: Conversion) -> str:
     """Return what became of the archive in a sentence."""

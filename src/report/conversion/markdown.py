@@ -9,8 +9,6 @@ from .head import status
 from .read import Conversion, verdict_of
 from .tables import phases_table, skipped_table, traffic_rows
 
-__all__ = ["conversion_markdown"]
-
 
 def conversion_markdown(found: Conversion) -> str:
     """Return what a convert did, used and left out."""

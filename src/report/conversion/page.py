@@ -4,6 +4,8 @@ import shlex
 from collections import Counter
 from dataclasses import asdict
 
+from markupsafe import Markup
+
 from ...benchmark.result.findings import Verdict
 from ...benchmark.text.findings import verdict_lines
 from ...benchmark.text.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
@@ -11,7 +13,7 @@ from ...benchmark.text.table import Table, left, right
 from ...engine.schema import MANIFEST_NAME
 from ..html.chart import Chart, built, charting, data, tips
 from ..html.glossary import CONVERT_WORDS, words_html
-from ..html.markup import Markup, finite, tag
+from ..html.markup import finite, tag
 from ..html.page import Attachment, Body, Fact, Page, Section, download
 from ..html.stacked_bars import Stack, stacked_rows
 from ..html.table import table_html
@@ -21,8 +23,6 @@ from .advice import advice
 from .head import about, conclusion, reason, status
 from .read import Conversion, verdict_of
 from .tables import phases_table, skipped_table, traffic_rows
-
-__all__ = ["conversion_page"]
 
 _BINS = 24
 _MOST_SHARDS = 2000

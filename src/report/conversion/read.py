@@ -18,8 +18,6 @@ from ...engine.options import PathLike
 from ...errors import CorruptError
 from ..html.usage import Point, Usage, usage_of
 
-__all__ = ["Conversion", "FailureGroup", "RunUse", "Shard", "read_conversion", "verdict_of"]
-
 PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 _KEYS = 12
 _MOST_REASONS = 24
@@ -56,57 +54,31 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class RunUse:
-    """A run of a convert in numbers.
+    """A run of a convert in numbers."""
 
-    Attributes:
-        started: ISO 8601.
-        outcome: "finished", "interrupted" ...
-        workers: how many.
-        backend: "loky" or "threading".
-        settings: as asked for.
-        wall_s: how long it took.
-        members: images that workers handled.
-        samples: arrays written.
-        failures: images that failed.
-        source_bytes: encoded bytes read.
-        pixel_bytes: bytes of the arrays.
-        file_bytes: bytes of the files.
-        phases_s: the workers' time by phase.
-        worker_cpu_s: CPU time of the units.
-        parent_cpu_s: CPU time of the parent.
-        sampler_cpu_s: the part of that which the sampler took.
-        read_bytes: fetched from storage; None where it is not counted.
-        write_bytes: sent towards storage; None likewise.
-        switches: times that a worker waited.
-        peak_bytes: highest memory of all processes.
-        peak_kind: "PSS" or "RSS".
-        units: how many units each worker did.
-        user_share: part of the workers' CPU time in user mode; None where the timeline does not tell.
-    """
-
-    started: str
-    outcome: str
-    workers: int
-    backend: str
-    settings: dict[str, Any]
-    wall_s: float
-    members: int
-    samples: int
-    failures: int
-    source_bytes: int
-    pixel_bytes: int
-    file_bytes: int
-    phases_s: dict[str, float]
-    worker_cpu_s: float
-    parent_cpu_s: float
-    sampler_cpu_s: float
-    read_bytes: int | None
-    write_bytes: int | None
-    switches: int
-    peak_bytes: int
-    peak_kind: str
-    units: tuple[int, ...]
-    user_share: float | None
+    started: str  # ISO 8601
+    outcome: str  # "finished", "interrupted" ..
+    workers: int  # how many
+    backend: str  # "loky" or "threading"
+    settings: dict[str, Any]  # as asked for
+    wall_s: float  # how long it took
+    members: int  # images that workers handled
+    samples: int  # arrays written
+    failures: int  # images that failed
+    source_bytes: int  # encoded bytes read
+    pixel_bytes: int  # bytes of the arrays
+    file_bytes: int  # bytes of the files
+    phases_s: dict[str, float]  # the workers' time by phase
+    worker_cpu_s: float  # CPU time of the units
+    parent_cpu_s: float  # CPU time of the parent
+    sampler_cpu_s: float  # the part of that which the sampler took
+    read_bytes: int | None  # fetched from storage; None where it is not counted
+    write_bytes: int | None  # sent towards storage; None likewise
+    switches: int  # times that a worker waited
+    peak_bytes: int  # highest memory of all processes
+    peak_kind: str  # "PSS" or "RSS"
+    units: tuple[int, ...]  # how many units each worker did
+    user_share: float | None  # part of the workers' CPU time in user mode; None is not known
 
     @property
     def cores_busy(self) -> float:

@@ -6,8 +6,6 @@ from ...benchmark.text.numbers import size
 from ...benchmark.text.table import Column, Entry, Table, left, right, share
 from .read import Conversion, RunUse
 
-__all__ = ["phases_table", "skipped_table", "traffic_rows"]
-
 
 def phases_table(run: RunUse) -> Table:
     """Return the workers' seconds by phase."""

@@ -5,27 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
+from markupsafe import Markup
+
 from ...benchmark.text.table import Table
 from ...engine.printable import printable
 from ...errors import MissingLibraryError
-from .markup import Markup, finite, tag
+from .markup import finite, tag, trusted
 from .table import table_html
 from .theme import chart_config, with_patterns
-
-__all__ = [
-    "Chart",
-    "Fit",
-    "built",
-    "charting",
-    "data",
-    "figure_html",
-    "javascript",
-    "png",
-    "standalone_svg",
-    "static_svg",
-    "tips",
-    "told_apart",
-]
 
 Fit: TypeAlias = Literal["width", "cells", "timeline"]
 
@@ -45,24 +32,14 @@ _LONG = re.compile(r"(\d+\.\d\d)\d+")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart.
+    """A chart."""
 
-    Attributes:
-        name: its id in the page and on the command line.
-        title: what it shows.
-        caption: what there is to see, computed from the same numbers.
-        spec: Vega-Lite, data included.
-        table: the numbers behind it.
-        fit: how it takes up the width of a page: stretched, as cells that flow, or as one of the timelines
-            that zoom together.
-    """
-
-    name: str
-    title: str
-    caption: str
-    spec: dict[str, Any]
-    table: Table
-    fit: Fit = "width"
+    name: str  # its id in the page and on the command line
+    title: str  # what it shows
+    caption: str  # what there is to see, computed from the same numbers
+    spec: dict[str, Any]  # Vega-Lite, data included
+    table: Table  # the numbers behind it
+    fit: Fit = "width"  # stretched over the page, as cells that flow, or as a timeline that zooms with others
 
 
 def built(chart: Any) -> dict[str, Any]:
@@ -99,7 +76,7 @@ def static_svg(chart: Chart) -> Markup:
         svg = _EMPTY.sub("", svg)
     svg = _LONG.sub(r"\1", svg)
     svg = re.sub(r'((?:id="|url\(#))((?:clip|gradient)[\w]*)', rf"\1{chart.name}-\2", svg)
-    return Markup(svg.replace("<svg ", '<svg class="drawn" aria-hidden="true" ', 1))
+    return trusted(svg.replace("<svg ", '<svg class="drawn" aria-hidden="true" ', 1))
 
 
 def standalone_svg(chart: Chart) -> str:

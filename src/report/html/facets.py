@@ -5,32 +5,20 @@ from typing import Any
 
 from .chart import built, charting
 
-__all__ = ["Grid", "side_by_side"]
-
 _HEADING = 34
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How much room the pictures take, in pixels.
+    """How much room the pictures take, in pixels."""
 
-    Attributes:
-        width: of a picture where nothing is known of the page.
-        least: the narrowest that a page may make it.
-        edge: room for the vertical axis.
-        gap: between pictures, beside that.
-        columns: at most so many in a row.
-        axis: room for the horizontal axis.
-        scale: "independent" gives each picture a vertical scale of its own.
-    """
-
-    width: int
-    least: int
-    edge: int
-    gap: int
-    columns: int
-    axis: int = 18
-    scale: str = "shared"
+    width: int  # of a picture where nothing is known of the page
+    least: int  # the narrowest that a page may make it
+    edge: int  # room for the vertical axis
+    gap: int  # between pictures, beside that
+    columns: int  # at most so many in a row
+    axis: int = 18  # room for the horizontal axis
+    scale: str = "shared"  # "independent" gives each picture a vertical scale of its own
 
 
 def side_by_side(chart: Any, by: str, order: list[str], grid: Grid) -> dict[str, Any]:

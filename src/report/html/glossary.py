@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from .markup import Markup, tag
+from markupsafe import Markup
 
-__all__ = ["BENCH_WORDS", "COMPARE_WORDS", "CONVERT_WORDS", "definitions", "words_html"]
+from .markup import tag
 
 _COMMON = {
     "protocol": (

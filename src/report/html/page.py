@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeAlias
 
-from .chart import Chart, figure_html, javascript
-from .markup import Content, Markup, join, script_json, tag
-from .theme import css, pattern_defs
+from markupsafe import Markup
 
-__all__ = ["Attachment", "Body", "Fact", "Page", "Section", "download", "folded", "page_html"]
+from .chart import Chart, figure_html, javascript
+from .markup import Content, join, script_json, tag, trusted
+from .theme import css, pattern_defs
 
 Body: TypeAlias = list[Chart | Markup]
 
@@ -34,19 +34,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page.
+    """A part of the page."""
 
-    Attributes:
-        name: its id.
-        title: its heading; also in the navigation.
-        lead: what it says, in a sentence or two.
-        body: charts, tables or HTML, in their order; a section without any is left out of the page.
-    """
-
-    name: str
-    title: str
-    lead: str
-    body: Body
+    name: str  # its id
+    title: str  # its heading; also in the navigation
+    lead: str  # what it says, in a sentence or two
+    body: Body  # charts, tables or HTML, in their order; a section without any is left out of the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +62,17 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that a report says.
+    """All that a report says."""
 
-    Attributes:
-        kind: what it reports on, such as "bench".
-        about: where and when, in a line.
-        conclusion: what to do, in a sentence.
-        reason: why, with figures.
-        facts: the figures that count.
-        status: how good the measurement is, in a line.
-        alarms: what speaks against it; empty where nothing does.
-        alarm_title: what the alarms have in common.
-        sections: in their order.
-    """
-
-    kind: str
-    about: str
-    conclusion: str
-    reason: str
-    facts: tuple[Fact, ...]
-    status: str
-    alarms: tuple[str, ...]
-    sections: tuple[Section, ...]
-    alarm_title: str = "Read with care."
+    kind: str  # what it reports on, such as "bench"
+    about: str  # where and when, in a line
+    conclusion: str  # what to do, in a sentence
+    reason: str  # why, with figures
+    facts: tuple[Fact, ...]  # the figures that count
+    status: str  # how good the measurement is, in a line
+    alarms: tuple[str, ...]  # what speaks against it; empty where nothing does
+    sections: tuple[Section, ...]  # in their order
+    alarm_title: str = "Read with care."  # what the alarms have in common
 
 
 def page_html(page: Page) -> str:
@@ -114,7 +95,7 @@ def page_html(page: Page) -> str:
         tag("meta", name="generator", content="brinery report"),
         tag("title", f"{page.conclusion} brinery {page.kind}"),
         tag("link", rel="icon", href="data:,"),
-        tag("style", Markup(css() + "\n" + _asset("page.css"))),
+        tag("style", trusted(css() + "\n" + _asset("page.css"))),
     )
     data = {chart.name: chart.spec for chart in charts}
     body = tag(
@@ -140,7 +121,7 @@ def page_html(page: Page) -> str:
             for name, text in (("charts", script_json(data)), ("library", library))
             if library
         ],
-        tag("script", Markup(own)),
+        tag("script", trusted(own)),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
@@ -148,7 +129,7 @@ def page_html(page: Page) -> str:
 def _packed(name: str, text: str) -> Markup:
     """Return a text as an element that the page's script unpacks."""
     packed = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-    return tag("script", Markup(packed), type="application/octet-stream", id=name)
+    return tag("script", trusted(packed), type="application/octet-stream", id=name)
 
 
 def _unbroken(text: str) -> Markup:
@@ -229,7 +210,7 @@ def download(attachment: Attachment) -> Markup:
 
 def _patterns() -> Markup:
     svg = f'<svg width="0" height="0" class="patterns" aria-hidden="true">{pattern_defs(colours=False)}</svg>'
-    return Markup(svg)
+    return trusted(svg)
 
 
 def _asset(name: str) -> str:

@@ -8,27 +8,18 @@ from .chart import built, charting, data, tips, told_apart
 from .facets import Grid, side_by_side
 from .theme import INK, PARTS, SURFACE
 
-__all__ = ["Stack", "stacked_cells", "stacked_rows"]
-
 _ROW, _EDGE = 24, 70
 _TOTAL = 52  # pixels for the total behind a bar
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One bar.
+    """One bar."""
 
-    Attributes:
-        row: its name.
-        parts: what it consists of, by name; the same names in the same order in all bars.
-        picture: which one it belongs to, where there are several.
-        end: what stands behind the bar.
-    """
-
-    row: str
-    parts: dict[str, float]
-    picture: str = ""
-    end: str = ""
+    row: str  # its name
+    parts: dict[str, float]  # what it consists of, by name; the same names in the same order in all bars
+    picture: str = ""  # which one it belongs to, where there are several
+    end: str = ""  # what stands behind the bar
 
 
 def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -> dict[str, Any]:

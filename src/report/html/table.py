@@ -2,11 +2,11 @@
 
 import math
 
+from markupsafe import Markup
+
 from ...benchmark.text.numbers import DASH
 from ...benchmark.text.table import Column, Entry, Table, Value, number
-from .markup import Markup, tag
-
-__all__ = ["table_html"]
+from .markup import tag
 
 
 def table_html(table: Table) -> Markup:

@@ -9,24 +9,6 @@ of stacked parts into patterns, so that colour is never alone. The categorical c
 import re
 from typing import Any
 
-__all__ = [
-    "ACCENT",
-    "FADED",
-    "FONT",
-    "GRID",
-    "HATCH",
-    "INK",
-    "MUTED",
-    "PARTS",
-    "SHORT_LABELS",
-    "SURFACE",
-    "WARM",
-    "chart_config",
-    "css",
-    "pattern_defs",
-    "with_patterns",
-]
-
 FONT = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 
 INK = "#1b2733"

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from markupsafe import Markup
+
 from ...benchmark.text.numbers import counted, percent, plain, seconds, size
 from ...benchmark.text.table import Entry, Table, Value, right, share
 from .chart import Chart, built, charting, data, tips, told_apart
-from .markup import Markup, tag
+from .markup import tag
 from .theme import ACCENT, FADED, GRID, INK, MUTED, SHORT_LABELS, WARM
 from .usage import Moment, Usage
-
-__all__ = ["Series", "line_chart", "series_table", "timeline_charts", "zoom_bar"]
 
 Series: TypeAlias = dict[str, Callable[[Moment], float | None]]
 

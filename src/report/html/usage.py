@@ -1,11 +1,16 @@
 """A sampler's readings as series over time: cores busy, memory, storage, one lane a worker. Pure."""
 
-import itertools
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
-__all__ = ["Band", "Lane", "Moment", "Point", "Usage", "usage_of"]
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
 
 _MOST_BINS = 240
 _LEVELS = 10  # lanes show tenths of a CPU
@@ -37,27 +42,16 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All processes over one stretch of time.
+    """All processes over one stretch of time."""
 
-    Attributes:
-        t_s: its middle.
-        workers: cores that workers kept busy.
-        parent: cores that the parent kept busy.
-        rss_bytes: sum of resident memory, shared pages counted each time.
-        pss_bytes: the same counted once; None where it was not read.
-        read: bytes a second from storage; None where it is not counted.
-        write: bytes a second towards storage; None likewise.
-        written: bytes a second through system calls that write, by workers; None likewise.
-    """
-
-    t_s: float
-    workers: float
-    parent: float
-    rss_bytes: float
-    pss_bytes: float | None
-    read: float | None
-    write: float | None
-    written: float | None
+    t_s: float  # its middle
+    workers: float  # cores that workers kept busy
+    parent: float  # cores that the parent kept busy
+    rss_bytes: float  # sum of resident memory, shared pages counted each time
+    pss_bytes: float | None  # the same counted once; None where it was not read
+    read: float | None  # bytes a second from storage; None where it is not counted
+    write: float | None  # bytes a second towards storage; None likewise
+    written: float | None  # bytes a second through system calls that write, by workers; None likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +67,16 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a run used over time.
+    """What a run used over time."""
 
-    Attributes:
-        end_s: how long it was watched.
-        step_s: length of a stretch.
-        moments: ascending.
-        lanes: by lane, then time.
-        bands: parts of the run.
-        cores: how many can be busy at most.
-        cores_name: what that is, such as "2 usable CPUs".
-        memory_bytes: memory of the machine; None if not known.
-    """
-
-    end_s: float
-    step_s: float
-    moments: tuple[Moment, ...]
-    lanes: tuple[Lane, ...]
-    bands: tuple[Band, ...]
-    cores: float
-    cores_name: str
-    memory_bytes: int | None
+    end_s: float  # how long it was watched
+    step_s: float  # length of a stretch
+    moments: tuple[Moment, ...]  # ascending
+    lanes: tuple[Lane, ...]  # by lane, then time
+    bands: tuple[Band, ...]  # parts of the run
+    cores: float  # how many can be busy at most
+    cores_name: str  # what that is, such as "2 usable CPUs"
+    memory_bytes: int | None  # memory of the machine; None if not known
 
 
 def usage_of(
@@ -105,25 +88,22 @@ def usage_of(
     memory_bytes: int | None = None,
 ) -> Usage | None:
     """Return the series; None where fewer than two times were read."""
-    times = sorted({point.t_s for point in points})
-    if len(times) < 2:
+    if len({point.t_s for point in points}) < 2:
         return None
-    end = times[-1]
     own: dict[int, list[Point]] = defaultdict(list)
     for point in sorted(points, key=lambda one: one.t_s):
         own[point.pid].append(point)
-    gaps = sorted(b.t_s - a.t_s for series in own.values() for a, b in itertools.pairwise(series))
-    usual = gaps[len(gaps) // 2] if gaps else end
-    step = max(usual, end / _MOST_BINS, 1e-3)
-    count = max(1, -(-int(end * 1e6) // int(step * 1e6)))
-    sums = _Sums(count, step)
-    for series in own.values():
-        sums.add(series)
+    end = max(point.t_s for point in points)
+    gaps = sorted(b.t_s - a.t_s for series in own.values() for a, b in pairwise(series))
+    step = max(gaps[len(gaps) // 2] if gaps else end, end / _MOST_BINS, 1e-3)
+    edges = np.minimum(np.arange(-(-int(end * 1e6) // int(step * 1e6)) + 1) * step, end)
+    edges = edges[np.append(True, np.diff(edges) > step * 1e-3)]
+    series = [_Series(one, edges) for one in own.values()]
     return Usage(
         end,
         step,
-        sums.moments(end),
-        _lanes(own, count, step, end),
+        _moments(series, edges),
+        _lanes(series, edges),
         tuple(bands),
         cores,
         cores_name,
@@ -131,103 +111,85 @@ def usage_of(
     )
 
 
-class _Sums:
-    """Adds up processes stretch by stretch."""
+class _Series:
+    """The readings of one process, and what its counters gained in each stretch between edges."""
 
-    def __init__(self, count: int, step: float) -> None:
-        self.count, self.step = count, step
-        self.cpu = {"worker": [0.0] * count, "parent": [0.0] * count}
-        self.rss = [0.0] * count
-        self.pss = [0.0] * count
-        self.has_pss = [False] * count
-        self.rates: dict[str, list[float]] = {}
+    def __init__(self, points: Sequence[Point], edges: Floats) -> None:
+        self.first, self.last = points[0], points[-1]
+        self.parent = points[0].role == "parent"
+        self.several = len(points) > 1
+        self._points, self._edges = points, edges
+        times = np.array([point.t_s for point in points])
+        # The last reading that each stretch knows of; none where the process is not there.
+        self.at = np.searchsorted(times, edges[1:], side="right") - 1
+        self.there = (edges[1:] > min(times[0], edges[-2])) & (edges[:-1] <= times[-1])
 
-    def add(self, series: Sequence[Point]) -> None:
-        role = "parent" if series[0].role == "parent" else "worker"
-        _spread([(p.t_s, p.cpu_s) for p in series], self.cpu[role], self.step)
-        for name in ("read_bytes", "write_bytes", "written_chars"):
-            if name == "written_chars" and role == "parent":
-                continue
-            known = [(p.t_s, float(value)) for p in series if (value := getattr(p, name)) is not None]
-            if known:
-                _spread(known, self.rates.setdefault(name, [0.0] * self.count), self.step)
-        first, last = self._bin(series[0].t_s), self._bin(series[-1].t_s)
-        place, shared = 0, None
-        for number in range(first, last + 1):
-            middle = (number + 1) * self.step
-            while place + 1 < len(series) and series[place + 1].t_s <= middle:
-                place += 1
-                shared = shared if series[place].pss_bytes is None else series[place].pss_bytes
-            if place == 0 and series[0].pss_bytes is not None:
-                shared = series[0].pss_bytes
-            self.rss[number] += series[place].rss_bytes
-            if shared is not None:
-                self.pss[number] += shared
-                self.has_pss[number] = True
+    def gained(self, name: str) -> Floats | None:
+        """Return what a counter gained in each stretch, spread evenly between readings; None if not known."""
+        known = [(point.t_s, value) for point in self._points if (value := getattr(point, name)) is not None]
+        if not known:
+            return None
+        times, values = np.array(known, dtype=np.float64).T
+        total = np.append(0.0, np.cumsum(np.maximum(np.diff(values), 0.0)))
+        found: Floats = np.diff(np.interp(self._edges, times, total))
+        return found
 
-    def moments(self, end: float) -> tuple[Moment, ...]:
-        def rate(name: str, number: int, length: float) -> float | None:
-            return self.rates[name][number] / length if name in self.rates else None
-
-        found = []
-        for number in range(self.count):
-            length = min(self.step, end - number * self.step)
-            if length <= self.step * 1e-3:
-                continue
-            found.append(
-                Moment(
-                    t_s=number * self.step + length / 2,
-                    workers=self.cpu["worker"][number] / length,
-                    parent=self.cpu["parent"][number] / length,
-                    rss_bytes=self.rss[number],
-                    pss_bytes=self.pss[number] if self.has_pss[number] else None,
-                    read=rate("read_bytes", number, length),
-                    write=rate("write_bytes", number, length),
-                    written=rate("written_chars", number, length),
-                )
-            )
-        return tuple(found)
-
-    def _bin(self, t_s: float) -> int:
-        return min(self.count - 1, max(0, int(t_s / self.step)))
+    def level(self, name: str) -> Floats:
+        """Return a value in each stretch as last read; NaN where it was not."""
+        values = np.array([getattr(point, name) for point in self._points], dtype=np.float64)
+        seen = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(values.size)))
+        filled = np.where(seen >= 0, values[seen], np.nan)
+        shown: Floats = np.where(self.there, filled[self.at], np.nan)
+        return shown
 
 
-def _spread(counter: Sequence[tuple[float, float]], into: list[float], step: float) -> None:
-    """Add what a counter gained to the stretches between its readings, evenly."""
-    for (begin, before), (end, after) in itertools.pairwise(counter):
-        gained = after - before
-        if gained <= 0 or end <= begin:
-            continue
-        first, last = int(begin / step), min(len(into) - 1, int(end / step))
-        for number in range(first, last + 1):
-            share = min(end, (number + 1) * step) - max(begin, number * step)
-            if share > 0:
-                into[number] += gained * share / (end - begin)
+def _moments(series: Sequence[_Series], edges: Floats) -> tuple[Moment, ...]:
+    lengths, nothing = np.diff(edges), np.zeros(edges.size - 1)
 
+    def rates(name: str, *, parent: bool | None = None) -> list[float | None]:
+        chosen = [one for one in series if parent is None or one.parent is parent]
+        found = [gained for one in chosen if (gained := one.gained(name)) is not None]
+        if not found:
+            return [None] * lengths.size
+        rates: list[float | None] = (np.sum(found, axis=0) / lengths).tolist()
+        return rates
 
-def _lanes(own: dict[int, list[Point]], count: int, step: float, end: float) -> tuple[Lane, ...]:
-    workers = sorted(
-        (s for s in own.values() if s[0].role != "parent" and len(s) > 1), key=lambda s: s[0].t_s
+    pss = np.array([one.level("pss_bytes") for one in series])
+    shared = np.where(np.isnan(pss).all(axis=0), np.nan, np.nansum(pss, axis=0)).tolist()
+    rss = np.nansum([nothing, *(one.level("rss_bytes") for one in series)], axis=0)
+    columns = zip(
+        (edges[:-1] + lengths / 2).tolist(),
+        rates("cpu_s", parent=False),
+        rates("cpu_s", parent=True),
+        rss.tolist(),
+        [None if math.isnan(value) else value for value in shared],
+        rates("read_bytes"),
+        rates("write_bytes"),
+        rates("written_chars", parent=False),
+        strict=True,
     )
+    return tuple(Moment(t, workers or 0.0, parent or 0.0, *rest) for t, workers, parent, *rest in columns)
+
+
+def _lanes(series: Sequence[_Series], edges: Floats) -> tuple[Lane, ...]:
     free_from: list[float] = []
     found = []
-    for series in workers:
-        begin, finish = series[0].t_s, series[-1].t_s
+    for one in sorted(series, key=lambda one: one.first.t_s):
+        if one.parent or not one.several:
+            continue
+        begin, finish = one.first.t_s, one.last.t_s
         lane = next((place for place, free in enumerate(free_from) if free <= begin), len(free_from))
-        if lane == len(free_from):
-            free_from.append(0.0)
-        free_from[lane] = finish
-        busy = [0.0] * count
-        _spread([(p.t_s, p.cpu_s) for p in series], busy, step)
+        free_from[lane : lane + 1] = [finish]
+        gained = one.gained("cpu_s")
+        assert gained is not None
         stretches: list[Lane] = []
-        for number in range(int(begin / step), min(count - 1, int(finish / step)) + 1):
-            start, stop = max(begin, number * step), min(finish, (number + 1) * step, end)
+        for spent, (low, high) in zip(gained.tolist(), pairwise(edges.tolist()), strict=True):
+            start, stop = max(begin, low), min(finish, high)
             if stop <= start:
                 continue
-            level = min(1.0, round(busy[number] / (stop - start) * _LEVELS) / _LEVELS)
+            level = min(1.0, round(spent / (stop - start) * _LEVELS) / _LEVELS)
             if stretches and stretches[-1].busy == level:
-                previous = stretches.pop()
-                start = previous.start_s
-            stretches.append(Lane(lane, series[0].pid, start, stop, level))
+                start = stretches.pop().start_s
+            stretches.append(Lane(lane, one.first.pid, start, stop, level))
         found += stretches
     return tuple(found)

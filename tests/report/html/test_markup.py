@@ -3,7 +3,9 @@
 import json
 import math
 
-from brinery.report.html.markup import Markup, script_json, tag
+from markupsafe import Markup
+
+from brinery.report.html.markup import script_json, tag
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 
