@@ -37,7 +37,7 @@ _MEMBERS = "Entries of all SRC together."
 @click.option("--orient", is_flag=True, help="Turn images as their EXIF orientation says.")
 @click.option("--frames", type=click.Choice(FRAMES), default="first", show_default=True)
 @click.option("--max-failures", metavar="N|P%", help="Stop when more members fail. Default: unlimited.")
-@click.option("--salvage", is_flag=True, help="Keep what can be decoded of truncated images, flagged.")
+@click.option("--salvage", is_flag=True, help="Keep what can be decoded of damaged images, flagged.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
 @click.option("--prune", is_flag=True, help="Drop samples whose members the archive no longer holds.")
 @click.option("--yes", is_flag=True, help="Let --prune drop more than half of the samples.")
