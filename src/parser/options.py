@@ -42,7 +42,7 @@ class DecodeOptions:
         mode: "native" keeps the image's own channels and depth; the others convert.
         orient: turn the pixels as the EXIF orientation says.
         frames: decode the first frame only, or all of an animation's or document's.
-        salvage: keep what could be decoded of a truncated image, flagged, instead of failing it.
+        salvage: keep what could be decoded of a damaged image, flagged, instead of failing it.
         max_pixels: the budget of one frame, checked against the header before anything is allocated.
         max_frames: the budget of one image's frames.
     """
