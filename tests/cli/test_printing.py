@@ -71,7 +71,7 @@ def test_texts_of_a_manifest(brinery_command, dataset, tmp_path, style):  # noqa
 def test_one_text_is_one_line(brinery_command, dataset):  # noqa: F811
     _, out, _ = brinery_command("info", dataset)
     assert {line.split()[0] for line in out.splitlines()[1:]} <= {
-        *("files", "pixels", "shape", "skipped", "failed", "run", "speed", "CPU", "memory", "read"),
+        *("files", "from", "pixels", "shape", "skipped", "failed", "run", "speed", "CPU", "memory", "read"),
         *("written", "time", f"{SHOWN}:"),
     }
 
