@@ -19,6 +19,7 @@ from .. import __version__
 from ..engine import pool
 from ..engine.collecting import only_new_garbage
 from ..engine.options import PathLike
+from ..engine.process_limits import has_proc
 from ..engine.sampler import Sampler
 from ..errors import BrineryError, BrineryWarning, NoProcessesError, StorageError
 from ..parser.archives import check_sources
@@ -92,8 +93,8 @@ def benchmark(
             print(recommendation.objective, recommendation.winner, recommendation.reason)
     """
     settings = make_bench_options(source, **options)
-    if not Path("/proc/self/stat").exists():
-        raise BrineryError("/proc is not mounted: a bench reads there what machine and processes do")
+    if not has_proc():
+        raise BrineryError("/proc is not mounted, or not all of it: a bench reads there what processes do")
     if settings.source is not None:
         check_sources([settings.source])
     say = say or _ignore

@@ -137,6 +137,7 @@ def _say_what_is_wrong(error: click.ClickException) -> None:
 def _say_own_warnings() -> None:
     """Print brinery's own warnings as lines for people; others keep the form that Python gives them."""
     others = warnings.showwarning
+    warnings.simplefilter("default", BrineryWarning)  # whatever PYTHONWARNINGS makes of others
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, BrineryWarning):

@@ -328,6 +328,11 @@ class Manifest(StoredState):
             self.run, self._started_ns = row.lastrowid, started_ns
             begin_listing(self._db, named, recorded, started_ns)
 
+    def put_backend(self, backend: str) -> None:
+        """Record what works in this run, where it is not what was meant to."""
+        with self._transaction():
+            self._db.execute("UPDATE runs SET backend = ? WHERE id = ?", (backend, self.run))
+
     def end_run(
         self,
         outcome: str,

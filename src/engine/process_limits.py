@@ -5,7 +5,7 @@ import multiprocessing
 import os
 from pathlib import Path
 
-__all__ = ["reason_of", "why_no_processes"]
+__all__ = ["has_proc", "reason_of", "why_no_processes"]
 
 _LOCKS = "/dev/shm"  # noqa: S108 - where sem_open(3) of glibc puts semaphores
 _LIMITS = {
@@ -26,13 +26,18 @@ def why_no_processes() -> str | None:
         return str(error)
     except OSError as error:
         return reason_of(error)
-    if not Path(f"/proc/{os.getpid()}/stat").exists():
-        return "/proc is not mounted, and workers look there for the memory that they take"
+    if not has_proc():
+        return "/proc is not mounted, or not all of it, and processes are looked after by what it says"
     try:
         os.getcwd()  # noqa: PTH109 - as loky does
     except OSError:
         return "the current folder does not exist any more"
     return None
+
+
+def has_proc() -> bool:
+    """Whether /proc tells of processes and of the machine: psutil, and loky by it, fail where it does not."""
+    return Path("/proc/stat").exists() and Path(f"/proc/{os.getpid()}/stat").exists()
 
 
 def reason_of(error: Exception) -> str:

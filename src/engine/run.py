@@ -127,7 +127,10 @@ class Run:
 
     def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
         rows = [reading.row for reading in sampler.timeline]
+        worked = self._supervisor.backend if self._supervisor is not None else self._options.backend
         try:
+            if worked != self._options.backend:
+                self._manifest.put_backend(worked)
             listed = self._named if self._options.limit is None else ()
             self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows, listed)
         except StorageError:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import brinery
-from brinery.engine import pool
+from brinery.engine import pool, processes
 from brinery.engine.corpus import make_corpus
 from brinery.errors import BrineryWarning, NoProcessesError, StorageError
 
@@ -21,6 +21,7 @@ READ_ONLY = "mount -t tmpfs none /dev/shm && mount -o remount,ro /dev/shm"
 FULL = "mount -t tmpfs -o size=4k none /dev/shm && head -c 4096 /dev/zero > /dev/shm/file"
 ALMOST_FULL = "mount -t tmpfs -o size=12k none /dev/shm"
 MISSING = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 444 /dev/urandom c 1 9"
+PROCESSES_ONLY = "mount -t proc -o subset=pid none /proc"
 NO_PROC = "mount -t tmpfs none /proc"
 
 
@@ -61,9 +62,10 @@ def warnings_of(done):
         (FULL, "/dev/shm, where their locks lie, cannot be written (No space left on device)"),
         (ALMOST_FULL, "/dev/shm, where their locks lie, cannot be written (No space left on device)"),
         (MISSING, "/dev/shm, where their locks lie, cannot be written (No such file or directory)"),
-        (NO_PROC, "/proc is not mounted"),
+        (NO_PROC, "/proc is not mounted, or not all of it"),
+        (PROCESSES_ONLY, "/proc is not mounted, or not all of it"),
     ],
-    ids=["read-only", "full", "almost full", "missing", "no proc"],
+    ids=["read-only", "full", "almost full", "missing", "no proc", "processes only"],
 )
 def test_without_what_processes_need_threads_work(tmp_path, tar, place, reason):
     done = run_in(place, "convert", tar, tmp_path / "out", "--workers", "2")
@@ -162,6 +164,18 @@ def test_a_run_in_threads_is_recorded_as_one(tmp_path, tar, no_processes):
     brinery.convert(tar, tmp_path / "out", warn=lambda _: None)
     described = run_info(tmp_path / "out")
     assert described["runs"][0]["backend"] == "threading"
+
+
+def test_threads_that_stepped_in_when_processes_could_not_be_started_are_recorded(tmp_path, tar, monkeypatch):
+    def out_of_processes(*_):
+        raise NoProcessesError("the limit is reached")
+
+    monkeypatch.setattr(processes.Processes, "submit", out_of_processes)
+    with pytest.warns(BrineryWarning, match="the limit is reached; threads of this process work instead"):
+        assert brinery.convert(tar, tmp_path / "out", shard_size="1KiB").samples == 6
+    assert run_info(tmp_path / "out")["runs"][0]["backend"] == "threading"
+    with pytest.raises(NoProcessesError, match="the limit is reached"):
+        brinery.convert(tar, tmp_path / "other", timeout=5)
 
 
 def run_info(out):
