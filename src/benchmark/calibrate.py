@@ -45,7 +45,7 @@ def calibrate(corpus: Corpus, protocols: Iterable[str], scratch: Path) -> Costs:
 
 
 def share_costs(costs: Costs, path: Path) -> Costs:
-    """Return costs with what the file knows instead; where there is none, it is written from them.
+    """Return the costs that the file holds in place of these; write the file first if it is missing.
 
     Two versions in turns do the same work so, whatever their calibrations found.
     """

@@ -40,7 +40,7 @@ class Slice:
     count: int
 
     def indices(self, images: int) -> list[int]:
-        """Return the images' numbers in a corpus of so many."""
+        """Return the numbers of its images, in a corpus of this many `images`."""
         return [(self.start + place) % images for place in range(self.count)]
 
 

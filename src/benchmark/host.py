@@ -72,7 +72,7 @@ def timer() -> Timer:
 
 
 def commit() -> str | None:
-    """Return the commit of the checkout that brinery runs from, None where there is none."""
+    """Return the commit of the checkout that brinery runs from, or None outside a checkout."""
     git = Path(__file__).resolve().parents[2] / ".git"
     head = _line(git / "HEAD")
     if head is None or not head.startswith("ref: "):
@@ -81,7 +81,7 @@ def commit() -> str | None:
 
 
 class CpuUse:
-    """How busy others keep the CPUs that this process may use, from its making on."""
+    """How busy other programs keep the CPUs of this process, from its creation on."""
 
     def __init__(self) -> None:
         self._begin = self._read()

@@ -120,7 +120,7 @@ def benchmark(
 
 
 def _ignore(_: object) -> None:
-    """Take what nobody asked for."""
+    """Ignore a line that nobody asked for."""
 
 
 @contextlib.contextmanager
@@ -156,7 +156,7 @@ class Start:
 
     @classmethod
     def now(cls, argv: tuple[str, ...], scratch: Path) -> "Start":
-        """Look at the machine."""
+        """Describe the machine before the first region."""
         return cls(
             argv=argv,
             begin=time.monotonic(),
@@ -169,7 +169,7 @@ class Start:
 
     @property
     def spent_s(self) -> float:
-        """Seconds since."""
+        """Seconds since the bench began."""
         return time.monotonic() - self.begin
 
 

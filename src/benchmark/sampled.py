@@ -60,7 +60,7 @@ def cpu_seen(
         cells: whose workers counted.
 
     Returns:
-        Both in ns, over the workers that both saw twice or more; None where there is none.
+        Both in ns, over the workers that both saw twice or more; None without such workers.
     """
     told: dict[int, list[tuple[int, int]]] = {}
     for cell in cells:

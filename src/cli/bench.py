@@ -68,8 +68,14 @@ __all__ = ["command"]
     metavar="N",
     help="For the recommendation by cost: how often what is written will be read.",
 )
-@click.option("--link", type=float, metavar="MB/S", help="Likewise: speed of the link to the files.")
-@click.option("--memory-cap", metavar="SIZE", help="Likewise: memory that all workers may use, as 2GiB.")
+@click.option(
+    "--link", type=float, metavar="MB/S", help="Speed of the link to the files, for the cost recommendation."
+)
+@click.option(
+    "--memory-cap",
+    metavar="SIZE",
+    help="Most memory for all workers, for the cost recommendation, such as 2GiB.",
+)
 @click.option(
     "--ab",
     nargs=2,

@@ -23,7 +23,7 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
         other: a second result.json, to compare the first with.
 
     Raises:
-        DatasetError: it cannot be read, or is none of these.
+        DatasetError: it cannot be read, or is something else.
         UsageError: two files that are not both results of a bench.
     """
     if other is not None:

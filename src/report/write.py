@@ -63,7 +63,7 @@ def write_report(
 
     Raises:
         UsageError: the format or the chart is not known; the message lists those that are.
-        DatasetError: the source cannot be read, or is none of these.
+        DatasetError: the source cannot be read, or is something else.
         MissingLibraryError: the extra `report` is not installed ("md" works without).
         StorageError: the file cannot be written.
 
@@ -110,7 +110,7 @@ def _format(output: PathLike | None, given: str | None) -> Format:
 
 
 def _page(found: Source) -> "Page":
-    """Return the page; markdown needs none of the libraries that this imports."""
+    """Return the page; Markdown needs no library that this imports."""
     from .bench.page import bench_page  # noqa: PLC0415 - an extra
     from .comparison.page import comparison_page  # noqa: PLC0415
     from .conversion.page import conversion_page  # noqa: PLC0415

@@ -18,7 +18,7 @@ _RATE = "{:.2f} MB/s"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about a cell; shares are of the workers' wall time, None is not known."""
+    """What is known about a cell; shares are of the workers' wall time, None if unknown."""
 
     workers: int  # how many
     user: float  # on a CPU in user mode

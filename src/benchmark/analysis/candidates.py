@@ -21,7 +21,7 @@ class Condition:
     durability: str | None = None
 
     def admits(self, cell: CellResult) -> bool:
-        """Tell whether a cell is one of them."""
+        """Return whether a cell is one of them."""
         if cell.layout != self.layout or (cell.pool == "none") != (self.layout == "single"):
             return False
         if cell.dispatch == "engine" and cell.op != "convert":
@@ -47,7 +47,7 @@ class Term:
 
     @property
     def times(self) -> dict[int, float]:
-        """Their times by round."""
+        """Times by round."""
         return self.options[self.workers]
 
 

@@ -72,7 +72,7 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Measurements freed from what all cells of a round have in common."""
+    """Measurements without what all cells of a round have in common."""
 
     points: Points  # the mean of each column
     effects: Floats  # how much faster each round was than the rest, in ln, shape (rounds,)

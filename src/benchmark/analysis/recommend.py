@@ -37,9 +37,9 @@ def recommend(
 
     Args:
         result: the article's loops and the source files in it are no candidates.
-        weights: of the cost; by default ten reads a write, no link, no bound on memory.
-        seed: of the resampling.
-        abilities: of each protocol, by name without compression; by default those registered.
+        weights: how the cost is weighed; by default ten reads a write, no link, no bound on memory.
+        seed: seed of the resampling.
+        abilities: what each protocol can do, by its name without compression; by default the registry's.
 
     Raises:
         MissingLibraryError: scipy is not installed.
@@ -149,7 +149,7 @@ class _Ranking:
 
 
 def _drawn_medians(times: Mapping[int, float], numbers: Sequence[int], picks: NDArray[np.int64]) -> Floats:
-    """Return the median of each draw of rounds; of all rounds where a draw has none of these."""
+    """Return the median of each draw of rounds; of all rounds where a draw holds no round of the cell."""
     drawn = np.array([times.get(number, np.nan) for number in numbers])[picks]
     empty = np.isnan(drawn).all(axis=1)
     drawn[empty] = np.median(list(times.values()))

@@ -188,7 +188,7 @@ def judge(
         ratio: fewer than five rounds are inconclusive.
         q_value: of this ratio among all that are judged together.
         floor: of `noise_floor`; None leaves 3 %.
-        machine: the machine's own change between two runs, likewise relative.
+        machine: the machine's own relative change between two runs.
         worse: the word for slower: "regressed" for a newer version of the same code.
     """
     if ratio.rounds < FEWEST_ROUNDS or ratio.low is None or ratio.high is None:

@@ -32,7 +32,7 @@ def ceilings_of(ledger: Ledger) -> tuple[Ceiling, ...]:
 
 
 def steady(entry: Gathered) -> bool:
-    """Tell whether a cell's interval is so tight that it needs no further round."""
+    """Return whether a cell's interval is tight enough to need no further round."""
     try:
         return not entry.wrong and holds_interval(list(round_times(entry.samples).values()), _STEADY)
     except MissingLibraryError:

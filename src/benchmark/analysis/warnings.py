@@ -115,7 +115,7 @@ def _hidden_share(sample: Sample) -> float:
 
 
 def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
-    """Return the CPU time that the hypervisor took over what there was; None where it is not told.
+    """Return the CPU time that the hypervisor took over the CPU time that there was, or None if unknown.
 
     Fewer than three ticks are 0: one tick of 10 ms is more than 1 % of a short region.
     """
@@ -127,14 +127,14 @@ def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
 
 
 def throttled_share(uses: Sequence[MachineUse]) -> float | None:
-    """Return the time that a quota held threads back over wall time; None where it is not told."""
+    """Return the time that a quota held threads back over wall time, or None if unknown."""
     known = [(use.throttled_ns, use.wall_ns) for use in uses if use.throttled_ns is not None]
     wall = sum(one for _, one in known)
     return sum(one for one, _ in known) / wall if wall else None
 
 
 def disturbances(noise: Noise) -> list[str]:
-    """Return what else was at work on the machine, or how it changed, each with its remedy."""
+    """Return what else ran on the machine and how it changed, each with its remedy."""
     found = []
     if noise.foreign_cpu is not None and noise.foreign_cpu > FOREIGN:
         found.append(f"other programs took {noise.foreign_cpu:.0%} of the CPUs: close them and measure again")

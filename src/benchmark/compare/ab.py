@@ -54,7 +54,7 @@ def run_ab(
 
     Args:
         base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
-        head: likewise.
+        head: the version to compare with it, in one of the same forms.
         source: an archive of images; by default photo-like images are generated, once.
         rounds: how many pairs of processes; 6 by default. Each measures every cell 3 to 12 times: the fewer
             cells, the more often.

@@ -178,9 +178,8 @@ def compare_results(
         a: the older, or the base.
         b: the newer.
         names: what to call them.
-        in_turns: so many rounds after each other were measured in turns, by one process of A and one of B:
-            ratios are taken within rounds, and their median over the processes' rounds counts once. 0 for
-            two runs of their own.
+        in_turns: how many consecutive rounds one process of A and one of B measured in turns: ratios are
+            taken within rounds, and their median over a pair's rounds counts once. 0 for two separate runs.
         software: results with other versions of Python and libraries are not comparable.
 
     Raises:
@@ -241,8 +240,8 @@ def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: 
 
     Args:
         a: one positive value by round.
-        b: likewise.
-        rounds_each: so many rounds after each other are of one pair of processes: the median of their ratios
+        b: the other version's values by round.
+        rounds_each: how many consecutive rounds one pair of processes measured: the median of their ratios
             counts once.
 
     Raises:

@@ -48,7 +48,7 @@ class MachineChange:
 
     @staticmethod
     def _nearest(changes: dict[int, float], workers: int) -> float:
-        """Return the change with so many workers, or with the nearest number that was measured."""
+        """Return the change with this number of workers, or with the nearest one that was measured."""
         return changes[max((one for one in changes if one <= workers), default=min(changes))]
 
 

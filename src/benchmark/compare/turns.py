@@ -18,7 +18,7 @@ _CLEAN_UP_SECONDS = 30.0  # what a bench that is interrupted may take to end
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """A bench's own end."""
+    """A bench's own end of the conversation with the program that compares."""
 
     begins: int  # file descriptor to read from
     ends: int  # to write to
@@ -65,7 +65,7 @@ class Player:
         self.log = log
 
     def play(self) -> bool:
-        """Let it have a turn, and tell whether it wants another."""
+        """Give it a turn; return whether it wants another."""
         if self._process is None:
             self._start()
         else:

@@ -22,14 +22,14 @@ _READ_CHUNK = 1 << 20
 
 
 class CeilingRegion:
-    """Runs one ceiling with so many workers, each for a given time."""
+    """Runs one ceiling with a number of workers, each for a given time."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._region_ns = _QUICK_NS if session.options.quick else _REGION_NS
 
     def expected_ns(self, cell: Cell) -> float:
-        """How long a region is expected to take, all in all."""
+        """Return how long a region is expected to take with its preparation."""
         return self._length_ns(cell) + _OVERHEAD_NS + _EACH_OVERHEAD_NS * cell.workers
 
     def _length_ns(self, cell: Cell) -> int:

@@ -187,7 +187,7 @@ def _peak_pss(workers: Sequence[WorkerSample], parent_pss: int | None) -> int | 
 
 
 def own_pss() -> int | None:
-    """Return this process's memory in bytes, shared pages divided; None where it is not told."""
+    """Return this process's memory in bytes, shared pages divided, or None where the kernel does not tell."""
     try:
         pss: int | None = getattr(psutil.Process().memory_full_info(), "pss", None)
     except psutil.Error:

@@ -96,7 +96,7 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One bench at work."""
+    """What the regions of one bench share."""
 
     options: BenchOptions  # what was asked for
     corpus: Corpus  # the images

@@ -21,7 +21,7 @@ def protocol_title(protocol: str) -> str:
 
 
 class _Conditioned(Protocol):
-    """What has an operation and its condition: a cell, its result, a curve."""
+    """Whatever has an operation and its condition: a cell, its result, a curve."""
 
     @property
     def op(self) -> str: ...

@@ -9,7 +9,7 @@ Model: TypeAlias = Literal["linear", "amdahl", "usl", "saturating"]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with the ends of its 95 % interval; None is an end that is not known."""
+    """A number with the ends of its 95 % interval; an unknown end is None."""
 
     value: float
     low: float | None = None
@@ -23,8 +23,8 @@ class Ratio:
     Attributes:
         value: the ratio of geometric means; of times, above 1 is slower.
         low: lower end of its interval; None below five rounds.
-        high: upper end likewise.
-        p_value: of a ratio of 1, two-sided; None likewise.
+        high: upper end of the interval; None without one.
+        p_value: of a ratio of 1, two-sided; None without an interval.
         rounds: those behind it; of two runs the fewer.
         paired: taken within rounds of one run.
     """

@@ -75,7 +75,7 @@ class CeilingSample:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """What the machine can do at most, with so many workers.
+    """The most that the machine can do with a number of workers.
 
     Attributes:
         name: what was done: "spin", "memcpy", "raw-write", "raw-write-fsync", "raw-files", "raw-read",

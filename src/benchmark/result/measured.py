@@ -125,7 +125,7 @@ class Sample:
 
     @property
     def counts(self) -> bool:
-        """It is valid and there is something to divide."""
+        """Whether it is valid and has something to divide by."""
         return self.valid and self.images > 0 and self.wall_ns > 0
 
     @property
@@ -207,7 +207,7 @@ class TimeSplit:
         user: on a CPU in user mode.
         system: on a CPU in the kernel.
         run_wait: ready and waiting for a CPU; None where the kernel does not tell.
-        block_wait: waiting for storage; None likewise, and then part of `other`.
+        block_wait: waiting for storage; part of `other` where it is None.
         other: the rest.
     """
 
@@ -282,10 +282,10 @@ def round_times(samples: Iterable[Sample]) -> dict[int, float]:
 
 
 def disturbed_share(sample: Sample, usable: float) -> float:
-    """Return how much other programs disturbed a region.
+    """Return how much other programs disturbed a region, as a share from 0; 0 if unknown.
 
-    That is the larger of the CPU time that they took over what there was, and, where there are CPUs enough,
-    of the time that workers waited for one. Unknown is 0.
+    It is the share of CPU time that they took or, where there are as many CPUs as workers and it is larger,
+    the share of time that workers waited for a CPU.
     """
     found = [0.0]
     wall = sum(worker.wall_ns for worker in sample.workers)

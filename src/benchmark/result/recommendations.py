@@ -26,9 +26,9 @@ class Weights:
     Attributes:
         reads_per_write: how often an image is read for each time it is written.
         link_mb_per_s: speed of the link to where the files lie, in 10^6 bytes/s, shared by all workers and
-            not overlapped with the work; None is no link.
-        memory_bytes: what workers and parent may use together; None is no bound. A cell whose memory is not
-            known passes.
+            not overlapped with the work; None without a link.
+        memory_bytes: what workers and parent may use together; None without a bound. A cell whose memory is
+            unknown passes.
 
     Raises:
         UsageError: a value that makes no sense.
@@ -58,7 +58,7 @@ class Choice:
         value: what the objective wants low.
         ratio: its value over the winner's.
         ratio_low: lower end of the 95 % interval; None below five common rounds.
-        ratio_high: upper end likewise.
+        ratio_high: upper end of the same interval.
         probability: of being the best, by resampling rounds; None below five rounds and where nothing varies.
     """
 
@@ -81,7 +81,7 @@ class Recommendation:
         unit: of the values; a time is wall time over all images of all workers.
         layout: of the cells: "shards", or "single" for one process and one file an image.
         cache: of the loads that were compared, "warm" where there are any; None where no load counts.
-        durability: of the dumps, "buffered" where there are any; None likewise.
+        durability: of the dumps, "buffered" where there are any; else None.
         winner: the protocol with the lowest value; None where there is no candidate.
         workers: its number of workers; None where it makes no difference.
         margin: the runner-up's value over the winner's, less 1; None without a runner-up.

@@ -137,8 +137,8 @@ class Noise:
         throttled: time that a quota held threads back over wall time, in the regions.
         sentinel: every run of the sentinel.
         drift: how its time changed from the first to the last; None for fewer than five rounds.
-        floor: the relative change that it shows under two names, such as 0.02; None likewise.
-        sampler_effect: its time with the sampler over that without; None likewise.
+        floor: the relative change that it shows under two names, such as 0.02; None if unknown.
+        sampler_effect: its time with the sampler over that without; None if unknown.
     """
 
     load_average_before: float

@@ -39,7 +39,7 @@ def ceiling_table(result: BenchResult) -> Table:
             row.append(None if one is None else "void" if one.per_s is None else one.per_s / scale)
         rows.append(row)
     return Table(
-        "Ceilings: what so many workers can do at most on this machine, no protocol involved",
+        "Ceilings: the most that a number of workers can do on this machine, no protocol involved",
         (*left("ceiling"), *right(*(_marked(workers, result) for workers in counts))),
         rows,
         ("Medians over the rounds of this run. The column `of ceiling` above refers to them.",),
@@ -177,7 +177,7 @@ def startup_table(result: BenchResult) -> Table | None:
 
 
 def recommendation_table(result: BenchResult) -> Table | None:
-    """Return a line for each objective; None where there is none."""
+    """Return a line for each objective, or None without recommendations."""
     rows = [(sentence(OBJECTIVES[one.objective]), chosen(one), why(one)) for one in result.recommendations]
     return Table("Recommendations", left("objective", "choice", "why"), rows) if rows else None
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Whatever is not known is a dash, and what is no number says so."""
+"""Numbers as people read them. An unknown value is a dash, and what is not a number says so."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ def cpus(value: float) -> str:
 
 
 def plain(value: float | None, digits: int = 3) -> str:
-    """Return so many significant digits, thousands set apart, without an exponent: 47,400, 3.02, 0.015."""
+    """Round to significant digits and group thousands, without an exponent: 47,400, 3.02, 0.015."""
     if value is None:
         return DASH
     if not math.isfinite(value):
@@ -92,5 +92,5 @@ def listed(items: Sequence[str], most: int = 6) -> str:
 
 
 def known(value: float | None) -> bool:
-    """Tell whether there is a number."""
+    """Return whether the value is a number."""
     return value is not None and math.isfinite(value)

@@ -14,7 +14,7 @@ from ..result.measured import _TICK_NS, BACKLOG_BYTES, MachineUse
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine's counters at one time; None where there is none."""
+    """The machine's counters at one time; None for those that the kernel does not keep."""
 
     time_ns: int
     busy_ns: int | None
@@ -59,7 +59,7 @@ def dirty_bytes() -> int:
 
 
 def drain(folder: str) -> None:
-    """Have what waits to be written, of this file system, written: it would fall into a later region."""
+    """Flush this file system, since pending writes would fall into a later region."""
     waiting = _told(dirty_bytes)
     if waiting is None or waiting <= BACKLOG_BYTES:
         return

@@ -51,7 +51,7 @@ def _lacks(path: Path) -> bool:
 
 
 def resident(path: Path) -> float | None:
-    """Return the share of a file's pages in the page cache, by mincore(2); None where it is not told."""
+    """Return the share of a file's pages in the page cache, by mincore(2), or None where that fails."""
     size = path.stat().st_size
     if size == 0:
         return 0.0

@@ -54,12 +54,12 @@ def empty(*paths: Path) -> None:
 
 
 def single_name(index: int, suffix: str) -> str:
-    """The name of an image's own file."""
+    """Return the name of an image's own file."""
     return f"{index:06}{suffix}"
 
 
 def shard_name(part: Slice, suffix: str) -> str:
-    """The name of a slice's shard."""
+    """Return the name of a slice's shard."""
     return f"{part.start:06}+{part.count}{suffix}"
 
 
@@ -111,7 +111,7 @@ class Action(ABC):
 
     Attributes:
         phases: time by phase, in ns.
-        turn: the pass at work.
+        turn: number of the current pass.
         images: handled so far.
         pixel_bytes: of their arrays.
         file_bytes: of the files written or read.
@@ -170,7 +170,7 @@ class Action(ABC):
             self.compare(number, key, dtype, shape, xxh3)
 
     def clean(self) -> None:  # noqa: B027 - most write nothing
-        """Free the room that what the region wrote takes."""
+        """Free the storage of what the region wrote."""
 
     @property
     def sources(self) -> list[Path]:

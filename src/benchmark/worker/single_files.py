@@ -109,7 +109,7 @@ class _ByPillow(_Singles):
         return array
 
     def expected(self, number: int) -> Image:
-        """What Pillow makes of the file: that, not brinery's decoder, is what the loop stores."""
+        """Return what Pillow makes of the file, which is what the loop stores, not brinery's decoding."""
         image = self.corpus.images[number]
         with PillowImage.open(Path(self.corpus.folder) / image.key) as file:
             array = np.asarray(file)

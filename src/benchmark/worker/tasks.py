@@ -58,7 +58,7 @@ class Meeting:
         return int(max(times)) + _LEAD_NS
 
     def give_up(self, worker: int) -> None:
-        """Tell the others not to wait."""
+        """Make the others stop waiting."""
         with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
             _SLOT.pack_into(slots, worker * _SLOT.size, _GAVE_UP)
 
@@ -173,7 +173,7 @@ def _checked(action: Action, sample: WorkerSample) -> Report:
 
 
 def run_prepare(task: Task) -> Report:
-    """Get ready for the pieces of a part: arrays in memory, files in the page cache, one pass done."""
+    """Prepare for the pieces of a part: arrays in memory, files in the page cache, one pass done."""
 
     def ready() -> None:
         assert task.part is not None
@@ -223,7 +223,7 @@ def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> Wor
 
 
 def run_warm_up(task: Task) -> Report:
-    """Import every library in this worker by one small use, and say who it is and since when."""
+    """Import every library in this worker by one small use; return its process and when it started."""
     begin = time.perf_counter_ns()
     took = 0
 
@@ -249,7 +249,7 @@ def run_warm_up(task: Task) -> Report:
 
 
 def run_memory(task: Task) -> Report:
-    """Say how much memory this worker has used since its last report."""
+    """Return how much memory this worker has used since its last report."""
     report = _meet(task, lambda: None)
     return report if report.problem else replace(report, sample=_with_memory(report.sample))
 
@@ -307,7 +307,7 @@ def reset_peak() -> bool:
 
 
 def _with_memory(sample: WorkerSample) -> WorkerSample:
-    """Add this process's memory; the peak only where it was reset, which is seen by doing it again."""
+    """Add this process's memory; its peak only where the kernel allows to reset it, which is tried again."""
     peak = swap = None
     try:
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():

@@ -180,7 +180,7 @@ def _timeline(result: BenchResult) -> Section:
 
 
 def _usage(result: BenchResult) -> Usage | None:
-    """Return the run's timeline; None where there is none."""
+    """Return the run's timeline, or None if nothing was sampled."""
     points = []
     for row in result.sampler.rows:
         values: dict[str, Any] = dict(zip(result.sampler.columns, row, strict=False))

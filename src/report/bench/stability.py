@@ -100,7 +100,7 @@ def _caption(result: BenchResult, rows: list[dict[str, Any]]) -> str:
             for end in (drift.over_run.value, drift.over_run.low, drift.over_run.high)
         )
         text += f" From first to last it took {change} ({low} to {high}), the dashed line: "
-        text += "the machine drifted." if drift.significant else "no drift that could be told from noise."
+        text += "the machine drifted." if drift.significant else "no drift beyond the noise."
     else:
         text += " With fewer than five rounds neither drift nor noise floor can be told."
     if any(abs(value) > _CLIP for value in values):

@@ -17,7 +17,7 @@ _SPLIT = {
     "waiting for storage": "block_wait",
     "other": "other",
 }
-_FAR = 8.0  # a bar so many times the median would make the others unreadable
+_FAR = 8.0  # a bar this many times the median makes the others unreadable
 
 
 def split_chart(group: Group) -> Chart | None:

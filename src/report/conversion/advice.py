@@ -12,7 +12,7 @@ _UNITS = 3  # a worker should have several units, so that the last one does not 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to do: what, why, and the share of the wall time that it can save; None is not known."""
+    """One thing to do: what, why, and the share of the wall time that it can save; None if unknown."""
 
     what: str
     why: str

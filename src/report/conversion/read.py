@@ -73,7 +73,7 @@ class RunUse:
     parent_cpu_s: float  # CPU time of the parent
     sampler_cpu_s: float  # the part of that which the sampler took
     read_bytes: int | None  # fetched from storage; None where it is not counted
-    write_bytes: int | None  # sent towards storage; None likewise
+    write_bytes: int | None  # sent towards storage; None where it is not counted
     switches: int  # times that a worker waited
     peak_bytes: int  # highest memory of all processes
     peak_kind: str  # "PSS" or "RSS"

@@ -16,7 +16,7 @@ class Grid:
     least: int  # the narrowest that a page may make it
     edge: int  # room for the vertical axis
     gap: int  # between pictures, beside that
-    columns: int  # at most so many in a row
+    columns: int  # the most that stand in one row
     axis: int = 18  # room for the horizontal axis
     scale: str = "shared"  # "independent" gives each picture a vertical scale of its own
 

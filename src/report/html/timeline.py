@@ -301,7 +301,7 @@ def _life(usage: Usage, pid: int) -> tuple[Value, ...]:
 
 
 def series_table(usage: Usage, title: str, series: Series, unit: str) -> Table:
-    """Return the series over time, in at most so many rows: of several moments their mean."""
+    """Return the series over time in at most `_ROWS` rows, each the mean of its moments."""
     columns = right("second", *(f"{name}, {unit}" for name in series))
     many = -(-len(usage.moments) // _ROWS)
     rows = []

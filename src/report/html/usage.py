@@ -18,7 +18,7 @@ _LEVELS = 10  # lanes show tenths of a CPU
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One process at one time; counters run from the start of the process, None is not known."""
+    """One process at one time; counters run from the start of the process, None if unknown."""
 
     t_s: float
     pid: int
@@ -50,8 +50,8 @@ class Moment:
     rss_bytes: float  # sum of resident memory, shared pages counted each time
     pss_bytes: float | None  # the same counted once; None where it was not read
     read: float | None  # bytes a second from storage; None where it is not counted
-    write: float | None  # bytes a second towards storage; None likewise
-    written: float | None  # bytes a second through system calls that write, by workers; None likewise
+    write: float | None  # bytes a second towards storage; None if not counted
+    written: float | None  # bytes a second through system calls that write, by workers; None if not counted
 
 
 @dataclass(frozen=True, slots=True)
