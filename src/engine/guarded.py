@@ -27,6 +27,7 @@ _LEAST_ROW: Final = 16  # bytes that a row takes at least
 _SOME_ROWS: Final = 64
 _AT_ONCE: Final = 128  # rows
 _LONG_AT_ONCE: Final = 2
+_NUMBERS_AT_ONCE: Final = 1 << 24
 _LONGEST_NUMBER: Final = 64
 TICK: Final = 10_000
 """Steps of sqlite's machine, some ns each, between two looks at what a statement costs."""
@@ -150,7 +151,7 @@ class GuardedConnection(sqlite3.Connection):
 
     def numbers(self, statement: str, values: Any = ()) -> list[Any]:
         """Return the rows of a statement that reads and is given no texts; raises what `rows` does."""
-        at_once = self.guard.most_rows + 1  # if there are as many, more is asked for, and refused
+        at_once = min(self.guard.most_rows + 1, _NUMBERS_AT_ONCE)  # all, and one more is refused
         batches = self.batches(statement, values, longest=_LONGEST_NUMBER, at_once=at_once)
         rows = next(batches, [])
         for batch in batches:

@@ -29,6 +29,10 @@ _SECTOR_SIZES: Final = frozenset(1 << power for power in range(5, 17))
 _JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
 _JOURNAL_HEADER: Final = struct.Struct(">8sIIIII")  # magic, records, nonce, pages before, sector, page size
 _NOBODYS_BYTE: Final = (1 << 30) - 1  # sqlite locks those behind it
+# What a manifest may cost is measured by its size, and holes cost nothing. File systems that pack files pack
+# manifests five times; some tell of no blocks at all.
+_MOST_PACKED: Final = 64
+_WHOLE_BYTES: Final = 1 << 20
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
@@ -96,6 +100,12 @@ def _read(path: Path, offset: int, count: int) -> tuple[bytes, int, bool] | None
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise DatasetError(f"{path} is no regular file")
+        stored = status.st_blocks * 512
+        if status.st_size > _WHOLE_BYTES and 0 < stored < status.st_size // _MOST_PACKED:
+            raise DatasetError(
+                f"{path} is damaged: of its {status.st_size:,} bytes {stored:,} are stored, the others are a"
+                " hole"
+            )
         return os.pread(descriptor, count, offset), status.st_size, _can_be_locked(descriptor)
     finally:
         os.close(descriptor)

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 import brinery
+from brinery.engine import guarded
 from brinery.engine.catalog import Catalog
 from brinery.engine.info import describe
 from brinery.engine.restore import restore_stretch
@@ -266,3 +267,23 @@ def test_a_place_far_away_takes_no_memory(dataset, tmp_path, ordinal):
     ends, _, memory = run_apart(use, dataset, tmp_path)
     assert memory < 100 << 20
     assert set(ends) <= {"resume", "prune"}
+
+
+@pytest.mark.parametrize("size", [2**31, 2**43])
+def test_a_hole_gives_a_manifest_no_more_room(dataset, tmp_path, size):
+    manifest = dataset / "manifest.sqlite"
+    try:
+        os.truncate(manifest, size)
+    except OSError:
+        pytest.skip("the file system has no files of this size")
+    if not manifest.stat().st_blocks:
+        pytest.skip("the file system does not tell what it stores")
+    for function in ways_to_use(dataset, tmp_path).values():
+        with pytest.raises(DatasetError, match="the others are a hole"):
+            function()
+
+
+def test_the_rows_of_numbers_are_bounded_however_large_the_file(dataset, monkeypatch):
+    monkeypatch.setattr(guarded.Guard, "most_rows", 2**40)
+    with brinery.open(dataset, verify=True) as opened:
+        assert len(list(opened)) == 3
