@@ -3,7 +3,14 @@
 How long an example takes depends on the disk and on what else runs; it fails no test.
 """
 
+import os
+import sys
+
 from hypothesis import settings
+
+# Tests start hundreds of processes, and none of them should have to compile brinery again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("brinery", deadline=None)
 settings.load_profile("brinery")
