@@ -112,10 +112,9 @@ def _read(path: Path, offset: int, count: int) -> tuple[bytes, int, bool] | None
 
 
 def _can_be_locked(descriptor: int) -> bool:
-    """Lock a byte that sqlite does not lock, for a moment."""
+    """Lock a byte that sqlite does not lock, until the file is closed."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _NOBODYS_BYTE)
-        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _NOBODYS_BYTE)
     except OSError:
         return False
     return True
