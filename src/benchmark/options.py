@@ -124,8 +124,7 @@ class BenchOptions:
         durabilities: of the dumps over workers: "buffered", "fsync".
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
-        costs: file of what an image costs, for two versions in turns: the first writes it. They take
-            brinery's cells alone.
+        costs: file of what an image costs, for two versions in turns, which take brinery's cells alone.
     """
 
     source: Path | None

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ..benchmark.compare.compare import Comparison
 from ..benchmark.result.result import BenchResult
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Format: TypeAlias = Literal["html", "md", "svg", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+_KINDS = {BenchResult: "bench", Comparison: "compare"}
 _SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".svg": "svg", ".png": "png"}
 
 
@@ -77,28 +78,24 @@ def write_report(
     found = read_source(source, other) if isinstance(source, str | os.PathLike) else source
     if kind == "md":
         content = _markdown(found).encode()
-        return _save(Path(output or "report.md"), content, found, kind, None, ())
+        return _save(Path(output or "report.md"), content, found, kind)
     try:
         page = _page(found)
     except ImportError as error:
         raise MissingLibraryError(
             "a report needs more libraries: pip install 'brinery[report]'; --format md works without"
         ) from error
-    from .html.chart import Chart, png, standalone_svg  # noqa: PLC0415 - an extra
+    from .html.chart import png, standalone_svg  # noqa: PLC0415 - an extra
     from .html.page import page_html  # noqa: PLC0415
 
-    charts = {
-        item.name: item for section in page.sections for item in section.body if isinstance(item, Chart)
-    }
+    charts = page.charts
     if kind == "html":
-        return _save(
-            Path(output or "report.html"), page_html(page).encode(), found, kind, page, tuple(charts)
-        )
+        return _save(Path(output or "report.html"), page_html(page).encode(), found, kind, page)
     if chart is None or chart not in charts:
         what = f"no chart {chart!r}" if chart is not None else f"{kind} is one chart"
         raise UsageError(f"{what}: choose with --chart one of {', '.join(charts) or 'none, there is none'}")
     drawn = standalone_svg(charts[chart]).encode() if kind == "svg" else png(charts[chart])
-    return _save(Path(output or f"{chart}.{kind}"), drawn, found, kind, page, tuple(charts))
+    return _save(Path(output or f"{chart}.{kind}"), drawn, found, kind, page)
 
 
 def _format(output: PathLike | None, given: str | None) -> Format:
@@ -126,9 +123,7 @@ def _markdown(found: Source) -> str:
     return comparison_markdown(found) if isinstance(found, Comparison) else conversion_markdown(found)
 
 
-def _save(
-    path: Path, content: bytes, found: Any, kind: Format, page: "Page | None", charts: tuple[str, ...]
-) -> Written:
+def _save(path: Path, content: bytes, found: Source, format: Format, page: "Page | None" = None) -> Written:  # noqa: A002
     """Write a file, whole or not at all."""
     aside = path.with_name(path.name + ".partial")
     try:
@@ -136,11 +131,6 @@ def _save(
         aside.replace(path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
-    what = (
-        "bench"
-        if isinstance(found, BenchResult)
-        else "compare"
-        if isinstance(found, Comparison)
-        else "convert"
-    )
-    return Written(str(path), what, kind, len(content), page.conclusion if page else None, charts)
+    kind = next((kind for type_, kind in _KINDS.items() if isinstance(found, type_)), "convert")
+    charts, conclusion = (tuple(page.charts), page.conclusion) if page else ((), None)
+    return Written(str(path), kind, format, len(content), conclusion, charts)

@@ -64,43 +64,31 @@ def cell_warnings(
         wrong: how many arrays were not the same.
         usable: CPUs that the process may use.
     """
-    found = ["wrong-arrays"] if wrong else []
     void = [one for one in samples if not one.valid and "disturbed: " not in (one.problem or "")]
-    if void:
-        found.append("void-samples")
     texts = " ".join(sample.problem or "" for sample in void)
-    found += [code for text, code in _PROBLEMS.items() if text in texts]
     crowded = cell.pool == "loky" and cell.workers > usable
-    if crowded:
-        found.append("oversubscribed")
-    if not good:
-        return tuple(found)
-    if min(sample.wall_ns for sample in good) < _SHORT_NS:
-        found.append("short-region")
-    if median([disturbed_share(sample, usable) for sample in good]) > DISTURBED:
-        found.append("disturbed")
-    if len({sample.round for sample in good}) < _FEW_ROUNDS:
-        found.append("few-rounds")
-    times = [sample.wall_ns / sample.images for sample in good]
-    if (max(times) - min(times)) / median(times) > _SPREAD:
-        found.append("spread")
-    if cell.pool == "loky" and not crowded:
-        if median([sample.skew_ns / sample.wall_ns for sample in good]) > _SKEW:
-            found.append("start-skew")
-        if median([sample.tail_ns / sample.wall_ns for sample in good]) > _TAIL:
-            found.append("tail")
-    if median([_hidden_share(sample) for sample in good]) > _HIDDEN:
-        found.append("hidden-threads")
-    uses = [sample.machine for sample in good if sample.machine is not None]
-    if cell.op != "load" or cell.cache == "cold":
+    holds = {"wrong-arrays": bool(wrong), "void-samples": bool(void)}
+    holds |= {code: text in texts for text, code in _PROBLEMS.items()}
+    holds["oversubscribed"] = crowded
+    if good:
+        times = [sample.wall_ns / sample.images for sample in good]
+        uses = [sample.machine for sample in good if sample.machine is not None]
         waiting = [use.dirty_bytes for use in uses if use.dirty_bytes is not None]
-        if waiting and median(waiting) > BACKLOG_BYTES:
-            found.append("dirty-backlog")
-    if (throttled_share(uses) or 0.0) > _TAKEN:
-        found.append("throttled")
-    if (steal_share(uses, usable) or 0.0) > _TAKEN:
-        found.append("steal")
-    return tuple(found)
+        apart = cell.pool == "loky" and not crowded
+        writes = cell.op != "load" or cell.cache == "cold"
+        holds |= {
+            "short-region": min(sample.wall_ns for sample in good) < _SHORT_NS,
+            "disturbed": median([disturbed_share(sample, usable) for sample in good]) > DISTURBED,
+            "few-rounds": len({sample.round for sample in good}) < _FEW_ROUNDS,
+            "spread": (max(times) - min(times)) / median(times) > _SPREAD,
+            "start-skew": apart and median([one.skew_ns / one.wall_ns for one in good]) > _SKEW,
+            "tail": apart and median([one.tail_ns / one.wall_ns for one in good]) > _TAIL,
+            "hidden-threads": median([_hidden_share(sample) for sample in good]) > _HIDDEN,
+            "dirty-backlog": writes and bool(waiting) and median(waiting) > BACKLOG_BYTES,
+            "throttled": (throttled_share(uses) or 0.0) > _TAKEN,
+            "steal": (steal_share(uses, usable) or 0.0) > _TAKEN,
+        }
+    return tuple(code for code, held in holds.items() if held)
 
 
 def _hidden_share(sample: Sample) -> float:

@@ -74,6 +74,12 @@ class Page:
     sections: tuple[Section, ...]  # in their order
     alarm_title: str = "Read with care."  # what the alarms have in common
 
+    @property
+    def charts(self) -> dict[str, Chart]:
+        """Charts by name, in the order of the page."""
+        items = (item for section in self.sections for item in section.body)
+        return {item.name: item for item in items if isinstance(item, Chart)}
+
 
 def page_html(page: Page) -> str:
     """Return the page.
@@ -82,7 +88,7 @@ def page_html(page: Page) -> str:
         MissingLibraryError: altair or vl-convert is not installed.
     """
     sections = [section for section in page.sections if section.body]
-    charts = [item for section in sections for item in section.body if isinstance(item, Chart)]
+    charts = [*page.charts.values()]
     own = _asset("page.js")
     library = javascript() if charts else ""
     policy = _POLICY + " ".join(_hash(script) for script in (own, library) if script)

@@ -166,14 +166,9 @@ def _cpu(usage: Usage) -> Chart:
         "the parent alone": lambda one: one.parent,
     }
     level = (usage.cores, usage.cores_name)
-    return Chart(
-        "timeline-cpu",
-        "CPU: cores busy",
-        caption,
-        line_chart(usage, series, title="cores busy", level=level, filled=True),
-        series_table(usage, "CPU over time", series, "cores"),
-        "timeline",
-    )
+    drawn = line_chart(usage, series, title="cores busy", level=level, filled=True)
+    table = series_table(usage, "CPU over time", series, "cores")
+    return Chart("timeline-cpu", "CPU: cores busy", caption, drawn, table, "timeline")
 
 
 def _memory(usage: Usage) -> Chart:
@@ -192,14 +187,13 @@ def _memory(usage: Usage) -> Chart:
         "PSS: shared pages once": lambda one: None if one.pss_bytes is None else one.pss_bytes / (1 << 20),
         "RSS: in each process": lambda one: one.rss_bytes / (1 << 20),
     }
-    return Chart(
-        "timeline-memory",
-        "Memory of the parent and its workers, MiB",
-        f"{text}. Without the pool's helper processes.",
+    drawn, table = (
         line_chart(usage, series, title="MiB"),
         series_table(usage, "Memory over time", series, "MiB"),
-        "timeline",
     )
+    caption = f"{text}. Without the pool's helper processes."
+    title = "Memory of the parent and its workers, MiB"
+    return Chart("timeline-memory", title, caption, drawn, table, "timeline")
 
 
 def _storage(usage: Usage) -> Chart | None:
@@ -218,14 +212,9 @@ def _storage(usage: Usage) -> Chart | None:
         "towards storage": lambda one: None if one.write is None else one.write / 1e6,
         "from storage": lambda one: None if one.read is None else one.read / 1e6,
     }
-    return Chart(
-        "timeline-storage",
-        "Storage, MB/s",
-        caption,
-        line_chart(usage, series, title="MB/s"),
-        series_table(usage, "Storage over time", series, "MB/s"),
-        "timeline",
-    )
+    drawn = line_chart(usage, series, title="MB/s")
+    table = series_table(usage, "Storage over time", series, "MB/s")
+    return Chart("timeline-storage", "Storage, MB/s", caption, drawn, table, "timeline")
 
 
 def _workers(usage: Usage) -> Chart | None:
