@@ -3,6 +3,7 @@
 Sources: RFC 1952 (gzip), the .xz file format 1.2.1, RFC 8878 (zstd, with frames that a reader skips).
 """
 
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -17,7 +18,11 @@ _MAGIC: Final = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0", "zst
 _SKIPPED_FRAME: Final = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
 _LONGEST_HEAD: Final = 18  # of a zstd frame
 _CHUNK: Final = 1 << 16
-_ZSTD_FEED: Final = 1 << 10  # four bytes can unpack to 128 KiB: no more than 32 MiB come of one call
+_SMALL_PIECE: Final = 1 << 9  # a checksum that is wrong costs what is unpacked in the same call
+_CHECKSUM: Final = 4  # bytes of it at the end of a zstd frame
+_GZIP_TAIL: Final = 8
+_LONGEST_GZIP_HEADER: Final = 1 << 18
+_ZSTD_FEED: Final = 1 << 11  # four bytes can unpack to 128 KiB: no more than 64 MiB come of one call
 _ZSTD_WINDOW: Final = 1 << 27  # what the zstd command unpacks unless it is told --long
 _XZ_MEMORY: Final = 1 << 28
 
@@ -84,7 +89,9 @@ class Streams:
         self._magic = _MAGIC.get(compression, b"")
         self._make, *errors = _library(compression)
         self._alone = compression == "deflate"  # no stream follows it, and nothing marks its beginning
+        self._at_once = 8 * _ZSTD_FEED if compression == "zstd" else _CHUNK
         self._feed = _ZSTD_FEED if compression == "zstd" else _CHUNK
+        self._piece = _SMALL_PIECE if compression in {"bzip2", "xz"} else _CHUNK
         self.errors: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, MemoryError, *errors)
         self.left_over: int | None = None
         self._input = b""
@@ -109,15 +116,9 @@ class Streams:
         while self._stream is not None or self._begin():
             stream = self._stream
             assert stream is not None
-            packed = b""
-            if stream.needs_input:
-                if not self._input:
-                    self._input = self._file.read(_CHUNK)
-                if not self._input:
-                    raise EOFError("cut off in the middle of a stream")
-                packed, self._input = self._input[: self._feed], self._input[self._feed :]
+            packed = self._packed() if stream.needs_input else b""
             try:
-                data = stream.decompress(packed, _CHUNK)
+                data = stream.decompress(packed, self._piece)
             except Exception as error:
                 if self._compression == "xz" and "limit" in str(error):
                     raise TooLargeWindow(_advice("xz", "a dictionary", _XZ_MEMORY)) from error
@@ -128,6 +129,16 @@ class Streams:
             if data:
                 return data
         return b""
+
+    def _packed(self) -> bytes:
+        """The next packed bytes; a checksum at the end of the file comes alone, behind what it is about."""
+        if len(self._input) <= _CHECKSUM:
+            self._input += self._file.read(self._at_once)
+        if not self._input:
+            raise EOFError("cut off in the middle of a stream")
+        size = min(self._feed, len(self._input) - _CHECKSUM if len(self._input) > _CHECKSUM else _CHECKSUM)
+        packed, self._input = self._input[:size], self._input[size:]
+        return packed
 
     def _begin(self) -> bool:
         """Begin the next stream; False where none follows."""
@@ -158,13 +169,13 @@ class Streams:
 
     def _fill(self, size: int) -> None:
         """Have so many packed bytes at hand, unless the file ends before."""
-        while len(self._input) < size and (data := self._file.read(_CHUNK)):
+        while len(self._input) < size and (data := self._file.read(self._at_once)):
             self._input += data
 
     def _skip(self, size: int) -> None:
         while size > len(self._input):
             size -= len(self._input)
-            self._input = self._file.read(_CHUNK)
+            self._input = self._file.read(self._at_once)
             if not self._input:
                 raise EOFError("cut off in a frame that is to be skipped")
         self._input = self._input[size:]
@@ -186,11 +197,12 @@ def _advice(tool: str, what: str, budget: int) -> str:
     return f"{tool} data with {what}; the budget is {budget >> 20} MiB: give the tar that `{command}` makes"
 
 
-class _Zlib:
-    """zlib's decompressor for gzip, with the attributes that bz2's and lzma's have."""
+class _Deflate:
+    """zlib's decompressor for bytes without a header, with the attributes that bz2's and lzma's have."""
 
-    def __init__(self, window_bits: int = 16 + zlib.MAX_WBITS) -> None:
-        self._inner = zlib.decompressobj(window_bits)
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._full = False  # as much as was asked for: more may be ready inside although all input is taken
 
     @property
     def eof(self) -> bool:
@@ -204,13 +216,73 @@ class _Zlib:
     def needs_input(self) -> bool:
         return not self._inner.unconsumed_tail and not self._full
 
-    _full = False
-
     def decompress(self, data: bytes, max_length: int) -> bytes:
         out = self._inner.decompress(data or self._inner.unconsumed_tail, max_length)
-        # As much as was asked for: more may be ready inside although all input is taken.
         self._full = len(out) == max_length and not self._inner.eof
         return out
+
+
+class _Gzip:
+    """A stream of gzip; it gives all bytes before it looks at their checksum, where zlib keeps the last."""
+
+    def __init__(self) -> None:
+        self._body = _Deflate()
+        self._head: bytes | None = b""  # until it is whole
+        self._crc = self._size = 0
+        self.eof = False
+        self.unused_data = b""
+        self._tail = b""
+
+    @property
+    def needs_input(self) -> bool:
+        if self._head is not None:
+            return True
+        return len(self._tail) < _GZIP_TAIL if self._body.eof else self._body.needs_input
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if self._head is not None:
+            self._head += data
+            length = _gzip_header(self._head)
+            if length is None:
+                return b""
+            data, self._head = self._head[length:], None
+            if not data:
+                return b""
+        if not self._body.eof:
+            out = self._body.decompress(data, max_length)
+            self._crc, self._size = zlib.crc32(out, self._crc), self._size + len(out)
+            if self._body.eof:
+                self._tail = self._body.unused_data
+            return out
+        self._tail += data
+        if len(self._tail) >= _GZIP_TAIL:
+            if struct.unpack_from("<2I", self._tail) != (self._crc, self._size & 0xFFFFFFFF):
+                raise zlib.error("its CRC-32 or its size is another one")
+            self.eof, self.unused_data = True, self._tail[_GZIP_TAIL:]
+        return b""
+
+
+def _gzip_header(head: bytes) -> int | None:
+    """The length of a gzip header (RFC 1952, 2.3); None where more bytes are needed to tell it."""
+    if len(head) < 10:
+        return None
+    if head[2] != 8:
+        raise zlib.error(f"an unknown method: {head[2]}")
+    flags, length = head[3], 10
+    if flags & 4:
+        if len(head) < length + 2:
+            return None
+        length += 2 + int.from_bytes(head[length : length + 2], "little")
+    for flag in (8, 16):  # name, comment
+        if flags & flag:
+            end = head.find(b"\0", length)
+            if end < 0:
+                if len(head) > _LONGEST_GZIP_HEADER:
+                    raise zlib.error("a header without an end")
+                return None
+            length = end + 1
+    length += flags & 2  # two bytes of a checksum
+    return length if length <= len(head) else None
 
 
 class _Zstd:
@@ -238,9 +310,9 @@ class _Zstd:
 def _library(compression: str) -> tuple[Callable[[], Any], *tuple[type[Exception], ...]]:
     """What makes an unpacker for one stream, and the errors of its own that it raises."""
     if compression == "gzip":
-        return _Zlib, zlib.error
+        return _Gzip, zlib.error
     if compression == "deflate":
-        return lambda: _Zlib(-zlib.MAX_WBITS), zlib.error
+        return _Deflate, zlib.error
     if compression == "bzip2":
         import bz2  # noqa: PLC0415
 
