@@ -36,6 +36,7 @@ from .regions.article import SeedTable
 from .regions.scaling import Sweep
 from .regions.sentinel import Sentinel
 from .regions.session import BenchProgress, Progress, Scratch, Session
+from .regions.sizes import measure_sizes
 from .result.file import write_result
 from .result.measured import CellResult
 from .result.result import BenchResult, Host, Noise, Run, Settings, Storage
@@ -223,7 +224,9 @@ def prepare(
         warn(f"cold loads are left out on {where}: {why}; choose a --scratch on a disk")
         options = replace(options, caches=tuple(name for name in options.caches if name != "cold"))
     usable = start.host.usable_cpus
-    session = Session(options, corpus, Scratch(scratch), usable, Ledger(steady), Progress(progress))
+    room = Scratch(scratch)
+    sizes = measure_sizes(corpus, costs.protocols, options, room, warn)
+    session = Session(options, corpus, room, usable, Ledger(steady), Progress(progress), sizes)
     parts = (SeedTable(session, costs), *((Sweep(session, costs),) if options.preset != "seed" else ()))
     sampler = Sampler()
     sentinel = Sentinel(session, sampler)
@@ -352,6 +355,7 @@ def _result(bench: Prepared, *, finished: bool) -> BenchResult:
         cells=with_bounds(cells, ceilings),
         ceilings=ceilings,
         startups=tuple(one for part in bench.parts if isinstance(part, Sweep) for one in part.startups),
+        sizes=bench.session.sizes,
     )
     return replace(result, warnings=(*bench.warnings, *run_warnings(result)))
 

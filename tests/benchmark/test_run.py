@@ -20,6 +20,8 @@ from brinery.benchmark.worker.ceilings import CEILINGS
 from brinery.engine import pool
 from brinery.engine.protocols.npy import NpySerializer
 from brinery.errors import ArchiveError, DatasetError, UsageError
+from brinery.report.bench.groups import groups_of
+from brinery.report.bench.size_against_speed import tradeoff_chart
 
 from .schema import PATH, schema
 
@@ -96,6 +98,22 @@ def test_every_cell_was_measured_and_compared(tiny):
     assert all(cell.verify.checked for cell in made.cells if cell.op != "load_lazy")
     assert made.run.finished
     assert sorted(path.name for path in output.iterdir()) == ["report.md", "result.json"]
+
+
+def test_every_size_is_of_all_images_and_the_same_everywhere(tiny):
+    made, output, _ = tiny
+    assert {(one.images, one.of_images, one.pixel_bytes) for one in made.sizes} == {
+        (12, 12, made.dataset.pixel_bytes)
+    }
+    sizes = {one.protocol: one.file_bytes / 12 for one in made.sizes if one.layout == "shards"}
+    assert set(sizes) == {"npy", "pickle-2"}
+    (smallest,) = [one for one in made.recommendations if one.objective == "smallest"]
+    assert {one.protocol: one.value for one in smallest.choices} == sizes
+    chart = tradeoff_chart(made, groups_of(made))
+    assert {row["protocol"]: row["kB"] for row in chart.spec["data"]["values"]} == pytest.approx(
+        {protocol: size / 1000 for protocol, size in sizes.items()}
+    )
+    assert "files of all 12 images" in (output / "report.md").read_text()
 
 
 def test_ceilings_are_measured_with_every_number_of_workers(tiny):

@@ -1,15 +1,15 @@
 """The cells of a result as candidates for a recommendation: each protocol with its numbers of workers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..result.cell import BASELINES
 from ..result.measured import CellResult, round_times
 from ..result.recommendations import Weights
 from ..result.result import BenchResult
 from ..result.stats import median
+from .sizes import Sizes, shown_layout, sizes_of
 
 _BYTES_PER_MB = 1e6
-_SIZE_OPS = ("dump", "load", "convert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Field:
     """The cells of a result that candidates are made of."""
 
     def __init__(self, result: BenchResult) -> None:
+        self._result = result
         most = max(1.0, result.host.usable_cpus)
         cells = [cell for cell in result.cells if cell.valid and cell.workers <= most and cell.counting]
         self._cells = [cell for cell in cells if cell.protocol not in BASELINES]
@@ -99,7 +100,7 @@ class Field:
 
     def costs(self, weights: Weights) -> list[Candidate]:
         """Return every protocol by its weighted cost an image, in ns."""
-        condition, (_, sizes) = self.condition("dump", "load"), self.sizes()
+        condition, sizes = self.condition("dump", "load"), self.sizes().values
         reads, memory, link = weights.reads_per_write, weights.memory_bytes, weights.link_mb_per_s
         found = []
         for name in self._protocols():
@@ -110,16 +111,10 @@ class Field:
                 found.append(Candidate(name, (1 + reads) * transfer, (dump, load)))
         return found
 
-    def sizes(self) -> tuple[Condition, dict[str, float]]:
-        """Return every protocol's stored bytes an image, and of which cells."""
-        own = [cell for cell in self._cells if cell.op in _SIZE_OPS]
-        layout = "shards" if any(cell.layout == "shards" for cell in own) else "single"
-        found: dict[str, float] = {}
-        for cell in sorted(own, key=lambda cell: _SIZE_OPS.index(cell.op)):
-            size = cell.size.file_bytes_per_image
-            if cell.layout == layout and size is not None:
-                found.setdefault(cell.protocol, size)
-        return Condition(layout), found
+    def sizes(self) -> Sizes:
+        """Return every protocol's stored bytes an image."""
+        found, names = sizes_of(self._result, shown_layout(self._result), self._cells), self._protocols()
+        return replace(found, values={name: size for name, size in found.values.items() if name in names})
 
     def _protocols(self) -> list[str]:
         return list(dict.fromkeys(cell.protocol for cell in self._cells))

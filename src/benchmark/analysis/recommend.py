@@ -17,6 +17,7 @@ from ..result.estimates import Ratio
 from ..result.recommendations import Choice, Objective, Recommendation, Unit, Weights
 from ..result.result import BenchResult
 from .candidates import Candidate, Condition, Field
+from .sizes import DIFFERENT_IMAGES, Sizes
 from .statistics import FEWEST_ROUNDS, judge, paired_ratio
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -54,14 +55,16 @@ def recommend(
     if weights.memory_bytes is not None:
         cap = f"{weights.memory_bytes / (1 << 20):.0f} MiB"
         no_cost = f"no protocol measured stays within {cap} in dump and load"
-    dumps = field.candidates("dump")
+    dumps, costs = field.candidates("dump"), field.costs(weights)
+    if weights.link_mb_per_s is not None and not field.sizes().comparable:
+        costs, no_cost = [], DIFFERENT_IMAGES
     return (
         rank.timed("fastest-load", loading, loads, "load was not measured"),
         rank.timed("fastest-dump", field.condition("dump"), dumps, "dump was not measured"),
-        rank.sized(*field.sizes()),
+        rank.sized(field.sizes()),
         rank.timed("safe", loading, safe, "no protocol measured is safe to load"),
         rank.timed("portable", loading, portable, "no protocol measured is readable elsewhere"),
-        rank.timed("cost", field.condition("dump", "load"), field.costs(weights), no_cost),
+        rank.timed("cost", field.condition("dump", "load"), costs, no_cost),
     )
 
 
@@ -104,12 +107,14 @@ class _Ranking:
             reason = f"too few rounds ({len(rounds[0])}) to {what}"
         return _answer(objective, "ns_per_image", condition, choices, ties, reason)
 
-    def sized(self, condition: Condition, sizes: Mapping[str, float]) -> Recommendation:
-        """Recommend by stored bytes, which do not vary."""
-        if not sizes:
-            return _answer("smallest", "bytes_per_image", condition, reason="no size was measured")
-        least = min(sizes.values())
-        order = sorted(sizes.items(), key=lambda item: item[1])
+    def sized(self, sizes: Sizes) -> Recommendation:
+        """Recommend by stored bytes of the same images, which do not vary."""
+        condition = Condition(sizes.layout)
+        if not sizes.values or not sizes.comparable:
+            reason = DIFFERENT_IMAGES if sizes.values else "no size was measured"
+            return _answer("smallest", "bytes_per_image", condition, reason=reason)
+        least = min(sizes.values.values())
+        order = sorted(sizes.values.items(), key=lambda item: item[1])
         choices = [Choice(label, None, None, size, size / least, None, None, None) for label, size in order]
         ties = [choice.protocol for choice in choices[1:] if choice.ratio <= _SAME_SIZE]
         reason = f"within 1 % of {', '.join(ties)}" if ties else ""

@@ -11,6 +11,7 @@ from ..ledger import Ledger
 from ..options import BenchOptions
 from ..result.cell import Cell
 from ..result.measured import DISTURBED, WorkerSample, disturbed_share
+from ..result.sizes import StoredSize
 from ..worker.corpus import Corpus
 from ..worker.tasks import Meeting, Task, run_action, run_memory
 from .region import Region, of_reports, own_pss
@@ -104,6 +105,7 @@ class Session:
     usable: float  # CPUs that this process may use
     ledger: Ledger  # the samples
     progress: Progress  # how far it is
+    sizes: tuple[StoredSize, ...] = ()  # of every protocol's files
 
 
 class Round:

@@ -12,6 +12,7 @@ from .estimates import Drift, Ratio
 from .findings import Ceiling, Scaling, SentinelSample, Startup
 from .measured import CellResult
 from .recommendations import Recommendation, Weights
+from .sizes import StoredSize
 
 SCHEMA = "brinery.bench/1"
 
@@ -202,6 +203,7 @@ class BenchResult:
         scaling: curves and limits, by protocol and operation.
         recommendations: one for each objective; none without scipy.
         startups: how long worker processes took to start, each time.
+        sizes: of every protocol's files, of the same images; none in results of 0.1.0.
     """
 
     run: Run
@@ -220,6 +222,7 @@ class BenchResult:
     scaling: tuple[Scaling, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     startups: tuple[Startup, ...] = ()
+    sizes: tuple[StoredSize, ...] = ()
 
     @property
     def variants(self) -> list[Variant]:

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ...engine.printable import printable
+from ..analysis.sizes import shown_layout
 from ..analysis.warnings import REMEDIES
 from ..result.cell import Variant
 from ..result.result import BenchResult
@@ -19,7 +20,7 @@ from .findings import (
 from .markdown import markdown_line, markdown_list
 from .numbers import counted
 from .table import Table, markdown_table
-from .tables import seed_table, workers_table
+from .tables import seed_table, size_note, workers_table
 
 
 def all_tables(result: BenchResult) -> list[Table]:
@@ -100,6 +101,11 @@ def method_lines(result: BenchResult) -> list[str]:
     """Return how it was measured, in sentences."""
     settings = result.settings
     region = f"{settings.region_ns / 1e6:.0f} ms"
+    sizes = ""
+    if result.sizes:
+        how = "one file an image in the seed table"
+        how += ", shards as convert cuts them elsewhere" if shown_layout(result) == "shards" else ""
+        sizes = f"\nSizes ({how}): {size_note(result)}."
     return (
         f"Timed regions of about {region}, looped over the images where one pass is shorter; clock "
         f"{result.timer.name}. Medians over rounds.\nWorkers are started and all libraries imported before "
@@ -108,7 +114,7 @@ def method_lines(result: BenchResult) -> list[str]:
         "each region and not during it (convert: as Python does by itself).\nEach round visits every cell "
         "once in random order, in blocks by number of workers.\nEvery array that was loaded or mapped was "
         "compared with its source; what dump and convert wrote, in the first round.\nPeak memory: "
-        f"{settings.memory_method}."
+        f"{settings.memory_method}.{sizes}"
     ).split("\n")
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from ...engine.protocols.registry import known_protocols
+from ..analysis.sizes import sizes_of
 from ..result.cell import BASELINES, Variant, protocol_title
 from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
-from .numbers import amount, duration, known, plain
+from .numbers import amount, counted, duration, known, plain
 from .table import Column, Entry, Table, Value, left, right, share
 
 OP_TITLES = {
@@ -36,7 +37,7 @@ _SEED_COLUMNS = (
     *left("protocol"),
     Column("dump, s", hint="seconds to dump 1000 images into a file each", notes="dump range"),
     Column("load, s", hint="seconds to load 1000 files and read every byte", notes="load range"),
-    Column("kB a file", hint="mean, in units of 1000 bytes"),
+    Column("kB a file", hint="mean over the images of the corpus, in units of 1000 bytes"),
     Column("images timed", hint="by dump and by load"),
     Column(
         f"\N{MULTIPLICATION SIGN} {_REFERENCE}", hint=f"seconds to load over those of {_REFERENCE}", page=True
@@ -82,14 +83,15 @@ def seed_table(result: BenchResult) -> Table | None:
         return None
     abilities = {one.name: one.abilities for one in known_protocols()}
     best = {op: best_of(cells, op) for op in ("dump", "load")}
-    sizes = {name: size for name, own in cells.items() if (size := _kilobytes(own)) is not None}
+    stored_as = sizes_of(result, "single")
+    sizes = {name: size / 1000 for name, size in stored_as.values.items() if known(size)}
     smallest = min((size for name, size in sizes.items() if name not in BASELINES), default=None)
     reference = cells.get(_REFERENCE, {}).get("load")
     rows = []
     for name, own in cells.items():
         dump, load, stored = own.get("dump"), own.get("load"), sizes.get(name)
         title = "source JPEG files" if (name, result.dataset.source) == (BASELINES[2], "generated") else None
-        is_best = name not in BASELINES and stored == smallest
+        is_best = stored_as.comparable and name not in BASELINES and stored == smallest
         able = abilities.get(name.partition("+")[0]) if name not in BASELINES else None
         timed = " / ".join(str(cell.size.images) if cell else "-" for cell in (dump, load))
         rows.append(
@@ -97,7 +99,9 @@ def seed_table(result: BenchResult) -> Table | None:
                 title or protocol_title(name),
                 _seconds(dump, best["dump"]),
                 _seconds(load, best["load"]),
-                Entry(None, stored, kind="best" if is_best else None) if stored else None,
+                Entry(f"{stored_as.mark}{plain(stored)}", stored, kind="best" if is_best else None)
+                if stored
+                else None,
                 timed,
                 _ratio(load, reference),
                 _peak(cell for cell in (dump, load) if cell),
@@ -110,9 +114,24 @@ def seed_table(result: BenchResult) -> Table | None:
         "dump: arrays in memory to files; in the article's loop it includes reading and decoding by Pillow. "
         "load: every byte read. Source files: load is reading and decoding."
     )
-    notes = (f"Page cache warm, no fsync. ~ extrapolated from fewer images. Range: {note}.", meaning)
+    notes = (
+        f"Page cache warm, no fsync. ~ extrapolated from fewer images. Range: {note}.",
+        meaning,
+        *([f"kB a file: {size_note(result)}."] if result.sizes else []),
+    )
     return Table(
         "Seed table: seconds for 1000 images, one process, one file an image", _SEED_COLUMNS, rows, notes
+    )
+
+
+def size_note(result: BenchResult) -> str:
+    """Say of which images the sizes are."""
+    one = result.sizes[0]
+    if one.images == one.of_images:
+        return f"files of all {counted(one.images, 'image')}, written once, untimed"
+    return (
+        f"~ files of the same {one.images:,} of {one.of_images:,} images for every protocol, spread evenly "
+        "over their sizes, extrapolated by bytes of pixels"
     )
 
 
@@ -210,11 +229,6 @@ def _seconds(cell: CellResult | None, best: CellResult | None) -> Value:
     span = " to ".join(plain(end * _IMAGES / 1e9) for end in ends) if ends else None
     mark = "" if cell.size.images == _IMAGES or not known(value) else "~"
     return Entry(f"{mark}{plain(value)}", value, span, "best" if cell is best else None)
-
-
-def _kilobytes(own: dict[str, CellResult]) -> float | None:
-    sizes = [own[op].size.file_bytes_per_image for op in ("load", "dump") if op in own]
-    return next((size / 1000 for size in sizes if size is not None and known(size)), None)
 
 
 def _ratio(load: CellResult | None, reference: CellResult | None) -> float | None:

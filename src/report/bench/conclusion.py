@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ...benchmark.analysis.sizes import sizes_of
 from ...benchmark.analysis.warnings import disturbances
 from ...benchmark.result.cell import Variant
 from ...benchmark.result.findings import Limit
@@ -78,7 +79,7 @@ def _leading(result: BenchResult, found: Recommendation) -> str:
         "fastest-dump": "Dumping an image takes",
     }.get(found.objective)
     if what is None:
-        return f"An image takes {plain(first.value / 1000)} kB."
+        return f"An image takes {stored_kilobytes(result, found.layout, first.value)}."
     text = f"{what} {duration(first.value)}"
     if others:
         text += f"; with {others[0].protocol} {times(others[0].ratio)} as much"
@@ -86,6 +87,11 @@ def _leading(result: BenchResult, found: Recommendation) -> str:
     if found.ties:
         text += f". {listed(found.ties, 3)} cannot be told from it by these measurements"
     return f"{text}."
+
+
+def stored_kilobytes(result: BenchResult, layout: str, size: float) -> str:
+    """Return a stored size as people read it, marked where it is extrapolated."""
+    return f"{sizes_of(result, 'shards' if layout == 'shards' else 'single').mark}{plain(size / 1000)} kB"
 
 
 def _converting(result: BenchResult, winner: str) -> str:
@@ -142,7 +148,9 @@ def facts_of(result: BenchResult) -> tuple[Fact, ...]:
     for found in result.recommendations:
         if found.winner is not None and found.objective in ("fastest-load", "fastest-dump", "smallest"):
             first, fast = found.choices[0], found.unit == "ns_per_image"
-            value = f"{amount(1e9 / first.value)} /s" if fast else f"{plain(first.value / 1000)} kB"
+            value = f"{amount(1e9 / first.value)} /s"
+            if not fast:
+                value = stored_kilobytes(result, found.layout, first.value)
             title = f"{sentence(OBJECTIVES[found.objective])}, {'images' if fast else 'an image'}"
             facts.append(Fact(title, value, chosen(found)))
     converts = [group.every for group in groups_of(result) if group.variant.op == "convert"]

@@ -1,12 +1,12 @@
 """A bench's result as a page: the sections and what they say."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ...benchmark.analysis.warnings import disturbances
 from ...benchmark.result.cell import protocol_title
-from ...benchmark.result.recommendations import OBJECTIVES, Recommendation
+from ...benchmark.result.recommendations import OBJECTIVES
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.findings import chosen, growth_table, why
 from ...benchmark.text.numbers import counted, cpus, duration, plain, sentence
@@ -21,7 +21,7 @@ from ..html.table import table_html
 from ..html.timeline import timeline_charts, zoom_bar
 from ..html.usage import Band, Point, Usage, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
-from .conclusion import alarms, conclusion_of, facts_of, status_of
+from .conclusion import alarms, conclusion_of, facts_of, status_of, stored_kilobytes
 from .efficiency import efficiency_chart
 from .groups import Group, groups_of
 from .scaling import scaling_chart
@@ -102,14 +102,14 @@ def _choose(result: BenchResult) -> Section:
         "measurements do not tell from the winner are named with it. Cost adds one dump and "
         f"{result.settings.weights.reads_per_write:g} loads."
     )
-    candidates = folded("All candidates, with their odds", table_html(_candidates(result.recommendations)))
+    candidates = folded("All candidates, with their odds", table_html(_candidates(result)))
     body: Body = [tag("ul", items, class_="choices"), candidates] if items else []
     return Section("choose", "What to choose", lead, body)
 
 
-def _candidates(found: Sequence[Recommendation]) -> Table:
+def _candidates(result: BenchResult) -> Table:
     rows = []
-    for one in found:
+    for one in result.recommendations:
         for choice in one.choices:
             ends = (choice.ratio_low, choice.ratio_high)
             span = None if None in ends else " to ".join(map(plain, ends))
@@ -117,7 +117,9 @@ def _candidates(found: Sequence[Recommendation]) -> Table:
             if choice.dump_workers not in (None, choice.workers):
                 workers = f"load {choice.workers}, dump {choice.dump_workers}"
             value = (
-                duration(choice.value) if one.unit == "ns_per_image" else f"{plain(choice.value / 1000)} kB"
+                duration(choice.value)
+                if one.unit == "ns_per_image"
+                else stored_kilobytes(result, one.layout, choice.value)
             )
             rows.append(
                 (

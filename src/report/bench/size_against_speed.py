@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ...benchmark.analysis.sizes import DIFFERENT_IMAGES, shown_layout, sizes_of
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, times
+from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, sentence, times
 from ...benchmark.text.table import Entry, Table, left, right
-from ...benchmark.text.tables import interval
+from ...benchmark.text.tables import interval, size_note
 from ..html.chart import Chart, built, charting, data, tips
 from ..html.theme import ACCENT, FADED, INK, MUTED
 from .groups import Group, within
@@ -41,6 +42,7 @@ def tradeoff_chart(result: BenchResult, groups: list[Group]) -> Chart | None:
     found = sorted(_spots(result, groups), key=lambda spot: spot.load)
     if not found:
         return None
+    mark = sizes_of(result, shown_layout(result)).mark
     best = pareto({one.protocol: (one.kilobytes, one.load) for one in found})
     columns = (
         *left("protocol"),
@@ -50,7 +52,7 @@ def tradeoff_chart(result: BenchResult, groups: list[Group]) -> Chart | None:
     rows = [
         (
             one.protocol,
-            one.kilobytes,
+            Entry(f"{mark}{plain(one.kilobytes)}", one.kilobytes),
             Entry(None, one.load, f"{plain(one.low)} to {plain(one.high)}"),
             Entry(amount(1e6 / one.load), 1e6 / one.load),
             one.workers,
@@ -61,7 +63,7 @@ def tradeoff_chart(result: BenchResult, groups: list[Group]) -> Chart | None:
     return Chart(
         name="tradeoff",
         title="Microseconds to load an image against the size of its file",
-        caption=_caption(found, best),
+        caption=f"{_caption(found, best, mark)}{_sized(result)}",
         spec=_spec(found, best),
         table=Table("File size and load time", columns, rows),
     )
@@ -71,6 +73,7 @@ def _spots(result: BenchResult, groups: list[Group]) -> list[_Spot]:
     loads = [group for group in groups if group.variant.op == "load"]
     group = next((one for one in loads if not one.variant.marks), loads[0] if loads else None)
     single = [[cell] for cell in result.cells if cell.op == "load" and cell.layout == "single"]
+    stored = sizes_of(result, shown_layout(result)).values
     found = []
     for cells in group.cells.values() if group else single:
         own = [cell for cell in within(cells, result.host.usable_cpus) if cell.valid]
@@ -78,7 +81,7 @@ def _spots(result: BenchResult, groups: list[Group]) -> list[_Spot]:
         if not loaded:
             continue
         time, cell = min(loaded, key=lambda one: one[0])
-        size = cell.size.file_bytes_per_image
+        size = stored.get(cell.protocol) if result.sizes else cell.size.file_bytes_per_image
         if size is not None and known(size) and min(size, time) > 0:
             low, high = interval(cell) or (time, time)
             found.append(
@@ -87,7 +90,15 @@ def _spots(result: BenchResult, groups: list[Group]) -> list[_Spot]:
     return found
 
 
-def _caption(found: list[_Spot], best: list[str]) -> str:
+def _sized(result: BenchResult) -> str:
+    """Return what is to be known of the sizes."""
+    if result.sizes:
+        what = "shards as convert cuts them" if shown_layout(result) == "shards" else "one file an image"
+        return f" Sizes: {what}; {size_note(result)}."
+    return "" if sizes_of(result, shown_layout(result)).comparable else f" {sentence(DIFFERENT_IMAGES)}."
+
+
+def _caption(found: list[_Spot], best: list[str], mark: str) -> str:
     fastest, slowest = found[0], found[-1]
     smallest = min(found, key=lambda one: one.kilobytes)
     line = (
@@ -100,7 +111,7 @@ def _caption(found: list[_Spot], best: list[str]) -> str:
     else:
         line += (
             f" {fastest.protocol} loads fastest ({duration(fastest.load * 1000)}), {smallest.protocol} is "
-            f"smallest ({plain(smallest.kilobytes)} kB)."
+            f"smallest ({mark}{plain(smallest.kilobytes)} kB)."
         )
     if slowest is not fastest:
         ratio = times(slowest.load / fastest.load)

@@ -1,0 +1,69 @@
+"""What an image takes in each protocol: the one number that tables, charts and recommendations show."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..result.cell import Layout
+from ..result.measured import CellResult
+from ..result.result import BenchResult
+
+DIFFERENT_IMAGES = "sizes are of different images"
+_OPS: dict[Layout, tuple[str, ...]] = {"single": ("load", "dump"), "shards": ("dump", "load", "convert")}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Stored bytes an image, by protocol.
+
+    Attributes:
+        layout: of the files.
+        values: bytes an image.
+        images: how many each protocol's number is of; None where that differs, so that they do not compare.
+        of_images: how many the corpus has; None where cells told the sizes, each of its own images.
+    """
+
+    layout: Layout
+    values: dict[str, float]
+    images: int | None
+    of_images: int | None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the numbers are of the same images, as far as one can tell."""
+        return self.images is not None or len(self.values) < 2
+
+    @property
+    def mark(self) -> str:
+        """What stands before a number that is extrapolated to the corpus."""
+        return "" if self.of_images in (None, self.images) else "~"
+
+
+def sizes_of(result: BenchResult, layout: Layout, cells: Iterable[CellResult] | None = None) -> Sizes:
+    """Return the sizes of a layout; of results without them (0.1.0) those of the cells' files.
+
+    Args:
+        result: of a bench.
+        layout: of the files.
+        cells: those that may tell sizes, by default all of the result.
+    """
+    corpus = result.dataset
+    if result.sizes:
+        own = [one for one in result.sizes if one.layout == layout]
+        counts = {one.images for one in own}
+        values = {one.protocol: one.per_image(corpus.pixel_bytes) for one in own}
+    else:
+        told: dict[str, CellResult] = {}
+        for op in _OPS[layout]:
+            for cell in result.cells if cells is None else cells:
+                if (cell.op, cell.layout) == (op, layout) and cell.size.file_bytes_per_image is not None:
+                    told.setdefault(cell.protocol, cell)
+        counts = {cell.size.images for cell in told.values()}
+        values = {name: cell.size.file_bytes_per_image or 0.0 for name, cell in told.items()}
+    images = counts.pop() if len(counts) == 1 else None
+    return Sizes(layout, values, images, corpus.images if result.sizes else None)
+
+
+def shown_layout(result: BenchResult) -> Layout:
+    """Return the layout whose sizes are recommended and drawn: shards where there are any."""
+    told = result.sizes or [cell for cell in result.cells if cell.op in _OPS[cell.layout]]
+    return "shards" if any(one.layout == "shards" for one in told) else "single"
