@@ -219,6 +219,15 @@ def check_schema(rows: Iterable[tuple[Any, ...]]) -> dict[str, frozenset[str]]:
     Raises:
         DatasetError: something is missing, unknown or not as brinery makes it.
     """
+    rows = tuple(rows)
+    # A number that is equal to a root page need not be one, as 2.0 is not, and would be taken for it.
+    exact = {type(row[3]) for row in rows} == {int}
+    return dict((_checked if exact else _checked.__wrapped__)(rows))
+
+
+@lru_cache(16)
+def _checked(rows: tuple[tuple[Any, ...], ...]) -> dict[str, frozenset[str]]:
+    """Do the work of `check_schema`; the same rows have the same verdict."""
     found: dict[str, frozenset[str]] = {}
     names, roots = set(), set()
     for kind, name, table, root, sql in rows:
