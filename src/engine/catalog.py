@@ -102,13 +102,13 @@ class Catalog:
         self.folder, self.path = folder, folder / MANIFEST_NAME
         self._lock = threading.Lock()
         self._specs: dict[tuple[str, str], Spec] = {}
-        self._db: GuardedConnection | None = None
-        self._pid = 0
-        with self._lock:
-            db = self._connection()
+        self._db: GuardedConnection | None
+        db = self._db = connect_read_only(folder)
+        self._pid = os.getpid()
         try:
             self.settings = db.settings
             self.shard_ids, self.ends = self._shards(db)
+            db.commit()
         except BaseException:
             db.close()
             raise
@@ -339,6 +339,7 @@ class Catalog:
         """Return this process's connection; the lock is held."""
         if self._db is None or self._pid != os.getpid():
             self._db = connect_read_only(self.folder)  # a connection must not cross a fork
+            self._db.commit()
             self._pid = os.getpid()
         return self._db
 

@@ -5,8 +5,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +43,8 @@ _OBJECTS: Final = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master
 def connect_read_only(folder: Path) -> GuardedConnection:
     """Open a dataset's manifest for reading only, after checking that it is one.
 
+    A transaction is open, so that what is read next is of the same state: `commit` ends it.
+
     Raises:
         DatasetError: it is not there, damaged, of another format, or not as brinery makes it.
     """
@@ -63,8 +64,12 @@ def connect_read_only(folder: Path) -> GuardedConnection:
             connection = _connect_to_copy(path)
     except sqlite3.Error as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
-    with _closing_on_error(connection):
+    try:
+        connection.execute("BEGIN")  # sqlite locks the file once, not for each statement
         _check(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -83,20 +88,14 @@ def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644))
     found = check_files(path)
     connection = _connect(path, found, mode="rwc", writing=True, timeout=timeout)
-    with _closing_on_error(connection):
+    try:
         if connection.execute(_ANYTHING).fetchone():
             _check(connection)
-    connection.set_authorizer(None)
-    return connection
-
-
-@contextmanager
-def _closing_on_error(connection: GuardedConnection) -> Iterator[None]:
-    try:
-        yield
     except BaseException:
         connection.close()
         raise
+    connection.set_authorizer(None)
+    return connection
 
 
 def _refuse_a_writer(folder: Path) -> None:

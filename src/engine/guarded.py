@@ -41,6 +41,7 @@ _WRITERS_SECONDS: Final = 60.0
 
 _MASTER: Final = frozenset({"sqlite_master", "sqlite_schema"})
 _FUNCTIONS: Final = frozenset({"coalesce", "count", "max", "min", "sum"})
+_STEPS: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_TRANSACTION})
 _CHANGES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 
 
@@ -180,10 +181,12 @@ class GuardedConnection(sqlite3.Connection):
                     rows = cursor.fetchmany(at_once)
                 finally:
                     self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
-                if rows:
-                    yield rows
                 if len(rows) < at_once:
+                    cursor = None  # sqlite is done with it
+                    if rows:
+                        yield rows
                     return
+                yield rows
                 count += len(rows)
                 if count > self.guard.most_rows:
                     self.guard.look_again()
@@ -239,8 +242,8 @@ def _bytes_of(rows: list[Any]) -> int:
 def _may_read(action: int, table: str | None, name: str | None, _: str | None, inside: str | None) -> int:
     """Allow what reads the format's tables; `inside` is the view or trigger that a statement comes from."""
     allowed = inside is None and (
-        action == sqlite3.SQLITE_SELECT
-        or (action == sqlite3.SQLITE_READ and (table in COLUMNS or table in _MASTER))
+        (action == sqlite3.SQLITE_READ and (table in COLUMNS or table in _MASTER))
+        or action in _STEPS
         or (action == sqlite3.SQLITE_FUNCTION and name in _FUNCTIONS)
     )
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
@@ -248,7 +251,5 @@ def _may_read(action: int, table: str | None, name: str | None, _: str | None, i
 
 def _may_change(action: int, table: str | None, name: str | None, of: str | None, inside: str | None) -> int:
     """Allow what reads and changes the format's tables, too."""
-    allowed = inside is None and (
-        action == sqlite3.SQLITE_TRANSACTION or (action in _CHANGES and table in COLUMNS)
-    )
+    allowed = inside is None and action in _CHANGES and table in COLUMNS
     return sqlite3.SQLITE_OK if allowed else _may_read(action, table, name, of, inside)

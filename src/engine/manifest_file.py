@@ -17,11 +17,13 @@ from .schema import MANIFEST_NAME
 
 __all__ = ["JOURNAL_NAME", "LOG_NAMES", "Found", "check_files"]
 
-JOURNAL_NAME: Final = f"{MANIFEST_NAME}-journal"
+_JOURNAL: Final = "-journal"
+JOURNAL_NAME: Final = f"{MANIFEST_NAME}{_JOURNAL}"
 _LOG: Final = "-wal"
 LOG_NAMES: Final = (f"{MANIFEST_NAME}{_LOG}", f"{MANIFEST_NAME}-shm")
 _HEADER_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
+_HEADER: Final = struct.Struct(">16xH2s36xI")  # page size, versions, encoding of texts
 _ROLLBACK_MODE: Final = b"\1\1"
 _UTF8: Final = 1
 _PAGE_SIZES: Final = frozenset(1 << power for power in range(9, 17))
@@ -72,7 +74,7 @@ def check_files(path: Path) -> Found:
                 f"{path} has a log, {path.name}{_LOG}, beside it, which brinery never makes: it would involve"
                 " other files"
             )
-        journal = path.with_name(JOURNAL_NAME)
+        journal = f"{path}{_JOURNAL}"
         begin = _read(journal, 0, _JOURNAL_HEADER.size)
         if begin is not None:
             end = _read(journal, max(0, begin[1] - len(_JOURNAL_MAGIC)), len(_JOURNAL_MAGIC))
@@ -87,7 +89,7 @@ def check_files(path: Path) -> Found:
     return Found(size, begin is not None, locks)
 
 
-def _read(path: Path, offset: int, count: int) -> tuple[bytes, int, bool] | None:
+def _read(path: Path | str, offset: int, count: int) -> tuple[bytes, int, bool] | None:
     """Return bytes of a regular file, its size, and whether it can be locked; None where it is not there.
 
     Of a pipe or a device sqlite would wait for ever.
@@ -124,17 +126,16 @@ def _check_header(path: Path, head: bytes) -> int | None:
     """Return the size of a page; None for a manifest that is still empty, or that sqlite will refuse."""
     if not head.startswith(_MAGIC) or len(head) < _HEADER_BYTES:
         return None
-    (page_size,) = struct.unpack_from(">H", head, 16)
+    page_size, mode, encoding = _HEADER.unpack_from(head)
     page_size = 1 << 16 if page_size == 1 else page_size
-    (encoding,) = struct.unpack_from(">I", head, 56)
-    if head[18:20] != _ROLLBACK_MODE:
+    if mode != _ROLLBACK_MODE:
         raise DatasetError(f"{path} is no manifest as brinery writes it: it would involve other files")
     if page_size not in _PAGE_SIZES or encoding not in (0, _UTF8):
         raise DatasetError(f"{path} is no manifest as brinery writes it: its header makes no sense")
     return page_size
 
 
-def _check_journal(journal: Path, head: bytes, length: int, size: int, page_size: int | None) -> None:
+def _check_journal(journal: str, head: bytes, length: int, size: int, page_size: int | None) -> None:
     """Refuse a journal whose undoing would be more than to bring pages of the manifest back."""
     if len(head) < _JOURNAL_HEADER.size or not head.startswith(_JOURNAL_MAGIC):
         return  # sqlite undoes nothing: the transaction had not begun to write, or was complete
