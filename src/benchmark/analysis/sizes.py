@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..result.cell import Layout
+from ..result.cell import BASELINES, Layout
 from ..result.measured import CellResult
 from ..result.result import BenchResult
 
@@ -49,7 +49,7 @@ def sizes_of(result: BenchResult, layout: Layout, cells: Iterable[CellResult] | 
     corpus = result.dataset
     if result.sizes:
         own = [one for one in result.sizes if one.layout == layout]
-        counts = {one.images for one in own}
+        counts = {one.images for one in own if one.protocol != BASELINES[2]}
         values = {one.protocol: one.per_image(corpus.pixel_bytes) for one in own}
     else:
         told: dict[str, CellResult] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..result.cell import Cell
+from ..result.cell import BASELINES, Cell
 from ..result.estimates import Drift, Ratio
 from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share
 from ..result.result import BenchResult, Noise
@@ -41,6 +41,7 @@ _SAMPLER = 0.01
 _GAP_NS = 2_000_000_000
 _MEMORY_FILESYSTEMS = ("tmpfs", "ramfs")
 _HIDDEN = 0.05
+_UNEVEN = 0.1
 _PROBLEMS = {
     "restarted": "worker-restarted",
     "worker process died": "worker-died",
@@ -144,9 +145,26 @@ def run_warnings(result: BenchResult) -> list[str]:
             f"the scratch files lie in memory ({result.storage.filesystem}): choose a --scratch on a disk"
         )
     found += _sampler(result, noise.sampler_effect)
+    found += _uneven(result)
     if result.run.quick:
         found.append("quick: short regions and few rounds, good for a first look only")
     return found
+
+
+def _uneven(result: BenchResult) -> list[str]:
+    """Say where regions that are held against one another had images of other sizes."""
+    pixels: dict[str, list[float]] = {}
+    for cell in result.cells:
+        if cell.protocol not in BASELINES and cell.valid:
+            pixels.setdefault(cell.op, []).append(cell.size.pixel_bytes_per_image)
+    spans = [
+        f"{op} {min(own) / 1000:,.0f} to {max(own) / 1000:,.0f} kB"
+        for op, own in pixels.items()
+        if max(own) > (1 + _UNEVEN) * min(own)
+    ]
+    what = "images of several sizes: a region handles those that its time allows, of "
+    remedy = "of pixels an image: compare MB/s rather than times, or give images of one size"
+    return [f"{what}{'; '.join(spans)} {remedy}"] if spans else []
 
 
 def _drifted(drift: Drift | None) -> list[str]:

@@ -27,8 +27,8 @@ from ..worker.corpus import Corpus, Image, load_corpus
 from ..worker.shards import empty, single_name, write_single
 from .session import Scratch
 
-_MOST_S = 3.0  # of one protocol and layout, in one process
-_MOST_ALL_S = 8.0
+_MOST_S = 5.0  # of one protocol and layout, in one process
+_MOST_ALL_S = 12.0
 _SHARE = 0.05  # of the budget
 _ONE_OF_TWO_S = 1.0  # each pair of benches in turns does it again
 _FEWEST = 4
@@ -101,23 +101,31 @@ def measure_sizes(
         warn(f"the size of {name} is not known: {problem}")
     images = [corpus.images[number] for number in numbers]
     pixels, source = sum(image.nbytes for image in images), sum(image.source_bytes for image in images)
-    if not options.one_of_two:
-        found[BASELINES[2], "single"] = source
-    return tuple(
+    sizes = [
         StoredSize(name, layout, len(images), len(corpus.images), pixels, source, file_bytes)
         for (name, layout), file_bytes in found.items()
         if name not in problems
-    )
+    ]
+    if not options.one_of_two:  # nothing to write: all are known
+        own, count = corpus.info.source_bytes, len(corpus.images)
+        sizes.append(StoredSize(BASELINES[2], "single", count, count, corpus.info.pixel_bytes, own, own))
+    return tuple(sizes)
 
 
 def spread(images: Sequence[Image], count: int) -> list[int]:
     """Return the numbers of `count` images, in order: evenly spaced over all of them ordered by size.
 
-    Equal sizes are ordered by checksum, so that no pattern of the archive's order meets the spacing.
+    Equal sizes are ordered by their encoded bytes, which tell how well they compress, and by checksum, so
+    that no pattern of the archive's order meets the spacing.
     """
     if count >= len(images):
         return list(range(len(images)))
-    order = sorted(range(len(images)), key=lambda number: (images[number].nbytes, images[number].xxh3))
+
+    def weight(number: int) -> tuple[int, int, int]:
+        image = images[number]
+        return image.nbytes, image.source_bytes, image.xxh3
+
+    order = sorted(range(len(images)), key=weight)
     return sorted(order[(2 * place + 1) * len(images) // (2 * count)] for place in range(count))
 
 

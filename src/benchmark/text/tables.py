@@ -99,7 +99,11 @@ def seed_table(result: BenchResult) -> Table | None:
                 title or protocol_title(name),
                 _seconds(dump, best["dump"]),
                 _seconds(load, best["load"]),
-                Entry(f"{stored_as.mark}{plain(stored)}", stored, kind="best" if is_best else None)
+                Entry(
+                    f"{'' if name == BASELINES[2] else stored_as.mark}{plain(stored)}",
+                    stored,
+                    kind="best" if is_best else None,
+                )
                 if stored
                 else None,
                 timed,

@@ -103,3 +103,13 @@ def test_what_disturbs_a_run_comes_with_its_remedy():
     text = "\n".join(run_warnings(made))
     for words in ("close them", "dedicated", "quota", "drift", "--scratch", "sampler took", "gap", "quick"):
         assert words in text
+
+
+def test_regions_with_images_of_other_sizes_are_told():
+    made = result([(pooled("npy", "load", 1), [1.0]), (pooled("json", "load", 1), [1.0])])
+    assert not [text for text in run_warnings(made) if "several sizes" in text]
+    npy, json = made.cells
+    small = replace(json, size=replace(json.size, pixel_bytes_per_image=14_400.0))
+    (told,) = [text for text in run_warnings(replace(made, cells=(npy, small))) if "several sizes" in text]
+    assert "load 14 to 230 kB of pixels an image" in told
+    assert "compare MB/s" in told

@@ -1,6 +1,7 @@
 """How large each protocol's files are: of the same images, whatever a timed region gets to."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,8 @@ def test_where_time_is_short_every_protocol_writes_the_same_few(tmp_path):
     corpus, scratch = made(tmp_path, shapes)
     found = measured(corpus, scratch, budget=1e-6, preset="seed")
     assert {one.layout for one in found.values()} == {"single"}
+    source = found.pop(("source-files", "single"))  # known without writing anything
+    assert (source.images, source.file_bytes) == (32, corpus.info.source_bytes)
     assert {(one.images, one.of_images) for one in found.values()} == {(4, 32)}
     few = 3 * 3 * SMALL[0] * SMALL[1] + 3 * LARGE[0] * LARGE[1]
     assert {one.pixel_bytes for one in found.values()} == {few}
@@ -98,6 +101,12 @@ def test_a_sample_has_small_and_large_ones_in_their_proportion_whatever_their_or
     assert chosen == sorted(set(chosen))
     assert sorted(widths[number] for number in chosen) == [10] * 4 + [1000] * 4
     assert spread(images(widths), 100) == list(range(100))
+
+
+def test_images_of_one_shape_are_spread_over_what_they_compress_to():
+    corpus = [replace(image, source_bytes=1 + (n * 37) % 100) for n, image in enumerate(images([1000] * 100))]
+    told = [corpus[number].source_bytes for number in spread(corpus, 10)]
+    assert sum(told) / 10 == pytest.approx(sum(image.source_bytes for image in corpus) / 100, rel=0.02)
 
 
 def test_a_sample_shrinks_with_the_price_and_keeps_four():
