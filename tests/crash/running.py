@@ -11,7 +11,30 @@ from ..engine.test_convert import contents
 from ..images import jpeg, make_tar
 
 COUNT = 240
-COMMAND = ("convert", "--workers", "2", "--shard-size", "256KiB", "--protocol", "json")
+COMMAND = ("convert", "--workers", "2", "--shard-size", "256KiB")
+SLOWLY = """
+import importlib.util, sys, time
+
+class Slowly:
+    def find_spec(self, name, path=None, target=None):
+        if name != "simplejpeg":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def load_slowly(module):
+            load(module)
+            decode = module.decode_jpeg
+            module.decode_jpeg = lambda *arguments, **options: (
+                time.sleep({pause}), decode(*arguments, **options)
+            )[1]
+
+        spec.loader.exec_module = load_slowly
+        return spec
+
+sys.meta_path.insert(0, Slowly())
+"""
 
 
 def make_archive(root):
@@ -28,7 +51,18 @@ def start(tar, out, *options, **settings):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
 
-def finish(process, code, within=60):
+def start_slowly(tar, out, *options, pause=0.05, more="", env=os.environ, **settings):
+    """Start a convert that waits before it decodes an image: it lasts, and takes no CPU meanwhile.
+
+    Args:
+        pause: seconds for each image.
+        more: what else its processes do when they start.
+    """
+    (out.parent / "sitecustomize.py").write_text(SLOWLY.format(pause=pause) + more)
+    return start(tar, out, *options, env=env | {"PYTHONPATH": str(out.parent)}, **settings)
+
+
+def finish(process, code, within=180):
     begin = time.monotonic()
     out, err = process.communicate(timeout=within)
     assert process.returncode == code, err
@@ -45,7 +79,7 @@ def committed(out):
 
 
 def wait_for_samples(process, out, count=20):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while committed(out) < count:
         assert process.poll() is None, "it ended before it could be interrupted"
         assert time.monotonic() < deadline
@@ -56,6 +90,6 @@ def assert_resumes(archive, out):
     tar, whole = archive
     before = committed(out)
     assert 0 < before < COUNT
-    finish(start(tar, out), 0)
+    finish(start(tar, out, "--backend", "threading"), 0)
     assert contents(out) == whole
     assert sorted(os.listdir(out)) == ["manifest.sqlite", "shards"]

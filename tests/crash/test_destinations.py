@@ -16,7 +16,7 @@ from brinery.errors import DestinationError, StorageError
 
 from ..engine.test_convert import contents
 from ..images import images, make_folder
-from .running import finish, make_archive, start, wait_for_samples
+from .running import finish, make_archive, start, start_slowly, wait_for_samples
 
 SMALL = {"workers": 1, "backend": "threading", "fsync": False}
 
@@ -28,7 +28,7 @@ def archive(tmp_path_factory):
 
 def test_a_second_convert_is_refused_and_the_first_goes_on(archive, tmp_path):
     tar, whole = archive
-    first = start(tar, tmp_path / "out")
+    first = start_slowly(tar, tmp_path / "out")
     wait_for_samples(first, tmp_path / "out")
     first.send_signal(signal.SIGSTOP)
     for option in ((), ("--overwrite",), ("--repair",)):
@@ -42,7 +42,7 @@ def test_a_second_convert_is_refused_and_the_first_goes_on(archive, tmp_path):
 
 def test_a_killed_convert_keeps_nobody_out(archive, tmp_path):
     tar, whole = archive
-    first = start(tar, tmp_path / "out")
+    first = start_slowly(tar, tmp_path / "out")
     wait_for_samples(first, tmp_path / "out")
     first.send_signal(signal.SIGKILL)
     first.wait()

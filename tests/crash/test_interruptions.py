@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from ..engine.test_convert import contents
-from .running import assert_resumes, finish, make_archive, start, wait_for_samples
+from .running import assert_resumes, finish, make_archive, start, start_slowly, wait_for_samples
 
 SOAK = bool(os.environ.get("BRINERY_SOAK"))
 
@@ -25,7 +25,7 @@ def archive(tmp_path_factory):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_interrupted_and_terminated_runs_end_soon_and_resume(archive, tmp_path, number, code, backend):
-    process = start(archive[0], tmp_path / "out", "--backend", backend)
+    process = start_slowly(archive[0], tmp_path / "out", "--backend", backend)
     wait_for_samples(process, tmp_path / "out")
     process.send_signal(number)
     seconds, _, err = finish(process, code)
@@ -35,15 +35,14 @@ def test_interrupted_and_terminated_runs_end_soon_and_resume(archive, tmp_path, 
 
 
 def test_a_second_ctrl_c_ends_a_run_that_does_not_end(archive, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(SLOW_END)
-    process = start(archive[0], tmp_path / "out", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    process = start_slowly(archive[0], tmp_path / "out", more=SLOW_END)
     wait_for_samples(process, tmp_path / "out")
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=1)
     process.send_signal(signal.SIGINT)
     seconds, _, _ = finish(process, -signal.SIGINT)
-    assert seconds < 2
+    assert seconds < 20
     assert_resumes(archive, tmp_path / "out")
 
 
@@ -58,7 +57,7 @@ def test_ctrl_c_while_the_program_still_loads_shows_no_traceback(archive, tmp_pa
 
 
 def test_ctrl_c_reaches_the_workers_too(archive, tmp_path):
-    process = start(archive[0], tmp_path / "out", start_new_session=True)
+    process = start_slowly(archive[0], tmp_path / "out", start_new_session=True)
     wait_for_samples(process, tmp_path / "out")
     os.killpg(process.pid, signal.SIGINT)
     finish(process, 130)
@@ -97,7 +96,7 @@ threading.Thread(target=patch, daemon=True).start()
 """
 
 GIL_HOLDER = """
-import re, simplejpeg
+import os, re, simplejpeg
 
 decode = simplejpeg.decode_jpeg
 count = 0
@@ -106,6 +105,7 @@ def decode_jpeg(data, *arguments, **options):
     global count
     count += 1
     if count == 60:
+        open(os.path.join(os.environ["TMPDIR"], "..", f"holds-{os.getpid()}"), "w").close()
         re.match("(a+)+$", "a" * 60 + "b")  # native code that holds the interpreter for ages
     return decode(data, *arguments, **options)
 
@@ -126,20 +126,20 @@ def left_behind(pid, before):
 @pytest.mark.parametrize("workers", ["at work", "in native code"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_ends_leaves_no_workers_and_no_files(archive, tmp_path, number, workers):
-    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    if workers == "in native code":
-        (tmp_path / "sitecustomize.py").write_text(GIL_HOLDER)
     before = temporary_files()  # an earlier process may have had the same number
-    process = start(archive[0], tmp_path / "out", env=environment)
-    wait_for_samples(process, tmp_path / "out")
-    if workers == "in native code":
-        time.sleep(0.5)
+    out, more = tmp_path / "out", GIL_HOLDER if workers == "in native code" else ""
+    process = start_slowly(archive[0], out, pause=0.01 if more else 0.05, more=more, env=environment)
+    wait_for_samples(process, out)
+    while more and len(list(tmp_path.glob("holds-*"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     process.send_signal(number)
     process.communicate(timeout=20)
-    _, alive = psutil.wait_procs(children, timeout=2)
+    _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
     assert os.listdir(tmp_path / "tmp") == []
     assert left_behind(process.pid, before) == []
@@ -160,7 +160,7 @@ WORKERS, TRACKERS = "popen_loky", "resource_tracker"
 
 
 def test_a_run_outlives_its_workers(archive, tmp_path):
-    process = start(archive[0], tmp_path / "out")
+    process = start_slowly(archive[0], tmp_path / "out", pause=0.02)
     for enough in (20, 80):
         wait_for_samples(process, tmp_path / "out", enough)
         children(process, WORKERS)[0].kill()
@@ -169,7 +169,7 @@ def test_a_run_outlives_its_workers(archive, tmp_path):
 
 
 def test_a_run_outlives_the_trackers_of_its_pool(archive, tmp_path):
-    process = start(archive[0], tmp_path / "out")
+    process = start_slowly(archive[0], tmp_path / "out", pause=0.02)
     wait_for_samples(process, tmp_path / "out")
     trackers = children(process, TRACKERS)
     assert trackers
@@ -184,7 +184,7 @@ def test_a_run_outlives_the_trackers_of_its_pool(archive, tmp_path):
 def test_killed_again_and_again_at_any_time(archive, tmp_path, attempt):
     chance = random.Random(attempt)
     for _ in range(5):
-        process = start(archive[0], tmp_path / "out")
+        process = start_slowly(archive[0], tmp_path / "out", pause=0.02)
         try:
             process.wait(timeout=chance.uniform(0.05, 2))
         except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ from brinery.errors import DatasetError, StorageError
 
 from ..engine.test_convert import contents
 from ..images import images, make_folder
-from .running import finish, make_archive, start, wait_for_samples
+from .running import finish, make_archive, start, start_slowly, wait_for_samples
 from .test_places import needs_root, run_in
 
 OPTIONS = {"workers": 2, "backend": "threading", "shard_size": "4KiB"}
@@ -92,7 +92,7 @@ def test_without_locks_a_second_convert_is_refused_and_a_killed_one_keeps_nobody
     archive, tmp_path, no_locks
 ):
     tar, whole = archive
-    first = start(tar, tmp_path / "out", env=no_locks)
+    first = start_slowly(tar, tmp_path / "out", env=no_locks)
     wait_for_samples(first, tmp_path / "out")
     first.send_signal(signal.SIGSTOP)
     _, _, err = finish(start(tar, tmp_path / "out", env=no_locks), 4)
