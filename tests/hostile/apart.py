@@ -6,12 +6,12 @@ import resource
 import traceback
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["brinery.engine.dataset", "brinery.engine.protocols.npy", "h5py", "PIL.Image"]
+_CONTEXT.set_forkserver_preload(  # what the processes would take most of their time to import
+    ["PIL.Image", "brinery.engine.convert", "brinery.engine.protocols.hickles", "h5py", "hickle", "pytest"]
 )
 
 
-def run_apart(function, *arguments, within=60):
+def run_apart(function, *arguments, within=180):
     """Return what a function returns in another process; its first argument is a shared number to count."""
     step = _CONTEXT.Value("q", -1)
     receiver, sender = _CONTEXT.Pipe(duplex=False)
