@@ -60,8 +60,8 @@ def marks(folder):
 def test_no_command_imports_from_the_current_folder(place, program):
     for command in (
         ("convert", "photos.tar", "out", "--workers", "2", "--shard-size", "1KiB"),
-        ("verify", "out", "--workers", "2"),
-        ("restore", "out", "images", "--workers", "2"),
+        ("verify", "out", "--workers", "1"),
+        ("restore", "out", "images", "--workers", "1"),
         ("info", "out"),
         ("sample", "sample", "--count", "3", "--size", "16x12", "--workers", "1"),
     ):

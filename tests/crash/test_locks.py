@@ -23,7 +23,7 @@ from ..images import images, make_folder
 from .running import finish, make_archive, start, start_slowly, wait_for_samples
 from .test_places import needs_root, run_in
 
-OPTIONS = {"workers": 2, "backend": "threading", "shard_size": "4KiB"}
+OPTIONS = {"workers": 2, "backend": "threading", "shard_size": "4KiB", "fsync": False}
 NO_LOCKS = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
