@@ -27,8 +27,8 @@ from pathlib import Path
 import simplejpeg
 
 import brinery
-from brinery.engine import pool
 from brinery.engine.corpus import make_corpus
+from brinery.engine.workers import pool
 
 _FILE, _BLOCK = 16 << 20, 1 << 20
 _PIECE = 64  # images a task, where that leaves every worker at least 8 tasks

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 import brinery
-from brinery.engine.catalog import Catalog
 from brinery.engine.checksums import array_checksum
+from brinery.engine.converting.manifest_writer import Manifest
 from brinery.engine.corpus import make_corpus
-from brinery.engine.manifest import Manifest
+from brinery.engine.manifest.reader import Catalog
 from brinery.engine.records import Sample, Shard, UnitResult, shard_id
 
 UNITS_A_COMMIT = 64

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import brinery
+from brinery.engine.converting.outcome import ConvertProgress
 from brinery.engine.corpus import make_corpus
-from brinery.engine.outcome import ConvertProgress
 
 DISTINCT = 64
 A_FOLDER = 1000

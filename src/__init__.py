@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from .engine.convert import ConvertProgress as ConvertProgress
     from .engine.convert import ConvertResult as ConvertResult
     from .engine.convert import convert as convert
-    from .engine.dataset import Dataset as Dataset
-    from .engine.dataset import open_dataset as open  # noqa: A004
-    from .engine.restore import RestoreResult as RestoreResult
-    from .engine.restore import restore as restore
-    from .engine.verify import VerifyResult as VerifyResult
-    from .engine.verify import verify as verify
+    from .engine.datasets.dataset import Dataset
+    from .engine.datasets.dataset import open_dataset as open  # noqa: A004
+    from .engine.datasets.restore import RestoreResult, restore
+    from .engine.datasets.verify import VerifyResult, verify
     from .report.write import write_report as write_report
 
 __version__ = "0.1.0"
@@ -32,14 +30,14 @@ _LAZY = {
     "BenchResult": (".benchmark.result.result", "BenchResult"),
     "ConvertProgress": (".engine.convert", "ConvertProgress"),
     "ConvertResult": (".engine.convert", "ConvertResult"),
-    "Dataset": (".engine.dataset", "Dataset"),
-    "RestoreResult": (".engine.restore", "RestoreResult"),
-    "VerifyResult": (".engine.verify", "VerifyResult"),
+    "Dataset": (".engine.datasets.dataset", "Dataset"),
+    "RestoreResult": (".engine.datasets.restore", "RestoreResult"),
+    "VerifyResult": (".engine.datasets.verify", "VerifyResult"),
     "benchmark": (".benchmark.runner", "benchmark"),
     "convert": (".engine.convert", "convert"),
-    "open": (".engine.dataset", "open_dataset"),
-    "restore": (".engine.restore", "restore"),
-    "verify": (".engine.verify", "verify"),
+    "open": (".engine.datasets.dataset", "open_dataset"),
+    "restore": (".engine.datasets.restore", "restore"),
+    "verify": (".engine.datasets.verify", "verify"),
     "write_report": (".report.write", "write_report"),
 }
 

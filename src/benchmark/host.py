@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from ..engine.cpus import usable_cpus
-from ..engine.limits import machine_memory, usable_memory
+from ..engine.machine.cpus import usable_cpus
+from ..engine.machine.memory import machine_memory, usable_memory
 from .result.result import Host, Software, Storage, Timer
 
 _LIBRARIES = (

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TypeAlias, Unpack
 
 from .. import __version__
-from ..engine import pool
-from ..engine.collecting import only_new_garbage
-from ..engine.options import PathLike
-from ..engine.process_limits import has_proc
-from ..engine.sampler import Sampler
+from ..engine.converting.options import PathLike
+from ..engine.machine.garbage import only_new_garbage
+from ..engine.machine.sampler import Sampler
+from ..engine.workers import pool
+from ..engine.workers.process_limits import has_proc
 from ..errors import BrineryError, BrineryWarning, NoProcessesError, StorageError
-from ..parser.archives import check_sources
+from ..parser.archives.listing import check_sources
 from . import host as machine
 from .analysis.conclude import conclude, with_bounds
 from .analysis.noise import with_sentinel

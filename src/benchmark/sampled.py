@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..engine.sampler import Reading, Sampler
+from ..engine.machine.sampler import Reading, Sampler
 from .result.measured import CellResult
 from .result.result import SamplerInfo
 

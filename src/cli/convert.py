@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..engine.literals import LAYOUTS
+from ..engine.choices import LAYOUTS
 from ..engine.sizes import format_size
 from ..parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, ReadBudget
 from .output import ProgressBar, backend_option, emit_json, json_option, put, say, workers_option
 
 if TYPE_CHECKING:
-    from ..engine.outcome import ConvertProgress, ConvertResult
+    from ..engine.converting.outcome import ConvertProgress, ConvertResult
 
 __all__ = ["command"]
 

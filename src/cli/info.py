@@ -22,7 +22,7 @@ def command(dest: str, as_json: bool) -> int:
     brinery info photos.brine
     brinery info photos.brine --json | jq '.runs[-1].summary.phases'
     """
-    from ..engine.info import describe  # noqa: PLC0415 - start-up stays cheap
+    from ..engine.datasets.info import describe  # noqa: PLC0415 - start-up stays cheap
 
     found = describe(dest)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from ..engine.literals import BACKEND_NAMES
+from ..engine.choices import BACKEND_NAMES
 from ..engine.printable import printable
 
 __all__ = [

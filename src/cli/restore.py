@@ -4,7 +4,7 @@ from typing import cast
 
 import click
 
-from ..engine.literals import IMAGE_FORMATS, Backend, ImageFormat
+from ..engine.choices import IMAGE_FORMATS, Backend, ImageFormat
 from .output import ProgressBar, backend_option, emit_json, json_option, put, say, workers_option
 
 __all__ = ["command"]
@@ -40,7 +40,7 @@ def command(
     brinery restore photos.brine photos-png
     brinery restore photos.brine photos-jpeg --format jpeg --quality 90
     """
-    from ..engine.restore import restore  # noqa: PLC0415 - start-up stays cheap
+    from ..engine.datasets.restore import restore  # noqa: PLC0415 - start-up stays cheap
 
     with ProgressBar("restoring", "images") as bar:
         result = restore(

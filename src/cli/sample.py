@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..engine.literals import Backend
+from ..engine.choices import Backend
 from ..engine.sizes import format_size
 from ..errors import UsageError
 from .output import ProgressBar, backend_option, emit_json, json_option, put, workers_option

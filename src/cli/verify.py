@@ -2,7 +2,7 @@
 
 import click
 
-from ..engine.literals import Backend
+from ..engine.choices import Backend
 from ..engine.sizes import format_size
 from .output import ProgressBar, backend_option, emit_json, json_option, put, say, workers_option
 
@@ -24,7 +24,7 @@ def command(dest: str, workers: int | None, backend: Backend, as_json: bool) -> 
     \b
     brinery verify photos.brine
     """
-    from ..engine.verify import verify  # noqa: PLC0415 - start-up stays cheap
+    from ..engine.datasets.verify import verify  # noqa: PLC0415 - start-up stays cheap
 
     with ProgressBar("verifying", "samples") as bar:
         result = verify(

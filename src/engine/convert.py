@@ -6,18 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ArchiveError, NoProcessesError, UsageError
-from ..parser.archives import plan_sources
-from ..parser.links import identity_of
+from ..parser.archives.links import identity_of
+from ..parser.archives.listing import plan_sources
 from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
-from . import pool
-from .destination import Destination, check_apart
-from .literals import Backend, Layout
-from .options import ConvertOptions, PathLike
-from .outcome import ConvertProgress, ConvertResult
+from .choices import Backend, Layout
+from .converting.destination import Destination, check_apart
+from .converting.options import ConvertOptions, PathLike
+from .converting.outcome import ConvertProgress, ConvertResult
+from .converting.run import Run
+from .converting.sources import recognise
 from .paths import absolute
 from .protocols.registry import get_serializer
-from .run import Run
-from .sources import recognise
+from .workers import pool
 
 __all__ = ["ConvertProgress", "ConvertResult", "convert"]
 

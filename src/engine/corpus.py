@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import DestinationError, StorageError
-from ..parser.corpus import write_photos
-from . import pool
-from .cpus import default_workers
-from .literals import Backend
+from .choices import Backend
+from .machine.cpus import default_workers
 from .paths import absolute
+from .photos import write_photos
+from .workers import pool
 
 __all__ = ["make_corpus"]
 

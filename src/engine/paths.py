@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..errors import UsageError
-from .options import PathLike
+from .converting.options import PathLike
 
 __all__ = ["absolute"]
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from ..parser.members import Member
+from ..parser.archives.members import Member
+from ..parser.archives.reading import ArchiveState
 from ..parser.options import DecodeOptions, ReadBudget
-from ..parser.reading import ArchiveState
-from .counters import Counters
-from .literals import Layout
+from .choices import Layout
+from .machine.counters import Counters
 from .travelling import Travelling
 
 __all__ = [

@@ -17,8 +17,8 @@ from brinery.benchmark.runner import BenchInterrupted, benchmark
 from brinery.benchmark.text.report import report_markdown
 from brinery.benchmark.worker import single_files as singles
 from brinery.benchmark.worker.ceilings import CEILINGS
-from brinery.engine import pool
 from brinery.engine.protocols.npy import NpySerializer
+from brinery.engine.workers import pool
 from brinery.errors import ArchiveError, DatasetError, UsageError
 from brinery.report.bench.groups import groups_of
 from brinery.report.bench.size_against_speed import tradeoff_chart

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from brinery.benchmark.sampled import cpu_seen
-from brinery.engine.sampler import Reading
+from brinery.engine.machine.sampler import Reading
 
 from .made import pooled, result
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 import brinery
-from brinery.engine.schema import COLUMNS
+from brinery.engine.manifest.schema import COLUMNS
 
 from ..benchmark.made import pooled, result
 from ..images import images, make_folder

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import brinery
-from brinery.engine import destination
+from brinery.engine.converting import destination
 from brinery.errors import DestinationError, StorageError
 
 from ..engine.test_convert import contents

@@ -47,7 +47,7 @@ def test_a_second_ctrl_c_ends_a_run_that_does_not_end(archive, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "code"), [("click", -signal.SIGINT), ("numpy", 130), ("brinery.engine.run", 130)]
+    ("module", "code"), [("click", -signal.SIGINT), ("numpy", 130), ("brinery.engine.converting.run", 130)]
 )
 def test_ctrl_c_while_the_program_still_loads_shows_no_traceback(archive, tmp_path, module, code):
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_LOADING.format(module=module))
@@ -86,7 +86,7 @@ def wait_at_the_end(close):
 
 def patch():
     import sys
-    while "brinery.engine.destination" not in sys.modules:
+    while "brinery.engine.converting.destination" not in sys.modules:
         time.sleep(0.005)
     time.sleep(0.05)
     from brinery.engine.destination import Destination

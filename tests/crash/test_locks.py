@@ -13,9 +13,9 @@ from contextlib import closing
 import pytest
 
 import brinery
-from brinery.engine import pool
-from brinery.engine.claims import claimants
-from brinery.engine.lock_file import LOCK_NAME, LockFile
+from brinery.engine.converting.claims import claimants
+from brinery.engine.locks.lock_file import LOCK_NAME, LockFile
+from brinery.engine.workers import pool
 from brinery.errors import DatasetError, StorageError
 
 from ..engine.test_convert import contents

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import brinery
-from brinery.engine import pool, processes
 from brinery.engine.corpus import make_corpus
+from brinery.engine.workers import pool, processes
 from brinery.errors import BrineryWarning, NoProcessesError, StorageError
 
 from ..images import images, make_folder, make_tar
@@ -179,6 +179,6 @@ def test_threads_that_stepped_in_when_processes_could_not_be_started_are_recorde
 
 
 def run_info(out):
-    from brinery.engine.info import describe
+    from brinery.engine.datasets.info import describe
 
     return describe(out)

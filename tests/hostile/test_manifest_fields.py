@@ -20,11 +20,11 @@ from click.testing import CliRunner
 import brinery
 from brinery.cli.info import command as info
 from brinery.cli.report import command as report
-from brinery.engine.catalog import Catalog
-from brinery.engine.restore import restore_stretch
-from brinery.engine.schema import COLUMNS
-from brinery.engine.stretches import Stretch
-from brinery.engine.verify import verify_stretch
+from brinery.engine.datasets.restore import restore_stretch
+from brinery.engine.datasets.stretches import Stretch
+from brinery.engine.datasets.verify import verify_stretch
+from brinery.engine.manifest.reader import Catalog
+from brinery.engine.manifest.schema import COLUMNS
 from brinery.errors import BrineryError
 
 from ..images import encoded, make_tar, pixels

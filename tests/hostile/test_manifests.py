@@ -10,12 +10,12 @@ from contextlib import closing
 import pytest
 
 import brinery
-from brinery.engine import guarded
-from brinery.engine.catalog import Catalog
-from brinery.engine.info import describe
-from brinery.engine.restore import restore_stretch
-from brinery.engine.stretches import Stretch
-from brinery.engine.verify import verify_stretch
+from brinery.engine.datasets.info import describe
+from brinery.engine.datasets.restore import restore_stretch
+from brinery.engine.datasets.stretches import Stretch
+from brinery.engine.datasets.verify import verify_stretch
+from brinery.engine.manifest import guarded
+from brinery.engine.manifest.reader import Catalog
 from brinery.errors import BrineryError, CorruptError, DatasetError
 
 from ..images import encoded, make_tar, pixels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import brinery
-from brinery.engine import run
+from brinery.engine.converting import run
 from brinery.errors import ArchiveError
 
 from ..engine.test_convert import assert_holds

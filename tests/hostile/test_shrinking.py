@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import brinery
-from brinery.engine.dataset import Dataset
-from brinery.engine.info import describe
+from brinery.engine.datasets.dataset import Dataset
+from brinery.engine.datasets.info import describe
 from brinery.errors import BrineryError, CorruptError
 
 from ..images import as_pillow, encoded, make_tar

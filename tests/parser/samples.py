@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from brinery.parser.archives import list_archives
-from brinery.parser.members import Member, NotImage, Unreadable
-from brinery.parser.reading import MemberReader
+from brinery.parser.archives.listing import list_archives
+from brinery.parser.archives.members import Member, NotImage, Unreadable
+from brinery.parser.archives.reading import MemberReader
 
 # What the signature takes for an image; its pixels do not matter where bytes are compared.
 JPEG_LIKE = b"\xff\xd8\xff\xe0 as good as a picture "

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ...engine import pool
-from ...engine.cpus import default_workers
+from ...engine.machine.cpus import default_workers
+from ...engine.workers import pool
 from ..calibrate import Costs
 from ..cells import Slice, Work, seed_cells, shuffled, single_work
 from ..result.cell import BASELINES, Cell

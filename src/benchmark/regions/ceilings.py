@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import replace
 
-from ...engine import pool
+from ...engine.workers import pool
 from ..cells import CEILING
 from ..result.cell import Cell
 from ..worker.ceilings import COLD, COLD_BYTES, READ_BYTES, READ_FILE, WRITING, no_op

@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ...engine import pool
-from ...engine.output import PARTIAL_FOLDER
+from ...engine.converting.unit_files import SHARDS_FOLDER, publish_shards
+from ...engine.converting.worker import convert_unit
+from ...engine.machine.new_file import PARTIAL_FOLDER
 from ...engine.protocols.registry import get_serializer
 from ...engine.records import Job, Numbered, Unit, UnitResult, shard_id
-from ...engine.shards import SHARDS_FOLDER, publish_shards
-from ...engine.worker import convert_unit
-from ...parser.archives import list_archives
-from ...parser.members import Member
+from ...engine.workers import pool
+from ...parser.archives.listing import list_archives
+from ...parser.archives.members import Member
 from ...parser.options import DecodeOptions
 from ..cells import Work
 from ..result.cell import Cell

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ...engine import pool
+from ...engine.workers import pool
 from ..worker.shards import Part, empty
 from ..worker.tasks import Task, run_piece, run_prepare
 from .region import Region, of_pieces, parent_time

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ...engine import pool
 from ...engine.convert import convert
-from ...engine.cpus import default_workers
+from ...engine.machine.cpus import default_workers
 from ...engine.protocols.registry import get_serializer
+from ...engine.workers import pool
 from ...errors import BrineryError, NoProcessesError, WorkerError
 from ..calibrate import Costs
 from ..cells import (

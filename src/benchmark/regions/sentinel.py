@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import get_args
 
-from ...engine import pool
-from ...engine.sampler import Sampler
+from ...engine.machine.sampler import Sampler
+from ...engine.workers import pool
 from ...errors import WorkerError
 from ..cells import CHUNK_BYTES, Slice
 from ..result.findings import Place, SentinelName, SentinelSample

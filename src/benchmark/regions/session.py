@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...engine import pool
+from ...engine.workers import pool
 from ...errors import WorkerError
 from ..ledger import Ledger
 from ..options import BenchOptions

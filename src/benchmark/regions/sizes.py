@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from ...engine import pool
-from ...engine.cpus import default_workers
-from ...engine.output import PARTIAL_FOLDER
+from ...engine.converting.run_limits import PIXELS_PER_SOURCE_BYTE
+from ...engine.converting.unit_files import open_unit_files
+from ...engine.machine.cpus import default_workers
+from ...engine.machine.new_file import PARTIAL_FOLDER
 from ...engine.protocols.registry import get_serializer
 from ...engine.records import Job
-from ...engine.run_limits import PIXELS_PER_SOURCE_BYTE
-from ...engine.shards import open_unit_files
+from ...engine.workers import pool
 from ...parser.options import DecodeOptions
 from ..options import BenchOptions
 from ..result.cell import BASELINES, Layout

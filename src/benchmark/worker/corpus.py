@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from xxhash import xxh3_64, xxh3_64_intdigest
 
-from ...engine import pool
-from ...engine.cpus import default_workers
+from ...engine.machine.cpus import default_workers
+from ...engine.photos import write_photos
 from ...engine.protocols.base import Array
+from ...engine.workers import pool
 from ...errors import ArchiveError, MemberError
-from ...parser.archives import list_archives
-from ...parser.corpus import write_photos
-from ...parser.decode import decode_first
-from ...parser.members import Member
-from ...parser.reading import MemberReader
-from ...parser.signature import NotAnImage
+from ...parser.archives.listing import list_archives
+from ...parser.archives.members import Member
+from ...parser.archives.reading import MemberReader
+from ...parser.images.decode import decode_first
+from ...parser.images.signature import NotAnImage
 from ..result.result import CorpusInfo
 
 MOST_PIXEL_BYTES = 256 << 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ...engine.cpus import enclosing_groups
+from ...engine.machine.cpus import enclosing_groups
 from ..result.measured import _TICK_NS, BACKLOG_BYTES, MachineUse
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...engine.counters import read_counters
+from ...engine.machine.counters import read_counters
 
 _DROPPED = 0.01
 _FILLED = 0.99

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ...engine.dataset import open_dataset
-from ...engine.output import NewFile
+from ...engine.converting.unit_files import SHARDS_FOLDER
+from ...engine.datasets.dataset import open_dataset
+from ...engine.machine.new_file import NewFile
 from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
-from ...engine.shards import SHARDS_FOLDER
 from ..cells import Slice
 from ..result.cell import Cache, Durability, Layout
 from .corpus import Corpus, Image, digest, load_corpus

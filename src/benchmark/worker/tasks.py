@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from ...engine.counters import Counters, read_counters
+from ...engine.machine.counters import Counters, read_counters
 from ...engine.protocols.registry import get_serializer
 from ...errors import BrineryError
 from ..cells import CEILING

@@ -10,7 +10,7 @@ from ...benchmark.result.findings import Verdict
 from ...benchmark.text.findings import verdict_lines
 from ...benchmark.text.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
 from ...benchmark.text.table import Table, left, right
-from ...engine.schema import MANIFEST_NAME
+from ...engine.manifest.schema import MANIFEST_NAME
 from ..html.chart import Chart, built, charting, data, tips
 from ..html.glossary import CONVERT_WORDS, words_html
 from ..html.markup import finite, tag

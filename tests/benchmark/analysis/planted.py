@@ -18,8 +18,8 @@ from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.worker.machine import read_machine, use_between
 from brinery.benchmark.worker.shards import empty
 from brinery.benchmark.worker.tasks import Meeting, Report, worker_sample
-from brinery.engine import pool
-from brinery.engine.counters import read_counters
+from brinery.engine.machine.counters import read_counters
+from brinery.engine.workers import pool
 
 USABLE = float(len(os.sched_getaffinity(0)))
 ROUNDS = 3

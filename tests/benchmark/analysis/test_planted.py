@@ -17,7 +17,7 @@ from brinery.benchmark.options import make_bench_options
 from brinery.benchmark.regions.session import Progress, Scratch, Session
 from brinery.benchmark.worker.corpus import make_corpus
 from brinery.benchmark.worker.page_cache import why_not_cold
-from brinery.engine import pool
+from brinery.engine.workers import pool
 
 from .planted import USABLE, measure
 

@@ -2,7 +2,7 @@
 
 import time
 
-from brinery.engine.sampler import Sampler
+from brinery.engine.machine.sampler import Sampler
 
 
 def test_a_paused_sampler_reads_nothing():

@@ -12,7 +12,7 @@ from brinery.benchmark.regions.session import Scratch
 from brinery.benchmark.regions.sizes import affordable, measure_sizes, spread
 from brinery.benchmark.worker.corpus import Image as CorpusImage
 from brinery.benchmark.worker.corpus import make_corpus
-from brinery.engine import pool
+from brinery.engine.workers import pool
 
 SMALL, LARGE = (12, 16), (120, 160)
 NPY_HEADER = 128

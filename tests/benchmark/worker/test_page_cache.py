@@ -6,7 +6,7 @@ import pytest
 from brinery.benchmark.runner import benchmark
 from brinery.benchmark.worker import page_cache as cold
 from brinery.benchmark.worker.page_cache import drop, fetched, fill, resident, why_not_cold
-from brinery.engine import pool
+from brinery.engine.workers import pool
 
 
 def test_a_file_is_dropped_from_memory(tmp_path):

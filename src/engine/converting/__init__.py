@@ -1,0 +1,1 @@
+"""Turn archives into a dataset: plan, work, record, go on after a crash."""

@@ -1,0 +1,104 @@
+"""What the manifest holds for a key, read ahead where keys are asked for in the order they were recorded."""
+
+import threading
+from itertools import chain
+from types import NoneType
+from typing import Any
+
+from ...errors import DatasetError
+from ..manifest.guarded import GuardedConnection
+from ..records import PARTS_PER_UNIT
+from .planner import Known
+
+__all__ = ["KnownKeys"]
+
+_AHEAD = 1024  # rows read at once: a row of them costs a tenth of a lookup
+_NUMBERS, _NUMBERS_OR_NULL = {int}, {int, NoneType}
+_NEAR = 16  # records further on still count as the next: later frames of a member have none of their own
+
+_SAMPLE = """
+SELECT shard, record, ordinal, source_size, source_mtime_ns, source_crc32
+    FROM samples WHERE key = ? AND frame = 0
+"""
+_FOLLOWING = """
+SELECT key, shard, record, ordinal, source_size, source_mtime_ns, source_crc32, frame
+    FROM samples WHERE (shard, record) > (?, ?) ORDER BY shard, record LIMIT ?
+"""
+_OTHER = """
+SELECT unit, ordinal, source_size, source_mtime_ns, NULL
+    FROM {} WHERE key = ? AND unit IS NOT NULL LIMIT 1
+"""
+_CHECKSUMS = {
+    "sample": "SELECT source_xxh3 FROM samples WHERE key = ? AND frame = 0",
+    "failure": "SELECT source_xxh3 FROM failures WHERE key = ? AND unit IS NOT NULL LIMIT 1",
+    "skipped": "SELECT source_xxh3 FROM skipped WHERE key = ? AND unit IS NOT NULL LIMIT 1",
+}
+_OTHERS = {"failure": _OTHER.format("failures"), "skipped": _OTHER.format("skipped")}
+
+
+class KnownKeys:
+    """Looks up what a worker made of a key.
+
+    Args:
+        db: the manifest.
+        lock: held while it is used.
+    """
+
+    def __init__(self, db: GuardedConnection, lock: threading.RLock) -> None:
+        self._db = db
+        self._lock = lock
+        self._ahead: dict[str, tuple[Any, ...]] = {}
+        self._last = (-1, -1)
+
+    def get(self, key: str) -> Known | None:
+        """Return the record of a key, None where there is none."""
+        with self._lock:
+            row = self._ahead.pop(key, None) or self._look_up(key)
+            if row is not None:
+                shard, record, ordinal, size, mtime_ns, crc32 = row
+                self._last = (shard, record)
+                return Known("sample", ordinal, shard // PARTS_PER_UNIT, size, mtime_ns, crc32)
+            for kind, statement in _OTHERS.items():
+                for unit, ordinal, size, mtime_ns, _ in self._rows(statement, key):
+                    return Known(kind, ordinal, unit, size, mtime_ns)
+        return None
+
+    def checksum(self, key: str, kind: str) -> str | None:
+        """Return xxh3-64 of a recorded key's source; None where its bytes were not read."""
+        with self._lock:
+            rows = self._db.rows(_CHECKSUMS[kind], (key,))
+        return rows[0][0] if rows and type(rows[0][0]) is str else None
+
+    def forget(self) -> None:
+        """Drop what was read ahead, for it is about to change."""
+        with self._lock:
+            self._ahead.clear()
+
+    def _look_up(self, key: str) -> tuple[Any, ...] | None:
+        row = next(iter(self._rows(_SAMPLE, key)), None)
+        if row is not None and self._follows(*row[:2]):
+            following = self._db.rows(_FOLLOWING, (*row[:2], _AHEAD))
+            first_frames = [row for row in following if row[-1] == 0]
+            keys = [row[0] for row in first_frames]
+            self._ahead = dict(zip(keys, self._checked([row[1:-1] for row in first_frames]), strict=True))
+        return row
+
+    def _rows(self, statement: str, key: str) -> list[tuple[Any, ...]]:
+        return self._checked(self._db.rows(statement, (key,)))
+
+    def _checked(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return rows as they are where they hold numbers: shard or unit, places, size, time, CRC-32."""
+        if rows:
+            *numbers, crc32s = zip(*rows, strict=True)
+            kinds = {*map(type, chain.from_iterable(numbers))}
+            sound = kinds == _NUMBERS and {*map(type, crc32s)} <= _NUMBERS_OR_NULL
+            if not sound or min(map(min, numbers[:-1])) < 0:
+                raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
+        return rows
+
+    def _follows(self, shard: int, record: int) -> bool:
+        """Whether a row is one of the next after the last one found."""
+        last_shard, last_record = self._last
+        if shard == last_shard:
+            return 0 < record - last_record <= _NEAR
+        return shard > last_shard and record < _NEAR

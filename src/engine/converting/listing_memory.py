@@ -1,0 +1,141 @@
+"""What a run remembers about a listing that goes by: keys met, ordinals kept, source bytes ahead."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ...parser.archives.listing import Source
+from ...parser.archives.spilled import no_room, spilled_database
+
+__all__ = ["DistinctKeys", "KeptOrdinals", "SeenKeys", "SourceSize", "keys_of"]
+
+_PIECE = 4096  # ordinals
+
+
+class SeenKeys:
+    """Tells whether a key occurs for the first time, exactly, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._db = spilled_database(
+            "CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID",
+            "CREATE TABLE again (key TEXT PRIMARY KEY) WITHOUT ROWID",
+        )
+
+    def first_time(self, key: str) -> bool:
+        """Return True at the first call with this key.
+
+        Raises:
+            StorageError: there is no room for the temporary file.
+        """
+        try:
+            if self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1:
+                return True
+            self._db.execute("INSERT OR IGNORE INTO again VALUES (?)", (key,))
+        except sqlite3.Error as error:
+            raise no_room(error) from error
+        return False
+
+    def again(self) -> Iterator[str]:
+        """Yield the keys that occurred more than once."""
+        for (key,) in self._db.execute("SELECT key FROM again"):
+            yield key
+
+    def close(self) -> None:
+        """Delete the database."""
+        self._db.close()
+
+
+class DistinctKeys:
+    """Takes the place of SeenKeys where no key can occur twice."""
+
+    def first_time(self, _key: str) -> bool:
+        """Return True."""
+        return True
+
+    def again(self) -> Iterator[str]:
+        """Yield nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def keys_of(sources: Sequence[Source]) -> SeenKeys | DistinctKeys:
+    """What tells keys of these sources that were listed before: in one folder every file has its own name."""
+    plain = [source.kind == "folder" and not source.nested for source in sources]
+    return DistinctKeys() if plain == [True] else SeenKeys()
+
+
+class KeptOrdinals:
+    """A set of ordinals: one byte each, in pieces, for a manifest can name any."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, bytearray] = {}
+
+    def add(self, ordinal: int) -> None:
+        """Put an ordinal in."""
+        number, place = divmod(ordinal, _PIECE)
+        piece = self._pieces.get(number)
+        if piece is None:
+            piece = self._pieces[number] = bytearray(_PIECE)
+        piece[place] = 1
+
+    def __contains__(self, ordinal: int) -> bool:
+        number, place = divmod(ordinal, _PIECE)
+        piece = self._pieces.get(number)
+        return piece is not None and piece[place] == 1
+
+
+class SourceSize:
+    """Adds up the bytes of all sources in a thread of its own, for progress and the space estimate.
+
+    Args:
+        sources: folders and files.
+
+    Attributes:
+        total: bytes, None until they are known.
+    """
+
+    def __init__(self, sources: Sequence[Path]) -> None:
+        self._sources = sources
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.total: int | None = None
+
+    def start(self) -> None:
+        """Begin to count, unless that was said before."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
+            with suppress(RuntimeError):  # no thread can be started: the bytes stay unknown
+                thread.start()
+                self._thread = thread
+
+    def close(self) -> None:
+        """Stop counting."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _measure(self) -> None:
+        total = 0
+        for source in self._sources:
+            if not source.is_dir():
+                total += source.stat().st_size
+                continue
+            folders = [os.fspath(source)]
+            while folders:
+                if self._ended.is_set():
+                    return
+                try:
+                    with os.scandir(folders.pop()) as entries:
+                        for entry in entries:
+                            if entry.is_dir(follow_symlinks=False):
+                                folders.append(entry.path)
+                            elif entry.is_file(follow_symlinks=False):
+                                total += entry.stat(follow_symlinks=False).st_size
+                except OSError:
+                    continue
+        self.total = total

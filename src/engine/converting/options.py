@@ -1,0 +1,150 @@
+"""The options of a convert, checked."""
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from ...errors import UsageError
+from ...parser.archives.names import checked_encoding
+from ...parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, Frames, Mode, ReadBudget
+from ..choices import LAYOUTS, Backend, Layout
+from ..machine.cpus import default_workers
+from ..machine.memory import worker_memory
+from ..sizes import format_size, parse_size
+from ..workers.pool import check_workers
+
+__all__ = ["ConvertOptions", "FailureLimit", "PathLike"]
+
+PathLike: TypeAlias = str | os.PathLike[str]
+_LEAST_MEMORY = 256 << 20  # libraries, and a small image
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimit:
+    """How many failures a run bears: a number, or a percentage of the members handled."""
+
+    value: float
+    percent: bool
+
+    def __str__(self) -> str:
+        return f"{self.value:g}{'%' if self.percent else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """What `brinery.convert` takes beside source and destination; it explains each."""
+
+    protocol: str = "npy"
+    workers: int | None = None
+    backend: Backend = "loky"
+    shard_size: int | str = "32MiB"
+    layout: Layout = "shards"
+    mode: Mode = "native"
+    orient: bool = False
+    frames: Frames = "first"
+    max_failures: int | str | None = None
+    salvage: bool = False
+    retry_failed: bool = False
+    prune: bool = False
+    follow_links: bool = False
+    nested: bool = False
+    encoding: str | None = None
+    add: bool = False
+    yes: bool = False
+    repair: bool = False
+    timeout: float | None = None
+    memory: int | str | None = None
+    max_pixels: int = DecodeOptions().max_pixels
+    max_frames: int = DecodeOptions().max_frames
+    max_bytes: int | str = "1GiB"
+    max_ratio: float = ReadBudget().max_ratio
+    max_members: int = MAX_MEMBERS
+    limit: int | None = None
+    overwrite: bool = False
+    fsync: bool = True
+
+    @property
+    def worker_count(self) -> int:
+        """Workers, by default one for every usable CPU."""
+        return default_workers() if self.workers is None else self.workers
+
+    @property
+    def shard_bytes(self) -> int:
+        """The shard size in bytes."""
+        return parse_size(self.shard_size)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The bytes that a worker process may take."""
+        return worker_memory(self.worker_count) if self.memory is None else parse_size(self.memory)
+
+    @property
+    def name_encoding(self) -> str | None:
+        """The encoding of names under Python's own name for it."""
+        return None if self.encoding is None else checked_encoding(self.encoding)
+
+    @property
+    def failure_limit(self) -> FailureLimit | None:
+        """The limit of failures, None for no limit."""
+        if self.max_failures is None:
+            return None
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(self.max_failures))
+        if match is None or (not match[2] and "." in match[1]):
+            raise UsageError(
+                f"max-failures is a number or a percentage such as 5%, not {self.max_failures!r}"
+            )
+        return FailureLimit(float(match[1]), bool(match[2]))
+
+    def check(self) -> None:
+        """Raise UsageError for a value that an option does not take."""
+        for name, choices in (("mode", MODES), ("frames", FRAMES), ("layout", LAYOUTS)):
+            value = getattr(self, name)
+            if value not in choices:
+                raise UsageError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+        for name in ("limit", "max_pixels", "max_frames", "max_ratio", "max_members"):
+            value = getattr(self, name)
+            if value is not None and not value >= 1:
+                raise UsageError(f"{name.replace('_', '-')} must be 1 or more, not {value}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
+        if self.timeout is not None and self.backend == "threading":
+            raise UsageError("a thread cannot be stopped: timeout needs the backend loky")
+        check_workers(self.worker_count, self.backend)
+        if self.memory is not None and self.memory_bytes < _LEAST_MEMORY:
+            raise UsageError(f"memory is {format_size(_LEAST_MEMORY)} or more, not {self.memory}")
+        _ = self.shard_bytes, self.failure_limit, self.read_budget(), self.name_encoding
+
+    def decode_options(self) -> DecodeOptions:
+        """Return what of this concerns the decoder."""
+        return DecodeOptions(
+            mode=self.mode,
+            orient=self.orient,
+            frames=self.frames,
+            salvage=self.salvage,
+            max_pixels=self.max_pixels,
+            max_frames=self.max_frames,
+        )
+
+    def read_budget(self) -> ReadBudget:
+        """Return what of this concerns the reader of members."""
+        return ReadBudget(max_bytes=parse_size(self.max_bytes), max_ratio=self.max_ratio)
+
+    def identity(self) -> dict[str, str]:
+        """Return what a dataset keeps for life: two runs into one dataset must agree on it."""
+        return {
+            "protocol": self.protocol,
+            "layout": self.layout,
+            "mode": self.mode,
+            "shard_size": str(self.shard_bytes),
+            "frames": self.frames,
+            "orient": "yes" if self.orient else "no",
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {
+            "workers": self.worker_count,
+            "shard_size": self.shard_bytes,
+            "memory": self.memory_bytes if self.backend == "loky" else None,
+        }

@@ -1,0 +1,363 @@
+"""Divides an archive's listing into units, leaving out what a dataset already holds.
+
+Pure: it looks things up through the functions it is given and reads nothing itself.
+
+Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
+and fills the gaps with the same bytes. The first few are smaller, so that workers begin early, and the last
+ones grow smaller and smaller, so that they end at about the same time.
+The entries that one complete pass adds are a generation. While a generation is unfinished its recorded
+entries keep their places in the cut; where the archive changed in between, so that places no longer agree,
+the planner begins a new generation for what is still missing.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
+
+from ...parser.archives.members import Entry, Link, Member, NotImage, Unreadable
+from ..checksums import bytes_checksum
+from ..records import Failure, Numbered, Skipped, Source, Unit
+
+__all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
+
+FIRST_COMPARISON = -10  # units that are compared count down from here
+MAX_UNIT_MEMBERS = 4096
+_LONGEST_KEY = 1 << 14  # letters; the manifest takes texts of 256 KiB, some letters need four bytes
+_SHOWN_OF_KEY = 1000
+_HELD_UNITS = 1  # kept back, in case the listing ends
+_FINEST = 4  # so many times smaller than others are the smallest units on purpose
+_QUICK = 2  # so many of these come first
+
+Note = Failure | Skipped
+
+
+class Known(NamedTuple):
+    """What the manifest holds for a key: a tuple, since there are millions.
+
+    Attributes:
+        kind: "sample", "failure" or "skipped".
+        ordinal: its place in the dataset's order.
+        unit: the unit that made it.
+        size: bytes of its source then.
+        mtime_ns: its source's time of change then.
+        crc32: CRC-32 of its source's bytes, where the archive said it.
+    """
+
+    kind: str
+    ordinal: int
+    unit: int
+    size: int
+    mtime_ns: int
+    crc32: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """Where a dataset stands before a run.
+
+    Attributes:
+        open_unit: first unit of the unfinished or new generation.
+        open_ordinal: its first ordinal.
+        next_unit: one past the highest unit recorded.
+        next_ordinal: one past the highest ordinal recorded.
+        done_units: recorded units of the unfinished generation, each with its first and last ordinal.
+        lost_units: units with a missing shard, and how many members each has.
+    """
+
+    open_unit: int = 0
+    open_ordinal: int = 0
+    next_unit: int = 0
+    next_ordinal: int = 0
+    done_units: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lost_units: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PlanCounts:
+    """What the listing held, counted as it goes by; unresolved are links and later entries of a key."""
+
+    entries: int = 0
+    planned: int = 0
+    unchanged: int = 0
+    noted: int = 0
+    unresolved: int = 0
+
+
+_Place: TypeAlias = tuple[Numbered, int | None]
+"""A place in the cut: a member, and the unit it is recorded under if it is done."""
+
+
+def _unread(_key: str, _kind: str) -> None:
+    """Know of no bytes that were read."""
+
+
+class Planner:
+    """Turns entries into units and notes.
+
+    Args:
+        state: where the dataset stands.
+        unit_bytes: a unit ends with the member that brings its source bytes to this; the first ones of a
+            generation at a quarter of it, the last ones at half of what is left, or at that quarter.
+        lookup: what a worker made of a key, as the manifest holds it.
+        first_time: whether a key occurs for the first time in this listing.
+        linked: the listing tells what links lead to, and each key stands for one member. Where it does not,
+            links and later entries of a key are only counted.
+        checksum: xxh3-64 of the source's bytes behind a key and the kind of its record; None where they
+            were not read.
+        keep: told the ordinal of every recorded entry that the archive still has.
+        load: called with each member that is to be converted or compared before the listing goes on, for it
+            may carry bytes that are passing by; returns it with bytes that stay, or None where they cannot be
+            read.
+        note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
+        reopen: told the first unit and ordinal of a new generation before anything uses them.
+        twin: the earlier key that has the file which a key would have; None where it has its own.
+        usable: whether a recorded sample is still there and intact, by its member's key.
+        retry_failed: plan recorded failures again.
+        differing: ordinals of recorded entries whose source has other bytes now. Where it is not given,
+            members whose size and time prove nothing are handed out to be compared.
+    """
+
+    def __init__(
+        self,
+        state: PlanState,
+        *,
+        unit_bytes: int,
+        lookup: Callable[[str], Known | None],
+        first_time: Callable[[str], bool],
+        keep: Callable[[int], None],
+        load: Callable[[Member], Member | None],
+        note: Callable[[Note], None],
+        reopen: Callable[[int, int], None],
+        checksum: Callable[[str, str], str | None] = _unread,
+        twin: Callable[[str], str | None] | None = None,
+        usable: Callable[[str], bool] | None = None,
+        retry_failed: bool = False,
+        differing: Container[int] | None = None,
+        linked: bool = True,
+    ) -> None:
+        self._state = state
+        self._unit_weight = unit_bytes
+        self._least_weight = -(-unit_bytes // MAX_UNIT_MEMBERS)  # of so many members a unit is full
+        self._lookup = lookup
+        self._checksum = checksum
+        self._first_time = first_time
+        self._keep = keep
+        self._load = load
+        self._note = note
+        self._reopen = reopen
+        self._twin = twin
+        self._usable = usable
+        self._retry_failed = retry_failed
+        self._differing = differing
+        self._linked = linked
+        self._doubted: list[tuple[Numbered, str]] = []
+        self._doubted_weight = 0
+        self._comparison = FIRST_COMPARISON
+        self._done_spans = sorted(state.done_units.values())
+        self._resuming = bool(state.done_units) or state.open_ordinal < state.next_ordinal
+        self._unit = self._first_unit = state.open_unit
+        self._ordinal = state.open_ordinal
+        self._places: list[_Place] = []
+        self._weight = 0
+        self._held: deque[list[_Place]] = deque()
+        self._lost: dict[int, list[Numbered]] = {}
+        self.counts = PlanCounts()
+
+    def units(self, entries: Iterable[Entry]) -> Iterator[Unit]:
+        """Yield the units to convert, and those to compare, lazily, as the listing goes on."""
+        for entry in entries:
+            self.counts.entries += 1
+            if len(entry.key) > _LONGEST_KEY:
+                entry = _too_long(entry.key)  # noqa: PLW2901 - what it becomes goes the same way
+            if not isinstance(entry, Member) or not self._first_time(entry.key):
+                self._other(entry)
+            elif self._twin is not None and (twin := self._twin(entry.key)) is not None:
+                self._noted(_without_file(entry.key, twin))
+            else:
+                yield from self._member(entry)
+        while self._places or self._held:
+            yield from self._cut_the_end()
+        if self._doubted:
+            yield self._to_compare()
+        for number, members in sorted(self._lost.items()):
+            yield self._planned(Unit(number, tuple(members)))
+
+    def _member(self, member: Member) -> Iterable[Unit]:
+        """Give a member its place and return the units that are ready by that."""
+        known = self._lookup(member.key)
+        if known is None or self._is_stale(known, member):
+            loaded = self._load(member)
+            return () if loaded is None else self._place(loaded, None)
+        self._keep(known.ordinal)
+        units: list[Unit] = []
+        if known.unit in self._state.lost_units:
+            lost = self._lost.setdefault(known.unit, [])
+            loaded = self._load(member)
+            if loaded is not None:
+                lost.append(Numbered(known.ordinal, loaded))
+            if len(lost) == self._state.lost_units[known.unit]:
+                units.append(self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit)))))
+        else:
+            self.counts.unchanged += 1
+            if member.doubted:
+                units += self._compare(known, member)
+        if self._resuming and known.ordinal >= self._state.open_ordinal:
+            units += self._place(member, known)
+        return units
+
+    def _is_stale(self, known: Known, member: Member) -> bool:
+        if (known.size, known.mtime_ns) != (member.size, member.mtime_ns):
+            return True
+        if known.crc32 != member.crc and None not in (known.crc32, member.crc):
+            return True
+        if self._differing is not None and known.ordinal in self._differing:
+            return True
+        if member.doubted and self._held_against(known, member) is None:
+            return True
+        if known.kind == "failure":
+            return self._retry_failed
+        return known.kind == "sample" and self._usable is not None and not self._usable(member.key)
+
+    def _held_against(self, known: Known, member: Member) -> str | None:
+        """The checksum that tells whether a doubted member changed; "" where there is nothing to tell."""
+        if self._differing is not None or (member.crc is not None and known.crc32 is not None):
+            return ""
+        return self._checksum(member.key, known.kind)
+
+    def _compare(self, known: Known, member: Member) -> Iterable[Unit]:
+        """Put a doubted member among those to compare, and return them where they are enough for a unit."""
+        recorded = self._held_against(known, member)
+        loaded = self._load(member) if recorded else None
+        if not recorded or loaded is None:
+            return ()
+        self._doubted.append((Numbered(known.ordinal, loaded), recorded))
+        self._doubted_weight += self._weigh(loaded)
+        return () if self._doubted_weight < self._unit_weight else (self._to_compare(),)
+
+    def _to_compare(self) -> Unit:
+        members, recorded = zip(*self._doubted, strict=True)
+        unit = Unit(self._comparison, members, recorded=recorded)
+        self._doubted, self._doubted_weight = [], 0
+        self._comparison -= 1
+        return unit
+
+    def _place(self, member: Member, known: Known | None) -> Iterable[Unit]:
+        """Give a member the next place in the cut; one that is done must have it already."""
+        if known is not None and known.ordinal != self._ordinal:
+            return self._begin_again(self._take_held())
+        self._places.append((Numbered(self._ordinal, member), None if known is None else known.unit))
+        self._ordinal += 1
+        self._weight += self._weigh(member)
+        quick = self._unit - self._first_unit < _QUICK
+        if self._weight * (_FINEST if quick else 1) < self._unit_weight:
+            return ()
+        self._held.append(self._places)
+        self._places, self._weight = [], 0
+        if not quick and len(self._held) <= _HELD_UNITS:
+            return ()
+        oldest = self._held.popleft()
+        if self._agrees(oldest):
+            return self._cut(oldest)
+        return self._begin_again([*oldest, *self._take_held()])
+
+    def _weigh(self, member: Member) -> int:
+        """What a member adds to its unit: its bytes, or its share in the most members that one may hold."""
+        return max(member.size, self._least_weight)
+
+    def _take_held(self) -> list[_Place]:
+        """Return all places that are in no unit yet, and forget them."""
+        places = [*chain.from_iterable(self._held), *self._places]
+        self._held.clear()
+        self._places, self._weight = [], 0
+        return places
+
+    def _cut_the_end(self) -> Iterator[Unit]:
+        """Cut what is left of the listing, half of the rest at a time."""
+        ahead = deque(self._take_held())
+        left = sum(self._weigh(numbered.member) for numbered, _ in ahead)
+        while ahead:
+            enough = max(left / 2, self._unit_weight / _FINEST)
+            unit: list[_Place] = []
+            weight = 0
+            while ahead and weight < enough:
+                unit.append(ahead.popleft())
+                weight += self._weigh(unit[-1][0].member)
+            left -= weight
+            if not self._agrees(unit):
+                yield from self._begin_again([*unit, *ahead])
+                return
+            yield from self._cut(unit)
+
+    def _cut(self, places: list[_Place]) -> list[Unit]:
+        """Make a unit of these places and return what is to be done of it, if anything."""
+        pending = tuple([numbered for numbered, done in places if done is None])
+        number = self._unit
+        self._unit += 1
+        return [self._planned(Unit(number, pending))] if pending else []
+
+    def _agrees(self, places: list[_Place]) -> bool:
+        """Whether the next unit, cut here, is recorded whole or not at all."""
+        if not self._resuming:
+            return True
+        done = {unit for _, unit in places}
+        return done == {self._unit} or (done == {None} and not self._is_taken(places))
+
+    def _is_taken(self, places: list[_Place]) -> bool:
+        """Whether another unit is recorded under the next number or at one of these places."""
+        if self._unit in self._state.done_units:
+            return True
+        first, last = places[0][0].ordinal, places[-1][0].ordinal
+        nearest = bisect_left(self._done_spans, first, key=itemgetter(1))
+        return nearest < len(self._done_spans) and self._done_spans[nearest][0] <= last
+
+    def _begin_again(self, places: list[_Place]) -> Iterator[Unit]:
+        """Begin a new generation: the archive changed since the unfinished one was cut."""
+        self._resuming = False
+        self._unit = self._first_unit = max(self._unit, self._state.next_unit)
+        self._ordinal = max(self._ordinal, self._state.next_ordinal)
+        self._reopen(self._unit, self._ordinal)
+        for numbered, done in places:
+            if done is None:
+                yield from self._place(numbered.member, None)
+
+    def _planned(self, unit: Unit) -> Unit:
+        self.counts.planned += len(unit.members)
+        return unit
+
+    def _other(self, entry: Entry) -> None:
+        """Note an entry that needs no worker, or count one that the whole listing is needed for."""
+        waits = not self._linked and isinstance(entry, Member | Link)
+        if waits or not (self._linked or self._first_time(entry.key)):
+            self.counts.unresolved += 1
+        if not waits:
+            self._noted(entry)
+
+    def _noted(self, entry: Entry) -> None:
+        """Note an entry that needs no worker."""
+        self.counts.noted += 1
+        unread = Source(0, 0)
+        match entry:
+            case NotImage(key, reason):
+                self._note(Skipped(key, None, reason, unread))
+            case Unreadable(key, error, message):
+                self._note(Failure(key, None, "list", error, message, unread))
+            case Member(key=key):
+                message = "an earlier member has the same key; the first one is kept"
+                self._note(Failure(key, None, "list", "DuplicateKey", message, unread))
+
+
+def _without_file(key: str, twin: str) -> Unreadable:
+    """Return what becomes of a member whose file would be another one's."""
+    message = f"the destination cannot tell its name from {twin}, which has the file: try the layout shards"
+    return Unreadable(key, "NameTwin", message)
+
+
+def _too_long(key: str) -> Unreadable:
+    """Return what becomes of an entry whose name is too long to be a key; its own is told by a checksum."""
+    shown = f"{key[:_SHOWN_OF_KEY]}... ({bytes_checksum(key.encode())})"
+    message = f"its name has {len(key):,} letters, a key has at most {_LONGEST_KEY:,}"
+    return Unreadable(shown, "NameTooLong", message)

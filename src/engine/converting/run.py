@@ -1,0 +1,414 @@
+"""One convert from its first look at the manifest to its last row."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from ...errors import ArchiveError, MemberError, StorageError
+from ...parser.archives.listing import Quota, archive_states
+from ...parser.archives.members import Entry
+from ...parser.options import ReadBudget
+from ..datasets.verify import verify
+from ..machine.garbage import only_new_garbage
+from ..machine.sampler import Sampler
+from ..machine.twins import NameTwins, name_twins
+from ..protocols.registry import get_serializer
+from ..records import Job, UnitResult
+from . import worker
+from .destination import Destination
+from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
+from .options import ConvertOptions
+from .outcome import ConvertProgress, ConvertResult
+from .planner import Note, PlanCounts, Planner, PlanState
+from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
+from .sources import Named, Recorded, Scope, list_named
+from .spool import Spool, travel_budget
+from .stored_state import Totals
+from .summary import RunSummary, Tally
+from .supervisor import Supervisor
+from .unit_files import FILES_FOLDER, publish_shards, single_path
+
+__all__ = ["Run"]
+
+_ESTIMATE_AFTER_SECONDS = 0.5
+_NOTES_HELD = 4096
+
+
+def _ignore(_: object) -> None:
+    """Take a message that nobody asked for, or a note that an earlier listing of the run made."""
+
+
+class Run:
+    """One convert from its first look at the manifest to its last row.
+
+    Attributes:
+        refused: why members that are gone were not dropped, where that was asked for.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Named],
+        recorded: Sequence[Recorded],
+        destination: Destination,
+        options: ConvertOptions,
+        progress: Callable[[ConvertProgress], None] | None,
+        warn: Callable[[str], None] | None,
+    ) -> None:
+        self._named = sources
+        self._sources = [one.source for one in sources]
+        self._destination = destination
+        self._manifest = destination.manifest
+        self._recorded = recorded
+        self._scope = Scope.of(sources, recorded)
+        self._options = options
+        self._settings = options.as_dict()
+        self._progress = progress or _ignore
+        self._warn = warn or _ignore
+        self._told = warn
+        self._suffix = get_serializer(options.protocol).file_suffix
+        self._tally = Tally()
+        self._unit_bytes = max(1, options.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # it fills a shard
+        self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, options.worker_count))
+        self._notes: list[Note] = []
+        self._noting = threading.Lock()
+        self._kept = KeptOrdinals()
+        self._differing = KeptOrdinals()
+        self._twins: NameTwins | None = None
+        self._to_redo = 0  # how many those are
+        self._token = uuid.uuid4().hex
+        self._size = SourceSize([Path(source.path) for source in self._sources])
+        self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
+        self._warned_of_space = False
+        self._sampler = Sampler()
+        self.refused = ""
+        self._supervisor: Supervisor | None = None
+
+    def perform(self) -> ConvertResult:
+        """Run to the end and record how it went, whatever happens."""
+        begin, begin_cpu = time.perf_counter_ns(), time.process_time_ns()
+        options, settings = self._options, self._settings
+        self._manifest.begin_run(
+            time.time_ns(),
+            options.worker_count,
+            options.backend,
+            settings | {"sources": [source.shown for source in self._sources]},
+            self._named,
+            self._recorded,
+        )
+        outcome, wall = "failed", 0
+        sampler = self._sampler
+        try:
+            with only_new_garbage(), sampler:
+                try:
+                    finished = self._convert()
+                finally:
+                    wall = time.perf_counter_ns() - begin
+            outcome = "finished"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            self._size.close()
+            worker.forget_stop(self._token)
+            parent_cpu = time.process_time_ns() - begin_cpu
+            if self._supervisor is not None and self._supervisor.backend == "threading":
+                parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
+            summary = self._tally.summary(wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler)
+            self._record_end(outcome, summary, sampler)
+        unchanged, gone, pruned = finished
+        totals = self._manifest.totals()
+        return _result(self._destination.folder, self._tally, totals, unchanged, gone, pruned, summary)
+
+    def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
+        rows = [reading.row for reading in sampler.timeline]
+        worked = self._supervisor.backend if self._supervisor is not None else self._options.backend
+        try:
+            if worked != self._options.backend:
+                self._manifest.put_backend(worked)
+            listed = self._named if self._options.limit is None else ()
+            self._manifest.end_run(outcome, summary.wall_ns, summary.as_dict(), rows, listed)
+        except StorageError:
+            if outcome == "finished":
+                raise
+
+    def _convert(self) -> tuple[int, int, int]:
+        """Do what is missing; return how many members were unchanged, gone and pruned."""
+        options, manifest = self._options, self._manifest
+        self._destination.sweep()
+        sizes = self._destination.shard_sizes()
+        state = manifest.plan_state(sizes.get, self._scope.holds)
+        if manifest.waiting:
+            self._warn(
+                f"{manifest.waiting} units with missing shards hold samples of sources that were not named:"
+                " name those too"
+            )
+        manifest.begin_generation(state.open_unit, state.open_ordinal)
+        damaged = self._find_damaged(state) if options.repair else frozenset()
+        if options.retry_failed:
+            damaged |= manifest.partly_failed()
+        linked = manifest.listed_twice
+        keys = manifest.sample_keys() if options.layout == "mirror" else None
+        twins = name_twins(self._destination.partial / "names", self._suffix, keys)
+        with twins as self._twins, closing(keys_of(self._sources)) as seen:
+            counts, redone = self._pass(
+                state,
+                seen,
+                linked=linked,
+                note=self._note,
+                usable=lambda key: key not in damaged and self._file_is_there(key),
+                retry_failed=options.retry_failed,
+            )
+            if self._to_redo or counts.unresolved:
+                self._list_again(seen, linked=linked or counts.unresolved > 0)
+        self._sampler.finish()
+        if self._notes:
+            self._commit([])
+        gone = pruned = 0
+        if options.limit is None:
+            for unit in state.lost_units.keys() - redone:
+                self._commit([UnitResult(unit, 0)])
+            gone, pruned = self._settle(state.next_ordinal)
+        self._destination.remove_shards(manifest.drop_empty_shards())
+        self._check_limit(final=True)
+        return counts.unchanged - self._to_redo, gone, pruned
+
+    def _list_again(self, seen: SeenKeys | DistinctKeys, *, linked: bool) -> None:
+        """List a second time for members that only the whole first listing told of: they are the next units.
+
+        These are members that were found to have other bytes, links, and the last ones of several members of
+        one name, whose records are taken out before.
+        """
+        manifest = self._manifest
+        manifest.look_again()
+        before = manifest.plan_state(self._destination.shard_sizes().get, self._scope.holds)
+        state = PlanState(before.next_unit, before.next_ordinal, before.next_unit, before.next_ordinal)
+        if linked and not manifest.listed_twice:
+            self._remove_files(manifest.begin_linking(state, seen.again()))
+        else:
+            manifest.begin_generation(state.open_unit, state.open_ordinal)
+        note = self._note if linked else _ignore
+        with closing(keys_of(self._sources)) as again:
+            self._pass(state, again, linked=linked, note=note, differing=self._differing)
+
+    def _pass(
+        self, state: PlanState, seen: SeenKeys | DistinctKeys, *, linked: bool, **how: Any
+    ) -> tuple[PlanCounts, set[int]]:
+        """List the sources and do what the planner makes of it; return its counts, and the units done."""
+        manifest = self._manifest
+        planner = Planner(
+            state,
+            unit_bytes=self._unit_bytes,
+            lookup=manifest.known,
+            checksum=manifest.source_checksum,
+            first_time=seen.first_time,
+            linked=linked,
+            keep=self._kept.add,
+            load=self._spool.load,
+            twin=None if self._twins is None else self._twins.earlier,
+            reopen=manifest.begin_generation,
+            **how,
+        )
+        done: set[int] = set()
+        try:
+            for results in self._results(planner, linked=linked):
+                done.update(result.number for result in results)
+                self._record(results)
+        finally:
+            self._spool.close()
+        return planner.counts, done
+
+    def _results(self, planner: Planner, *, linked: bool) -> Iterator[list[UnitResult]]:
+        options = self._options
+        worker.forget_stop(self._token)
+        processes = options.backend == "loky"
+        job = Job(
+            destination=os.fspath(self._destination.folder.absolute()),
+            protocol=options.protocol,
+            layout=options.layout,
+            shard_size=options.shard_bytes,
+            fsync=options.fsync,
+            decode=options.decode_options(),
+            token=self._token,
+            claims=os.fspath(self._destination.claims) if processes else None,
+            budget=options.read_budget(),
+            archives=archive_states(self._sources),
+            memory=self._settings["memory"],
+            twins=self._twins is not None,
+        )
+        supervisor = self._supervisor = Supervisor(
+            job,
+            workers=options.worker_count,
+            backend=options.backend,
+            timeout=options.timeout,
+            warn=self._told,
+            done=self._spool.release,
+            ready=self._spool.room,
+        )
+        batches = supervisor.results(planner.units(self._entries(job.budget, linked=linked)))
+        try:
+            for results in batches:
+                if supervisor.ending:
+                    self._sampler.before_the_end()
+                yield results
+        finally:
+            worker.stop(self._token)
+            batches.close()
+
+    def _entries(self, budget: ReadBudget, *, linked: bool) -> Iterator[Entry]:
+        """List the sources, up to the limit; more than the budget of members are an error, at the end."""
+        quota = Quota(self._options.limit)
+        entries = list_named(self._named, self._scope, budget, link=linked, quota=quota)
+        yield from islice(entries, self._options.max_members)
+        if self._options.limit is not None:
+            return
+        if next(entries, None) is not None:
+            raise ArchiveError(
+                f"the sources hold more than {self._options.max_members:,} entries;"
+                " what was committed stays: raise --max-members if that is right"
+            )
+
+    def _record(self, results: Sequence[UnitResult]) -> None:
+        """Publish and record what is done, and end the run where a result says that it cannot go on."""
+        going_on = [one for one in results if one.changed is None and one.fatal is None and not one.stopped]
+        for ordinal in chain.from_iterable(compared.differing or () for compared in going_on):
+            self._differing.add(ordinal)
+            self._to_redo += 1
+        done = [one for one in going_on if one.differing is None]
+        if done:
+            self._publish(done)
+            self._commit(done)
+        if going_on:
+            self._count(going_on)
+        for result in results:
+            if result.changed is not None:
+                raise ArchiveError(
+                    f"{result.changed}; what was committed stays:"
+                    " run the same again when nothing writes to it"
+                )
+            if result.fatal is not None:
+                raise self._cannot_go_on(result.fatal)
+
+    def _publish(self, done: Sequence[UnitResult]) -> None:
+        names = [name for result in done for name in result.shard_names]
+        folder = self._destination.folder
+        self._destination.check()
+        try:
+            publish_shards(folder, names, fsync=self._options.fsync)
+        except OSError as error:
+            where = error.filename2 or f"into {folder}"
+            raise self._cannot_go_on(f"cannot write {where}: {error.strerror or error}") from error
+
+    def _cannot_go_on(self, reason: str) -> StorageError:
+        return StorageError(
+            f"{reason}; what was committed stays: make room or mend it and run the same again"
+        )
+
+    def _count(self, done: Sequence[UnitResult]) -> None:
+        tally = self._tally
+        for result in done:
+            tally.add(result)
+        if time.monotonic() > self._estimate_at:  # a run that ends sooner needs none
+            self._size.start()
+        self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
+        self._check_space()
+        self._check_limit(final=False)
+
+    def _note(self, note: Note) -> None:
+        """Keep what the listing found until the next results are recorded, unless it is much."""
+        with self._noting:
+            self._notes.append(note)
+            many = len(self._notes) >= _NOTES_HELD
+        if many:
+            self._commit([])
+
+    def _commit(self, results: Sequence[UnitResult]) -> None:
+        self._destination.check()
+        with self._noting:
+            notes, self._notes = self._notes, []
+        self._remove_files(self._manifest.commit(results, notes))
+
+    def _settle(self, below: int) -> tuple[int, int]:
+        """Find what the archive no longer holds, and drop it if asked to; notes of old listings go always."""
+        if self._manifest.fresh:
+            return 0, 0
+        kept, listed = self._kept.__contains__, self._scope.holds
+        self._manifest.forget_old_notes(listed)
+        gone = self._manifest.gone(kept, below, listed)
+        if not self._options.prune:
+            return len(gone), 0
+        if gone:
+            there = self._manifest.samples_below(below)
+            said = f"{len(gone)} of {there} samples are of members that the archive no longer holds"
+            if 2 * len(gone) > there and not self._options.yes:
+                self.refused = f"--prune would drop more than half: {said}; --yes drops them"
+                return len(gone), 0
+            self._warn(f"--prune drops what is gone: {said}")
+        self._manifest.prune(gone, kept, below, listed)
+        self._remove_files(gone)
+        return 0, len(gone)
+
+    def _remove_files(self, keys: Sequence[str]) -> None:
+        if self._options.layout == "mirror":
+            for key in keys:
+                with suppress(MemberError):  # a key that is no path has no file
+                    self._destination.place.remove(*self._file_of(key))
+
+    def _find_damaged(self, state: PlanState) -> frozenset[str]:
+        """Verify what is there and return the members of damaged samples outside of missing shards."""
+        options = self._options
+        found = verify(self._destination.folder, workers=options.worker_count, backend=options.backend)
+        places = [self._manifest.place_of(bad.key) for bad in found.bad]
+        damaged = frozenset(member for member, unit in places if unit not in state.lost_units)
+        if damaged:
+            self._warn(
+                f"{len(damaged)} samples are damaged; those that the archive still holds are done again"
+            )
+        return damaged
+
+    def _file_is_there(self, key: str) -> bool:
+        if self._options.layout != "mirror":
+            return True  # shards that are missing make whole units lost
+        with suppress(MemberError):
+            return self._destination.place.holds(*self._file_of(key))
+        return False
+
+    def _file_of(self, key: str) -> tuple[tuple[str, ...], str]:
+        """The folders that lead to a key's own file, and the file's name."""
+        *folders, name = single_path(key, self._suffix).parts
+        return (FILES_FOLDER, *folders), name
+
+    def _check_limit(self, *, final: bool) -> None:
+        check_failures(self._options.failure_limit, self._tally, self._destination.folder, final=final)
+
+    def _check_space(self) -> None:
+        """Warn once where the space left looks too small for what is still to come."""
+        if self._warned_of_space or self._size.total is None:
+            return
+        self._warned_of_space = True
+        warning = warning_of_space(self._destination.folder, self._size.total - self._tally.source_bytes)
+        if warning is not None:
+            self._warn(warning)
+
+
+def _result(
+    path: Path, tally: Tally, totals: Totals, unchanged: int, gone: int, pruned: int, summary: RunSummary
+) -> ConvertResult:
+    return ConvertResult(
+        path=path,
+        samples=totals.samples,
+        converted=tally.samples,
+        unchanged=unchanged,
+        failures=totals.failures,
+        skipped=totals.skipped,
+        archives=totals.archives,
+        gone=gone,
+        pruned=pruned,
+        shards=totals.shards,
+        summary=summary,
+    )

@@ -1,0 +1,48 @@
+"""When a run must end, or warn: too many failures, too little room."""
+
+import shutil
+from pathlib import Path
+
+from ...errors import FailureLimitError
+from ..sizes import format_size
+from .options import FailureLimit
+from .summary import Tally
+
+__all__ = ["PIXELS_PER_SOURCE_BYTE", "check_failures", "warning_of_space"]
+
+PIXELS_PER_SOURCE_BYTE = 10  # a JPEG of a photograph
+_MIN_DONE_FOR_PERCENT = 100
+
+
+def check_failures(limit: FailureLimit | None, tally: Tally, folder: Path, *, final: bool) -> None:
+    """Raise FailureLimitError where more members have failed than the limit allows.
+
+    Args:
+        limit: None for none.
+        tally: of the run so far.
+        folder: the dataset's.
+        final: the run is over, so that a percentage of few members counts too.
+    """
+    if limit is None:
+        return
+    failures, members = tally.failures, tally.members
+    if limit.percent and not final and members < _MIN_DONE_FOR_PERCENT:
+        return
+    allowed = limit.value * members / 100 if limit.percent else limit.value
+    if failures > allowed:
+        raise FailureLimitError(
+            f"{failures} of {members} members failed, more than --max-failures {limit}:"
+            f" stopped; see the table failures in {folder}, what was committed stays"
+        )
+
+
+def warning_of_space(folder: Path, source_bytes: int) -> str | None:
+    """A warning where the space left looks too small for what so many source bytes come to."""
+    ahead = source_bytes * PIXELS_PER_SOURCE_BYTE
+    free = shutil.disk_usage(folder).free
+    if ahead <= free:
+        return None
+    return (
+        f"the output may need about {format_size(ahead)} more, and {folder} has"
+        f" {format_size(free)} left; a run that stops for want of space goes on when there is more"
+    )

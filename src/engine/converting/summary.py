@@ -1,0 +1,171 @@
+"""What a run used, added up: from the workers' own counters and the sampler's peaks."""
+
+import os
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..machine.sampler import Sampler
+from ..records import Phases, UnitResult, Usage
+
+__all__ = ["RunSummary", "Tally"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run in numbers; times in ns, sizes in bytes.
+
+    Attributes:
+        wall_ns: from the first member listed to the last row recorded.
+        members: members that workers handled.
+        samples: arrays written.
+        failures: members that failed.
+        skipped: entries that are no image.
+        source_bytes: encoded bytes read.
+        pixel_bytes: bytes of the arrays.
+        file_bytes: bytes of the files.
+        phases: the workers' time by phase.
+        worker_cpu_ns: CPU time of the units, by the workers' own counters.
+        parent_cpu_ns: CPU time of the parent process over the run.
+        lifetime_cpu_ns: CPU time of parent and workers since each of them started, with start-up and imports.
+        sampler_cpu_ns: the part of `parent_cpu_ns` that the sampler took.
+        read_bytes: bytes the units fetched from storage; None if the kernel does not count them.
+        write_bytes: bytes the units sent to storage; None if the kernel does not count them.
+        switches_voluntary: times a unit waited.
+        switches_involuntary: times a unit lost the CPU.
+        peak_rss_bytes: highest sum of resident memory over the process tree.
+        peak_pss_bytes: the same with shared pages counted once; None if the system does not report it.
+        units_by_worker: how many units each process did.
+    """
+
+    wall_ns: int
+    members: int
+    samples: int
+    failures: int
+    skipped: int
+    source_bytes: int
+    pixel_bytes: int
+    file_bytes: int
+    phases: Phases
+    worker_cpu_ns: int
+    parent_cpu_ns: int
+    sampler_cpu_ns: int
+    read_bytes: int | None
+    write_bytes: int | None
+    switches_voluntary: int
+    switches_involuntary: int
+    peak_rss_bytes: int
+    peak_pss_bytes: int | None
+    units_by_worker: dict[int, int] = field(default_factory=dict)
+    lifetime_cpu_ns: int = 0
+
+    @property
+    def images_per_second(self) -> float:
+        """Arrays written a second of wall time."""
+        return self.samples / (self.wall_ns / 1e9) if self.wall_ns else 0.0
+
+    @property
+    def pixel_bytes_per_second(self) -> float:
+        """Bytes of arrays a second of wall time."""
+        return self.pixel_bytes / (self.wall_ns / 1e9) if self.wall_ns else 0.0
+
+    @property
+    def cores_busy(self) -> float:
+        """CPU time of workers and parent over wall time."""
+        return (self.worker_cpu_ns + self.parent_cpu_ns) / self.wall_ns if self.wall_ns else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, the rates with them."""
+        return asdict(self) | {
+            "images_per_second": round(self.images_per_second, 3),
+            "pixel_bytes_per_second": round(self.pixel_bytes_per_second),
+            "cores_busy": round(self.cores_busy, 3),
+        }
+
+
+class Tally:
+    """Adds up the results of a run's units as they come."""
+
+    def __init__(self) -> None:
+        self.members = self.samples = self.failures = self.skipped = 0
+        self._usage: list[int] = [0] * 6
+        self._phases = [0] * len(Phases.__slots__)
+        self._storage: list[int | None] = [0, 0]
+        self._units: Counter[int] = Counter()
+        self._lifetimes = {os.getpid(): 0}
+
+    def add(self, result: UnitResult) -> None:
+        """Count a finished unit."""
+        self.members += result.members
+        self.samples += len(result.rows)
+        self.failures += len(result.failures)
+        self.skipped += len(result.skipped)
+        if result.usage is not None:
+            self._add_usage(result.usage)
+
+    @property
+    def source_bytes(self) -> int:
+        """Encoded bytes read so far."""
+        return self._usage[0]
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time of the units so far."""
+        return self._usage[3]
+
+    def _add_usage(self, usage: Usage) -> None:
+        spent = usage.spent
+        values = (
+            usage.source_bytes,
+            usage.pixel_bytes,
+            usage.file_bytes,
+            spent.cpu_ns,
+            spent.switches_voluntary,
+            spent.switches_involuntary,
+        )
+        self._usage = [total + value for total, value in zip(self._usage, values, strict=True)]
+        self._phases = [
+            total + getattr(usage.phases, name)
+            for total, name in zip(self._phases, Phases.__slots__, strict=True)
+        ]
+        self._storage = [
+            None if total is None or value is None else total + value
+            for total, value in zip(self._storage, (spent.read_bytes, spent.write_bytes), strict=True)
+        ]
+        self._units[usage.pid] += 1
+        self._lifetimes[usage.pid] = max(self._lifetimes.get(usage.pid, 0), usage.lifetime_cpu_ns)
+
+    def summary(self, *, wall_ns: int, parent_cpu_ns: int, sampler: Sampler) -> RunSummary:
+        """Return the sums.
+
+        Args:
+            wall_ns: time the run took.
+            parent_cpu_ns: CPU time of this process over the run; with threads, without their units.
+            sampler: the one that watched the run, left already.
+        """
+        source_bytes, pixel_bytes, file_bytes, cpu_ns, voluntary, involuntary = self._usage
+        peak = sampler.peak
+        self._lifetimes[os.getpid()] = time.process_time_ns()
+        return RunSummary(
+            wall_ns=wall_ns,
+            members=self.members,
+            samples=self.samples,
+            failures=self.failures,
+            skipped=self.skipped,
+            source_bytes=source_bytes,
+            pixel_bytes=pixel_bytes,
+            file_bytes=file_bytes,
+            phases=Phases(*self._phases),
+            worker_cpu_ns=cpu_ns,
+            parent_cpu_ns=parent_cpu_ns,
+            sampler_cpu_ns=sampler.cpu_ns,
+            read_bytes=self._storage[0],
+            write_bytes=self._storage[1],
+            switches_voluntary=voluntary,
+            switches_involuntary=involuntary,
+            peak_rss_bytes=peak.rss_bytes,
+            peak_pss_bytes=peak.pss_bytes,
+            units_by_worker=dict(self._units),
+            lifetime_cpu_ns=sum(self._lifetimes.values()),
+        )

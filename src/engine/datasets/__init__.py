@@ -1,0 +1,1 @@
+"""Read datasets back: as a sequence, verified, restored to images."""

@@ -1,0 +1,154 @@
+"""What a dataset holds and what its runs used, as plain values."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Any, Final
+
+from ...errors import CorruptError
+from ..converting.options import PathLike
+from ..converting.summary import RunSummary
+from ..documents import parse_document
+from ..manifest.reader import Catalog
+from ..paths import absolute
+from ..records import Phases
+
+__all__ = ["describe"]
+
+_MAX_FAILURES: Final = 20
+_MAX_SHAPES: Final = 10
+_OF_RUNS: Final = {"open_unit", "open_ordinal", "listed_twice"}  # say how to list, not what was asked for
+_LONGEST_SPEC: Final = 1024  # bytes of a dtype or a shape
+_RUN: Final = ("id", "command", "started", "outcome", "workers", "backend", "wall_ns", "settings", "summary")
+_SOURCE: Final = ("path", "prefix")
+_FAILURE: Final = ("key", "stage", "error", "message")
+_MOST: Final = 1 << 63
+_MOST_WORKERS: Final = 1 << 16
+_MAY_BE_UNKNOWN: Final = {"read_bytes", "write_bytes", "peak_pss_bytes"}
+_LATER: Final = {"lifetime_cpu_ns"}  # in no summary of the first versions
+
+
+def describe(path: PathLike) -> dict[str, Any]:
+    """Return a dataset's settings, counts, shapes, failures and runs.
+
+    Args:
+        path: the dataset's folder.
+
+    Raises:
+        DatasetError: it is no dataset, or its manifest is damaged.
+    """
+    catalog = Catalog(absolute(path))
+    try:
+        sizes = [*_rows(catalog.table("shards", ("file_bytes", "pixel_bytes")))]
+        shapes = _ranked(catalog.counted("samples", ("dtype", "shape"), longest=_LONGEST_SPEC, at_once=4096))
+        reasons, examples, first = _failures(catalog)
+        skipped = {reason: count for (reason,), count in _ranked(catalog.counted("skipped", ("reason",)))}
+        return {
+            "path": str(path),
+            "format": catalog.settings["format"],
+            "protocol": catalog.settings["protocol"],
+            "settings": {k: v for k, v in catalog.settings.items() if k not in _OF_RUNS},
+            "sources": _sources(catalog),
+            "complete": "open_unit" not in catalog.settings,
+            "samples": len(catalog),
+            "shards": len(catalog.shard_ids),
+            "file_bytes": sum(file_bytes for file_bytes, _ in sizes),
+            "pixel_bytes": sum(pixel_bytes for _, pixel_bytes in sizes),
+            "shapes": [
+                {"dtype": dtype, "shape": list(catalog.spec(dtype, shape).shape), "samples": count}
+                for (dtype, shape), count in shapes[:_MAX_SHAPES]
+            ],
+            "distinct_shapes": len(shapes),
+            "failed": sum(count for _, count in reasons),
+            "failure_reasons": [
+                {"stage": stage, "error": error, "members": count, "example": examples[stage, error]}
+                for (stage, error), count in reasons
+            ],
+            "failures": [dict(zip(_FAILURE, failure, strict=True)) for failure in first],
+            "skipped": sum(skipped.values()),
+            "skipped_reasons": skipped,
+            "runs": [_run(catalog, row) for row in _rows(catalog.table("runs", _RUN, "ORDER BY id"))],
+        }
+    finally:
+        catalog.close()
+
+
+def _rows(batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+    for batch in batches:
+        yield from batch
+
+
+def _ranked(counts: Counter[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], int]]:
+    """Return what was counted, the most frequent first."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _failures(
+    catalog: Catalog,
+) -> tuple[list[tuple[tuple[Any, ...], int]], dict[tuple[str, str], str], list[tuple[Any, ...]]]:
+    """Return how many failed for which reasons, the least key of each, and the first ones in order."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    first: list[tuple[Any, ...]] = []
+    for batch in catalog.table("failures", ("ordinal", *_FAILURE)):
+        for _, key, stage, error, _ in batch:
+            counts[stage, error] += 1
+            examples[stage, error] = min(key, examples.get((stage, error), key))
+        first = heapq.nsmallest(_MAX_FAILURES, [*first, *batch], key=_in_order)
+    return _ranked(counts), examples, [row[1:] for row in first]
+
+
+def _sources(catalog: Catalog) -> list[dict[str, str]]:
+    """Return what the dataset was made from, where it says so, and what stands before the keys of each."""
+    rows = _rows(catalog.table("sources", _SOURCE, "ORDER BY id")) if catalog.has("sources") else []
+    return [dict(zip(_SOURCE, row, strict=True)) for row in rows]
+
+
+def _in_order(row: tuple[Any, ...]) -> tuple[int, str]:
+    """The place of a failure: those of the listing, which have no ordinal, come first."""
+    return (-1 if row[0] is None else row[0], row[1])
+
+
+def _run(catalog: Catalog, row: tuple[Any, ...]) -> dict[str, Any]:
+    run = dict(zip(_RUN, row, strict=True))
+    try:
+        return run | _parsed(run)
+    except ValueError as error:
+        raise CorruptError(f"{catalog.path}: the run {run['id']} makes no sense: {error}") from error
+
+
+def _parsed(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's documents as values; ValueError where it makes no sense."""
+    if not 0 < run["workers"] <= _MOST_WORKERS:
+        raise ValueError(f"{run['workers']:,} workers")
+    summary = _summary(_object(run["summary"])) if run["summary"] else None
+    return {"settings": _object(run["settings"]), "summary": summary}
+
+
+def _object(text: str) -> dict[str, Any]:
+    document = parse_document(text)
+    if not isinstance(document, dict):
+        raise ValueError(f"{text:.60} is no JSON object")  # noqa: TRY004 - of the text's value, not of a type
+    return document
+
+
+def _summary(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's summary with its rates; ValueError where a number of it is missing or none."""
+    known: dict[str, Any] = {}
+    for field in fields(RunSummary):
+        value = document.get(field.name)
+        if field.name in ("phases", "units_by_worker"):
+            value = document.get(field.name, {})
+            if not isinstance(value, dict) or not all(map(_is_count, value.values())):
+                raise ValueError(f"{field.name} is {value!r:.60}")
+        elif not (_is_count(value) or (value is None and field.name in _MAY_BE_UNKNOWN | _LATER)):
+            raise ValueError(f"{field.name} is {value!r:.60}")
+        if field.name in document:
+            known[field.name] = value
+    known["phases"] = Phases(**{name: known["phases"].get(name, 0) for name in Phases.__slots__})
+    return RunSummary(**known).as_dict()
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST

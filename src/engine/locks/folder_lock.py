@@ -1,0 +1,71 @@
+"""One writer at a time in a dataset's folder."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from ...errors import StorageError
+from .lock_file import LockFile
+
+__all__ = ["FolderLock"]
+
+
+class FolderLock:
+    """Keeps other converts out of a folder: by flock(2), or by a lock file where the file system cannot lock.
+
+    A crash leaves no flock behind, and a lock file that others find out to be left.
+
+    Args:
+        folder: that is there.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._file: LockFile | None = None
+
+    def take(self) -> None:
+        """Take the lock.
+
+        Raises:
+            StorageError: another convert holds it.
+            OSError: the folder cannot be written.
+        """
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"another convert is at work in {self._folder}: wait for it, or choose another destination"
+            ) from error
+        except OSError:
+            self.show()
+
+    def show(self) -> None:
+        """Make the lock file too, for readers to whom sqlite's own locks tell nothing.
+
+        Raises:
+            StorageError: another convert has one.
+            OSError: the folder cannot be written.
+        """
+        if self._file is None:
+            file = LockFile(self._folder)
+            file.take()
+            self._file = file
+
+    def check(self) -> None:
+        """See that the lock is still held.
+
+        Raises:
+            StorageError: it was taken over.
+        """
+        if self._file is not None:
+            self._file.check()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            self._file.release()
+        os.close(self._descriptor)

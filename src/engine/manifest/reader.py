@@ -1,0 +1,394 @@
+"""The manifest as readers see it: every row is checked, since the dataset may come from anyone."""
+
+import json
+import operator
+import os
+import re
+import threading
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import CorruptError, DatasetError
+from ..protocols.base import Placement, Spec
+from .connect import connect_read_only
+from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection
+from .rows import checked_rows, counted_rows
+from .schema import MANIFEST_NAME
+
+__all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
+
+_PLAIN_NAME = re.compile(r"[^/\0]+")
+_DTYPE = re.compile(r"[<>|=]?[buifc][0-9]{1,2}")
+_SHAPE = re.compile(r"\[([0-9]{1,15}(, ?[0-9]{1,15})*)?\]")
+_MAX_DIMENSIONS = 32
+_SETTINGS = {"protocol", "layout", "mode", "frames"}
+_COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
+_PLACES = "SELECT record, payload, dtype, shape FROM samples WHERE shard = ? ORDER BY record"
+_PLACES_AT_ONCE = 4096
+_LONGEST_SPEC = 1024  # bytes of a dtype or a shape
+_MOST_A_TASK = 64
+_TASKS_A_WORKER = 16
+_ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE shard = ? ORDER BY record"  # noqa: S608
+# Records of a shard count from 0 without gaps unless samples were dropped; without gaps this finds the row.
+_ENTRY_AT = f"""SELECT {_COLUMNS} FROM samples WHERE shard = ?1 AND record = ?2
+    AND (SELECT MAX(record) FROM samples WHERE shard = ?1) = ?3"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """A row of the table `shards`.
+
+    Attributes:
+        number: its place among the dataset's shards, from 0.
+        id: its id in the manifest.
+        first: index of its first sample in the dataset.
+        samples: number of its samples.
+        name: name of its file; None if every sample has its own file.
+    """
+
+    number: int
+    id: int
+    first: int
+    samples: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the table `samples`, its types checked."""
+
+    key: str
+    record: int
+    placement: Placement
+    spec: Spec
+    xxh3: str
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the arrays of one shard lie, in 8 bytes per sample, or 16 if shapes or dtypes differ.
+
+    Attributes:
+        payloads: first byte of each array in the file.
+        specs: the spec of each array, or a single one that all share.
+        end: one past the last byte of all arrays.
+    """
+
+    payloads: Sequence[int]
+    specs: list[Spec]
+    end: int
+
+
+class Catalog:
+    """Looks samples up in a manifest, from any thread and across forks.
+
+    It holds two integers for each shard, and queries everything else when it is needed.
+
+    Raises:
+        DatasetError: the folder is no dataset, or its manifest is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path = folder, folder / MANIFEST_NAME
+        self._lock = threading.Lock()
+        self._specs: dict[tuple[str, str], Spec] = {}
+        self._db: GuardedConnection | None
+        db = self._db = connect_read_only(folder)
+        self._pid = os.getpid()
+        try:
+            self.settings = db.settings
+            self.shard_ids, self.ends = self._shards(db)
+            db.commit()
+        except BaseException:
+            db.close()
+            raise
+        self._total = self.ends[-1] if self.ends else 0
+
+    def _shards(self, db: GuardedConnection) -> tuple[Sequence[int], Sequence[int]]:
+        """Return the ids of all shards, and the number of samples up to the end of each."""
+        if not self.settings.keys() >= _SETTINGS:
+            raise DatasetError(f"{self.path} does not say how the dataset was made")
+        rows = db.numbers("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
+        ids, counts = zip(*rows, strict=True) if rows else ((), ())
+        if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
+            raise CorruptError(f"{self.path}: a shard's row makes no sense")
+        total: int = sum(counts)
+        if total > db.guard.most_rows:
+            raise CorruptError(f"{self.path}: it is too small for {total} samples")
+        return array("q", ids), array("q", accumulate(counts))
+
+    def __len__(self) -> int:
+        return self._total
+
+    def close(self) -> None:
+        """Close the manifest."""
+        with self._lock:
+            if self._db is not None and self._pid == os.getpid():
+                self._db.close()
+            self._db = None
+
+    def forked(self) -> None:
+        """Replace the lock, which a thread of the parent may hold, in a child process."""
+        self._lock = threading.Lock()
+
+    def position(self, index: int) -> int:
+        """Return an index counted from the start.
+
+        Raises:
+            IndexError: the dataset has no such sample.
+        """
+        position = operator.index(index)
+        if position < 0:
+            position += self._total
+        if not 0 <= position < self._total:
+            raise IndexError(f"index {index} is out of range: the dataset has {self._total} samples")
+        return position
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Return the number of the shard that holds a sample, and the sample's place in it."""
+        number = bisect_right(self.ends, index)
+        return number, index - self._first(number)
+
+    def _first(self, number: int) -> int:
+        return self.ends[number - 1] if number else 0
+
+    def number_of(self, shard: int) -> int:
+        """Return a shard's number by its id.
+
+        Raises:
+            CorruptError: there is no such shard.
+        """
+        number = bisect_left(self.shard_ids, shard)
+        if number == len(self.shard_ids) or self.shard_ids[number] != shard:
+            raise CorruptError(f"{self.path}: samples of a shard {shard} that is not there")
+        return number
+
+    def tasks(self, workers: int) -> list[Sequence[int]]:
+        """Return the ids of all shards, divided into tasks that each open the dataset once."""
+        each = max(1, min(_MOST_A_TASK, len(self.shard_ids) // (_TASKS_A_WORKER * workers)))
+        return [self.shard_ids[first : first + each] for first in range(0, len(self.shard_ids), each)]
+
+    def shard(self, number: int) -> ShardInfo:
+        """Return a shard by its number.
+
+        Raises:
+            CorruptError: its name could lead out of the dataset.
+        """
+        shard, first = self.shard_ids[number], self._first(number)
+        rows = self._rows("SELECT name FROM shards WHERE id = ?", shard)
+        name = rows[0][0] if rows else ""
+        if name is not None and (
+            type(name) is not str or not _PLAIN_NAME.fullmatch(name) or name in (".", "..")
+        ):
+            raise CorruptError(f"{self.path}: no shard can be called {name!r:.200}")
+        return ShardInfo(number, shard, first, self.ends[number] - first, name)
+
+    def entries(self, shard: ShardInfo) -> list[Entry]:
+        """Return a shard's samples in order.
+
+        Raises:
+            CorruptError: the shard should have another number of samples, or one makes no sense.
+        """
+        return [self._entry(row) for row in self._all(shard, _ENTRIES)]
+
+    def entry(self, shard: ShardInfo, place: int) -> Entry:
+        """Return one sample by its place in its shard."""
+        rows = self._rows(_ENTRY_AT, shard.id, place, shard.samples - 1)
+        if not rows:
+            last = self._rows(f"{_ENTRIES} DESC LIMIT 1", shard.id)
+            rows = self._rows(f"{_ENTRIES} LIMIT 1 OFFSET ?", shard.id, place)
+            if not rows:
+                raise self._incomplete(shard, place)
+            self._entry(last[0])  # values that are no numbers sort after all numbers
+        return self._entry(rows[0])
+
+    def places(self, shard: ShardInfo) -> Places | None:
+        """Return where a shard's arrays lie; None if a row is unusual, so that each must be looked up.
+
+        Raises:
+            CorruptError: as for `entries`.
+        """
+        payloads = array("q")
+        parts: list[list[Spec]] = []  # by batch: one for each array, or one that all share
+        end = 0
+        for batch in self._batches(_PLACES, shard.id, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE):
+            records, found, dtypes, shapes = zip(*batch, strict=True)
+            if {*map(type, records)} != {int} or (not payloads and records[0] < 0):
+                raise CorruptError(f"{self.path}: the records of shard {shard.id} make no sense")
+            if {*map(type, found)} != {int} or min(found) < 0 or {*map(type, dtypes + shapes)} != {str}:
+                return None
+            kinds = set(zip(dtypes, shapes, strict=True))
+            if len(kinds) == 1:
+                specs = [self._spec(dtypes[0], shapes[0])]
+                end = max(end, max(found) + specs[0].nbytes)
+            else:
+                specs = [self._spec(*kind) for kind in zip(dtypes, shapes, strict=True)]
+                ends = (payload + spec.nbytes for payload, spec in zip(found, specs, strict=True))
+                end = max(end, *ends)
+            if not all(spec.nbytes for spec in specs):
+                return None
+            payloads.extend(found)
+            parts.append(specs)
+        if len(payloads) != shard.samples:
+            raise self._incomplete(shard, len(payloads))
+        return Places(payloads, _joined(parts, len(payloads)), end)
+
+    def find(self, key: str) -> Entry | None:
+        """Return the sample with this key, if there is one."""
+        if not _can_be_key(key):
+            return None
+        rows = self._rows(f"SELECT {_COLUMNS} FROM samples WHERE key = ?", key)  # noqa: S608
+        return self._entry(rows[0]) if rows else None
+
+    def index_of(self, entry: Entry) -> int:
+        """Return a sample's index in the dataset."""
+        number = self.number_of(entry.shard)
+        before = self._rows(
+            "SELECT COUNT(*) FROM samples WHERE shard = ? AND record < ?", entry.shard, entry.record
+        )
+        place: int = before[0][0]
+        return place + self._first(number)
+
+    def keys(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
+        """Yield the keys from one index to another, reading those of a shard at a time."""
+        index, stop = start, self._total if stop is None else stop
+        while index < stop:
+            number, place = self.locate(index)
+            count = min(self.ends[number], stop) - index
+            keys = self._rows(
+                "SELECT key FROM samples WHERE shard = ? ORDER BY record LIMIT ? OFFSET ?",
+                *(self.shard_ids[number], count, place),
+            )
+            if len(keys) != count or any(type(key) is not str for (key,) in keys):
+                raise self._incomplete(self.shard(number), place)
+            yield from (key for (key,) in keys)
+            index += count
+
+    def colours(self, shard: int) -> dict[int, str]:
+        """Return the colours of a shard's samples by record, if the number of channels does not tell them."""
+        with self._lock:
+            if "colours" not in self._connection().columns["samples"]:
+                return {}
+        found = "SELECT record, colours FROM samples WHERE shard = ? AND colours IS NOT NULL"
+        return dict(self._rows(found, shard))
+
+    def table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rest: str = "",
+        *values: Any,
+        longest: int = LONGEST_TEXT,
+        at_once: int = 128,
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows of a table in batches, as `checked_rows` does; those of `runs` may be long."""
+        if name == "runs":
+            longest, at_once = LONGEST_OF_RUNS, 2
+        with self._lock:
+            db = self._connection()
+        return checked_rows(db, name, columns, rest, values, longest=longest, at_once=at_once)
+
+    def has(self, table: str) -> bool:
+        """Return whether the dataset has a table that early versions did not write."""
+        with self._lock:
+            return table in self._connection().columns
+
+    def counted(
+        self, name: str, columns: Sequence[str], *, longest: int = LONGEST_TEXT, at_once: int = 128
+    ) -> Counter[tuple[Any, ...]]:
+        """Return how often each row of a table occurs, as `counted_rows` does."""
+        with self._lock:
+            return counted_rows(self._connection(), name, columns, longest=longest, at_once=at_once)
+
+    def spec(self, dtype: str, shape: str) -> Spec:
+        """Return the spec of a dtype and a shape of the table `samples`.
+
+        Raises:
+            CorruptError: no array has them.
+        """
+        return self._spec(dtype, shape)
+
+    def _batches(
+        self, statement: str, *values: Any, longest: int, at_once: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a reading statement in batches of `at_once`."""
+        with self._lock:
+            batches = self._connection().batches(statement, values, longest=longest, at_once=at_once)
+        while True:
+            with self._lock:
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _rows(self, statement: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._connection().rows(statement, values)
+
+    def _connection(self) -> GuardedConnection:
+        """Return this process's connection; the lock is held."""
+        if self._db is None or self._pid != os.getpid():
+            self._db = connect_read_only(self.folder)  # a connection must not cross a fork
+            self._db.commit()
+            self._pid = os.getpid()
+        return self._db
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        key, record, start, length, payload, dtype, shape, xxh3, shard = row
+        numbers = (record, start, length, 0 if payload is None else payload, shard)
+        texts = (key, dtype, shape, xxh3)
+        if not all(type(n) is int and n >= 0 for n in numbers) or not all(type(t) is str for t in texts):
+            raise CorruptError(f"{self.path}: a sample's row makes no sense: {row!r:.200}")
+        return Entry(key, record, Placement(start, length, payload), self._spec(dtype, shape), xxh3, shard)
+
+    def _spec(self, dtype: str, shape: str) -> Spec:
+        return self._specs.get((dtype, shape)) or self._parse_spec(dtype, shape)
+
+    def _all(self, shard: ShardInfo, statement: str) -> list[Any]:
+        rows = self._rows(statement, shard.id)
+        if len(rows) != shard.samples:
+            raise self._incomplete(shard, len(rows))
+        return rows
+
+    def _incomplete(self, shard: ShardInfo, found: int) -> CorruptError:
+        return CorruptError(f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples")
+
+    def _parse_spec(self, dtype_name: str, shape_text: str) -> Spec:
+        spec = None
+        with suppress(TypeError, ValueError):
+            # Checked as text first: numpy and json would take, and raise, more than what is ever written.
+            if _DTYPE.fullmatch(dtype_name) and _SHAPE.fullmatch(shape_text):
+                spec = Spec(np.dtype(dtype_name), tuple(json.loads(shape_text)))
+        if spec is None or len(spec.shape) > _MAX_DIMENSIONS or any(length >= 2**48 for length in spec.shape):
+            raise CorruptError(
+                f"{self.folder}: no array has dtype {dtype_name!r:.50} and shape {shape_text!r:.50}"
+            )
+        if len(self._specs) < 100_000:
+            self._specs[dtype_name, shape_text] = spec
+        return spec
+
+
+def _joined(parts: list[list[Spec]], count: int) -> list[Spec]:
+    """Return what each of the arrays is, or one where all are alike; all batches but the last are full."""
+    if all(part == parts[0] for part in parts) and len(parts[0]) == 1:
+        return parts[0]
+    sizes = [*[_PLACES_AT_ONCE] * (len(parts) - 1), count - _PLACES_AT_ONCE * (len(parts) - 1)]
+    return [spec for part, size in zip(parts, sizes, strict=True) for spec in (part * size)[:size]]
+
+
+def _can_be_key(text: str) -> bool:
+    """Whether a manifest could hold a text: not with lone surrogates, nor if it is too long."""
+    try:
+        return len(text.encode()) <= LONGEST_TEXT
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,1 @@
+"""Warm processes and threads, and how tasks reach them."""

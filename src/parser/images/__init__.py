@@ -1,0 +1,1 @@
+"""Encoded images to arrays, faithfully or not at all."""

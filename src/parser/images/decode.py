@@ -1,0 +1,120 @@
+"""Encoded images to arrays, faithfully or not at all."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from ...errors import DecodeError
+from ..options import DecodeOptions
+from .exif import oriented
+from .formats import ADVICE
+from .jpeg_header import JpegHeader, read_header
+from .pixels import Decoded, LostFrames, check_pixels
+from .reasons import decode_error
+from .scratch import Scratch
+from .signature import HEAD, JPEG, describe, sniff_whole
+from .stored import Stored
+
+__all__ = ["decode", "decode_first"]
+
+_NATIVE: Final = DecodeOptions()
+
+
+def decode(
+    data: bytes, options: DecodeOptions, scratch: Scratch | None = None
+) -> Iterable[Decoded | LostFrames]:
+    """Decode an image: its first frame, or all of them one after the other.
+
+    JPEG goes through libjpeg-turbo and gives exactly Pillow's pixels at twice its speed; everything else,
+    and what libjpeg-turbo refuses, goes through the one Pillow reader that fits the signature. Safe in
+    threads at the same time: no state of Pillow's is changed.
+
+    Args:
+        data: the encoded image.
+        options: what to do with it.
+        scratch: where the pixels may lie; they are valid until the next image is decoded with it.
+
+    Returns:
+        One Decoded, or one for each frame; with LostFrames between them for those that are damaged.
+
+    Raises:
+        DecodeError: and nothing else, with one line that says why. The iterator raises nothing.
+    """
+    if data.startswith(JPEG):
+        try:
+            return (_jpeg(data, options, scratch),)
+        except Exception as error:
+            raise decode_error(error, "JPEG") from error
+    kind = sniff_whole(data)
+    if kind is None:
+        raise DecodeError(f"no image: {describe(data[:HEAD])}")
+    if kind in ADVICE:
+        raise DecodeError(ADVICE[kind])
+    frames = _checked_frames(data, kind, options)
+    return chain((next(frames),), frames)
+
+
+def decode_first(data: bytes) -> Decoded:
+    """Decode an image's first frame as it is stored; as `decode`."""
+    first = next(iter(decode(data, _NATIVE)))
+    assert isinstance(first, Decoded)
+    return first
+
+
+def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
+    """The frames; an error before the first one is raised, a later one is a frame that is lost."""
+    from .frames import decode_frames  # noqa: PLC0415 - Pillow costs as much to import as 100 images to decode
+
+    frames = 0
+    try:
+        for one in decode_frames(data, kind, options):
+            yield one._replace(error=decode_error(one.error, kind)) if isinstance(one, LostFrames) else one
+            frames += 1
+    except Exception as error:
+        if not frames:
+            raise decode_error(error, kind) from error
+        yield LostFrames(frames, frames, decode_error(error, kind))
+
+
+def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decoded:
+    header = read_header(data)
+    array = _plain(data, header, options, scratch)
+    salvaged = False
+    if array is None:
+        from .jpeg_damage import decode_doubtful  # noqa: PLC0415 - rare
+
+        room = scratch.room if scratch is not None else lambda _: None
+        array, salvaged = decode_doubtful(data, options, room)
+    colours = None
+    if array.ndim == 3 and array.shape[2] == 4:
+        colours = "CMYK"
+    if options.mode != "native":
+        from .modes import to_mode  # noqa: PLC0415 - as `_frames` does
+
+        array, colours = to_mode(Stored(array, None, colours), options.mode), None
+    if options.orient and header.orientation != 1:
+        array = oriented(array, header.orientation)
+    return Decoded(array, 0, 1, header.orientation, salvaged, colours)
+
+
+def _plain(
+    data: bytes, header: JpegHeader, options: DecodeOptions, scratch: Scratch | None
+) -> NDArray[np.uint8] | None:
+    """Grey (H, W) or RGB (H, W, 3) of a plain JPEG; None for any other, and where libjpeg-turbo warns."""
+    _, width, height, components, plain = header
+    if not plain or components not in {1, 3}:
+        return None
+    check_pixels(width, height, options.max_pixels)
+    buffer = None if scratch is None else scratch.room(width * height * components)
+    try:
+        if components == 3:
+            rgb: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer)
+            return rgb
+        grey: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY", buffer=buffer)
+        return grey.reshape(grey.shape[:2])
+    except ValueError:
+        return None
