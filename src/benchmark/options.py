@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack, get_args
 
-from ..engine.converting.options import PathLike
+from ..engine.paths import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
 from ..engine.sizes import parse_size
 from ..errors import UsageError

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeAlias, Unpack
 
 from .. import __version__
-from ..engine.converting.options import PathLike
 from ..engine.machine.garbage import only_new_garbage
 from ..engine.machine.sampler import Sampler
+from ..engine.paths import PathLike
 from ..engine.workers import pool
 from ..engine.workers.process_limits import has_proc
 from ..errors import BrineryError, BrineryWarning, NoProcessesError, StorageError

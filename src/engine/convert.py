@@ -11,11 +11,11 @@ from ..parser.archives.listing import plan_sources
 from ..parser.options import MAX_MEMBERS, DecodeOptions, Frames, Mode, ReadBudget
 from .choices import Backend, Layout
 from .converting.destination import Destination, check_apart
-from .converting.options import ConvertOptions, PathLike
+from .converting.options import ConvertOptions
 from .converting.outcome import ConvertProgress, ConvertResult
 from .converting.run import Run
 from .converting.sources import recognise
-from .paths import absolute
+from .paths import PathLike, absolute
 from .protocols.registry import get_serializer
 from .workers import pool
 

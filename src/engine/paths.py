@@ -1,11 +1,14 @@
 """Paths as callers give them."""
 
+import os
 from pathlib import Path
+from typing import TypeAlias
 
 from ..errors import UsageError
-from .converting.options import PathLike
 
-__all__ = ["absolute"]
+__all__ = ["PathLike", "absolute"]
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 def absolute(path: PathLike) -> Path:

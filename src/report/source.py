@@ -7,8 +7,8 @@ from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
 from ..benchmark.compare.compare import Comparison, compare_files, read_comparison
 from ..benchmark.result.file import read_document, read_result
 from ..benchmark.result.result import BenchResult
-from ..engine.converting.options import PathLike
 from ..engine.manifest.schema import MANIFEST_NAME
+from ..engine.paths import PathLike
 from ..errors import UsageError
 from .conversion.read import Conversion, read_conversion
 

@@ -9,7 +9,7 @@ from ..benchmark.compare.compare import Comparison
 from ..benchmark.result.result import BenchResult
 from ..benchmark.text.comparison import comparison_markdown
 from ..benchmark.text.report import report_markdown
-from ..engine.converting.options import PathLike
+from ..engine.paths import PathLike
 from ..errors import MissingLibraryError, StorageError, UsageError
 from .conversion.markdown import conversion_markdown
 from .source import Source, read_source

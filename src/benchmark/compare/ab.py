@@ -15,8 +15,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ...engine.converting.options import PathLike
 from ...engine.corpus import make_corpus
+from ...engine.paths import PathLike
 from ...engine.workers import pool
 from ...errors import BrineryError, StorageError, UsageError
 from ..analysis.summary import cell_results

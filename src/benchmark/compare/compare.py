@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ...engine.converting.options import PathLike
+from ...engine.paths import PathLike
 from ...errors import DatasetError
 from ..analysis.statistics import (
     FEWEST_ROUNDS,

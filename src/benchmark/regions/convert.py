@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ...engine.converting.unit_files import SHARDS_FOLDER, publish_shards
+from ...engine.converting.unit_files import publish_shards
 from ...engine.converting.worker import convert_unit
+from ...engine.layout import SHARDS_FOLDER
 from ...engine.machine.new_file import PARTIAL_FOLDER
 from ...engine.protocols.registry import get_serializer
 from ...engine.records import Job, Numbered, Unit, UnitResult, shard_id

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ...engine.converting.unit_files import SHARDS_FOLDER
 from ...engine.datasets.dataset import open_dataset
+from ...engine.layout import SHARDS_FOLDER
 from ...engine.machine.new_file import NewFile
 from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...errors import DestinationError, StorageError, UsageError
+from ..layout import FILES_FOLDER, SHARDS_FOLDER
 from ..locks.folder_lock import FolderLock
 from ..locks.lock_file import LOCK_NAME
 from ..machine.inside import Folder
@@ -18,7 +19,6 @@ from ..manifest.files import JOURNAL_NAME, LOG_NAMES
 from ..manifest.schema import MANIFEST_NAME
 from .claims import claimants
 from .manifest_writer import Manifest
-from .unit_files import FILES_FOLDER, SHARDS_FOLDER
 
 __all__ = ["Destination"]
 

@@ -1,9 +1,8 @@
 """The options of a convert, checked."""
 
-import os
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from ...errors import UsageError
 from ...parser.archives.names import checked_encoding
@@ -14,9 +13,8 @@ from ..machine.memory import worker_memory
 from ..sizes import format_size, parse_size
 from ..workers.pool import check_workers
 
-__all__ = ["ConvertOptions", "FailureLimit", "PathLike"]
+__all__ = ["ConvertOptions", "FailureLimit"]
 
-PathLike: TypeAlias = str | os.PathLike[str]
 _LEAST_MEMORY = 256 << 20  # libraries, and a small image
 
 

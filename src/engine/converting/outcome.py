@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .summary import RunSummary
+from ..summary import RunSummary
 
 __all__ = ["ConvertProgress", "ConvertResult"]
 

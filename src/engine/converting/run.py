@@ -15,11 +15,13 @@ from ...parser.archives.listing import Quota, archive_states
 from ...parser.archives.members import Entry
 from ...parser.options import ReadBudget
 from ..datasets.verify import verify
+from ..layout import FILES_FOLDER, single_path
 from ..machine.garbage import only_new_garbage
 from ..machine.sampler import Sampler
 from ..machine.twins import NameTwins, name_twins
 from ..protocols.registry import get_serializer
 from ..records import Job, UnitResult
+from ..summary import RunSummary
 from . import worker
 from .destination import Destination
 from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
@@ -30,9 +32,9 @@ from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sources import Named, Recorded, Scope, list_named
 from .spool import Spool, travel_budget
 from .stored_state import Totals
-from .summary import RunSummary, Tally
 from .supervisor import Supervisor
-from .unit_files import FILES_FOLDER, publish_shards, single_path
+from .tally import Tally
+from .unit_files import publish_shards
 
 __all__ = ["Run"]
 

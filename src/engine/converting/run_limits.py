@@ -6,7 +6,7 @@ from pathlib import Path
 from ...errors import FailureLimitError
 from ..sizes import format_size
 from .options import FailureLimit
-from .summary import Tally
+from .tally import Tally
 
 __all__ = ["PIXELS_PER_SOURCE_BYTE", "check_failures", "warning_of_space"]
 

@@ -6,42 +6,21 @@ import threading
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from time import perf_counter_ns
 
 from ...errors import MemberError
+from ..layout import FILES_FOLDER, SHARDS_FOLDER, refusal, single_path
 from ..machine.inside import Descriptor, Folder
 from ..machine.new_file import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
 from ..protocols.base import Array, Placement, Serializer, ShardWriter
 from ..records import Job, Shard
 
 __all__ = [
-    "FILES_FOLDER",
-    "SHARDS_FOLDER",
     "UnitFiles",
     "open_unit_files",
     "publish_shards",
-    "refusal",
-    "single_path",
 ]
-
-SHARDS_FOLDER = "shards"
-FILES_FOLDER = "files"
-
-# What the name of one file can cause; every other error means that the destination cannot be written.
-_NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ}
-
-
-def single_path(key: str, suffix: str) -> PurePosixPath:
-    """Return the path, relative to the folder of files, of a key's own file.
-
-    Raises:
-        MemberError: the key would lead outside the folder or cannot be a path.
-    """
-    parts = key.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\0" in key:
-        raise MemberError("its name cannot be a path inside the destination")
-    return PurePosixPath(*parts[:-1], parts[-1] + suffix)
 
 
 class UnitFiles(ABC):
@@ -222,15 +201,6 @@ def _names_in(folder: Descriptor) -> frozenset[str]:
     finally:
         os.close(descriptor)
     return frozenset(unicodedata.normalize("NFC", name) for name in names)
-
-
-def refusal(error: OSError) -> Exception:
-    """Return a MemberError for what one file's name can cause, any other error as it is."""
-    if error.errno == errno.ELOOP:
-        return MemberError(f"it cannot be a file in the destination: {error.strerror}")
-    if error.errno in _NAME_ERRORS:
-        return MemberError(f"its name cannot be a file in the destination: {os.strerror(error.errno or 0)}")
-    return error
 
 
 def open_unit_files(job: Job, number: int, serializer: Serializer) -> UnitFiles:

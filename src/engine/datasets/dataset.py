@@ -15,11 +15,10 @@ import numpy as np
 
 from ...errors import CorruptError, DatasetError, MemberError, UsageError
 from ..checksums import array_checksum
-from ..converting.options import PathLike
-from ..converting.unit_files import FILES_FOLDER, SHARDS_FOLDER, single_path
+from ..layout import FILES_FOLDER, SHARDS_FOLDER, single_path
 from ..machine.inside import Descriptor, Folder
 from ..manifest.reader import Catalog, Entry, ShardInfo
-from ..paths import absolute
+from ..paths import PathLike, absolute
 from ..protocols.base import Array, Serializer
 from ..protocols.checks import pixels
 from ..protocols.registry import get_serializer

@@ -7,12 +7,11 @@ from dataclasses import fields
 from typing import Any, Final
 
 from ...errors import CorruptError
-from ..converting.options import PathLike
-from ..converting.summary import RunSummary
 from ..documents import parse_document
 from ..manifest.reader import Catalog
-from ..paths import absolute
+from ..paths import PathLike, absolute
 from ..records import Phases
+from ..summary import RunSummary
 
 __all__ = ["describe"]
 

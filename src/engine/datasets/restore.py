@@ -11,11 +11,10 @@ from PIL import Image
 
 from ...errors import DatasetError, DestinationError, MemberError, StorageError, UsageError
 from ..choices import IMAGE_FORMATS, Backend, ImageFormat
-from ..converting.options import PathLike
-from ..converting.unit_files import refusal, single_path
+from ..layout import refusal, single_path
 from ..machine.cpus import default_workers
 from ..manifest.reader import Catalog
-from ..paths import absolute
+from ..paths import PathLike, absolute
 from ..protocols.base import Array
 from ..workers import pool
 from .dataset import Dataset

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ...errors import DatasetError
 from ..choices import Backend
-from ..converting.options import PathLike
 from ..machine.cpus import default_workers
 from ..manifest.reader import Catalog
-from ..paths import absolute
+from ..paths import PathLike, absolute
 from ..workers import pool
 from .dataset import Dataset
 from .stretches import DIED, Stretch, read_stretches

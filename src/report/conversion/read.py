@@ -12,9 +12,9 @@ from typing import Any
 from ...benchmark.analysis.bottleneck import Facts, find_limit
 from ...benchmark.result.findings import Verdict
 from ...benchmark.text.numbers import counted
-from ...engine.converting.options import PathLike
 from ...engine.datasets.info import describe
 from ...engine.manifest.reader import Catalog
+from ...engine.paths import PathLike
 from ...errors import CorruptError
 from ..html.usage import Point, Usage, usage_of
 
