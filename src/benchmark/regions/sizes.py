@@ -29,7 +29,8 @@ from .session import Scratch
 
 _MOST_S = 5.0  # of one protocol and layout, in one process
 _MOST_ALL_S = 12.0
-_SHARE = 0.05  # of the budget
+_SHARE = 0.05  # of the budget, and however short that is:
+_LEAST_S = 2.0
 _ONE_OF_TWO_S = 1.0  # each pair of benches in turns does it again
 _FEWEST = 4
 _BATCH = 64
@@ -82,7 +83,9 @@ def measure_sizes(
     names = [*protocols, *([] if options.one_of_two else BASELINES[:2])]
     folder = scratch.new_folder("sizes")
     prices = {name: _price(name, corpus, folder) for name in names}
-    most = min(_MOST_ALL_S, _SHARE * options.budget_s, *([_ONE_OF_TWO_S] if options.one_of_two else []))
+    most = min(_MOST_ALL_S, max(_LEAST_S, _SHARE * options.budget_s))
+    if options.one_of_two:
+        most = _ONE_OF_TWO_S
     numbers = affordable(corpus.images, prices.values(), most_s=most, layouts=len(layouts))
     wanted = [(name, layout) for name in names for layout in layouts if _has(name, layout)]
     found = dict.fromkeys(wanted, 0)
