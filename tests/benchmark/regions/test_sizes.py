@@ -78,6 +78,14 @@ def test_where_time_is_short_every_protocol_writes_the_same_few(tmp_path, monkey
     assert found["json", "single"].per_image(all_pixels) > 3 * npy.per_image(all_pixels)
 
 
+def test_two_versions_in_turns_take_the_same_images_whatever_their_clocks_say(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "_price", lambda *_: pytest.fail("a clock was asked"))
+    corpus, scratch = made(tmp_path, [SMALL] * 24)
+    found = measured(corpus, scratch, preset="seed", costs=tmp_path / "costs.json")
+    assert set(found) == {("npy", "single"), ("json", "single")}
+    assert len({one.pixel_bytes for one in found.values()}) == 1
+
+
 def test_a_protocol_that_cannot_store_an_image_has_no_size(tmp_path):
     corpus, scratch = made(tmp_path, [SMALL] * 3)
     said = []
