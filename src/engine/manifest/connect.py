@@ -31,11 +31,8 @@ _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-_PRAGMAS: Final = (
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA cell_size_check = ON",
-    "PRAGMA mmap_size = 0",  # then a file that shrinks is an error, not a signal
-)
+# Without a mapping a file that shrinks is an error, not a signal.
+_PRAGMAS: Final = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0"
 _ANYTHING: Final = "SELECT 1 FROM sqlite_master LIMIT 1"
 _OBJECTS: Final = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master LIMIT 100"
 
@@ -49,10 +46,7 @@ def connect_read_only(folder: Path) -> GuardedConnection:
         DatasetError: it is not there, damaged, of another format, or not as brinery makes it.
     """
     path = folder / MANIFEST_NAME
-    if not path.is_file():
-        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
-        raise DatasetError(f"{folder} {what}: it is no brinery dataset")
-    found = check_files(path)
+    found = _find(folder, path)
     try:
         if not found.locks:
             _refuse_a_writer(folder)
@@ -71,6 +65,23 @@ def connect_read_only(folder: Path) -> GuardedConnection:
         connection.close()
         raise
     return connection
+
+
+def _find(folder: Path, path: Path) -> Found:
+    """Check the files of a manifest that must be there."""
+    wrong = None
+    try:
+        found = check_files(path)
+        if found.size:
+            return found
+    except DatasetError as error:
+        wrong = error
+    if not path.is_file():
+        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST_NAME}"
+        raise DatasetError(f"{folder} {what}: it is no brinery dataset")
+    if wrong is not None:
+        raise wrong
+    return found
 
 
 def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
@@ -178,8 +189,7 @@ def _connect(
         connection.setlimit(limit, value)
     if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
+    connection.executescript(_PRAGMAS)
     connection.restrict(writing=False)
     return connection
 

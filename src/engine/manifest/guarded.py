@@ -39,7 +39,11 @@ _BYTES_A_SECOND: Final = 10e6
 _WRITERS_STEPS: Final = 30_000_000  # a transaction of many small changes is one statement
 _WRITERS_SECONDS: Final = 60.0
 
-_MASTER: Final = frozenset({"sqlite_master", "sqlite_schema"})
+_OK: Final = sqlite3.SQLITE_OK
+_DENY: Final = sqlite3.SQLITE_DENY
+_READ: Final = sqlite3.SQLITE_READ
+_FUNCTION: Final = sqlite3.SQLITE_FUNCTION
+_TABLES: Final = frozenset({*COLUMNS, "sqlite_master", "sqlite_schema"})
 _FUNCTIONS: Final = frozenset({"coalesce", "count", "max", "min", "sum"})
 _STEPS: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_TRANSACTION})
 _CHANGES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
@@ -241,15 +245,15 @@ def _bytes_of(rows: list[Any]) -> int:
 
 def _may_read(action: int, table: str | None, name: str | None, _: str | None, inside: str | None) -> int:
     """Allow what reads the format's tables; `inside` is the view or trigger that a statement comes from."""
-    allowed = inside is None and (
-        (action == sqlite3.SQLITE_READ and (table in COLUMNS or table in _MASTER))
-        or action in _STEPS
-        or (action == sqlite3.SQLITE_FUNCTION and name in _FUNCTIONS)
-    )
-    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+    if inside is None:  # sqlite asks for each column
+        if action == _READ:
+            return _OK if table in _TABLES else _DENY
+        if action in _STEPS or (action == _FUNCTION and name in _FUNCTIONS):
+            return _OK
+    return _DENY
 
 
 def _may_change(action: int, table: str | None, name: str | None, of: str | None, inside: str | None) -> int:
     """Allow what reads and changes the format's tables, too."""
     allowed = inside is None and action in _CHANGES and table in COLUMNS
-    return sqlite3.SQLITE_OK if allowed else _may_read(action, table, name, of, inside)
+    return _OK if allowed else _may_read(action, table, name, of, inside)

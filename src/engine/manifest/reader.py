@@ -22,7 +22,6 @@ from ..protocols.base import Placement, Spec
 from .connect import connect_read_only
 from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection
 from .rows import checked_rows, counted_rows
-from .schema import MANIFEST_NAME
 
 __all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
 
@@ -99,12 +98,13 @@ class Catalog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / MANIFEST_NAME
+        self.folder = folder
         self._lock = threading.Lock()
         self._specs: dict[tuple[str, str], Spec] = {}
         self._db: GuardedConnection | None
         db = self._db = connect_read_only(folder)
         self._pid = os.getpid()
+        self.path = db.path
         try:
             self.settings = db.settings
             self.shard_ids, self.ends = self._shards(db)
