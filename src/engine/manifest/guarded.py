@@ -132,11 +132,21 @@ class GuardedConnection(sqlite3.Connection):
         Raises:
             DatasetError: they cannot be read, or are more than a file of this size can hold.
         """
-        batches = self.batches(statement, values)
-        rows = next(batches, [])
+        self.guard.start()
+        cursor = None
+        before = self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
+        try:
+            cursor = super().execute(statement, values)
+            rows = cursor.fetchmany(_AT_ONCE)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if cursor is not None:
+                cursor.close()
+            raise self.unreadable(error) from error
+        finally:
+            self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
         if len(rows) == _AT_ONCE:
             size = _bytes_of(rows)
-            for batch in batches:
+            for batch in self.batches(statement, values, begun=cursor):
                 rows += batch
                 size += _bytes_of(batch)
                 if size > self.guard.size:
@@ -164,7 +174,13 @@ class GuardedConnection(sqlite3.Connection):
         return rows
 
     def batches(
-        self, statement: str, values: Any = (), *, longest: int = LONGEST_TEXT, at_once: int = _AT_ONCE
+        self,
+        statement: str,
+        values: Any = (),
+        *,
+        longest: int = LONGEST_TEXT,
+        at_once: int = _AT_ONCE,
+        begun: sqlite3.Cursor | None = None,
     ) -> Iterator[list[Any]]:
         """Yield the rows of a statement that reads, so many at a time; raises what `rows` does.
 
@@ -173,10 +189,12 @@ class GuardedConnection(sqlite3.Connection):
             values: of its placeholders.
             longest: bytes of a text that it reads.
             at_once: rows that are read at a time.
+            begun: of the statement, if it runs already and one batch was taken.
         """
-        self.guard.start()
-        count = 0
-        cursor = None
+        if begun is None:
+            self.guard.start()
+        count = 0 if begun is None else at_once
+        cursor = begun
         try:
             while True:
                 before = self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
