@@ -1,4 +1,4 @@
-"""What the manifest holds for a key, read ahead where keys are asked for in the order they were recorded."""
+"""Looks up what the manifest holds for a key, reading ahead if keys come in the order they were recorded."""
 
 import threading
 from itertools import chain
@@ -51,7 +51,7 @@ class KnownKeys:
         self._last = (-1, -1)
 
     def get(self, key: str) -> Known | None:
-        """Return the record of a key, None where there is none."""
+        """Return the record of a key; None if it has none."""
         with self._lock:
             row = self._ahead.pop(key, None) or self._look_up(key)
             if row is not None:
@@ -64,13 +64,13 @@ class KnownKeys:
         return None
 
     def checksum(self, key: str, kind: str) -> str | None:
-        """Return xxh3-64 of a recorded key's source; None where its bytes were not read."""
+        """Return xxh3-64 of a recorded key's source; None if its bytes were not read."""
         with self._lock:
             rows = self._db.rows(_CHECKSUMS[kind], (key,))
         return rows[0][0] if rows and type(rows[0][0]) is str else None
 
     def forget(self) -> None:
-        """Drop what was read ahead, for it is about to change."""
+        """Drop what was read ahead, since it is about to change."""
         with self._lock:
             self._ahead.clear()
 
@@ -87,7 +87,7 @@ class KnownKeys:
         return self._checked(self._db.rows(statement, (key,)))
 
     def _checked(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Return rows as they are where they hold numbers: shard or unit, places, size, time, CRC-32."""
+        """Return the rows after checking that shard or unit, places, size, time and CRC-32 are numbers."""
         if rows:
             *numbers, crc32s = zip(*rows, strict=True)
             kinds = {*map(type, chain.from_iterable(numbers))}
@@ -97,7 +97,7 @@ class KnownKeys:
         return rows
 
     def _follows(self, shard: int, record: int) -> bool:
-        """Whether a row is one of the next after the last one found."""
+        """Return whether a row comes soon after the last one found."""
         last_shard, last_record = self._last
         if shard == last_shard:
             return 0 < record - last_record <= _NEAR

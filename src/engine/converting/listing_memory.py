@@ -1,4 +1,4 @@
-"""What a run remembers about a listing that goes by: keys met, ordinals kept, source bytes ahead."""
+"""What a run remembers of a listing as it goes by: keys seen, ordinals kept, source bytes to come."""
 
 import os
 import sqlite3
@@ -49,7 +49,7 @@ class SeenKeys:
 
 
 class DistinctKeys:
-    """Takes the place of SeenKeys where no key can occur twice."""
+    """Replaces SeenKeys if no key can occur twice."""
 
     def first_time(self, _key: str) -> bool:
         """Return True."""
@@ -64,19 +64,19 @@ class DistinctKeys:
 
 
 def keys_of(sources: Sequence[Source]) -> SeenKeys | DistinctKeys:
-    """What tells keys of these sources that were listed before: in one folder every file has its own name."""
+    """Return a record of the keys seen in these sources; one folder has no name twice."""
     plain = [source.kind == "folder" and not source.nested for source in sources]
     return DistinctKeys() if plain == [True] else SeenKeys()
 
 
 class KeptOrdinals:
-    """A set of ordinals: one byte each, in pieces, for a manifest can name any."""
+    """A set of ordinals, one byte each, in pieces, since a manifest can name any ordinal."""
 
     def __init__(self) -> None:
         self._pieces: dict[int, bytearray] = {}
 
     def add(self, ordinal: int) -> None:
-        """Put an ordinal in."""
+        """Add an ordinal."""
         number, place = divmod(ordinal, _PIECE)
         piece = self._pieces.get(number)
         if piece is None:
@@ -90,13 +90,13 @@ class KeptOrdinals:
 
 
 class SourceSize:
-    """Adds up the bytes of all sources in a thread of its own, for progress and the space estimate.
+    """Adds up the bytes of all sources in a thread, for progress and the estimate of space.
 
     Args:
         sources: folders and files.
 
     Attributes:
-        total: bytes, None until they are known.
+        total: bytes of all sources; None until they are known.
     """
 
     def __init__(self, sources: Sequence[Path]) -> None:
@@ -106,10 +106,10 @@ class SourceSize:
         self.total: int | None = None
 
     def start(self) -> None:
-        """Begin to count, unless that was said before."""
+        """Begin to count; calling it again does nothing."""
         if self._thread is None:
             thread = threading.Thread(target=self._measure, name="source-size", daemon=True)
-            with suppress(RuntimeError):  # no thread can be started: the bytes stay unknown
+            with suppress(RuntimeError):  # no thread can start: the bytes stay unknown
                 thread.start()
                 self._thread = thread
 

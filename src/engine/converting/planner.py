@@ -1,13 +1,13 @@
 """Divides an archive's listing into units, leaving out what a dataset already holds.
 
-Pure: it looks things up through the functions it is given and reads nothing itself.
+It is pure: it looks things up through the functions it is given and reads nothing itself.
 
 Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
 and fills the gaps with the same bytes. The first few are smaller, so that workers begin early, and the last
-ones grow smaller and smaller, so that they end at about the same time.
-The entries that one complete pass adds are a generation. While a generation is unfinished its recorded
-entries keep their places in the cut; where the archive changed in between, so that places no longer agree,
-the planner begins a new generation for what is still missing.
+ones become smaller and smaller, so that workers end at about the same time.
+The entries that one complete pass adds are a generation. While a generation is unfinished, its recorded
+entries keep their places in the cut. If the archive changed in between, so that places no longer agree, the
+planner begins a new generation for what is still missing.
 """
 
 from bisect import bisect_left
@@ -26,17 +26,17 @@ __all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Plan
 
 FIRST_COMPARISON = -10  # units that are compared count down from here
 MAX_UNIT_MEMBERS = 4096
-_LONGEST_KEY = 1 << 14  # letters; the manifest takes texts of 256 KiB, some letters need four bytes
+_LONGEST_KEY = 1 << 14  # characters; the manifest takes texts of 256 KiB, and some characters need four bytes
 _SHOWN_OF_KEY = 1000
 _HELD_UNITS = 1  # kept back, in case the listing ends
-_FINEST = 4  # so many times smaller than others are the smallest units on purpose
-_QUICK = 2  # so many of these come first
+_FINEST = 4  # the smallest units are a quarter of the others
+_QUICK = 2  # number of smallest units at the start
 
 Note = Failure | Skipped
 
 
 class Known(NamedTuple):
-    """What the manifest holds for a key: a tuple, since there are millions.
+    """What the manifest holds for a key; a tuple, since there are millions.
 
     Attributes:
         kind: "sample", "failure" or "skipped".
@@ -44,7 +44,7 @@ class Known(NamedTuple):
         unit: the unit that made it.
         size: bytes of its source then.
         mtime_ns: its source's time of change then.
-        crc32: CRC-32 of its source's bytes, where the archive said it.
+        crc32: CRC-32 of its source's bytes, if the archive gives one.
     """
 
     kind: str
@@ -64,8 +64,8 @@ class PlanState:
         open_ordinal: its first ordinal.
         next_unit: one past the highest unit recorded.
         next_ordinal: one past the highest ordinal recorded.
-        done_units: recorded units of the unfinished generation, each with its first and last ordinal.
-        lost_units: units with a missing shard, and how many members each has.
+        done_units: first and last ordinal of each recorded unit of the unfinished generation.
+        lost_units: number of members of each unit with a missing shard.
     """
 
     open_unit: int = 0
@@ -78,7 +78,7 @@ class PlanState:
 
 @dataclass(slots=True)
 class PlanCounts:
-    """What the listing held, counted as it goes by; unresolved are links and later entries of a key."""
+    """What the listing held so far; `unresolved` counts links and later entries of a key."""
 
     entries: int = 0
     planned: int = 0
@@ -92,7 +92,7 @@ _Place: TypeAlias = tuple[Numbered, int | None]
 
 
 def _unread(_key: str, _kind: str) -> None:
-    """Know of no bytes that were read."""
+    """Return None: no bytes were read."""
 
 
 class Planner:
@@ -102,23 +102,22 @@ class Planner:
         state: where the dataset stands.
         unit_bytes: a unit ends with the member that brings its source bytes to this; the first ones of a
             generation at a quarter of it, the last ones at half of what is left, or at that quarter.
-        lookup: what a worker made of a key, as the manifest holds it.
-        first_time: whether a key occurs for the first time in this listing.
-        linked: the listing tells what links lead to, and each key stands for one member. Where it does not,
-            links and later entries of a key are only counted.
-        checksum: xxh3-64 of the source's bytes behind a key and the kind of its record; None where they
+        lookup: returns what a worker made of a key, as the manifest holds it.
+        first_time: returns whether a key occurs for the first time in this listing.
+        linked: the listing resolves links, and each key stands for one member. If False, links and later
+            entries of a key are only counted.
+        checksum: returns xxh3-64 of the source behind a key and the kind of its record; None if its bytes
             were not read.
-        keep: told the ordinal of every recorded entry that the archive still has.
-        load: called with each member that is to be converted or compared before the listing goes on, for it
-            may carry bytes that are passing by; returns it with bytes that stay, or None where they cannot be
-            read.
-        note: told, at every listing, of entries that need no worker: no image, unreadable, a key twice.
-        reopen: told the first unit and ordinal of a new generation before anything uses them.
-        twin: the earlier key that has the file which a key would have; None where it has its own.
-        usable: whether a recorded sample is still there and intact, by its member's key.
+        keep: called with the ordinal of every recorded entry that the archive still has.
+        load: called with each member to convert or compare, before the listing goes on, since it may carry
+            bytes that are passing by; returns it with bytes that stay, or None if they cannot be read.
+        note: called, at every listing, with entries that need no worker: no image, unreadable, a key twice.
+        reopen: called with the first unit and ordinal of a new generation, before anything uses them.
+        twin: returns the earlier key that has the file which a key would have; None if no other key has it.
+        usable: returns whether the recorded sample of a member's key is still there and intact.
         retry_failed: plan recorded failures again.
-        differing: ordinals of recorded entries whose source has other bytes now. Where it is not given,
-            members whose size and time prove nothing are handed out to be compared.
+        differing: ordinals of recorded entries whose source has other bytes now. If it is None, members whose
+            size and time prove nothing are handed out to be compared.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class Planner:
     ) -> None:
         self._state = state
         self._unit_weight = unit_bytes
-        self._least_weight = -(-unit_bytes // MAX_UNIT_MEMBERS)  # of so many members a unit is full
+        self._least_weight = -(-unit_bytes // MAX_UNIT_MEMBERS)  # a unit of the most members is full
         self._lookup = lookup
         self._checksum = checksum
         self._first_time = first_time
@@ -168,11 +167,11 @@ class Planner:
         self.counts = PlanCounts()
 
     def units(self, entries: Iterable[Entry]) -> Iterator[Unit]:
-        """Yield the units to convert, and those to compare, lazily, as the listing goes on."""
+        """Yield the units to convert and to compare as the listing goes on."""
         for entry in entries:
             self.counts.entries += 1
             if len(entry.key) > _LONGEST_KEY:
-                entry = _too_long(entry.key)  # noqa: PLW2901 - what it becomes goes the same way
+                entry = _too_long(entry.key)  # noqa: PLW2901 - its replacement goes the same way
             if not isinstance(entry, Member) or not self._first_time(entry.key):
                 self._other(entry)
             elif self._twin is not None and (twin := self._twin(entry.key)) is not None:
@@ -187,7 +186,7 @@ class Planner:
             yield self._planned(Unit(number, tuple(members)))
 
     def _member(self, member: Member) -> Iterable[Unit]:
-        """Give a member its place and return the units that are ready by that."""
+        """Give a member its place, and return the units that it completes."""
         known = self._lookup(member.key)
         if known is None or self._is_stale(known, member):
             loaded = self._load(member)
@@ -223,13 +222,13 @@ class Planner:
         return known.kind == "sample" and self._usable is not None and not self._usable(member.key)
 
     def _held_against(self, known: Known, member: Member) -> str | None:
-        """The checksum that tells whether a doubted member changed; "" where there is nothing to tell."""
+        """Return the checksum that tells whether a doubted member changed; "" if there is none."""
         if self._differing is not None or (member.crc is not None and known.crc32 is not None):
             return ""
         return self._checksum(member.key, known.kind)
 
     def _compare(self, known: Known, member: Member) -> Iterable[Unit]:
-        """Put a doubted member among those to compare, and return them where they are enough for a unit."""
+        """Add a doubted member to those to compare, and return them if they are enough for a unit."""
         recorded = self._held_against(known, member)
         loaded = self._load(member) if recorded else None
         if not recorded or loaded is None:
@@ -246,7 +245,7 @@ class Planner:
         return unit
 
     def _place(self, member: Member, known: Known | None) -> Iterable[Unit]:
-        """Give a member the next place in the cut; one that is done must have it already."""
+        """Give a member the next place in the cut; a member that is done must have it already."""
         if known is not None and known.ordinal != self._ordinal:
             return self._begin_again(self._take_held())
         self._places.append((Numbered(self._ordinal, member), None if known is None else known.unit))
@@ -265,18 +264,18 @@ class Planner:
         return self._begin_again([*oldest, *self._take_held()])
 
     def _weigh(self, member: Member) -> int:
-        """What a member adds to its unit: its bytes, or its share in the most members that one may hold."""
+        """Return what a member adds to its unit: its bytes, but at least its share of the most members."""
         return max(member.size, self._least_weight)
 
     def _take_held(self) -> list[_Place]:
-        """Return all places that are in no unit yet, and forget them."""
+        """Return the places that are in no unit yet, and forget them."""
         places = [*chain.from_iterable(self._held), *self._places]
         self._held.clear()
         self._places, self._weight = [], 0
         return places
 
     def _cut_the_end(self) -> Iterator[Unit]:
-        """Cut what is left of the listing, half of the rest at a time."""
+        """Cut the rest of the listing into units, each half of what is left."""
         ahead = deque(self._take_held())
         left = sum(self._weigh(numbered.member) for numbered, _ in ahead)
         while ahead:
@@ -293,21 +292,21 @@ class Planner:
             yield from self._cut(unit)
 
     def _cut(self, places: list[_Place]) -> list[Unit]:
-        """Make a unit of these places and return what is to be done of it, if anything."""
+        """Make a unit of these places, and return the part that has to be done, if any."""
         pending = tuple([numbered for numbered, done in places if done is None])
         number = self._unit
         self._unit += 1
         return [self._planned(Unit(number, pending))] if pending else []
 
     def _agrees(self, places: list[_Place]) -> bool:
-        """Whether the next unit, cut here, is recorded whole or not at all."""
+        """Return whether the next unit, cut here, is recorded whole or not at all."""
         if not self._resuming:
             return True
         done = {unit for _, unit in places}
         return done == {self._unit} or (done == {None} and not self._is_taken(places))
 
     def _is_taken(self, places: list[_Place]) -> bool:
-        """Whether another unit is recorded under the next number or at one of these places."""
+        """Return whether another unit is recorded under the next number or at one of these places."""
         if self._unit in self._state.done_units:
             return True
         first, last = places[0][0].ordinal, places[-1][0].ordinal
@@ -329,7 +328,7 @@ class Planner:
         return unit
 
     def _other(self, entry: Entry) -> None:
-        """Note an entry that needs no worker, or count one that the whole listing is needed for."""
+        """Note an entry that needs no worker, or count one that needs the whole listing."""
         waits = not self._linked and isinstance(entry, Member | Link)
         if waits or not (self._linked or self._first_time(entry.key)):
             self.counts.unresolved += 1
@@ -351,13 +350,13 @@ class Planner:
 
 
 def _without_file(key: str, twin: str) -> Unreadable:
-    """Return what becomes of a member whose file would be another one's."""
+    """Return the failure of a member whose file would be that of another."""
     message = f"the destination cannot tell its name from {twin}, which has the file: try the layout shards"
     return Unreadable(key, "NameTwin", message)
 
 
 def _too_long(key: str) -> Unreadable:
-    """Return what becomes of an entry whose name is too long to be a key; its own is told by a checksum."""
+    """Return the failure of an entry whose name is too long for a key; a checksum stands in its key."""
     shown = f"{key[:_SHOWN_OF_KEY]}... ({bytes_checksum(key.encode())})"
     message = f"its name has {len(key):,} letters, a key has at most {_LONGEST_KEY:,}"
     return Unreadable(shown, "NameTooLong", message)

@@ -43,14 +43,14 @@ _NOTES_HELD = 4096
 
 
 def _ignore(_: object) -> None:
-    """Take a message that nobody asked for, or a note that an earlier listing of the run made."""
+    """Drop a message that nobody asked for, or a note that an earlier listing of the run made."""
 
 
 class Run:
     """One convert from its first look at the manifest to its last row.
 
     Attributes:
-        refused: why members that are gone were not dropped, where that was asked for.
+        refused: why samples of members that are gone were not dropped although that was asked for; or None.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class Run:
         self._told = warn
         self._suffix = get_serializer(options.protocol).file_suffix
         self._tally = Tally()
-        self._unit_bytes = max(1, options.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # it fills a shard
+        self._unit_bytes = max(1, options.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # enough for a full shard
         self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, options.worker_count))
         self._notes: list[Note] = []
         self._noting = threading.Lock()
         self._kept = KeptOrdinals()
         self._differing = KeptOrdinals()
         self._twins: NameTwins | None = None
-        self._to_redo = 0  # how many those are
+        self._to_redo = 0  # their number
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
         self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
@@ -92,7 +92,7 @@ class Run:
         self._supervisor: Supervisor | None = None
 
     def perform(self) -> ConvertResult:
-        """Run to the end and record how it went, whatever happens."""
+        """Run to the end, and record how it went whatever happens."""
         begin, begin_cpu = time.perf_counter_ns(), time.process_time_ns()
         options, settings = self._options, self._settings
         self._manifest.begin_run(
@@ -140,7 +140,7 @@ class Run:
                 raise
 
     def _convert(self) -> tuple[int, int, int]:
-        """Do what is missing; return how many members were unchanged, gone and pruned."""
+        """Do what is missing; return the numbers of members unchanged, gone and pruned."""
         options, manifest = self._options, self._manifest
         self._destination.sweep()
         sizes = self._destination.shard_sizes()
@@ -181,10 +181,10 @@ class Run:
         return counts.unchanged - self._to_redo, gone, pruned
 
     def _list_again(self, seen: SeenKeys | DistinctKeys, *, linked: bool) -> None:
-        """List a second time for members that only the whole first listing told of: they are the next units.
+        """List a second time, for members that only the whole first listing could tell, as the next units.
 
-        These are members that were found to have other bytes, links, and the last ones of several members of
-        one name, whose records are taken out before.
+        These are members found to have other bytes, links, and the last one of several members of one name;
+        records of the earlier ones are deleted first.
         """
         manifest = self._manifest
         manifest.look_again()
@@ -201,7 +201,7 @@ class Run:
     def _pass(
         self, state: PlanState, seen: SeenKeys | DistinctKeys, *, linked: bool, **how: Any
     ) -> tuple[PlanCounts, set[int]]:
-        """List the sources and do what the planner makes of it; return its counts, and the units done."""
+        """List the sources and do the units that the planner cuts; return its counts, and the units done."""
         manifest = self._manifest
         planner = Planner(
             state,
@@ -263,7 +263,7 @@ class Run:
             batches.close()
 
     def _entries(self, budget: ReadBudget, *, linked: bool) -> Iterator[Entry]:
-        """List the sources, up to the limit; more than the budget of members are an error, at the end."""
+        """List the sources up to the limit; going past the budget of members is an error."""
         quota = Quota(self._options.limit)
         entries = list_named(self._named, self._scope, budget, link=linked, quota=quota)
         yield from islice(entries, self._options.max_members)
@@ -276,7 +276,7 @@ class Run:
             )
 
     def _record(self, results: Sequence[UnitResult]) -> None:
-        """Publish and record what is done, and end the run where a result says that it cannot go on."""
+        """Publish and record what is done, and end the run if a result says that it cannot go on."""
         going_on = [one for one in results if one.changed is None and one.fatal is None and not one.stopped]
         for ordinal in chain.from_iterable(compared.differing or () for compared in going_on):
             self._differing.add(ordinal)
@@ -315,14 +315,14 @@ class Run:
         tally = self._tally
         for result in done:
             tally.add(result)
-        if time.monotonic() > self._estimate_at:  # a run that ends sooner needs none
+        if time.monotonic() > self._estimate_at:  # a run that ends sooner needs no estimate
             self._size.start()
         self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
         self._check_space()
         self._check_limit(final=False)
 
     def _note(self, note: Note) -> None:
-        """Keep what the listing found until the next results are recorded, unless it is much."""
+        """Keep a note of the listing until the next results are recorded, unless there are many."""
         with self._noting:
             self._notes.append(note)
             many = len(self._notes) >= _NOTES_HELD
@@ -336,7 +336,7 @@ class Run:
         self._remove_files(self._manifest.commit(results, notes))
 
     def _settle(self, below: int) -> tuple[int, int]:
-        """Find what the archive no longer holds, and drop it if asked to; notes of old listings go always."""
+        """Find what the archive no longer holds, and drop it if asked to; drop notes of old listings."""
         if self._manifest.fresh:
             return 0, 0
         kept, listed = self._kept.__contains__, self._scope.holds
@@ -362,7 +362,7 @@ class Run:
                     self._destination.place.remove(*self._file_of(key))
 
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
-        """Verify what is there and return the members of damaged samples outside of missing shards."""
+        """Verify the dataset, and return the members of damaged samples outside missing shards."""
         options = self._options
         found = verify(self._destination.folder, workers=options.worker_count, backend=options.backend)
         places = [self._manifest.place_of(bad.key) for bad in found.bad]
@@ -375,13 +375,13 @@ class Run:
 
     def _file_is_there(self, key: str) -> bool:
         if self._options.layout != "mirror":
-            return True  # shards that are missing make whole units lost
+            return True  # missing shards make whole units lost
         with suppress(MemberError):
             return self._destination.place.holds(*self._file_of(key))
         return False
 
     def _file_of(self, key: str) -> tuple[tuple[str, ...], str]:
-        """The folders that lead to a key's own file, and the file's name."""
+        """Return the folders that lead to a key's own file, and the file's name."""
         *folders, name = single_path(key, self._suffix).parts
         return (FILES_FOLDER, *folders), name
 
@@ -389,7 +389,7 @@ class Run:
         check_failures(self._options.failure_limit, self._tally, self._destination.folder, final=final)
 
     def _check_space(self) -> None:
-        """Warn once where the space left looks too small for what is still to come."""
+        """Warn once if the space left looks too small for what is still to come."""
         if self._warned_of_space or self._size.total is None:
             return
         self._warned_of_space = True

@@ -1,4 +1,4 @@
-"""When a run must end, or warn: too many failures, too little room."""
+"""Limits at which a run ends or warns: too many failures, too little space."""
 
 import shutil
 from pathlib import Path
@@ -15,12 +15,12 @@ _MIN_DONE_FOR_PERCENT = 100
 
 
 def check_failures(limit: FailureLimit | None, tally: Tally, folder: Path, *, final: bool) -> None:
-    """Raise FailureLimitError where more members have failed than the limit allows.
+    """Raise FailureLimitError if more members have failed than the limit allows.
 
     Args:
-        limit: None for none.
-        tally: of the run so far.
-        folder: the dataset's.
+        limit: the limit; None for no limit.
+        tally: counts of the run so far.
+        folder: the dataset's folder.
         final: the run is over, so that a percentage of few members counts too.
     """
     if limit is None:
@@ -37,7 +37,7 @@ def check_failures(limit: FailureLimit | None, tally: Tally, folder: Path, *, fi
 
 
 def warning_of_space(folder: Path, source_bytes: int) -> str | None:
-    """A warning where the space left looks too small for what so many source bytes come to."""
+    """Return a warning if the space left looks too small for the arrays of these source bytes; else None."""
     ahead = source_bytes * PIXELS_PER_SOURCE_BYTE
     free = shutil.disk_usage(folder).free
     if ahead <= free:

@@ -1,4 +1,4 @@
-"""The manifest's table of sources, and what stands for it in datasets of early versions."""
+"""The manifest's table of sources, and its replacement in datasets of early versions."""
 
 import os
 import sqlite3
@@ -33,10 +33,10 @@ _UNKNOWN: Final = (None, None, None, None)
 
 
 def recorded_sources(rows: Callable[[str], list[Any]]) -> list[Recorded]:
-    """The sources of a dataset that holds samples or failures, in the order in which they came.
+    """Return the sources of a dataset that holds samples or failures, in the order they were added.
 
     Args:
-        rows: gives the rows of a statement.
+        rows: returns the rows of a statement.
 
     Raises:
         DatasetError: a row makes no sense.
@@ -65,7 +65,7 @@ def _record(row: tuple[Any, ...]) -> Recorded:
 def begin_listing(
     db: sqlite3.Connection, named: Sequence[Named], recorded: Sequence[Recorded], started_ns: int
 ) -> None:
-    """Record the sources of a run that begins; what is seen in another state is unknown until it ends."""
+    """Record the sources of a run that begins; the state of a changed one is unknown until the run ends."""
     if not recorded:
         db.execute("DELETE FROM sources")
     have = {prefix for (prefix,) in db.execute("SELECT prefix FROM sources")}
@@ -85,7 +85,7 @@ def begin_listing(
 
 
 def end_listing(db: sqlite3.Connection, named: Sequence[Named], started_ns: int) -> None:
-    """Record that the sources were listed to their end, and in which state they were when that began."""
+    """Record that the sources were listed to their end, and their state when the listing began."""
     db.executemany(_SETTLE, [(*one.state, started_ns - one.clock_ns, one.source.prefix) for one in named])
 
 
@@ -95,10 +95,10 @@ def _insert(db: sqlite3.Connection, record: Recorded) -> None:
 
 
 def _early_sources(rows: Callable[[str], list[Any]]) -> list[Recorded]:
-    """The sources that the last run of an early version names: the last one that ended, if any did.
+    """Return the sources of the last run of an early version: the last run that ended, if any did.
 
-    Those versions put base names before the keys of several sources; of two with one name the second lost its
-    images, so that it counts as none of the dataset's.
+    Those versions put base names before the keys of several sources. Of two with the same name the second
+    lost its images, so it does not count as a source of the dataset.
     """
     started, settings = next(iter(rows(_LAST_RUN)), ("", "{}"))
     listed_ns = 0

@@ -1,7 +1,7 @@
-"""Which of a dataset's sources those of a run are, and what stands before the keys of their members.
+"""Recognises the sources of a run among those of its dataset, and gives them the prefixes of their keys.
 
-A dataset keeps a record of every source. Each has a prefix for life, so that keys stay what they are when
-sources come, move or are left out of a run, and a key's beginning tells its source.
+A dataset keeps a record of every source. Each has a prefix for life, so that keys stay the same when sources
+come, move or are left out of a run, and the start of a key tells its source.
 """
 
 import os
@@ -25,8 +25,8 @@ SourceState: TypeAlias = tuple[int | None, int | None, int | None, int]
 
 _INODES = (1 << 63) - 1  # sqlite's integers have a sign
 _SHOWN = 3
-_TICK_NS = 20_000_000  # the clock of file systems moves every 10 ms or less
-_COARSE_NS = 2_000_000_000  # some keep whole seconds, or every other one
+_TICK_NS = 20_000_000  # the clocks of file systems tick every 10 ms or less
+_COARSE_NS = 2_000_000_000  # some store whole seconds, or even ones only
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Recorded:
     """A source as the manifest has it.
 
     Attributes:
-        path: absolute, as it was given last; undecodable bytes are escaped.
-        kind: as of `Source`; "" where it is not known.
+        path: absolute, as it was last given; undecodable bytes are escaped.
+        kind: as in `Source`; "" if it is not known.
         prefix: put before the keys of its members.
-        encoding: of its names, see `Source`.
-        state: that it was in when it was last listed to its end; None where that is not known.
-        listed_ns: when that listing began, in ns since the epoch; 0 where it was seen in another state since.
+        encoding: of its names, as in `Source`.
+        state: its state when it was last listed to its end; None if that is not known.
+        listed_ns: when that listing began, in ns since the epoch; 0 if it was in another state since.
     """
 
     path: str
@@ -55,10 +55,10 @@ class Named:
     """A source that a run names.
 
     Attributes:
-        source: with its prefix for life.
-        state: that it is in.
-        clock_ns: how far behind the times of its file system may be.
-        record: what the dataset knows of it; None where it is new.
+        source: the source, with its prefix for life.
+        state: its state now.
+        clock_ns: how far the times of its file system may lag behind, in ns.
+        record: what the dataset knows of it; None if it is new.
     """
 
     source: Source
@@ -69,7 +69,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The keys of the sources that a run names, told by how they begin.
+    """The keys of the sources that a run names, recognised by their prefixes.
 
     Attributes:
         named: prefixes of these sources.
@@ -81,26 +81,26 @@ class Scope:
 
     @classmethod
     def of(cls, named: Sequence[Named], recorded: Sequence[Recorded]) -> "Scope":
-        """The keys of these sources, of a dataset with those."""
+        """Return the scope of these sources in a dataset of the recorded ones."""
         mine = tuple(one.source.prefix for one in named)
         return cls(mine, tuple(one.prefix for one in recorded if one.prefix not in mine))
 
     @property
     def whole(self) -> bool:
-        """Whether these are all of the dataset's sources."""
+        """Whether the run names all of the dataset's sources."""
         return not self.others
 
     def holds(self, key: str) -> bool:
-        """Whether a key is one of these."""
+        """Return whether a key belongs to a source of the run."""
         if self.whole:
             return True
-        if "" in self.named:  # no source's prefix begins with another one but this
+        if "" in self.named:  # no source's prefix begins with another, except with this one
             return not key.startswith(self.others)
         return key.startswith(self.named)
 
 
 def _seen(source: Source) -> Named:
-    """A source as it is now.
+    """Return a source in its present state.
 
     Raises:
         ArchiveError: it is gone.
@@ -125,22 +125,22 @@ def recognise(
     taken: Callable[[str], bool],
     dataset: str,
 ) -> list[Named]:
-    """Tell which recorded source each of a run's is, and give it that one's prefix; new ones get their own.
+    """Match the sources of a run with recorded ones, and give them their prefixes; new ones get their own.
 
-    A source is the recorded one of its path, links resolved or not. Where a recorded path is gone, it is the
-    source of the same name and kind elsewhere, or the same file under another name. Where sources may be
-    added, one elsewhere must be the same folder, or an archive of the same length and time.
+    A source is the recorded one of its path, with or without its links resolved. If a recorded path is gone,
+    it is the source of the same name and kind elsewhere, or the same file under another name. If sources may
+    be added, a source elsewhere must be the same folder, or an archive of the same length and time.
 
     Args:
-        sources: of the run, with the prefixes that they have in a dataset without any.
-        recorded: the dataset's.
-        add: take in sources that are not recorded.
-        taken: whether the dataset has keys that begin like this.
-        dataset: what it is called in messages.
+        sources: sources of the run, with the prefixes that they would have in a new dataset.
+        recorded: sources of the dataset.
+        add: accept sources that are not recorded.
+        taken: returns whether the dataset has keys with a prefix.
+        dataset: its name in messages.
 
     Raises:
         DestinationError: a source is not recorded, or its names were read in another encoding.
-        UsageError: the keys of a new source cannot be told from those of others.
+        UsageError: the keys of a new source could not be distinguished from those of others.
     """
     seen = [_seen(source) for source in sources]
     if not recorded:
@@ -171,7 +171,7 @@ def recognise(
 def list_named(
     named: Sequence[Named], scope: Scope, budget: ReadBudget, *, link: bool, quota: Quota
 ) -> Iterator[Entry]:
-    """List the sources of a run; a key that begins like those of another source is a failure."""
+    """List the sources of a run; a key with the prefix of another source is a failure."""
     reserved = tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
 
     def listed(one: Named) -> Iterator[Entry]:
@@ -191,7 +191,7 @@ def _apart(entry: Entry, reserved: tuple[str, ...]) -> Entry:
 
 
 def _as_recorded(seen: Named, record: Recorded, dataset: str) -> Source:
-    """A source with what its record says of it, and from when on its members are doubted."""
+    """Return a source with its recorded prefix, and the time from which on its members are doubted."""
     source, state = seen.source, seen.state
     encoding = record.encoding
     if source.encoding not in {None, encoding}:
@@ -221,7 +221,7 @@ def _refusal(
 
 
 def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded], *, surely: bool) -> dict[int, Recorded]:
-    """The record of each source that has one, by the source's place."""
+    """Return the record of each source that has one, by the source's place."""
     found: dict[int, Recorded] = {}
     free = list(recorded)
     sources = [one.source for one in seen]
@@ -251,20 +251,20 @@ def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded], *, surely: 
 
 
 def _shared_names(one: str, other: str) -> int:
-    """How many names at the end of two paths are the same."""
+    """Return how many names at the end of two paths are the same."""
     names = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], names))
 
 
 def _is_alike(state: SourceState, recorded: SourceState | None) -> bool:
-    """Whether an archive has the recorded length and time of change, or a folder is the recorded one."""
+    """Return whether an archive has the recorded length and time, or a folder is the recorded one."""
     if recorded is None:
         return False
     return state[3] == recorded[3] if state[0] is None else state[:2] == recorded[:2]
 
 
 def _same_file(state: SourceState, recorded: SourceState | None) -> bool:
-    """Whether an archive is the recorded one under another name, which changes nothing but its status."""
+    """Return whether an archive is the recorded one renamed, which changes only its time of status change."""
     return (
         recorded is not None
         and state[0] is not None
@@ -273,7 +273,7 @@ def _same_file(state: SourceState, recorded: SourceState | None) -> bool:
 
 
 def _unequivocal(pairs: list[tuple[int, int, Recorded]]) -> dict[int, Recorded]:
-    """Pair places with records, those first that share most; where two share as much, neither is taken."""
+    """Pair places with records, best matches first; if two match equally well, neither is taken."""
     found: dict[int, Recorded] = {}
     while pairs:
         most = max(shared for shared, *_ in pairs)

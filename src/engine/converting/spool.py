@@ -1,4 +1,4 @@
-"""Bytes that only the parent can read, on their way to a worker: in memory within a budget, else in files."""
+"""Holds bytes that only the parent can read, for workers: in memory within a budget, or in files."""
 
 import threading
 from pathlib import Path
@@ -11,15 +11,15 @@ from ..records import Unit
 
 __all__ = ["Spool", "travel_budget"]
 
-_LARGE = 4 << 20  # bytes of a member that goes to a file whatever room there is
+_LARGE = 4 << 20  # a member of more bytes always goes to a file
 _PIECE = 1 << 20
-_FILE_BYTES = 32 << 20  # after which another file is begun
+_FILE_BYTES = 32 << 20  # bytes after which another file begins
 _LEAST, _MOST = 32 << 20, 256 << 20
 _MOST_IN_FILES = 256 << 20
 
 
 def travel_budget(unit_bytes: int, workers: int) -> int:
-    """How many bytes may travel in memory: of all units that are under way, within 32 and 256 MiB."""
+    """Return how many bytes may travel in memory: those of all units under way, within 32 and 256 MiB."""
     return min(max(_LEAST, (2 * workers + 3) * unit_bytes), _MOST)
 
 
@@ -27,8 +27,8 @@ class Spool:
     """Keeps the bytes of members from the moment they pass by until their unit is done.
 
     Args:
-        folder: where files go; whoever made it removes it.
-        budget: bytes that may be held in memory at a time.
+        folder: folder for files; its maker removes it.
+        budget: most bytes held in memory at a time.
     """
 
     def __init__(self, folder: Path, budget: int) -> None:
@@ -36,18 +36,18 @@ class Spool:
         self._budget = budget
         self._lock = threading.Lock()
         self._in_memory = self._in_files = 0
-        self._file: NewFile | None = None  # that is being written
+        self._file: NewFile | None = None  # the one being written
         self._count = 0
         self._kept: dict[str, int] = {}  # members not done, by file
-        self._passed: Passing | None = None  # that was read last
+        self._passed: Passing | None = None  # the one read last
         self._last: Member | None = None  # with its bytes
 
     def room(self) -> bool:
-        """Whether more may be drawn while some is under way: what waits in files is bounded too."""
+        """Whether another unit may be drawn while some are under way: files are bounded too."""
         return self._in_files < _MOST_IN_FILES
 
     def load(self, member: Member) -> Member | None:
-        """Return a member with bytes that stay; None where they cannot be read.
+        """Return a member with bytes that stay; None if they cannot be read.
 
         Raises:
             StorageError: a file cannot be written.
@@ -55,7 +55,7 @@ class Spool:
         passing, size = member.data, member.size
         if passing is None:
             return member
-        if isinstance(passing, bytes):  # the beginning of what is not wanted
+        if isinstance(passing, bytes):  # the first bytes of a member that is not wanted
             with self._lock:
                 self._in_memory += len(passing)
             return member
@@ -90,7 +90,7 @@ class Spool:
         return member._replace(path=last.path, offset=last.offset, data=last.data)
 
     def _remember(self, passing: Passing | None, loaded: Member | None) -> None:
-        """Hold the bytes of the member that was loaded last, which links to it may ask for."""
+        """Hold the bytes of the member that was loaded last, since links to it may follow."""
         with self._lock:
             last, self._passed, self._last = self._last, passing, loaded
             if loaded is not None and loaded.data is None:
@@ -123,7 +123,7 @@ class Spool:
         if file is None:
             self._count += 1
             file = self._file = NewFile(self._folder / f"passing-{self._count}")
-            file.write(bytes(1))  # offset 0 stands for a file of one's own
+            file.write(bytes(1))  # offset 0 means that a member has its own file
             self._kept[file.path] = 0
         offset = file.tell()
         left = member.size

@@ -1,4 +1,4 @@
-"""What a convert asks of its dataset's manifest, which may come from anybody: every answer is checked."""
+"""What a convert reads from its dataset's manifest. Every value is checked: it may come from anyone."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ SELECT unit, MIN(ordinal), MAX(ordinal) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a dataset holds; archives are skipped entries that could be read."""
+    """What a dataset holds; `archives` counts skipped entries that could be read as archives."""
 
     samples: int
     shards: int
@@ -45,12 +45,12 @@ class StoredState:
     """Reads where a dataset stands; its methods may be called from any thread.
 
     Attributes:
-        waiting: lost units that have members of sources that the run does not list.
+        waiting: lost units with members of sources that the run does not list.
 
     Args:
         db: the manifest.
         lock: held while it is used.
-        created: it is new.
+        created: the manifest is new.
     """
 
     def __init__(self, db: GuardedConnection, lock: threading.RLock, *, created: bool) -> None:
@@ -75,24 +75,24 @@ class StoredState:
 
     @property
     def nested(self) -> bool:
-        """Whether archives inside of archives are read: it was asked for once."""
+        """Whether archives inside archives are read, because a run once asked for it."""
         return self.settings().get("nested") == "yes"
 
     def look_again(self) -> None:
-        """Take what this run has recorded for what was there before it."""
+        """Treat what this run has recorded so far as what was there before it."""
         self._fresh = not self._any("shards", "failures", "skipped")
 
     @property
     def listed_twice(self) -> bool:
-        """Whether archives are listed twice from the start: one had links, or several entries of a key."""
+        """Whether archives are listed twice from the start, because one had links or a key twice."""
         return self.settings().get("listed_twice") == "yes"
 
     def plan_state(self, present: Callable[[str], int | None], listed: Callable[[str], bool]) -> PlanState:
         """Return where the dataset stands.
 
         Args:
-            present: gives the size in bytes of a shard's file by its name, None where there is none.
-            listed: whether the run lists the source of a key; a lost unit with others stays as it is.
+            present: returns the size in bytes of a shard's file by name; None if it is missing.
+            listed: returns whether the run lists the source of a key; a lost unit with others stays as it is.
         """
         if self._fresh:
             return PlanState()
@@ -132,7 +132,7 @@ class StoredState:
         )
 
     def _is_listed(self, unit: int, listed: Callable[[str], bool]) -> bool:
-        """Whether the run lists the sources of all members of a unit."""
+        """Return whether the run lists the sources of all members of a unit."""
         statement = """SELECT key FROM samples WHERE shard BETWEEN ? AND ?
             UNION ALL SELECT key FROM failures WHERE unit = ?
             UNION ALL SELECT key FROM skipped WHERE unit = ?"""
@@ -148,13 +148,13 @@ class StoredState:
         return count
 
     def known(self, key: str) -> Known | None:
-        """Return what a worker made of the key, None where there is nothing."""
+        """Return what a worker made of a key; None if nothing is recorded."""
         if self._fresh:
             return None
         return self._known.get(key)
 
     def source_checksum(self, key: str, kind: str) -> str | None:
-        """Return xxh3-64 of the source of what `known` found; None where its bytes were not read."""
+        """Return xxh3-64 of the source of what `known` found; None if its bytes were not read."""
         return self._known.checksum(key, kind)
 
     def partly_failed(self) -> frozenset[str]:
@@ -176,7 +176,7 @@ class StoredState:
         return member, unit
 
     def begins_keys(self, prefix: str) -> bool:
-        """Whether the dataset has keys that begin like this."""
+        """Return whether the dataset has keys with this prefix."""
         statement = "SELECT 1 FROM {} WHERE key >= ? AND key < ? LIMIT 1"
         span = prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
         tables = ("samples", "failures", "skipped")
@@ -193,9 +193,9 @@ class StoredState:
         """Return the keys of samples that the archive no longer holds.
 
         Args:
-            kept: whether the listing met the entry with this ordinal.
+            kept: returns whether the listing met the entry of an ordinal.
             below: ordinals from here on are this run's own.
-            listed: whether the run lists the source of a key.
+            listed: returns whether the run lists the source of a key.
         """
         statement = "SELECT key, key, ordinal FROM samples WHERE ordinal < ?"
         return list(self._left_behind(statement, kept, below, listed))
@@ -203,7 +203,7 @@ class StoredState:
     def _left_behind(
         self, statement: str, kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]
     ) -> Iterator[Any]:
-        """Yield what stands beside the keys and ordinals that a listing of their source did not meet."""
+        """Yield the rest of each row whose key and ordinal a listing of their source did not meet."""
         for name, key, ordinal in self._each(statement, below):
             if type(ordinal) is not int or ordinal < 0 or type(key) is not str:
                 raise self._senseless("an entry's row makes no sense")
@@ -225,7 +225,7 @@ class StoredState:
     def totals(self) -> Totals:
         """Count what the dataset holds."""
         samples, failures, skipped = (
-            # COUNT(*) alone would be one step of sqlite's, whose work nothing bounds.
+            # COUNT(*) alone would be a single step of sqlite, of unbounded work.
             self._numbers(f"SELECT COALESCE(SUM(1), 0) FROM {table}")[0][0]  # noqa: S608
             for table in ("samples", "failures", "skipped")
         )
@@ -238,7 +238,7 @@ class StoredState:
         return Totals(samples, shards, failures, skipped, files, pixels, archives)
 
     def sources(self) -> list[Recorded]:
-        """Return what the dataset was made from; nothing where it holds neither samples nor failures."""
+        """Return the sources of the dataset; none if it holds neither samples nor failures."""
         return recorded_sources(self._db.long_rows)
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:
@@ -246,12 +246,12 @@ class StoredState:
             return self._db.rows(statement, values)
 
     def _each(self, statement: str, *values: Any) -> Iterator[Any]:
-        """Yield rows one by one: there may be as many as samples."""
+        """Yield rows one by one, since there may be as many as samples."""
         with self._lock:
             yield from self._db.each(statement, values)
 
     def _numbers(self, statement: str, *values: Any) -> list[Any]:
-        """Return rows of counts and places, none of them negative; NULL where nothing was counted."""
+        """Return rows of counts and places: NULL or not negative."""
         with self._lock:
             rows = self._db.numbers(statement, values)
         if not all(value is None or (type(value) is int and value >= 0) for row in rows for value in row):

@@ -1,4 +1,4 @@
-"""The files of one unit: shards of many samples, or one file an image."""
+"""The files of one unit: shards of many samples, or one file per image."""
 
 import errno
 import os
@@ -27,10 +27,10 @@ class UnitFiles(ABC):
     """Takes a unit's samples in order and leaves complete files.
 
     Attributes:
-        placed: the part of each shard and where its samples went, in order; complete after `close`.
+        placed: each shard's part and the places of its samples, in order; complete after `close`.
         shards: the finished files.
         write_ns: time in system calls that write, in ns.
-        fsync_ns: time in which the device was waited for, in ns.
+        fsync_ns: time spent waiting for the device, in ns.
     """
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
@@ -64,9 +64,9 @@ class UnitFiles(ABC):
 
 
 class _ShardFiles(UnitFiles):
-    """Layout shards: a new shard begins where the pixels would pass the shard size.
+    """Layout shards: a new shard begins when the pixels would pass the shard size.
 
-    Finished ones stay in the folder of partial files until `publish_shards` is told of them.
+    Finished shards stay in the folder of partial files until `publish_shards` moves them.
     """
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
@@ -124,13 +124,13 @@ class _ShardFiles(UnitFiles):
 
 
 class _SingleFiles(UnitFiles):
-    """Layout mirror: one durable file an image, the array alone, in folders like the archive's."""
+    """Layout mirror: a durable file of one array for each image, in folders like the archive's."""
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
         self._root = Folder(Path(job.destination))
         self._longest = os.pathconf(job.destination, "PC_PATH_MAX")
-        self._changed: dict[tuple[str, ...], None] = {}  # the folders whose entries are to be flushed
+        self._changed: dict[tuple[str, ...], None] = {}  # folders whose entries have to be flushed
         self._names: tuple[tuple[str, ...], frozenset[str]] = (
             (),
             frozenset(),
@@ -142,7 +142,7 @@ class _SingleFiles(UnitFiles):
     def add(self, key: str, array: Array) -> None:
         path = single_path(key, self._serializer.file_suffix)
         folders = (FILES_FOLDER, *path.parts[:-1])
-        # Folder by folder a path can come to be that nobody could open in one piece.
+        # Made folder by folder, a path can become too long to be opened in one piece.
         if len(os.fsencode(f"{self._job.destination}/{FILES_FOLDER}/{path}")) >= self._longest:
             raise refusal(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)))
         try:
@@ -169,7 +169,7 @@ class _SingleFiles(UnitFiles):
         self._pixel_bytes += array.nbytes
 
     def _has_twin(self, folders: tuple[str, ...], folder: Descriptor, name: str) -> bool:
-        """Whether a file is found under this name that was given another one."""
+        """Return whether this name finds a file that was made under another name."""
         try:
             os.stat(name, dir_fd=folder.number, follow_symlinks=False)
         except OSError:
@@ -190,11 +190,11 @@ class _SingleFiles(UnitFiles):
             self.fsync_ns += perf_counter_ns() - begin
 
     def discard(self) -> None:
-        """Nothing is left open: finished files are written over when the unit is done again."""
+        """Do nothing: no file is open, and finished ones are overwritten when the unit is done again."""
 
 
 def _names_in(folder: Descriptor) -> frozenset[str]:
-    """The names in a folder, letters in one form."""
+    """Return the names in a folder, normalised to one Unicode form."""
     descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.number)
     try:
         names = os.listdir(descriptor)  # noqa: PTH208 - Path takes no descriptor
@@ -214,7 +214,7 @@ def publish_shards(root: Path, names: Sequence[str], *, fsync: bool) -> None:
 
     Args:
         root: the dataset's folder.
-        names: of the shards, in the folder of partial files.
+        names: names of the shards in the folder of partial files.
         fsync: flush the files before and their folder after.
     """
     partial, shards = root / PARTIAL_FOLDER, root / SHARDS_FOLDER
@@ -226,13 +226,14 @@ def publish_shards(root: Path, names: Sequence[str], *, fsync: bool) -> None:
         fsync_paths([shards])
 
 
-_before = threading.local()  # `path`, of the shard that this thread finished last
+_before = threading.local()  # `path` of the shard that this thread finished last
 
 
 def _wait_for_the_one_before(path: str) -> int:
     """Keep a worker from running more than a shard ahead of the device; return the time it took, in ns.
 
-    An error in writing back is told once. Where it is told here, the file goes, so that nobody publishes it.
+    The kernel reports an error of write-back once. If it does so here, the file is deleted, so that it is not
+    published.
     """
     before: str | None = getattr(_before, "path", None)
     _before.path = path

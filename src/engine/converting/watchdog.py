@@ -1,4 +1,4 @@
-"""Kills workers that are at one member for too long, from outside: native code cannot be interrupted."""
+"""Kills worker processes that take too long for one member, since native code cannot be interrupted."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ from .claims import Claim, read_claims
 __all__ = ["Watchdog", "allowed_seconds"]
 
 _CHECK_SECONDS = 0.2
-_SELDOM_SECONDS = 0.5  # between looks where there is only the budget of CPU time
-_SLOW_SECONDS = 1.0  # from which on a member's CPU time is looked at
+_SELDOM_SECONDS = 0.5  # between looks if there is only the budget of CPU time
+_SLOW_SECONDS = 1.0  # after which a member's CPU time is looked at
 _BASE_SECONDS = 5.0
 _READING_SECONDS = 0.3  # for each MB: reading, unpacking and hashing
 _DECODING_SECONDS = 30.0  # for each MB, and
@@ -26,14 +26,14 @@ _PIXEL_SECONDS = 1.0  # for each million pixels: the less of the two
 
 
 def allowed_seconds(size: int, pixels: int) -> float:
-    """CPU time that reading and decoding a member may take.
+    """Return the CPU time that reading and decoding a member may take, in seconds.
 
-    It grows with the pixels that the image says it has, and with the bytes that make them: a small file
-    that declares much is given little.
+    It grows with the pixels that the image declares and with its bytes: a small file that declares much gets
+    little.
 
     Args:
         size: bytes of the encoded image.
-        pixels: of all frames so far.
+        pixels: pixels of all frames so far.
     """
     megabytes = size / 1e6
     decoding = min(_DECODING_SECONDS * megabytes, _PIXEL_SECONDS * pixels / 1e6)
@@ -41,14 +41,14 @@ def allowed_seconds(size: int, pixels: int) -> float:
 
 
 class Watchdog:
-    """Looks at the claims of workers while it is open.
+    """Watches the claims of worker processes while it is entered.
 
     Args:
-        claims: the folder of claims; None where there is nothing to watch.
+        claims: the folder of claims; None if there is nothing to watch.
         timeout: seconds that one member may take; None for the CPU time of `allowed_seconds`.
 
     Attributes:
-        killed: the processes killed.
+        killed: ids of the killed processes.
     """
 
     def __init__(self, claims: str | None, timeout: float | None) -> None:

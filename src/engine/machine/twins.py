@@ -1,4 +1,4 @@
-"""Names that one file system takes for the same: it ignores case, or the forms of a letter in Unicode."""
+"""Finds names that a file system takes for the same, because it ignores case or Unicode forms of letters."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _LIKE_IT = (_PROBE.lower(), _PROBE.upper(), unicodedata.normalize("NFD", _PROBE)
 
 
 class NameTwins:
-    """Finds keys that would share a file with an earlier one, by asking the file system itself.
+    """Finds keys that would share a file with an earlier key, by asking the file system itself.
 
     Args:
         folder: a new one on the file system of the files.
@@ -38,12 +38,12 @@ class NameTwins:
         self.exist = any(self._are_one(_PROBE, other) for other in _LIKE_IT)
 
     def remember(self, keys: Iterable[str]) -> None:
-        """Take in keys that have their files already, unless there are no twins."""
+        """Remember keys that have their files already, unless there can be no twins."""
         for key in keys if self.exist else ():
             self.earlier(key)
 
     def earlier(self, key: str) -> str | None:
-        """Return the key that has this one's file; None where it is the first of its kind, or has it itself.
+        """Return the key that has this key's file; None if no other key has it.
 
         Raises:
             StorageError: there is no room for the temporary file that holds the keys.
@@ -83,14 +83,14 @@ class NameTwins:
         return None
 
     def _same_file(self, one: str, other: str) -> bool:
-        """Whether two keys lead to one file, name by name."""
+        """Return whether two keys lead to one file, comparing them name by name."""
         mine, theirs = f"{one}{self._suffix}".split("/"), f"{other}{self._suffix}".split("/")
         return len(mine) == len(theirs) and all(
             name == like or self._are_one(name, like) for name, like in zip(mine, theirs, strict=True)
         )
 
     def _are_one(self, name: str, other: str) -> bool:
-        """Whether the file system finds a file of one name under the other."""
+        """Return whether the file system finds a file of one name under the other."""
         path = self._folder / name
         try:
             path.touch()
@@ -104,12 +104,12 @@ class NameTwins:
 
 @contextmanager
 def name_twins(folder: Path, suffix: str, keys: Iterable[str] | None) -> Iterator[NameTwins | None]:
-    """What finds keys that would share a file; None where every key has its own.
+    """Yield what finds keys that would share a file; None if every key has its own.
 
     Args:
         folder: a new one in the folder of what is unfinished.
         suffix: put behind a key to make its file's name.
-        keys: that have their files already; None where keys have no files of their own.
+        keys: keys that have their files already; None if keys have no files of their own.
 
     Raises:
         StorageError: the folder cannot be made.
@@ -130,6 +130,6 @@ def name_twins(folder: Path, suffix: str, keys: Iterable[str] | None) -> Iterato
 
 
 def _folded(name: str) -> str:
-    """What names have in common that any file system could take for the same."""
+    """Return a form that is equal for all names that any file system could take for the same."""
     plain = unicodedata.normalize("NFKD", name).casefold()
     return unicodedata.normalize("NFKD", plain).rstrip(". ")
