@@ -119,6 +119,18 @@ def test_a_row_of_the_schema_can_hold_anything(column, value):
             check_schema([*rows[:3], row, *rows[4:]])
 
 
+def test_a_number_that_equals_a_page_is_none():
+    rows = objects()
+    check_schema(rows)
+    with pytest.raises(DatasetError, match="is not as brinery makes it"):
+        check_schema([(*rows[0][:3], float(rows[0][3]), rows[0][4]), *rows[1:]])
+
+
+def test_columns_that_a_caller_changes_are_its_own():
+    check_schema(objects()).clear()
+    assert check_schema(objects()).keys() == COLUMNS.keys()
+
+
 def test_tables_share_no_page():
     rows = objects()
     rows[3] = (*rows[3][:3], rows[0][3], rows[3][4])
