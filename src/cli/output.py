@@ -1,6 +1,5 @@
 """What all commands share: JSON on stdout, people's text and progress on stderr."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -49,6 +48,8 @@ def backend_option(function: Function) -> Function:
 
 def emit_json(document: Any) -> None:
     """Write a document to stdout."""
+    import json  # noqa: PLC0415 - most of what a command prints, such as its help, is text
+
     click.echo(json.dumps(document, indent=2, default=str))
 
 
