@@ -140,10 +140,10 @@ def cell_fields(data, at, kind):
         yield end, 1  # the first byte of the values
 
 
-def change_field(data, places, chance):
+def change_field(data, places, chance, size=4096):
     """Give a number of the structure another value: a page, a length, an end, or what another one has."""
     at, width = chance.choice(places)
-    pages = len(data) // page_size(data)
+    pages = len(data) // size  # what the header says of it may be changed already
     limits = [0, 1, 2, 127, 128, 255, (1 << 15) - 1, 1 << 15, (1 << 8 * width) - 1, 1 << (8 * width - 1)]
     other_at, other_width = chance.choice(places)
     other = int.from_bytes(data[other_at : other_at + other_width], "big")
@@ -151,7 +151,7 @@ def change_field(data, places, chance):
         [
             *limits,
             chance.randrange(pages + 2),
-            at // page_size(data) + 1,
+            at // size + 1,
             int.from_bytes(data[at : at + width], "big") + chance.choice([-1, 1]),
             other,
             chance.randrange(1 << 8 * width),
