@@ -2,13 +2,13 @@
 
 import sys
 from importlib import import_module
-from types import ModuleType
 
 if __name__ != "brinery":
     raise ImportError(f"this package is called brinery, not {__name__}: install it, or import brinery")
 
 TYPE_CHECKING = False  # type checkers know the name; importing typing would be most of this package's import
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
     from . import errors as errors
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .engine.datasets.restore import RestoreResult, restore
     from .engine.datasets.verify import VerifyResult, verify
     from .report.write import write_report as write_report
+else:
+    ModuleType = type(sys)  # importing types would take as long as this file
 
 __version__ = "0.1.0"
 
