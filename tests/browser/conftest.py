@@ -36,28 +36,60 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def opened(chromium):
-    """Open a file as a page; at the end no message may have come and nothing but the file been asked for."""
-    contexts, messages, requests = [], [], []
+class Pages:
+    """Pages opened from files, and all that they said and asked for."""
 
-    def open_page(path, *, width=1280, height=900, scheme="light", scripts=True):
-        context = chromium.new_context(
+    def __init__(self, chromium):
+        self._chromium = chromium
+        self._contexts, self._messages, self._requests = [], [], []
+        self.kept = {}
+
+    def open(self, path, *, width=1280, height=900, scheme="light", scripts=True):
+        context = self._chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=scripts
         )
-        contexts.append(context)
+        self._contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: self._messages.append(message.text))
+        page.on("pageerror", lambda error: self._messages.append(str(error)))
+        page.on("request", lambda request: self._requests.append(request.url))
         page.goto(path.as_uri())
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert messages == []
-    assert [url for url in requests if not url.startswith(("file://", "data:", "blob:"))] == []
+    def draw(self, path, **options):
+        page = self.open(path, **options)
+        page.evaluate("window.brineryDrawAll()")
+        return page
+
+    def close(self):
+        for context in self._contexts:
+            context.close()
+
+    def check(self):
+        """No message may have come, and nothing but the files been asked for."""
+        assert self._messages == []
+        assert [url for url in self._requests if not url.startswith(("file://", "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def pages(chromium):
+    pages = Pages(chromium)
+    yield pages
+    pages.close()
+    pages.check()
+
+
+@pytest.fixture
+def opened(pages):
+    """Open a file as a page."""
+    return pages.open
+
+
+@pytest.fixture(scope="session")
+def all_pages(chromium):
+    pages = Pages(chromium)
+    yield pages
+    pages.close()
 
 
 class Reports(dict):
@@ -93,12 +125,20 @@ def reports(tmp_path_factory):
 
 
 @pytest.fixture
-def drawn(opened, reports):
+def drawn(pages, reports):
     """Open a report and draw all of its charts."""
+    return lambda name, **options: pages.draw(reports[name], **options)
 
-    def open_drawn(name, **options):
-        page = opened(reports[name], **options)
-        page.evaluate("window.brineryDrawAll()")
-        return page
 
-    return open_drawn
+@pytest.fixture
+def seen(all_pages, reports):
+    """Return a report with all of its charts, to look at only: several tests share the page."""
+
+    def once(name, **options):
+        key = (name, *sorted(options.items()))
+        if key not in all_pages.kept:
+            all_pages.kept[key] = all_pages.draw(reports[name], **options)
+        return all_pages.kept[key]
+
+    yield once
+    all_pages.check()
