@@ -94,7 +94,7 @@ def test_an_absolute_folder_in_pythonpath_is_the_users_choice(tmp_path, place):
 SCRIPT = """
 import os, sys
 import beside, brinery
-from brinery.engine import pool
+from brinery.engine.workers import pool
 if __name__ == "__main__":
     assert brinery.convert(sys.argv[1], sys.argv[2], workers=1).samples == 6
     print(*pool.run(beside.answer, [1], workers=1))

@@ -52,7 +52,7 @@ def test_a_killed_convert_keeps_nobody_out(archive, tmp_path):
 
 HOLDER = """
 import sys, time
-from brinery.engine.claims import ClaimWriter
+from brinery.engine.converting.claims import ClaimWriter
 ClaimWriter(sys.argv[1])
 print("here", flush=True)
 time.sleep(float(sys.argv[2]))

@@ -42,7 +42,7 @@ def test_a_second_ctrl_c_ends_a_run_that_does_not_end(archive, tmp_path):
         process.wait(timeout=1)
     process.send_signal(signal.SIGINT)
     seconds, _, _ = finish(process, -signal.SIGINT)
-    assert seconds < 20
+    assert seconds < 2
     assert_resumes(archive, tmp_path / "out")
 
 
@@ -89,7 +89,7 @@ def patch():
     while "brinery.engine.converting.destination" not in sys.modules:
         time.sleep(0.005)
     time.sleep(0.05)
-    from brinery.engine.destination import Destination
+    from brinery.engine.converting.destination import Destination
     Destination.close = wait_at_the_end(Destination.close)
 
 threading.Thread(target=patch, daemon=True).start()
@@ -139,7 +139,7 @@ def test_a_run_that_ends_leaves_no_workers_and_no_files(archive, tmp_path, numbe
     assert len(children) >= 2
     process.send_signal(number)
     process.communicate(timeout=20)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=2)
     assert alive == []
     assert os.listdir(tmp_path / "tmp") == []
     assert left_behind(process.pid, before) == []
