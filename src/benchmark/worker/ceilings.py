@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...parser.images.decode import decode
+from ...parser.decode import decode
 from ...parser.options import DecodeOptions
 from ..result.findings import UNITS
 from .corpus import Corpus

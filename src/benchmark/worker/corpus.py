@@ -20,7 +20,7 @@ from ...errors import ArchiveError, MemberError
 from ...parser.archives.listing import list_archives
 from ...parser.archives.members import Member
 from ...parser.archives.reading import MemberReader
-from ...parser.images.decode import decode_first
+from ...parser.decode import decode_first
 from ...parser.images.signature import NotAnImage
 from ..result.result import CorpusInfo
 

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
-from ...parser.images.decode import decode_first
+from ...parser.decode import decode_first
 from ..cells import CEILING
 from ..result.cell import BASELINES
 from .ceilings import ceiling_action

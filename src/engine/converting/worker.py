@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ...parser.archives.members import Member
 from ...parser.archives.reading import NO_DESCRIPTORS, MemberReader
-from ...parser.images.decode import decode
+from ...parser.decode import decode
 from ...parser.images.pixels import LostFrames, declare_pixels_to
 from ...parser.images.scratch import Scratch
 from ...parser.images.signature import NotAnImage

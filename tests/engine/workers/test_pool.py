@@ -13,7 +13,7 @@ from PIL import features
 
 from brinery.engine.workers import pool
 from brinery.errors import UsageError, WorkerError
-from brinery.parser.images.decode import decode
+from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
 
 from ...images import encoded, pixels

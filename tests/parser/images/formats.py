@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from brinery.parser.images.decode import decode
+from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
 
 ORDERS = pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])

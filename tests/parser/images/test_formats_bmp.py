@@ -252,7 +252,7 @@ def test_the_padding_behind_the_last_row_may_be_missing():
     ids=["bmp", "sun", "ppm", "tiff"],
 )
 def test_pixels_that_are_missing_take_no_memory(data):
-    script = "import resource, sys; from brinery.parser.images.decode import decode;"
+    script = "import resource, sys; from brinery.parser.decode import decode;"
     script += "from brinery.parser.options import DecodeOptions; import brinery.parser.images.frames;"
     script += "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak()\n"
     script += "try: next(iter(decode(bytes.fromhex(sys.argv[1]), DecodeOptions())))\n"

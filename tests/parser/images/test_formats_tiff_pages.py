@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from brinery.errors import DecodeError
-from brinery.parser.images.decode import decode
+from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
 
 from ..samples import smooth

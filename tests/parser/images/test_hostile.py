@@ -15,7 +15,7 @@ from brinery.errors import BrineryError, DecodeError
 from brinery.parser.archives.listing import list_archives
 from brinery.parser.archives.members import Member
 from brinery.parser.archives.reading import MemberReader
-from brinery.parser.images.decode import decode
+from brinery.parser.decode import decode
 from brinery.parser.images.pixels import LostFrames
 from brinery.parser.images.signature import NotAnImage
 from brinery.parser.options import DecodeOptions

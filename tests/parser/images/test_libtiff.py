@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from brinery.errors import DecodeError
-from brinery.parser.images.decode import decode
+from brinery.parser.decode import decode
 from brinery.parser.images.libtiff import damage_in, listening
 from brinery.parser.options import DecodeOptions
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from brinery.errors import DecodeError
-from brinery.parser.images.decode import decode
+from brinery.parser.decode import decode
 from brinery.parser.images.scratch import Scratch
 from brinery.parser.options import DecodeOptions
 

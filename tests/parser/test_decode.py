@@ -12,12 +12,12 @@ import simplejpeg
 from PIL import Image, ImageFile
 
 from brinery.errors import DecodeError
+from brinery.parser.decode import decode
 from brinery.parser.images import pillow as pillow_readers
 from brinery.parser.images import pillow_source
-from brinery.parser.images.decode import decode
 from brinery.parser.options import DecodeOptions
 
-from ..samples import encoded, png, smooth
+from .samples import encoded, png, smooth
 
 NATIVE = DecodeOptions()
 

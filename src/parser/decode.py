@@ -8,16 +8,16 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from ...errors import DecodeError
-from ..options import DecodeOptions
-from .exif import oriented
-from .formats import ADVICE
-from .jpeg_header import JpegHeader, read_header
-from .pixels import Decoded, LostFrames, check_pixels
-from .reasons import decode_error
-from .scratch import Scratch
-from .signature import HEAD, JPEG, describe, sniff_whole
-from .stored import Stored
+from ..errors import DecodeError
+from .images.exif import oriented
+from .images.formats import ADVICE
+from .images.jpeg_header import JpegHeader, read_header
+from .images.pixels import Decoded, LostFrames, check_pixels
+from .images.reasons import decode_error
+from .images.scratch import Scratch
+from .images.signature import HEAD, JPEG, describe, sniff_whole
+from .images.stored import Stored
+from .options import DecodeOptions
 
 __all__ = ["decode", "decode_first"]
 
@@ -67,7 +67,7 @@ def decode_first(data: bytes) -> Decoded:
 
 def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
     """The frames; an error before the first one is raised, a later one is a frame that is lost."""
-    from .frames import decode_frames  # noqa: PLC0415 - Pillow costs as much to import as 100 images to decode
+    from .images.frames import decode_frames  # noqa: PLC0415 - Pillow costs as much to import as 100 images to decode
 
     frames = 0
     try:
@@ -85,7 +85,7 @@ def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decod
     array = _plain(data, header, options, scratch)
     salvaged = False
     if array is None:
-        from .jpeg_damage import decode_doubtful  # noqa: PLC0415 - rare
+        from .images.jpeg_damage import decode_doubtful  # noqa: PLC0415 - rare
 
         room = scratch.room if scratch is not None else lambda _: None
         array, salvaged = decode_doubtful(data, options, room)
@@ -93,7 +93,7 @@ def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decod
     if array.ndim == 3 and array.shape[2] == 4:
         colours = "CMYK"
     if options.mode != "native":
-        from .modes import to_mode  # noqa: PLC0415 - as `_frames` does
+        from .images.modes import to_mode  # noqa: PLC0415 - as `_frames` does
 
         array, colours = to_mode(Stored(array, None, colours), options.mode), None
     if options.orient and header.orientation != 1:
