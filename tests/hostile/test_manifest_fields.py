@@ -4,6 +4,7 @@ Whatever is done with them ends soon, with what it should give or with an error 
 """
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -89,7 +90,8 @@ def say(command, *arguments):
 
 def whole(dataset):
     """All of a dataset for one process: `verify` and `restore` start others."""
-    return Stretch(Catalog(dataset).shard_ids)
+    with closing(Catalog(dataset)) as catalog:  # one that is left open waits for the collector of garbage
+        return Stretch(catalog.shard_ids)
 
 
 def convert(dataset, root, **options):
@@ -145,6 +147,8 @@ def change_structures(step, root, first, count):
             change_field(data, places, chance)
         manifest.write_bytes(data)
         use(dataset, root, outcomes)
+        if not step.value % 50:
+            gc.collect()  # commands that ended in an error are held by its traceback
         assert peak() - before < ROOM
     return outcomes
 
@@ -185,6 +189,8 @@ def change_values(step, root, cells):
         ):
             db.execute(f"UPDATE OR IGNORE {table} SET {column} = ?", (VALUES[number],))
         use(dataset, root, outcomes)
+        if not step.value % 50:
+            gc.collect()  # commands that ended in an error are held by its traceback
         assert peak() - before < ROOM
     return outcomes
 

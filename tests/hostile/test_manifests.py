@@ -41,7 +41,8 @@ def change(dataset, *statements):
 
 def whole(dataset):
     """All of a dataset for one process: `verify` and `restore` start others."""
-    return Stretch(Catalog(dataset).shard_ids)
+    with closing(Catalog(dataset)) as catalog:  # one that is left open waits for the collector of garbage
+        return Stretch(catalog.shard_ids)
 
 
 def ways_to_use(dataset, root):
