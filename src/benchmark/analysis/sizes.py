@@ -13,19 +13,13 @@ _OPS: dict[Layout, tuple[str, ...]] = {"single": ("load", "dump"), "shards": ("d
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Stored bytes an image, by protocol.
+    """Stored bytes an image, by protocol."""
 
-    Attributes:
-        layout: of the files.
-        values: bytes an image.
-        images: how many each protocol's number is of; None where that differs, so that they do not compare.
-        of_images: how many the corpus has; None where cells told the sizes, each of its own images.
-    """
-
-    layout: Layout
-    values: dict[str, float]
+    layout: Layout  # of the files
+    values: dict[str, float]  # bytes an image
+    # how many each protocol's number is of; None where that differs, so that they do not compare
     images: int | None
-    of_images: int | None
+    of_images: int | None  # how many the corpus has; None where cells told the sizes, each of its own images
 
     @property
     def comparable(self) -> bool:

@@ -35,15 +35,11 @@ class _Conditioned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An operation under one condition; it is its own key.
+    """An operation under one condition; it is its own key."""
 
-    Attributes:
-        op: the operation.
-        marks: what differs from warm, buffered and partitioned; of convert, which is always dispatched by the
-            engine, without the dispatch.
-    """
-
-    op: str
+    op: str  # the operation
+    # what differs from warm, buffered and partitioned; of convert, which is always dispatched by the engine,
+    # without the dispatch
     marks: tuple[str, ...]
 
     @classmethod
@@ -65,26 +61,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is measured once a round, and what makes it the same in another result.
+    """What is measured once a round, and what makes it the same in another result."""
 
-    Attributes:
-        protocol: its label, or a baseline; of a ceiling, its name.
-        op: what is timed.
-        workers: how many; 1 also where there is no pool.
-        layout: "single" is one file an image, "shards" many images a file.
-        pool: "none" is this process itself.
-        cache: whether the files that are read are in memory.
-        durability: whether the files that are written are flushed to storage within the region.
-        dispatch: "partitioned" is one task for each worker, "engine" many small ones, as in convert.
-    """
-
-    protocol: str
-    op: str
-    workers: int
-    layout: Layout
-    pool: PoolKind
-    cache: Cache = "warm"
+    protocol: str  # its label, or a baseline; of a ceiling, its name
+    op: str  # what is timed
+    workers: int  # how many; 1 also where there is no pool
+    layout: Layout  # "single" is one file an image, "shards" many images a file
+    pool: PoolKind  # "none" is this process itself
+    cache: Cache = "warm"  # whether the files that are read are in memory
+    # whether the files that are written are flushed to storage within the region
     durability: Durability = "buffered"
+    # "partitioned" is one task for each worker, "engine" many small ones, as in convert
     dispatch: Dispatch = "partitioned"
 
     def __str__(self) -> str:

@@ -18,107 +18,67 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times one measurement is another.
+    """How many times one measurement is another."""
 
-    Attributes:
-        value: the ratio of geometric means; of times, above 1 is slower.
-        low: lower end of its interval; None below five rounds.
-        high: upper end of the interval; None without one.
-        p_value: of a ratio of 1, two-sided; None without an interval.
-        rounds: those behind it; of two runs the fewer.
-        paired: taken within rounds of one run.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    p_value: float | None
-    rounds: int
-    paired: bool
+    value: float  # the ratio of geometric means; of times, above 1 is slower
+    low: float | None  # lower end of its interval; None below five rounds
+    high: float | None  # upper end of the interval; None without one
+    p_value: float | None  # of a ratio of 1, two-sided; None without an interval
+    rounds: int  # those behind it; of two runs the fewer
+    paired: bool  # taken within rounds of one run
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How the same work changed over a run.
+    """How the same work changed over a run."""
 
-    Attributes:
-        per_hour: d ln(time) / dt, so 0.02 is 2 % slower an hour.
-        over_run: relative change of time from the first sentinel to the last.
-        significant: the interval excludes no change.
-    """
-
-    per_hour: Estimate
-    over_run: Estimate
-    significant: bool
+    per_hour: Estimate  # d ln(time) / dt, so 0.02 is 2 % slower an hour
+    over_run: Estimate  # relative change of time from the first sentinel to the last
+    significant: bool  # the interval excludes no change
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPoint:
-    """What was measured at one number of workers.
+    """What was measured at one number of workers."""
 
-    Attributes:
-        workers: N.
-        rounds: how many rounds have it.
-        throughput: geometric mean over the rounds, in the unit given.
-        speedup: throughput over that of one worker, paired within rounds; None without N = 1.
-        efficiency: speed-up over N.
-        karp_flatt: serial fraction; None at N = 1 and where oversubscribed.
-        oversubscribed: more workers than usable CPUs, so not fitted.
-    """
-
-    workers: int
-    rounds: int
-    throughput: Estimate
-    speedup: Estimate | None
-    efficiency: Estimate | None
-    karp_flatt: Estimate | None
-    oversubscribed: bool
+    workers: int  # N
+    rounds: int  # how many rounds have it
+    throughput: Estimate  # geometric mean over the rounds, in the unit given
+    speedup: Estimate | None  # throughput over that of one worker, paired within rounds; None without N = 1
+    efficiency: Estimate | None  # speed-up over N
+    karp_flatt: Estimate | None  # serial fraction; None at N = 1 and where oversubscribed
+    oversubscribed: bool  # more workers than usable CPUs, so not fitted
 
 
 @dataclass(frozen=True, slots=True)
 class TriedCurve:
-    """A curve that was tried.
+    """A curve that was tried."""
 
-    Attributes:
-        model: which.
-        aicc: lower is better, only differences mean anything.
-        weight: Akaike weight among the candidates.
-        misfit: largest relative distance of a point from the curve.
-    """
-
-    model: Model
-    aicc: float
-    weight: float
-    misfit: float
+    model: Model  # which
+    aicc: float  # lower is better, only differences mean anything
+    weight: float  # Akaike weight among the candidates
+    misfit: float  # largest relative distance of a point from the curve
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the chosen curve.
+    """A parameter of the chosen curve."""
 
-    Attributes:
-        name: "gamma" (throughput of one worker), "alpha", "beta"; results of 0.1.0 may also have
-            "saturation" (in workers).
-        estimate: alpha and beta are 0 in a curve without them, and the interval tells how large they may be.
-    """
-
+    # "gamma" (throughput of one worker), "alpha", "beta"; results of 0.1.0 may also have "saturation" (in
+    # workers)
     name: str
+    # alpha and beta are 0 in a curve without them, and the interval tells how large they may be
     estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Where more workers stop helping.
+    """Where more workers stop helping."""
 
-    Attributes:
-        workers: N of the highest throughput; no upper end means that the end is beyond the data.
-        throughput: the ceiling, at that N.
-        beyond_data: it is past 1.5 x the largest N measured, and both are None.
-    """
-
+    # N of the highest throughput; no upper end means that the end is beyond the data
     workers: Estimate | None
-    throughput: Estimate | None
-    beyond_data: bool
+    throughput: Estimate | None  # the ceiling, at that N
+    beyond_data: bool  # it is past 1.5 x the largest N measured, and both are None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +91,17 @@ class BandPoint:
 
 @dataclass(frozen=True, slots=True)
 class ScalingFit:
-    """The scaling of one cell over its numbers of workers.
+    """The scaling of one cell over its numbers of workers."""
 
-    Attributes:
-        points: everything measured, ascending.
-        distinct: how many N the usable CPUs allow to fit.
-        rounds: how many rounds have a value at a fitted N.
-        model: the curve chosen; None where there are too few N or rounds.
-        low_confidence: a USL on 4 or 5 distinct N.
-        candidates: the curves tried, best first.
-        parameters: of the chosen curve. Their intervals are those of the widest curve of its family that the
-            number of N allows, so that having chosen makes them no narrower.
-        peak: None without a model.
-        band: from the smallest N to 1.5 x the largest fitted.
-        superlinear: throughput grows faster than N: alpha is below 0, beyond noise.
-    """
-
-    points: tuple[ScalingPoint, ...]
-    distinct: int
-    rounds: int
-    model: Model | None = None
-    low_confidence: bool = False
-    candidates: tuple[TriedCurve, ...] = ()
+    points: tuple[ScalingPoint, ...]  # everything measured, ascending
+    distinct: int  # how many N the usable CPUs allow to fit
+    rounds: int  # how many rounds have a value at a fitted N
+    model: Model | None = None  # the curve chosen; None where there are too few N or rounds
+    low_confidence: bool = False  # a USL on 4 or 5 distinct N
+    candidates: tuple[TriedCurve, ...] = ()  # the curves tried, best first
+    # of the chosen curve. Their intervals are those of the widest curve of its family that the number of N
+    # allows, so that having chosen makes them no narrower
     parameters: tuple[Parameter, ...] = ()
-    peak: Peak | None = None
-    band: tuple[BandPoint, ...] = ()
-    superlinear: bool = False
+    peak: Peak | None = None  # None without a model
+    band: tuple[BandPoint, ...] = ()  # from the smallest N to 1.5 x the largest fitted
+    superlinear: bool = False  # throughput grows faster than N: alpha is below 0, beyond noise

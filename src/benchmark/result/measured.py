@@ -15,113 +15,66 @@ _TICKS = 3  # busy time is cut to ticks in each of its kinds: less may be no tim
 
 @dataclass(frozen=True, slots=True)
 class WorkerSample:
-    """One worker's part of a region, by its own counters.
+    """One worker's part of a region, by its own counters."""
 
-    Attributes:
-        pid: the process.
-        begin_ns: when its part began, on the clock that all processes share.
-        wall_ns: how long it took.
-        user_ns: CPU time in user mode.
-        system_ns: CPU time in the kernel.
-        switches_voluntary: times it waited.
-        switches_involuntary: times it lost the CPU.
-        read_bytes: fetched from storage.
-        write_bytes: sent towards storage.
-        phases_ns: time by phase.
-        peak_rss_bytes: highest resident memory within the region.
-        rss_bytes: resident memory at its end.
-        pss_bytes: the same with shared pages divided among those who share them.
-        run_wait_ns: time it was ready and waited for a CPU.
-        block_wait_ns: time it waited for storage, in ticks of 10 ms; rarely counted by the kernel.
-        other_ns: the rest of its wall time: waiting for locks, for storage where that is not counted, asleep.
-        swap_bytes: of its memory that lay in swap at its end.
-        process_cpu_ns: CPU time of the whole process in it, whatever threads its libraries run.
-        lifetime_cpu_ns: the same from the process's start to the region's end.
-    """
-
-    pid: int
-    begin_ns: int
-    wall_ns: int
-    user_ns: int
-    system_ns: int
-    switches_voluntary: int
-    switches_involuntary: int
-    read_bytes: int | None
-    write_bytes: int | None
-    phases_ns: dict[str, int]
-    peak_rss_bytes: int | None = None
-    rss_bytes: int | None = None
-    pss_bytes: int | None = None
-    run_wait_ns: int | None = None
+    pid: int  # the process
+    begin_ns: int  # when its part began, on the clock that all processes share
+    wall_ns: int  # how long it took
+    user_ns: int  # CPU time in user mode
+    system_ns: int  # CPU time in the kernel
+    switches_voluntary: int  # times it waited
+    switches_involuntary: int  # times it lost the CPU
+    read_bytes: int | None  # fetched from storage
+    write_bytes: int | None  # sent towards storage
+    phases_ns: dict[str, int]  # time by phase
+    peak_rss_bytes: int | None = None  # highest resident memory within the region
+    rss_bytes: int | None = None  # resident memory at its end
+    pss_bytes: int | None = None  # the same with shared pages divided among those who share them
+    run_wait_ns: int | None = None  # time it was ready and waited for a CPU
+    # time it waited for storage, in ticks of 10 ms; rarely counted by the kernel
     block_wait_ns: int | None = None
+    # the rest of its wall time: waiting for locks, for storage where that is not counted, asleep
     other_ns: int | None = None
-    swap_bytes: int | None = None
+    swap_bytes: int | None = None  # of its memory that lay in swap at its end
+    # CPU time of the whole process in it, whatever threads its libraries run
     process_cpu_ns: int | None = None
-    lifetime_cpu_ns: int | None = None
+    lifetime_cpu_ns: int | None = None  # the same from the process's start to the region's end
 
 
 @dataclass(frozen=True, slots=True)
 class MachineUse:
-    """What the machine did around a region, on all CPUs that the process may use.
+    """What the machine did around a region, on all CPUs that the process may use."""
 
-    Attributes:
-        wall_ns: between the readings, a little more than the region.
-        steal_ns: CPU time that the hypervisor gave to others, in ticks of 10 ms.
-        throttled_ns: time that a cgroup's quota held threads back.
-        io_stalled_ns: time that some task of the machine waited for storage (pressure stall information).
-        device_busy_ns: time that the device of the scratch folder had requests.
-        dirty_bytes: of all files, what waited to be written to storage at the first reading.
-        busy_ns: time that the CPUs worked for anybody, in ticks of 10 ms.
-    """
-
-    wall_ns: int
-    steal_ns: int | None
-    throttled_ns: int | None
+    wall_ns: int  # between the readings, a little more than the region
+    steal_ns: int | None  # CPU time that the hypervisor gave to others, in ticks of 10 ms
+    throttled_ns: int | None  # time that a cgroup's quota held threads back
+    # time that some task of the machine waited for storage (pressure stall information)
     io_stalled_ns: int | None
-    device_busy_ns: int | None
-    dirty_bytes: int | None = None
-    busy_ns: int | None = None
+    device_busy_ns: int | None  # time that the device of the scratch folder had requests
+    dirty_bytes: int | None = None  # of all files, what waited to be written to storage at the first reading
+    busy_ns: int | None = None  # time that the CPUs worked for anybody, in ticks of 10 ms
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One timed region.
+    """One timed region."""
 
-    Attributes:
-        round: which round it belongs to, from 0.
-        order: which region of that round it was, from 0.
-        valid: it counts.
-        problem: why it does not.
-        images: images handled by all workers, passes included.
-        passes: how often each worker went through its part.
-        pixel_bytes: bytes of the arrays handled.
-        file_bytes: bytes of the files written or read.
-        wall_ns: last end less first start.
-        skew_ns: last start less first start.
-        tail_ns: last end less first end.
-        parent_wall_ns: the region as the parent saw it, dispatch included (convert only).
-        parent_cpu_ns: the parent's CPU time in it (convert only).
-        peak_pss_bytes: of workers and parent together; see `settings.memory_method`.
-        workers: each worker's part.
-        machine: what else went on.
-    """
-
-    round: int
-    order: int
-    valid: bool
-    problem: str | None
-    images: int
-    passes: int
-    pixel_bytes: int
-    file_bytes: int
-    wall_ns: int
-    skew_ns: int
-    tail_ns: int
-    parent_wall_ns: int | None
-    parent_cpu_ns: int | None
-    peak_pss_bytes: int | None
-    workers: tuple[WorkerSample, ...]
-    machine: MachineUse | None = None
+    round: int  # which round it belongs to, from 0
+    order: int  # which region of that round it was, from 0
+    valid: bool  # it counts
+    problem: str | None  # why it does not
+    images: int  # images handled by all workers, passes included
+    passes: int  # how often each worker went through its part
+    pixel_bytes: int  # bytes of the arrays handled
+    file_bytes: int  # bytes of the files written or read
+    wall_ns: int  # last end less first start
+    skew_ns: int  # last start less first start
+    tail_ns: int  # last end less first end
+    parent_wall_ns: int | None  # the region as the parent saw it, dispatch included (convert only)
+    parent_cpu_ns: int | None  # the parent's CPU time in it (convert only)
+    peak_pss_bytes: int | None  # of workers and parent together; see `settings.memory_method`
+    workers: tuple[WorkerSample, ...]  # each worker's part
+    machine: MachineUse | None = None  # what else went on
 
     @property
     def counts(self) -> bool:
@@ -136,50 +89,31 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a cell's work is.
+    """How large a cell's work is."""
 
-    Attributes:
-        images: distinct images of one worker's pass.
-        file_bytes_per_image: stored bytes; None where nothing was stored.
-        pixel_bytes_per_image: bytes of the arrays.
-    """
-
-    images: int
-    file_bytes_per_image: float | None
-    pixel_bytes_per_image: float
+    images: int  # distinct images of one worker's pass
+    file_bytes_per_image: float | None  # stored bytes; None where nothing was stored
+    pixel_bytes_per_image: float  # bytes of the arrays
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Time an image over the valid samples: all workers' wall time over all images.
+    """Time an image over the valid samples: all workers' wall time over all images."""
 
-    Attributes:
-        samples: how many.
-        median_ns: of the rounds' medians of the time an image.
-        min_ns: the fastest.
-        max_ns: the slowest.
-        low_ns: lower end of the median's interval, by order statistics of the rounds; None below five rounds.
-        high_ns: its upper end.
-        images_per_s: from the median.
-        pixel_bytes_per_s: from the median.
-        cores_busy: median of CPU time over wall time.
-        read_bytes_per_image: fetched from storage, median.
-        write_bytes_per_image: sent towards storage, median.
-        coverage: how often such an interval holds the median, such as 0.984 for seven rounds; None below five
-            rounds, and in results of 0.1.0, which resampled the rounds.
-    """
-
-    samples: int
-    median_ns: float
-    min_ns: float
-    max_ns: float
+    samples: int  # how many
+    median_ns: float  # of the rounds' medians of the time an image
+    min_ns: float  # the fastest
+    max_ns: float  # the slowest
+    # lower end of the median's interval, by order statistics of the rounds; None below five rounds
     low_ns: float | None
-    high_ns: float | None
-    images_per_s: float
-    pixel_bytes_per_s: float
-    cores_busy: float
-    read_bytes_per_image: float | None
-    write_bytes_per_image: float | None
+    high_ns: float | None  # its upper end
+    images_per_s: float  # from the median
+    pixel_bytes_per_s: float  # from the median
+    cores_busy: float  # median of CPU time over wall time
+    read_bytes_per_image: float | None  # fetched from storage, median
+    write_bytes_per_image: float | None  # sent towards storage, median
+    # how often such an interval holds the median, such as 0.984 for seven rounds; None below five rounds, and
+    # in results of 0.1.0, which resampled the rounds
     coverage: float | None = None
 
 
@@ -201,65 +135,38 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class TimeSplit:
-    """Where the workers' wall time went: shares of it, over all valid samples; together 1.
+    """Where the workers' wall time went: shares of it, over all valid samples; together 1."""
 
-    Attributes:
-        user: on a CPU in user mode.
-        system: on a CPU in the kernel.
-        run_wait: ready and waiting for a CPU; None where the kernel does not tell.
-        block_wait: waiting for storage; part of `other` where it is None.
-        other: the rest.
-    """
-
-    user: float
-    system: float
-    run_wait: float | None
-    block_wait: float | None
-    other: float
+    user: float  # on a CPU in user mode
+    system: float  # on a CPU in the kernel
+    run_wait: float | None  # ready and waiting for a CPU; None where the kernel does not tell
+    block_wait: float | None  # waiting for storage; part of `other` where it is None
+    other: float  # the rest
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The ceiling nearest to a cell, measured in the same run with as many workers.
+    """The ceiling nearest to a cell, measured in the same run with as many workers."""
 
-    Attributes:
-        ceiling: its name; "decode + raw-write" is the time of both one after the other.
-        fraction: how much of it the cell reached.
-    """
-
-    ceiling: str
-    fraction: float
+    ceiling: str  # its name; "decode + raw-write" is the time of both one after the other
+    fraction: float  # how much of it the cell reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult(Cell):
-    """What was measured of a cell.
+    """What was measured of a cell."""
 
-    Attributes:
-        valid: it has valid samples and every array compared was right.
-        warnings: codes; the report tells what to do.
-        problem: why it is void.
-        size: of its work.
-        samples: all of them, in order of time.
-        stats: None where no sample is valid.
-        memory: None where no sample is valid.
-        verify: what was compared, outside the timing.
-        split: where the workers' time went; None where no sample is valid.
-        bound: the ceiling nearest to it; None where none was measured.
-        stopped_early: its interval was tight, so later rounds left it out.
-    """
-
-    valid: bool
-    warnings: tuple[str, ...]
-    problem: str | None
-    size: Size
-    samples: tuple[Sample, ...]
-    stats: Stats | None
-    memory: Memory | None
-    verify: Verify
-    split: TimeSplit | None = None
-    bound: Bound | None = None
-    stopped_early: bool = False
+    valid: bool  # it has valid samples and every array compared was right
+    warnings: tuple[str, ...]  # codes; the report tells what to do
+    problem: str | None  # why it is void
+    size: Size  # of its work
+    samples: tuple[Sample, ...]  # all of them, in order of time
+    stats: Stats | None  # None where no sample is valid
+    memory: Memory | None  # None where no sample is valid
+    verify: Verify  # what was compared, outside the timing
+    split: TimeSplit | None = None  # where the workers' time went; None where no sample is valid
+    bound: Bound | None = None  # the ceiling nearest to it; None where none was measured
+    stopped_early: bool = False  # its interval was tight, so later rounds left it out
 
     @property
     def name(self) -> Cell:

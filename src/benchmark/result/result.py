@@ -81,27 +81,16 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class CorpusInfo:
-    """The images.
+    """The images."""
 
-    Attributes:
-        source: the archive, or "generated".
-        xxh3: over the checksums of all arrays in order.
-        images: how many there are.
-        unusable: members that gave no image.
-        cut: the limit of pixels ended the corpus before `limit` images.
-        source_bytes: encoded bytes.
-        pixel_bytes: bytes of the arrays.
-        shapes: how many images there are of each shape and dtype, such as "240x320x3 uint8".
-    """
-
-    source: str
-    xxh3: str
-    images: int
-    unusable: int
-    cut: bool
-    source_bytes: int
-    pixel_bytes: int
-    shapes: dict[str, int]
+    source: str  # the archive, or "generated"
+    xxh3: str  # over the checksums of all arrays in order
+    images: int  # how many there are
+    unusable: int  # members that gave no image
+    cut: bool  # the limit of pixels ended the corpus before `limit` images
+    source_bytes: int  # encoded bytes
+    pixel_bytes: int  # bytes of the arrays
+    shapes: dict[str, int]  # how many images there are of each shape and dtype, such as "240x320x3 uint8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,58 +117,39 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What else the machine did meanwhile.
+    """What else the machine did meanwhile."""
 
-    Attributes:
-        load_average_before: over one minute, before the first region.
-        load_average_after: the same after the last.
-        foreign_cpu: CPU time of others over the time that this process may use; None if not known.
-        steal: CPU time that the hypervisor took over the time that this process may use, in the regions.
-        throttled: time that a quota held threads back over wall time, in the regions.
-        sentinel: every run of the sentinel.
-        drift: how its time changed from the first to the last; None for fewer than five rounds.
-        floor: the relative change that it shows under two names, such as 0.02; None if unknown.
-        sampler_effect: its time with the sampler over that without; None if unknown.
-    """
-
-    load_average_before: float
-    load_average_after: float
-    foreign_cpu: float | None
+    load_average_before: float  # over one minute, before the first region
+    load_average_after: float  # the same after the last
+    foreign_cpu: float | None  # CPU time of others over the time that this process may use; None if not known
+    # CPU time that the hypervisor took over the time that this process may use, in the regions
     steal: float | None = None
-    throttled: float | None = None
-    sentinel: tuple[SentinelSample, ...] = ()
+    throttled: float | None = None  # time that a quota held threads back over wall time, in the regions
+    sentinel: tuple[SentinelSample, ...] = ()  # every run of the sentinel
+    # how its time changed from the first to the last; None for fewer than five rounds
     drift: Drift | None = None
+    # the relative change that it shows under two names, such as 0.02; None if unknown
     floor: float | None = None
-    sampler_effect: Ratio | None = None
+    sampler_effect: Ratio | None = None  # its time with the sampler over that without; None if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class SamplerInfo:
-    """What the sampler saw over the measured rounds: one row a process and second.
+    """What the sampler saw over the measured rounds: one row a process and second."""
 
-    Attributes:
-        wall_ns: how long it watched.
-        cpu_ns: its own CPU time; None while it is still watching.
-        peak_rss_bytes: highest sum of resident memory over the tree.
-        peak_pss_bytes: the same with shared pages counted once.
-        columns: what the values of a row are.
-        rows: the timeline.
-        workers_cpu_ns: CPU time of the workers between their first and last region, as they counted it.
-        workers_seen_cpu_ns: the same as the sampler saw it; None where it saw none.
-        longest_gap_ns: between two readings; usually a tenth of a second, more where many processes run.
-        begin_ns: when it began, on the clock that all processes share; `t_ns` of a row counts from it.
-    """
-
-    wall_ns: int
-    cpu_ns: int | None
-    peak_rss_bytes: int
-    peak_pss_bytes: int | None
-    columns: tuple[str, ...]
-    rows: tuple[tuple[int | str | None, ...], ...]
+    wall_ns: int  # how long it watched
+    cpu_ns: int | None  # its own CPU time; None while it is still watching
+    peak_rss_bytes: int  # highest sum of resident memory over the tree
+    peak_pss_bytes: int | None  # the same with shared pages counted once
+    columns: tuple[str, ...]  # what the values of a row are
+    rows: tuple[tuple[int | str | None, ...], ...]  # the timeline
+    # between two readings; usually a tenth of a second, more where many processes run
     longest_gap_ns: int | None = None
+    # when it began, on the clock that all processes share; `t_ns` of a row counts from it
     begin_ns: int | None = None
+    # CPU time of the workers between their first and last region, as they counted it
     workers_cpu_ns: int | None = None
-    workers_seen_cpu_ns: int | None = None
+    workers_seen_cpu_ns: int | None = None  # the same as the sampler saw it; None where it saw none
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,24 +10,15 @@ class StoredSize:
     """A protocol's files of one set of images, written once and outside any region.
 
     All protocols of a layout store the same images: the whole corpus, or a sample spread over its sizes.
-
-    Attributes:
-        protocol: a label, or the name of a baseline.
-        layout: "shards" as convert cuts them, or "single" for one file an image.
-        images: how many were written.
-        of_images: how many the corpus has.
-        pixel_bytes: of the arrays written.
-        source_bytes: of their encoded images.
-        file_bytes: of the files.
     """
 
-    protocol: str
-    layout: Layout
-    images: int
-    of_images: int
-    pixel_bytes: int
-    source_bytes: int
-    file_bytes: int
+    protocol: str  # a label, or the name of a baseline
+    layout: Layout  # "shards" as convert cuts them, or "single" for one file an image
+    images: int  # how many were written
+    of_images: int  # how many the corpus has
+    pixel_bytes: int  # of the arrays written
+    source_bytes: int  # of their encoded images
+    file_bytes: int  # of the files
 
     def per_image(self, corpus_pixel_bytes: int) -> float:
         """Return bytes an image of the corpus; if not all were written, extrapolated by bytes of pixels."""
