@@ -18,7 +18,7 @@ import brinery
 
 PAGE = Path(__file__).with_name("api.md")
 CHAPTERS = {
-    "Convert": ("convert",),
+    "Convert": ("convert", "ConvertOptions"),
     "Read": ("open", "Dataset"),
     "Verify and restore": ("verify", "restore"),
     "Measure and report": ("benchmark", "write_report"),
@@ -27,6 +27,8 @@ CHAPTERS = {
 ELSEWHERE = {
     "BenchResult": "`result.json` holds the same: [its schema](bench-result.schema.json) describes it."
 }
+# Records whose fields are the arguments of a function.
+ARGUMENTS_OF = {"ConvertOptions": "convert"}
 # How special methods are called.
 CALLS = {
     "__getitem__": "dataset[index]",
@@ -117,7 +119,7 @@ class Page:
         """Return a call with its types as the source writes them, and the values of its defaults."""
         written = _source(function)
         assert isinstance(written, ast.FunctionDef)
-        annotations = {a.arg: a.annotation for a in (*written.args.args, *written.args.kwonlyargs)}
+        annotations = _annotations(function, written)
         parts: list[str] = []
         for parameter in inspect.signature(function).parameters.values():
             if parameter.name == "self":
@@ -127,16 +129,16 @@ class Page:
             if parameter.kind is parameter.VAR_KEYWORD:
                 parts += self.options(*typing.get_args(parameter.annotation))
                 continue
-            hint = self.annotation(annotations[parameter.name], function.__globals__)
+            hint = self.annotation(*annotations[parameter.name])
             default = "" if parameter.default is parameter.empty else f" = {_value(parameter.default)}"
             parts.append(f"{parameter.name}: {hint}{default}")
-        end = f") -> {self.annotation(written.returns, function.__globals__)}"
+        end = f") -> {self.annotation(written.returns, _scope(function))}"
         line = f"{name}({', '.join(parts)}{end}"
         return line if len(line) <= 100 else "\n".join((f"{name}(", *(f"    {part}," for part in parts), end))
 
     def options(self, names: type) -> Iterator[str]:
         """Yield the keyword arguments that a TypedDict names, with the defaults that stand beside it."""
-        scope = vars(inspect.getmodule(names))
+        scope = _scope(names)
         for name, node in _attributes(names):
             yield f"{name}: {self.annotation(node, scope)} = {_value(scope['DEFAULTS'][name])}"
 
@@ -165,14 +167,17 @@ class Page:
         self.prose(doc)
         if found.__name__ in ELSEWHERE:
             self.add(ELSEWHERE[found.__name__])
-        if is_dataclass(found):
+        if found.__name__ in ARGUMENTS_OF:
+            function = ARGUMENTS_OF[found.__name__]
+            self.add(f"The fields are the arguments of [`brinery.{function}`](#brinery{function}).")
+        elif is_dataclass(found):
             self.table(found, doc.items.get("Attributes", {}))
         else:
             self.methods(found)
 
     def table(self, found: type, words: dict[str, str]) -> None:
         """Add what a dataclass holds."""
-        scope = vars(inspect.getmodule(found))
+        scope = _scope(found)
         rows = [
             (name, self.annotation(node, scope), words.get(name, "")) for name, node in _attributes(found)
         ]
@@ -262,6 +267,26 @@ def _attributes(of: type) -> Iterator[tuple[str, ast.expr]]:
     for node in body.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id, node.annotation
+
+
+def _scope(of: Any) -> dict[str, Any]:
+    """Return the names that the source of a class or function knows."""
+    return vars(inspect.getmodule(of))
+
+
+def _annotations(
+    function: FunctionType, written: ast.FunctionDef
+) -> dict[str, tuple[ast.expr | None, dict[str, Any]]]:
+    """Return the type of each argument as the source writes it, and the names known there.
+
+    The arguments of a function that takes a record are the fields of the record.
+    """
+    if not hasattr(function, "__wrapped__"):
+        arguments = (*written.args.args, *written.args.kwonlyargs)
+        return {a.arg: (a.annotation, function.__globals__) for a in arguments}
+    record = typing.get_type_hints(function.__wrapped__)[written.args.args[0].arg]
+    parts = [part for part in record.__mro__ if is_dataclass(part)]
+    return {name: (node, _scope(part)) for part in parts for name, node in _attributes(part)}
 
 
 def _callbacks(hints: Any) -> Iterator[Any]:

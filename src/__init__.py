@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .engine.datasets.dataset import open_dataset as open  # noqa: A004
     from .engine.datasets.restore import RestoreResult, restore
     from .engine.datasets.verify import VerifyResult, verify
+    from .engine.options import ConvertOptions as ConvertOptions
     from .report.write import write_report as write_report
 else:
     ModuleType = type(sys)  # importing types would take as long as this file
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 # Public names load their module on first use, so that importing brinery stays cheap.
 _LAZY = {
     "BenchResult": (".benchmark.result.result", "BenchResult"),
+    "ConvertOptions": (".engine.options", "ConvertOptions"),
     "ConvertProgress": (".engine.convert", "ConvertProgress"),
     "ConvertResult": (".engine.convert", "ConvertResult"),
     "Dataset": (".engine.datasets.dataset", "Dataset"),
@@ -45,6 +47,7 @@ _LAZY = {
 
 __all__ = [
     "BenchResult",
+    "ConvertOptions",
     "ConvertProgress",
     "ConvertResult",
     "Dataset",

@@ -11,10 +11,16 @@ import brinery
 
 ROOT = Path(__file__).parents[1]
 RIGHT = """
+import dataclasses
+import pathlib
 import brinery
 
 result = brinery.convert("photos.tar", "photos.brine", protocol="npy", workers=2)
 samples: int = result.samples
+brinery.convert(src=[pathlib.Path("a.zip"), "b.tar"], dest="b.brine", shard_size=1 << 20, warn=print)
+brinery.convert("a.zip", "a.brine", layout="mirror", progress=lambda now: print(now.members))
+options = brinery.ConvertOptions(mode="rgb", memory="2GiB")
+brinery.convert("a.zip", "a.brine", **dataclasses.asdict(options))
 with brinery.open("photos.brine") as dataset:
     shape: tuple[int, ...] = dataset[0].shape
 measured = brinery.benchmark("photos.tar", cores=(1, 2), protocols="npy,hickle", memory_cap="2GiB")
@@ -25,6 +31,11 @@ size: int = written.bytes
 WRONG = """
 import brinery
 
+brinery.convert("photos.tar", "photos.brine", protocl="npy")
+brinery.convert("photos.tar", "photos.brine", mode="blue")
+brinery.convert("photos.tar", "photos.brine", progress=lambda now: now.nothing)
+brinery.convert("photos.tar")
+brinery.ConvertOptions().mode = "rgb"
 brinery.benchmark("photos.tar", core=(1, 2))
 brinery.benchmark(quick="yes")
 brinery.benchmark(1)
@@ -48,7 +59,7 @@ def checked(folder, **programs):
 def test_a_program_is_checked_by_its_authors_mypy(tmp_path):
     errors, done = checked(tmp_path, right=RIGHT, wrong=WRONG)
     assert errors["right"] == [], done.stdout
-    assert [error.split(":")[0] for error in errors["wrong"]] == ["4", "5", "6", "7"], done.stdout
+    assert [error.split(":")[0] for error in errors["wrong"]] == [*"456789", "10", "11", "12"], done.stdout
 
 
 def test_the_bench_is_one_function_also_when_its_package_was_imported():

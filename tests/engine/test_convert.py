@@ -281,9 +281,11 @@ def test_a_destination_inside_its_source_is_refused(tmp_path, folder):
 
 def test_two_converts_into_one_destination(tmp_path, folder):
     from brinery.engine.converting.destination import Destination
-    from brinery.engine.converting.options import ConvertOptions
+    from brinery.engine.converting.options import ConvertCall
 
-    first = Destination(tmp_path / "out", ConvertOptions(**SMALL).identity(), overwrite=False, fsync=False)
+    first = Destination(
+        tmp_path / "out", ConvertCall("", "", **SMALL).identity(), overwrite=False, fsync=False
+    )
     with pytest.raises(StorageError, match="another convert"):
         brinery.convert(folder, tmp_path / "out", **SMALL)
     first.close()

@@ -1,19 +1,25 @@
-"""The options of a convert, checked."""
+"""A call of convert: its options, checked, and what they come to."""
 
+import os
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError
 from ...parser.archives.names import checked_encoding
-from ...parser.options import FRAMES, MAX_MEMBERS, MODES, DecodeOptions, Frames, Mode, ReadBudget
-from ..choices import LAYOUTS, Backend, Layout
+from ...parser.options import FRAMES, MODES, DecodeOptions, ReadBudget
+from ..choices import LAYOUTS
 from ..machine.cpus import default_workers
 from ..machine.memory import worker_memory
+from ..options import ConvertOptions
+from ..paths import PathLike
 from ..sizes import format_size, parse_size
 from ..workers.pool import check_workers
+from .outcome import ConvertProgress
 
-__all__ = ["ConvertOptions", "FailureLimit"]
+__all__ = ["ConvertCall", "FailureLimit"]
 
 _LEAST_MEMORY = 256 << 20  # libraries, and a small image
 
@@ -29,38 +35,28 @@ class FailureLimit:
         return f"{self.value:g}{'%' if self.percent else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertOptions:
-    """What `brinery.convert` takes beside source and destination; it explains each."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ConvertCall(ConvertOptions):
+    """One call of `brinery.convert`, and what its options come to.
 
-    protocol: str = "npy"
-    workers: int | None = None
-    backend: Backend = "loky"
-    shard_size: int | str = "32MiB"
-    layout: Layout = "shards"
-    mode: Mode = "native"
-    orient: bool = False
-    frames: Frames = "first"
-    max_failures: int | str | None = None
-    salvage: bool = False
-    retry_failed: bool = False
-    prune: bool = False
-    follow_links: bool = False
-    nested: bool = False
-    encoding: str | None = None
-    add: bool = False
-    yes: bool = False
-    repair: bool = False
-    timeout: float | None = None
-    memory: int | str | None = None
-    max_pixels: int = DecodeOptions().max_pixels
-    max_frames: int = DecodeOptions().max_frames
-    max_bytes: int | str = "1GiB"
-    max_ratio: float = ReadBudget().max_ratio
-    max_members: int = MAX_MEMBERS
-    limit: int | None = None
-    overwrite: bool = False
-    fsync: bool = True
+    Attributes:
+        src: one or several folders, tar files (plain, gz, bz2, xz, zst) or zip files.
+        dest: the dataset's folder: new, empty, or a dataset made with the same settings.
+        progress: called whenever units have been recorded.
+        warn: called with messages for people. Without it, a BrineryWarning says so when threads work although
+            processes were asked for.
+    """
+
+    src: PathLike | Sequence[PathLike]
+    dest: PathLike
+    progress: Callable[[ConvertProgress], None] | None = field(default=None, kw_only=True)
+    warn: Callable[[str], None] | None = field(default=None, kw_only=True)
+
+    @property
+    def sources(self) -> list[Path]:
+        """The archives to convert."""
+        given = [self.src] if isinstance(self.src, str | os.PathLike) else self.src
+        return [Path(source) for source in given]
 
     @property
     def worker_count(self) -> int:
@@ -140,8 +136,8 @@ class ConvertOptions:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self) | {
+        """Return the options as plain values for JSON."""
+        return {option.name: getattr(self, option.name) for option in fields(ConvertOptions)} | {
             "workers": self.worker_count,
             "shard_size": self.shard_bytes,
             "memory": self.memory_bytes if self.backend == "loky" else None,

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..summary import RunSummary
 from . import worker
 from .destination import Destination
 from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
-from .options import ConvertOptions
+from .options import ConvertCall
 from .outcome import ConvertProgress, ConvertResult
 from .planner import Note, PlanCounts, Planner, PlanState
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
@@ -58,9 +58,7 @@ class Run:
         sources: Sequence[Named],
         recorded: Sequence[Recorded],
         destination: Destination,
-        options: ConvertOptions,
-        progress: Callable[[ConvertProgress], None] | None,
-        warn: Callable[[str], None] | None,
+        call: ConvertCall,
     ) -> None:
         self._named = sources
         self._sources = [one.source for one in sources]
@@ -68,15 +66,14 @@ class Run:
         self._manifest = destination.manifest
         self._recorded = recorded
         self._scope = Scope.of(sources, recorded)
-        self._options = options
-        self._settings = options.as_dict()
-        self._progress = progress or _ignore
-        self._warn = warn or _ignore
-        self._told = warn
-        self._suffix = get_serializer(options.protocol).file_suffix
+        self._options = call
+        self._settings = call.as_dict()
+        self._progress = call.progress or _ignore
+        self._warn = call.warn or _ignore
+        self._suffix = get_serializer(call.protocol).file_suffix
         self._tally = Tally()
-        self._unit_bytes = max(1, options.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # enough for a full shard
-        self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, options.worker_count))
+        self._unit_bytes = max(1, call.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # enough for a full shard
+        self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, call.worker_count))
         self._notes: list[Note] = []
         self._noting = threading.Lock()
         self._kept = KeptOrdinals()
@@ -248,7 +245,7 @@ class Run:
             workers=options.worker_count,
             backend=options.backend,
             timeout=options.timeout,
-            warn=self._told,
+            warn=options.warn,
             done=self._spool.release,
             ready=self._spool.room,
         )

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from brinery.engine.converting import run_limits
-from brinery.engine.converting.options import ConvertOptions
+from brinery.engine.converting.options import ConvertCall
 from brinery.engine.converting.run_limits import check_failures, warning_of_space
 from brinery.engine.converting.tally import Tally
 from brinery.errors import FailureLimitError
@@ -16,7 +16,7 @@ OUT = Path("photos.brine")
 
 
 def limit(text):
-    return ConvertOptions(max_failures=text).failure_limit
+    return ConvertCall("", "", max_failures=text).failure_limit
 
 
 def after(members, failures):
