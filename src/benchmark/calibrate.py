@@ -12,6 +12,7 @@ from .result.cell import BASELINES
 from .worker.corpus import Corpus, digest
 from .worker.shards import Part, shard_name, single_name, write_shard, write_single
 from .worker.single_files import make_action
+from .worker.tasks import run_stage
 
 _LONG_ENOUGH_NS = 15_000_000
 _LONG_ENOUGH_SHARD_NS = 60_000_000  # to open and close a shard may take several ms
@@ -101,8 +102,7 @@ def _baseline(corpus: Corpus, name: str, scratch: Path) -> Cost:
         make_action(part("dump")).run()
         dump = make_action(part("dump"))
         dumped = _time(lambda _: dump.run(), 0) / count
-        for number in range(count):  # the names that the loop's load expects
-            (scratch / f"0-{single_name(number, '.pickle')}").rename(scratch / single_name(number, ".pickle"))
+        run_stage(part("load"))
     load = make_action(part("load"))
     loaded = _time(lambda _: load.run(), 0) / count
     for path in scratch.iterdir():

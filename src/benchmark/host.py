@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from ..engine.machine.activity import cpu_of_others
+from ..engine.machine.counters import difference
 from ..engine.machine.cpus import usable_cpus
 from ..engine.machine.memory import machine_memory, usable_memory
 from .result.result import Host, Software, Storage, Timer
@@ -84,32 +86,13 @@ class CpuUse:
     """How busy other programs keep the CPUs of this process, from its creation on."""
 
     def __init__(self) -> None:
-        self._begin = self._read()
+        self._others, self._begin = cpu_of_others(), time.monotonic_ns()
 
     def foreign(self) -> float | None:
         """Return their CPU time over the time those CPUs had; None where it cannot be told."""
-        now = self._read()
-        if now is None or self._begin is None:
-            return None
-        busy, own, wall = (after - before for after, before in zip(now, self._begin, strict=True))
-        offered = wall * len(os.sched_getaffinity(0))
-        return max(0.0, (busy - own) / offered) if offered > 0 else None
-
-    @staticmethod
-    def _read() -> tuple[float, float, float] | None:
-        try:
-            every = psutil.cpu_times(percpu=True)
-            busy = sum(
-                sum(every[cpu]) - every[cpu].idle - every[cpu].iowait for cpu in os.sched_getaffinity(0)
-            )
-            times = os.times()
-            own = times.user + times.system + times.children_user + times.children_system
-            for child in psutil.Process().children(recursive=True):
-                spent = child.cpu_times()
-                own += spent.user + spent.system
-        except (psutil.Error, AttributeError, IndexError, OSError):
-            return None
-        return busy, own, time.monotonic()
+        others = difference(cpu_of_others(), self._others)
+        offered = (time.monotonic_ns() - self._begin) * len(os.sched_getaffinity(0))
+        return None if others is None or not offered else max(0.0, others / offered)
 
 
 def _cpu_model() -> str | None:

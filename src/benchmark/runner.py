@@ -27,7 +27,7 @@ from . import host as machine
 from .analysis.conclude import conclude, with_bounds
 from .analysis.noise import with_sentinel
 from .analysis.summary import ceilings_of, cell_results, steady
-from .analysis.warnings import run_warnings, steal_share, throttled_share
+from .analysis.warnings import run_warnings, steal_share
 from .calibrate import calibrate, share_costs
 from .cells import rounds_that_fit
 from .ledger import Ledger
@@ -38,7 +38,7 @@ from .regions.sentinel import Sentinel
 from .regions.session import BenchProgress, Progress, Scratch, Session
 from .regions.sizes import measure_sizes
 from .result.file import write_result
-from .result.measured import CellResult
+from .result.measured import CellResult, share_of_time
 from .result.result import BenchResult, Host, Noise, Run, Settings, Storage
 from .sampled import sampled
 from .text.report import report_markdown
@@ -367,7 +367,7 @@ def _noise(bench: Prepared, cells: Sequence[CellResult]) -> Noise:
         load_average_after=os.getloadavg()[0],
         foreign_cpu=bench.start.cpu_use.foreign(),
         steal=steal_share(uses, bench.session.usable),
-        throttled=throttled_share(uses),
+        throttled=share_of_time(uses, "throttled_ns"),
         sentinel=tuple(bench.sentinel.samples),
     )
     return with_sentinel(seen)

@@ -1,12 +1,12 @@
 """What a cell's samples and the ceilings say together: its bound, and the facts of its verdict. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..result.findings import Ceiling
-from ..result.measured import Bound, CellResult, MachineUse, Sample
-from ..result.stats import median, total
+from ..result.measured import Bound, CellResult, Sample, share_of_time
+from ..result.stats import median
 from .bottleneck import Facts
-from .warnings import steal_share, throttled_share
+from .warnings import steal_share
 
 _COPY = 2  # a copy reads and writes, so it moves twice its bytes
 
@@ -109,9 +109,9 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         create_share=_over(_files_per_s(cell), ceilings.per_s("create", workers)) if written else 0.0,
         parent_busy=median(parents) if parents else None,
         steal=steal_share(uses, usable),
-        throttled=throttled_share(uses),
-        io_pressure=_busy([use.io_stalled_ns for use in uses], uses),
-        device_busy=_busy([use.device_busy_ns for use in uses], uses),
+        throttled=share_of_time(uses, "throttled_ns"),
+        io_pressure=share_of_time(uses, "io_stalled_ns"),
+        device_busy=share_of_time(uses, "device_busy_ns"),
     )
 
 
@@ -127,12 +127,8 @@ def _moved(bytes_per_image: float, images_per_s: float, ceilings: Ceilings, work
 
 def _cpu_ns(cell: CellResult | None) -> float | None:
     """Return the workers' CPU time an image."""
-    if cell is None:
-        return None
-    costs = [
-        sum(worker.user_ns + worker.system_ns for worker in sample.workers) / sample.images
-        for sample in cell.counting
-    ]
+    counting = cell.counting if cell is not None else []
+    costs = [sum(worker.cpu_ns for worker in sample.workers) / sample.images for sample in counting]
     return median(costs) if costs else None
 
 
@@ -153,7 +149,3 @@ def _files_per_s(cell: CellResult) -> float | None:
     if cell.stats is None:
         return None
     return cell.stats.images_per_s / (1 if cell.layout == "single" else max(1, cell.size.images))
-
-
-def _busy(values: Sequence[int | None], uses: Sequence[MachineUse]) -> float | None:
-    return _over(total(values), sum(use.wall_ns for use in uses))

@@ -80,7 +80,7 @@ def _stats(good: Sequence[Sample]) -> Stats:
         high_ns=high,
         images_per_s=1e9 / middle,
         pixel_bytes_per_s=pixel_bytes * 1e9 / middle,
-        cores_busy=median([_cores_busy(sample) for sample in good]),
+        cores_busy=median([sample.cores_busy for sample in good]),
         read_bytes_per_image=_storage(good, "read_bytes"),
         write_bytes_per_image=_storage(good, "write_bytes"),
         coverage=coverage,
@@ -109,7 +109,7 @@ def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
 def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
     good = [sample for sample in entry.samples if sample.counts]
     rates = [sample.images * 1e9 / sample.wall_ns for sample in good]
-    costs = [_cores_busy(sample) * sample.wall_ns / sample.images for sample in good]
+    costs = [sample.cores_busy * sample.wall_ns / sample.images for sample in good]
     return Ceiling(
         name=cell.protocol,
         unit=UNITS[cell.protocol],
@@ -134,11 +134,6 @@ def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
             for sample in entry.samples
         ),
     )
-
-
-def _cores_busy(sample: Sample) -> float:
-    cpu = sum(worker.user_ns + worker.system_ns for worker in sample.workers) + (sample.parent_cpu_ns or 0)
-    return cpu / sample.wall_ns
 
 
 def _storage(samples: Sequence[Sample], name: str) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..result.cell import BASELINES, Cell
 from ..result.estimates import Drift, Ratio
-from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share
+from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share, share_of_time
 from ..result.result import BenchResult, Noise
 from ..result.stats import median
 
@@ -72,7 +72,7 @@ def cell_warnings(
     holds |= {code: text in texts for text, code in _PROBLEMS.items()}
     holds["oversubscribed"] = crowded
     if good:
-        times = [sample.wall_ns / sample.images for sample in good]
+        times = [sample.ns_per_image for sample in good]
         uses = [sample.machine for sample in good if sample.machine is not None]
         waiting = [use.dirty_bytes for use in uses if use.dirty_bytes is not None]
         apart = cell.pool == "loky" and not crowded
@@ -86,7 +86,7 @@ def cell_warnings(
             "tail": apart and median([one.tail_ns / one.wall_ns for one in good]) > _TAIL,
             "hidden-threads": median([_hidden_share(sample) for sample in good]) > _HIDDEN,
             "dirty-backlog": writes and bool(waiting) and median(waiting) > BACKLOG_BYTES,
-            "throttled": (throttled_share(uses) or 0.0) > _TAKEN,
+            "throttled": (share_of_time(uses, "throttled_ns") or 0.0) > _TAKEN,
             "steal": (steal_share(uses, usable) or 0.0) > _TAKEN,
         }
     return tuple(code for code, held in holds.items() if held)
@@ -95,7 +95,7 @@ def cell_warnings(
 def _hidden_share(sample: Sample) -> float:
     """Return the CPU time of threads that the libraries ran beside the worker's own, over its wall time."""
     known = [
-        (worker.process_cpu_ns - worker.user_ns - worker.system_ns, worker.wall_ns)
+        (worker.process_cpu_ns - worker.cpu_ns, worker.wall_ns)
         for worker in sample.workers
         if worker.process_cpu_ns is not None
     ]
@@ -108,18 +108,9 @@ def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
 
     Fewer than three ticks are 0: one tick of 10 ms is more than 1 % of a short region.
     """
-    known = [(use.steal_ns, use.wall_ns) for use in uses if use.steal_ns is not None]
-    steal, wall = sum(one for one, _ in known), sum(one for _, one in known)
-    if not wall:
-        return None
-    return steal / (wall * usable) if steal >= _LEAST_STEAL_NS else 0.0
-
-
-def throttled_share(uses: Sequence[MachineUse]) -> float | None:
-    """Return the time that a quota held threads back over wall time, or None if unknown."""
-    known = [(use.throttled_ns, use.wall_ns) for use in uses if use.throttled_ns is not None]
-    wall = sum(one for _, one in known)
-    return sum(one for one, _ in known) / wall if wall else None
+    share = share_of_time(uses, "steal_ns")
+    steal = sum(use.steal_ns or 0 for use in uses)
+    return share and (share / usable if steal >= _LEAST_STEAL_NS else 0.0)
 
 
 def disturbances(noise: Noise) -> list[str]:

@@ -1,9 +1,7 @@
 """The article's table: one process, one file an image, every protocol beside two plain baselines."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from ...engine.machine.cpus import default_workers
 from ...engine.workers import pool
@@ -12,8 +10,7 @@ from ..cells import Slice, Work, seed_cells, shuffled, single_work
 from ..result.cell import BASELINES, Cell
 from ..result.findings import Place
 from ..worker.machine import drain
-from ..worker.shards import Part, single_name
-from ..worker.single_files import make_action
+from ..worker.shards import Part
 from ..worker.tasks import Task, run_stage
 from .region import Region
 from .session import Round, Session, inline
@@ -54,22 +51,17 @@ class SeedTable:
     @property
     def stage_ns(self) -> float:
         """How long the files to load are expected to take, and the comparison of those dumped."""
-        found = 0.0
-        for cell, work in self._work.items():
-            cost = self._costs[cell.protocol]
-            load = cell.op == "load"
-            found += work.images * (cost.dump_single if load else work.passes * cost.load_single)
-        return found
+        costs = ((self._costs[cell.protocol], cell.op, work) for cell, work in self._work.items())
+        return sum(
+            work.images * (cost.dump_single if op == "load" else work.passes * cost.load_single)
+            for cost, op, work in costs
+        )
 
     def stage(self) -> None:
         """Write the files that loads read."""
         loads = [cell for cell in self.cells if cell.op == "load" and cell.protocol != BASELINES[2]]
         parts = [self._part(cell, check=False) for cell in loads]
-        for part in parts:
-            if part.protocol in BASELINES:
-                self._stage_article(part)
-        own = [part for part in parts if part.protocol not in BASELINES]
-        for _ in pool.run(run_stage, own, workers=default_workers()):
+        for _ in pool.run(run_stage, parts, workers=default_workers()):
             pass
 
     def run_round(self, number: int, visit: Callable[[Place, int], None]) -> None:
@@ -103,9 +95,3 @@ class SeedTable:
             scratch=str(scratch.new_folder("singles")),
             check=check,
         )
-
-    def _stage_article(self, part: Part) -> None:
-        make_action(replace(part, op="dump", passes=1)).run()
-        for number in part.slices[0].indices(len(self._session.corpus.images)):
-            made = Path(part.scratch) / f"0-{single_name(number, '.pickle')}"
-            made.rename(Path(part.files) / single_name(number, ".pickle"))

@@ -12,7 +12,7 @@ import psutil
 
 from ..result.measured import MachineUse, Sample, WorkerSample
 from ..result.stats import total
-from ..worker.machine import read_machine, use_between
+from ..worker.machine import Watch
 from ..worker.tasks import Report
 
 _SUMMED = ("user_ns", "system_ns", "switches_voluntary", "switches_involuntary", "read_bytes", "write_bytes")
@@ -32,11 +32,11 @@ class ParentTime:
 @contextmanager
 def parent_time(folder: os.PathLike[str]) -> Iterator[ParentTime]:
     """Time a region in the parent; the machine's device is the one that holds the folder."""
-    found, around = ParentTime(), read_machine(str(folder))
+    found, watch = ParentTime(), Watch(folder)
     cpu, begin = time.process_time_ns(), time.perf_counter_ns()
     yield found
     found.wall_ns, found.cpu_ns = time.perf_counter_ns() - begin, time.process_time_ns() - cpu
-    found.machine = use_between(around, read_machine(str(folder)))
+    found.machine = watch.use()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

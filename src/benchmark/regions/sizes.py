@@ -15,16 +15,13 @@ from PIL import Image as PillowImage
 from ...engine.converting.run_limits import PIXELS_PER_SOURCE_BYTE
 from ...engine.converting.unit_files import open_unit_files
 from ...engine.machine.cpus import default_workers
-from ...engine.machine.new_file import PARTIAL_FOLDER
 from ...engine.protocols.registry import get_serializer
-from ...engine.records import Job
 from ...engine.workers import pool
-from ...parser.options import DecodeOptions
 from ..options import BenchOptions
 from ..result.cell import BASELINES, Layout
 from ..result.sizes import StoredSize
 from ..worker.corpus import Corpus, Image, load_corpus
-from ..worker.shards import empty, single_name, write_single
+from ..worker.shards import convert_job, empty, single_name, write_single
 from .session import Scratch
 
 _MOST_S = 5.0  # of one protocol and layout, in one process
@@ -221,17 +218,7 @@ def _single(protocol: str, image: Image, folder: Path, number: int) -> int:
 
 def _shards(protocol: str, images: Sequence[Image], folder: Path) -> int:
     """Write a unit's shards as convert does; return their bytes."""
-    (folder / PARTIAL_FOLDER).mkdir()
-    job = Job(
-        destination=str(folder.absolute()),
-        protocol=protocol,
-        layout="shards",
-        shard_size=_SHARD_BYTES,
-        fsync=False,
-        decode=DecodeOptions(),
-        token="bench",  # noqa: S106 - names the run, no secret
-    )
-    files = open_unit_files(job, 0, get_serializer(protocol))
+    files = open_unit_files(convert_job(folder, protocol, _SHARD_BYTES), 0, get_serializer(protocol))
     for image in images:
         files.add(image.key, image.array())
     files.close()

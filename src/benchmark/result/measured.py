@@ -40,6 +40,11 @@ class WorkerSample:
     process_cpu_ns: int | None = None
     lifetime_cpu_ns: int | None = None  # the same from the process's start to the region's end
 
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time, user and system."""
+        return self.user_ns + self.system_ns
+
 
 @dataclass(frozen=True, slots=True)
 class MachineUse:
@@ -80,6 +85,11 @@ class Sample:
     def counts(self) -> bool:
         """Whether it is valid and has something to divide by."""
         return self.valid and self.images > 0 and self.wall_ns > 0
+
+    @property
+    def cores_busy(self) -> float:
+        """CPU time of workers and parent over wall time."""
+        return (sum(worker.cpu_ns for worker in self.workers) + (self.parent_cpu_ns or 0)) / self.wall_ns
 
     @property
     def ns_per_image(self) -> float:
@@ -188,24 +198,30 @@ def round_times(samples: Iterable[Sample]) -> dict[int, float]:
     return {number: median(times) for number, times in sorted(rounds.items())}
 
 
+def share_of_time(uses: Iterable[MachineUse], counter: str) -> float | None:
+    """Return the time that a counter of the machine counted over the time it was watched; None if unknown."""
+    known = [(value, use.wall_ns) for use in uses if (value := getattr(use, counter)) is not None]
+    wall = sum(one for _, one in known)
+    return sum(one for one, _ in known) / wall if wall else None
+
+
+def foreign_share(sample: Sample) -> float | None:
+    """Return the share of the CPUs' time that other programs took in a region; None if unknown."""
+    machine = sample.machine
+    if machine is None or machine.busy_ns is None or not machine.wall_ns:
+        return None
+    spent = (one.cpu_ns if one.process_cpu_ns is None else one.process_cpu_ns for one in sample.workers)
+    others = machine.busy_ns - sum(spent) - (sample.parent_cpu_ns or 0)
+    return others / (machine.wall_ns * len(os.sched_getaffinity(0))) if others > _TICKS * _TICK_NS else 0.0
+
+
 def disturbed_share(sample: Sample, usable: float) -> float:
     """Return how much other programs disturbed a region, as a share from 0; 0 if unknown.
 
     It is the share of CPU time that they took or, where there are as many CPUs as workers and it is larger,
     the share of time that workers waited for a CPU.
     """
-    found = [0.0]
+    waits = total([worker.run_wait_ns for worker in sample.workers])
     wall = sum(worker.wall_ns for worker in sample.workers)
-    waits = [worker.run_wait_ns for worker in sample.workers]
-    if wall and len(waits) <= max(1.0, usable) and None not in waits:
-        found.append((total(waits) or 0) / wall)
-    machine = sample.machine
-    if machine is not None and machine.busy_ns is not None and machine.wall_ns:
-        own = sum(
-            worker.user_ns + worker.system_ns if worker.process_cpu_ns is None else worker.process_cpu_ns
-            for worker in sample.workers
-        )
-        others = machine.busy_ns - own - (sample.parent_cpu_ns or 0)
-        if others > _TICKS * _TICK_NS:
-            found.append(others / (machine.wall_ns * len(os.sched_getaffinity(0))))
-    return max(found)
+    alone = len(sample.workers) <= max(1.0, usable)
+    return max(foreign_share(sample) or 0.0, waits / wall if alone and waits and wall else 0.0)

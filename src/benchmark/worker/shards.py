@@ -3,16 +3,19 @@
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ...engine.datasets.dataset import open_dataset
 from ...engine.layout import SHARDS_FOLDER
-from ...engine.machine.new_file import NewFile
+from ...engine.machine.new_file import PARTIAL_FOLDER, NewFile
 from ...engine.protocols.base import Array
 from ...engine.protocols.registry import get_serializer
+from ...engine.records import Job
+from ...parser.options import DecodeOptions
 from ..cells import Slice
 from ..result.cell import Cache, Durability, Layout
 from .corpus import Corpus, Image, digest, load_corpus
@@ -65,12 +68,8 @@ def shard_name(part: Slice, suffix: str) -> str:
 
 def write_single(serializer: Any, array: Array, path: Path) -> tuple[int, int]:
     """Dump one array into a plain new file; return its size and the time in system calls, in ns."""
-    file = NewFile(path)
-    try:
+    with _new_file(path) as file:
         serializer.dump(array, file)
-    except BaseException:
-        file.discard()
-        raise
     file.commit(path, fsync=False)
     return file.size, file.write_ns
 
@@ -79,17 +78,39 @@ def write_shard(
     serializer: Any, keys: list[str], arrays: list[Array], path: Path, *, fsync: bool = False
 ) -> tuple[int, int, int]:
     """Write arrays into one new shard; return its size, and the time in writes and in fsync, in ns."""
-    file = NewFile(path, early=fsync)
-    try:
+    with _new_file(path, early=fsync) as file:
         writer = serializer.writer(file)
         for key, array in zip(keys, arrays, strict=True):
             writer.add(key, array)
         writer.finish()
+    fsync_ns = file.commit(path, fsync=fsync)
+    return file.size, file.write_ns, fsync_ns
+
+
+@contextmanager
+def _new_file(path: Path, *, early: bool = False) -> Iterator[NewFile]:
+    """Open a new file, and delete it where writing fails."""
+    file = NewFile(path, early=early)
+    try:
+        yield file
     except BaseException:
         file.discard()
         raise
-    fsync_ns = file.commit(path, fsync=fsync)
-    return file.size, file.write_ns, fsync_ns
+
+
+def convert_job(folder: Path, protocol: str, shard_bytes: int) -> Job:
+    """Return a convert's job into this folder, not flushed; its subfolders are made."""
+    for name in (SHARDS_FOLDER, PARTIAL_FOLDER):
+        (folder / name).mkdir(exist_ok=True)
+    return Job(
+        destination=str(folder.absolute()),
+        protocol=protocol,
+        layout="shards",
+        shard_size=shard_bytes,
+        fsync=False,
+        decode=DecodeOptions(),
+        token="bench",  # noqa: S106 - names the run, no secret
+    )
 
 
 # Arrays that this process keeps for the next dump, by index file and number.
@@ -139,13 +160,17 @@ class Action(ABC):
     @property
     def images(self) -> int:
         """Images of all passes."""
-        return sum(len(self.numbers[turn % len(self.numbers)]) for turn in self.turns)
+        return self.over_passes([len(piece) for piece in self.numbers])
 
     @property
     def pixel_bytes(self) -> int:
         """Bytes of their arrays."""
-        sizes = [sum(self.corpus.images[number].nbytes for number in piece) for piece in self.numbers]
-        return sum(sizes[turn % len(sizes)] for turn in self.turns)
+        images = self.corpus.images
+        return self.over_passes([sum(images[number].nbytes for number in piece) for piece in self.numbers])
+
+    def over_passes(self, amounts: Sequence[int]) -> int:
+        """Return the sum over all passes of an amount that each slice has."""
+        return sum(amounts[turn % len(amounts)] for turn in self.turns)
 
     def run(self) -> None:
         """Do all passes: the timed region."""
@@ -209,7 +234,7 @@ class Action(ABC):
         self._seen.append((number, key, array.dtype.str, array.shape, digest(array)))
         self.lap("materialise", _clock() - begin)
 
-    def _in_order(self, numbers: list[int], loaded: Iterator[tuple[str | None, Array]]) -> None:
+    def in_order(self, numbers: list[int], loaded: Iterator[tuple[str | None, Array]]) -> None:
         """Touch what a shard's loader yields: by key where it tells them, else in order."""
         places = {self.corpus.images[number].key: number for number in numbers}
         count = 0
@@ -252,7 +277,7 @@ class _DumpShards(Action):
         if self.part.check:
             place, path = self._written[-1]
             phases, self.phases = self.phases, {}
-            self._in_order(self.numbers[place], self._serializer.load_shard(path))
+            self.in_order(self.numbers[place], self._serializer.load_shard(path))
             self.phases = phases
             super().check()
 
@@ -275,10 +300,10 @@ class _LoadShards(Action):
         return self._paths
 
     def one_pass(self, place: int) -> None:
-        self._in_order(self.numbers[place], self._serializer.load_shard(self._paths[place]))
+        self.in_order(self.numbers[place], self._serializer.load_shard(self._paths[place]))
 
     def check(self) -> None:
-        self.file_bytes = sum(self._sizes[turn % len(self._sizes)] for turn in self.turns)
+        self.file_bytes = self.over_passes(self._sizes)
         super().check()
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,12 @@ class _Singles(Action):
 
     suffix = ""
 
-    def _source(self, number: int) -> Path:
+    def source(self, number: int) -> Path:
+        """Return the file that holds an image for loads."""
         return Path(self.part.files) / single_name(number, self.suffix)
 
-    def _target(self, turn: int, number: int) -> Path:
+    def target(self, turn: int, number: int) -> Path:
+        """Return the file into which a pass dumps an image."""
         return Path(self.part.scratch) / f"{turn}-{single_name(number, self.suffix)}"
 
     def _load(self, path: Path) -> Array:
@@ -37,25 +40,25 @@ class _Singles(Action):
 class _SingleLoad(_Singles):
     @property
     def sources(self) -> list[Path]:
-        return [self._source(number) for number in sorted({one for piece in self.numbers for one in piece})]
+        return [self.source(number) for number in sorted({one for piece in self.numbers for one in piece})]
 
     def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:
             begin = _clock()
-            array = self._load(self._source(number))
+            array = self._load(self.source(number))
             self.lap("parse", _clock() - begin)
             self.touch(number, None, array)
 
     def check(self) -> None:
-        sizes = [sum(self._source(number).stat().st_size for number in piece) for piece in self.numbers]
-        self.file_bytes = sum(sizes[turn % len(sizes)] for turn in self.turns)
+        sizes = [sum(self.source(number).stat().st_size for number in piece) for piece in self.numbers]
+        self.file_bytes = self.over_passes(sizes)
         super().check()
 
 
 class _SingleDump(_Singles):
     def check(self) -> None:
         files = [
-            (self._target(turn, number), number)
+            (self.target(turn, number), number)
             for turn in self.turns
             for number in self.numbers[turn % len(self.numbers)]
         ]
@@ -69,33 +72,32 @@ class _SingleDump(_Singles):
         empty(Path(self.part.scratch))
 
 
-class _DumpSingles(_SingleDump):
+class _ByProtocol(_Singles):
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         self._serializer = get_serializer(part.protocol)
         self.suffix = self._serializer.file_suffix
+
+    def _load(self, path: Path) -> Array:
+        return self._serializer.load(path)
+
+
+class _DumpSingles(_ByProtocol, _SingleDump):
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
         self._arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
 
     def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:
-            path = self._target(self.turn, number)
+            path = self.target(self.turn, number)
             begin = _clock()
             _, write_ns = write_single(self._serializer, self._arrays[number], path)
             self.lap("encode", _clock() - begin - write_ns)
             self.lap("write", write_ns)
 
-    def _load(self, path: Path) -> Array:
-        return self._serializer.load(path)
 
-
-class _LoadSingles(_SingleLoad):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._serializer = get_serializer(part.protocol)
-        self.suffix = self._serializer.file_suffix
-
-    def _load(self, path: Path) -> Array:
-        return self._serializer.load(path)
+class _LoadSingles(_ByProtocol, _SingleLoad):
+    pass
 
 
 class _ByPillow(_Singles):
@@ -128,7 +130,7 @@ class _ArticleDump(_ByPillow, _SingleDump):
             begin = _clock()
             array = np.asarray(PillowImage.open(Path(self.corpus.folder) / self.corpus.images[number].key))
             middle = _clock()
-            with self._target(self.turn, number).open("wb") as file:
+            with self.target(self.turn, number).open("wb") as file:
                 pickle.dump(array, file, self._version)
             self.lap("decode", middle - begin)
             self.lap("encode", _clock() - middle)
@@ -138,10 +140,18 @@ class _ArticleLoad(_ByPillow, _SingleLoad):
     pass
 
 
+def stage_article(part: Part) -> None:
+    """Write what a baseline's loop dumps into the folder `files`, under the names that its loads expect."""
+    action = _ArticleDump(replace(part, passes=1, scratch=part.files))
+    action.run()
+    for number in action.numbers[0]:
+        action.target(0, number).rename(action.source(number))
+
+
 class _SourceLoad(_SingleLoad):
     """Keeping the source files: each load reads and decodes one."""
 
-    def _source(self, number: int) -> Path:
+    def source(self, number: int) -> Path:
         return Path(self.corpus.folder) / self.corpus.images[number].key
 
     def _load(self, path: Path) -> Array:

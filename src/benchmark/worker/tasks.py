@@ -16,18 +16,20 @@ from ...engine.machine.counters import Counters, read_counters
 from ...engine.protocols.registry import get_serializer
 from ...errors import BrineryError
 from ..cells import CEILING
+from ..result.cell import BASELINES
 from ..result.measured import MachineUse, WorkerSample
 from .corpus import load_corpus
-from .machine import read_machine, use_between
+from .machine import Watch
 from .page_cache import drop, fetched, fill
 from .shards import Action, Part, shard_name, single_name, write_shard, write_single
-from .single_files import make_action
+from .single_files import make_action, stage_article
 
 _POLL_S = 0.001
 _LEAD_NS = 12_000_000  # between the last arrival and the start, so that everyone has seen it
 _PATIENCE_S = 300.0
 _SLOT = struct.Struct("=q")
 _GAVE_UP = -1
+_UNREADABLE = "what was stored does not load: {}: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,6 @@ class Task:
     protocols: tuple[str, ...] = ()  # whose libraries to import (warm-up only)
 
 
-NOBODY = WorkerSample(0, 0, 0, 0, 0, 0, 0, None, None, {})
-"""The counters of who timed nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one worker did."""
@@ -127,12 +125,12 @@ def run_action(task: Task) -> Report:
                 action.warm()
         reset_peak()
         start = task.meeting.gather(task.worker) if task.meeting is not None else 0
-        around = read_machine(folder) if task.worker == 0 else None
+        watch = Watch(folder) if task.worker == 0 else None
         _sleep_until(start)
         before, cpu = read_counters(), time.process_time_ns()
         action.run()
         after, cpu_after = read_counters(), time.process_time_ns()
-        machine = use_between(around, read_machine(folder)) if around is not None else None
+        machine = watch.use() if watch is not None else None
     except Exception as error:  # noqa: BLE001 - as above
         action.clean()
         return _failed(task, error)
@@ -160,7 +158,7 @@ def _checked(action: Action, sample: WorkerSample) -> Report:
     try:
         action.check()
     except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
-        action.problems.append(f"what was stored does not load: {type(error).__name__}: {error}")
+        action.problems.append(_UNREADABLE.format(type(error).__name__, error))
     return Report(
         sample,
         images=action.images,
@@ -170,6 +168,24 @@ def _checked(action: Action, sample: WorkerSample) -> Report:
         wrong=len(action.problems),
         problem=next(iter(action.problems), None),
     )
+
+
+def run_compare(part: Part, shard: tuple[Path, list[int]]) -> Report:
+    """Load a shard and compare every array with the corpus.
+
+    Args:
+        part: a load without a pass.
+        shard: the file, and the numbers of its images in order.
+    """
+    path, numbers = shard
+    action = make_action(part)
+    try:
+        action.in_order(numbers, get_serializer(part.protocol).load_shard(path))
+    except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
+        action.problems.append(_UNREADABLE.format(type(error).__name__, error))
+    report = _checked(action, _nobody())
+    reset_peak()
+    return report
 
 
 def run_prepare(task: Task) -> Report:
@@ -204,21 +220,11 @@ def run_piece(part: Part) -> Report:
 
 def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> WorkerSample:
     """Return a worker's part of a region by its thread's counters."""
+    counters = spent._asdict()
+    wall = counters.pop("time_ns")
     known = spent.cpu_ns + (spent.run_wait_ns or 0) + (spent.block_wait_ns or 0)
     return WorkerSample(
-        pid=os.getpid(),
-        begin_ns=begin_ns,
-        wall_ns=spent.time_ns,
-        user_ns=spent.user_ns,
-        system_ns=spent.system_ns,
-        switches_voluntary=spent.switches_voluntary,
-        switches_involuntary=spent.switches_involuntary,
-        read_bytes=spent.read_bytes,
-        write_bytes=spent.write_bytes,
-        phases_ns=phases,
-        run_wait_ns=spent.run_wait_ns,
-        block_wait_ns=spent.block_wait_ns,
-        other_ns=max(0, spent.time_ns - known),
+        os.getpid(), begin_ns, wall, phases_ns=phases, other_ns=max(0, wall - known), **counters
     )
 
 
@@ -254,23 +260,21 @@ def run_memory(task: Task) -> Report:
     return report if report.problem else replace(report, sample=_with_memory(report.sample))
 
 
-def run_stage(part: Part) -> int:
-    """Write the files of a part's slices into its folder `files`, for loads to read; return their bytes."""
-    corpus = load_corpus(part.corpus)
-    serializer = get_serializer(part.protocol)
-    folder = Path(part.files)
-    total = 0
+def run_stage(part: Part) -> None:
+    """Write the files of a part's slices into its folder `files`, for loads to read."""
+    if part.protocol in BASELINES:
+        stage_article(part)
+        return
+    corpus, serializer, folder = load_corpus(part.corpus), get_serializer(part.protocol), Path(part.files)
     for piece in part.slices:
-        images = [corpus.images[number] for number in piece.indices(len(corpus.images))]
+        numbers = piece.indices(len(corpus.images))
+        images = [corpus.images[number] for number in numbers]
         if part.layout == "shards":
             keys, arrays = [image.key for image in images], [image.array() for image in images]
-            path = folder / shard_name(piece, serializer.file_suffix)
-            total += write_shard(serializer, keys, arrays, path)[0]
+            write_shard(serializer, keys, arrays, folder / shard_name(piece, serializer.file_suffix))
         else:
-            for number, image in zip(piece.indices(len(corpus.images)), images, strict=True):
-                path = folder / single_name(number, serializer.file_suffix)
-                total += write_single(serializer, image.array(), path)[0]
-    return total
+            for number, image in zip(numbers, images, strict=True):
+                write_single(serializer, image.array(), folder / single_name(number, serializer.file_suffix))
 
 
 def _meet(task: Task, do: Callable[[], None]) -> Report:
@@ -294,7 +298,8 @@ def _failed(task: Task, error: Exception) -> Report:
 
 
 def _nobody() -> WorkerSample:
-    return replace(NOBODY, pid=os.getpid())
+    """Return the counters of a worker that timed nothing."""
+    return WorkerSample(os.getpid(), 0, 0, 0, 0, 0, 0, None, None, {})
 
 
 def reset_peak() -> bool:

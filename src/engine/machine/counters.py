@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Counters", "read_counters"]
+__all__ = ["Counters", "difference", "read_counters"]
 
 _BLOCK = 512
 
@@ -42,7 +42,7 @@ class Counters(NamedTuple):
     block_wait_ns: int | None = None
 
     def __sub__(self, earlier: "Counters") -> "Counters":
-        return Counters._make(map(_difference, self, earlier))
+        return Counters._make(map(difference, self, earlier))
 
     @property
     def cpu_ns(self) -> int:
@@ -124,5 +124,6 @@ def _accounts_block_waits() -> bool:
         return False
 
 
-def _difference(later: int | None, earlier: int | None) -> int | None:
+def difference(later: int | None, earlier: int | None) -> int | None:
+    """Return what a counter gained; None where one of the readings is."""
     return None if later is None or earlier is None else later - earlier

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
+
+from .activity import children_of
 
 __all__ = ["Peak", "Reading", "Sampler"]
 
@@ -181,7 +182,7 @@ class Sampler:
     def _find(self) -> None:
         """Look for new workers: joblib starts them from this process."""
         assert self._parent is not None
-        for pid in _children(self._parent):
+        for pid in children_of(self._parent.pid):
             if pid in self._processes:
                 continue
             with suppress(psutil.Error, OSError):
@@ -213,17 +214,6 @@ def _this_process() -> psutil.Process | None:
         return psutil.Process()
     except (psutil.Error, OSError):
         return None
-
-
-def _children(parent: psutil.Process) -> list[int]:
-    """Return the processes that this one started; psutil would look through all of the machine's."""
-    try:
-        folder = Path(f"/proc/{parent.pid}/task")
-        return [int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()]
-    except OSError:
-        with suppress(psutil.Error, OSError):
-            return [child.pid for child in parent.children()]
-        return []
 
 
 _helpers: dict[psutil.Process, Reading] = {}  # they do next to nothing: once is enough for all runs

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...benchmark.result.cell import Variant
 from ...benchmark.result.findings import LIMITS, Limit
-from ...benchmark.result.measured import CellResult
+from ...benchmark.result.measured import CellResult, share_of_time
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.findings import limit_title
 from ...benchmark.text.numbers import DASH, counted, known, listed, percent, sentence, size
@@ -119,11 +119,8 @@ def _highest(cells: list[CellResult], read: Callable[[CellResult], float | None]
     return share(value, str(cell.name))
 
 
-def _machine(cell: CellResult, name: str) -> float | None:
-    uses = [sample.machine for sample in cell.samples if sample.valid and sample.machine is not None]
-    pairs = [(getattr(use, name), use.wall_ns) for use in uses if getattr(use, name) is not None]
-    wall = sum(one for _, one in pairs)
-    return sum(one for one, _ in pairs) / wall if wall else None
+def _machine(cell: CellResult, counter: str) -> float | None:
+    return share_of_time([one.machine for one in cell.counting if one.machine is not None], counter)
 
 
 def _swapped(cells: list[CellResult]) -> str:

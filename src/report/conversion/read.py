@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ...benchmark.analysis.bottleneck import Facts, find_limit
 from ...benchmark.result.findings import Verdict
+from ...benchmark.result.stats import total
 from ...benchmark.text.numbers import counted
 from ...engine.datasets.info import describe
 from ...engine.manifest.reader import Catalog
 from ...engine.paths import PathLike
+from ...engine.summary import RunSummary
 from ...errors import CorruptError
 from ..html.usage import Point, Usage, usage_of
 
@@ -61,34 +65,49 @@ class RunUse:
     workers: int  # how many
     backend: str  # "loky" or "threading"
     settings: dict[str, Any]  # as asked for
-    wall_s: float  # how long it took
-    members: int  # images that workers handled
-    samples: int  # arrays written
-    failures: int  # images that failed
-    source_bytes: int  # encoded bytes read
-    pixel_bytes: int  # bytes of the arrays
-    file_bytes: int  # bytes of the files
-    phases_s: dict[str, float]  # the workers' time by phase
-    worker_cpu_s: float  # CPU time of the units
-    parent_cpu_s: float  # CPU time of the parent
-    sampler_cpu_s: float  # the part of that which the sampler took
-    read_bytes: int | None  # fetched from storage; None where it is not counted
-    write_bytes: int | None  # sent towards storage; None where it is not counted
-    switches: int  # times that a worker waited
-    peak_bytes: int  # highest memory of all processes
-    peak_kind: str  # "PSS" or "RSS"
-    units: tuple[int, ...]  # how many units each worker did
+    summary: RunSummary  # what it used
     user_share: float | None  # part of the workers' CPU time in user mode; None is not known
 
     @property
-    def cores_busy(self) -> float:
-        """CPU time of workers and parent over wall time."""
-        return (self.worker_cpu_s + self.parent_cpu_s) / self.wall_s if self.wall_s else 0.0
+    def wall_s(self) -> float:
+        """How long it took."""
+        return self.summary.wall_ns / 1e9
+
+    @property
+    def worker_s(self) -> float:
+        """Seconds that all workers had together."""
+        return self.workers * self.wall_s
+
+    @property
+    def phases_s(self) -> dict[str, float]:
+        """Seconds of the workers by phase."""
+        return {name: getattr(self.summary.phases, f"{name}_ns") / 1e9 for name in PHASES}
 
     @property
     def idle_s(self) -> float:
         """Seconds in which workers were in no phase: starting, waiting for the next unit, or done."""
-        return max(0.0, self.workers * self.wall_s - sum(self.phases_s.values()))
+        return max(0.0, self.worker_s - sum(self.phases_s.values()))
+
+    @property
+    def on_cpu(self) -> float:
+        """Share of the workers' time on a CPU."""
+        return min(1.0, self.summary.worker_cpu_ns / 1e9 / self.worker_s)
+
+    @property
+    def parent_busy(self) -> float:
+        """CPU time of the parent over wall time."""
+        return self.summary.parent_cpu_ns / self.summary.wall_ns
+
+    @property
+    def images_per_s(self) -> float:
+        """Arrays written a second."""
+        return self.summary.images_per_second
+
+    @property
+    def peak(self) -> tuple[int, str]:
+        """Highest memory of all processes in bytes, and which kind."""
+        shared = self.summary.peak_pss_bytes
+        return (self.summary.peak_rss_bytes, "RSS") if shared is None else (shared, "PSS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,33 +210,9 @@ def _shape(one: dict[str, Any]) -> str:
 
 
 def _run(run: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> RunUse:
-    summary = run["summary"]
-    known = summary["peak_pss_bytes"] is not None
-    return RunUse(
-        started=run["started"],
-        outcome=run["outcome"],
-        workers=run["workers"],
-        backend=run["backend"],
-        settings=run["settings"],
-        wall_s=summary["wall_ns"] / 1e9,
-        members=summary["members"],
-        samples=summary["samples"],
-        failures=summary["failures"],
-        source_bytes=summary["source_bytes"],
-        pixel_bytes=summary["pixel_bytes"],
-        file_bytes=summary["file_bytes"],
-        phases_s={name: summary["phases"][f"{name}_ns"] / 1e9 for name in PHASES},
-        worker_cpu_s=summary["worker_cpu_ns"] / 1e9,
-        parent_cpu_s=summary["parent_cpu_ns"] / 1e9,
-        sampler_cpu_s=summary["sampler_cpu_ns"] / 1e9,
-        read_bytes=summary["read_bytes"],
-        write_bytes=summary["write_bytes"],
-        switches=summary["switches_voluntary"],
-        peak_bytes=summary["peak_pss_bytes"] if known else summary["peak_rss_bytes"],
-        peak_kind="PSS" if known else "RSS",
-        units=tuple(summary["units_by_worker"].values()),
-        user_share=_user_share(rows),
-    )
+    known = {name: run[name] for name in ("started", "outcome", "workers", "backend", "settings")}
+    summary = msgspec.convert(run["summary"], RunSummary, strict=False)  # keys of units are text there
+    return RunUse(**known, summary=summary, user_share=_user_share(rows))
 
 
 def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:
@@ -253,23 +248,21 @@ def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
 
 def verdict_of(run: RunUse) -> Verdict | None:
     """Return what limited a run, by the counters that a convert keeps; None where nothing was measured."""
-    there = run.workers * run.wall_s
-    if there <= 0 or not math.isfinite(there):
+    summary, seconds = run.summary, run.wall_s
+    if seconds <= 0 or not math.isfinite(seconds):
         return None
-    on_cpu = min(1.0, run.worker_cpu_s / there)
     user = run.user_share if run.user_share is not None else 1.0
-    known = run.read_bytes is not None and run.write_bytes is not None
-    traffic = ((run.read_bytes or 0) + (run.write_bytes or 0)) / run.wall_s if known else None
+    traffic = total([summary.read_bytes, summary.write_bytes])
     return find_limit(
         Facts(
             workers=run.workers,
-            user=on_cpu * user,
-            system=on_cpu * (1 - user),
+            user=run.on_cpu * user,
+            system=run.on_cpu * (1 - user),
             run_wait=None,
             block_wait=None,
-            other=1 - on_cpu,
-            switches_per_s=run.switches / run.wall_s / run.workers,
-            storage_bytes_per_s=traffic,
-            parent_busy=run.parent_cpu_s / run.wall_s,
+            other=1 - run.on_cpu,
+            switches_per_s=summary.switches_voluntary / run.worker_s,
+            storage_bytes_per_s=None if traffic is None else traffic / seconds,
+            parent_busy=run.parent_busy,
         )
     )

@@ -15,7 +15,7 @@ from brinery.benchmark.ledger import Ledger
 from brinery.benchmark.regions.ceilings import CeilingRegion
 from brinery.benchmark.regions.region import of_reports
 from brinery.benchmark.result.cell import Cell
-from brinery.benchmark.worker.machine import read_machine, use_between
+from brinery.benchmark.worker.machine import Watch
 from brinery.benchmark.worker.shards import empty
 from brinery.benchmark.worker.tasks import Meeting, Report, worker_sample
 from brinery.engine.machine.counters import read_counters
@@ -73,7 +73,7 @@ class Planted:
 def perform(task):
     do, folder = WORK[task.work], Path(tempfile.mkdtemp(prefix="planted-", dir=task.folder))
     do(folder, -1)
-    around = read_machine(task.folder) if task.worker == 0 else None
+    watch = Watch(task.folder) if task.worker == 0 else None
     time.sleep(max(0, task.meeting.gather(task.worker) - time.perf_counter_ns()) / 1e9)
     before = read_counters()
     count = moved = 0
@@ -81,7 +81,7 @@ def perform(task):
         moved += do(folder, count)
         count += 1
     after = read_counters()
-    machine = use_between(around, read_machine(task.folder)) if around else None
+    machine = watch.use() if watch else None
     empty(folder)
     written = OPS[task.work] == "dump"
     return Report(
