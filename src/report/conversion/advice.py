@@ -26,15 +26,12 @@ class Advice:
 
 def advice(run: RunUse, protocol: str) -> list[Advice]:
     """Return what is worth trying, the largest saving first."""
-    there = run.workers * run.wall_s
-    if there <= 0:
+    if run.worker_s <= 0:
         return []
-    share = {
-        name: run.phases_s.get(name, 0.0) / there for name in ("read", "decode", "dump", "write", "fsync")
-    }
+    share = {name: spent / run.worker_s for name, spent in run.phases_s.items()}
     shown = {name: percent(part) for name, part in share.items()}
-    idle = run.idle_s / there
-    on_cpu = ": the workers were on a CPU nearly all the time" if run.worker_cpu_s / there >= 0.85 else ""
+    idle = run.idle_s / run.worker_s
+    on_cpu = ": the workers were on a CPU nearly all the time" if run.on_cpu >= 0.85 else ""
     found = []
     if run.settings.get("fsync") and share["fsync"] >= _WORTH:
         why = (
@@ -64,7 +61,7 @@ def advice(run: RunUse, protocol: str) -> list[Advice]:
 
 
 def _idle(run: RunUse, idle: float) -> Advice:
-    units, parent = sum(run.units), run.parent_cpu_s / run.wall_s
+    units, parent = sum(run.summary.units_by_worker.values()), run.parent_busy
     text = f"workers were in no phase for {percent(idle)} of the time"
     if run.workers > 1 and units < _UNITS * run.workers:
         few = f"{counted(units, 'unit')} for {counted(run.workers, 'worker')} leave some with nothing to do"

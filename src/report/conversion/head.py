@@ -15,7 +15,7 @@ def conclusion(found: Conversion) -> str:
         return f"{counted(found.samples, 'image')} in {found.protocol}{failed}."
     how = f" with {counted(run.workers, 'worker')}"
     ended = "" if run.outcome == "finished" else f" The run was {run.outcome}."
-    return f"{counted(run.samples, 'image')} in {seconds(run.wall_s * 1e9)}{how}{failed}.{ended}"
+    return f"{counted(run.summary.samples, 'image')} in {seconds(run.wall_s * 1e9)}{how}{failed}.{ended}"
 
 
 def reason(found: Conversion, verdict: Verdict | None) -> str:
@@ -24,11 +24,9 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
     if run is None or not run.wall_s:
         return "No run of this dataset left figures behind."
     top = sorted(run.phases_s.items(), key=lambda item: -item[1])[:2]
-    parts = " and ".join(
-        f"{percent(spent / run.workers / run.wall_s)} went into {name}" for name, spent in top
-    )
+    parts = " and ".join(f"{percent(spent / run.worker_s)} went into {name}" for name, spent in top)
     text = (
-        f"{amount(run.samples / run.wall_s)} images/s, {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of "
+        f"{amount(run.images_per_s)} images/s, {amount(run.summary.pixel_bytes_per_second / 1e6)} MB/s of "
         f"pixels. Of the workers' time {parts}."
     )
     if verdict is not None and verdict.limit == "undetermined":
@@ -60,9 +58,8 @@ def status(found: Conversion) -> str:
     parts = [f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')}, {files}"]
     skipped = sum(count for _, count in found.skipped)
     parts += [f"{counted(skipped, 'entry', 'entries')} skipped, not an image"] if skipped else []
-    parts += (
-        [f"{size(run.source_bytes)} of encoded images read"] if run is not None and run.source_bytes else []
-    )
+    if run is not None and run.summary.source_bytes:
+        parts.append(f"{size(run.summary.source_bytes)} of encoded images read")
     if len(found.runs) > 1:
         parts.append(f"the last of {counted(len(found.runs), 'run')} that wrote anything is shown")
     return ". ".join(map(sentence, parts)) + "."

@@ -17,15 +17,16 @@ def conversion_markdown(found: Conversion) -> str:
     held = markdown_text(f"{found.protocol}: {status(found)} {found.failed:,} failed.")
     parts = [f"# brinery convert: {markdown_text(found.path)}", f"{held}{state}"]
     if run is not None and run.wall_s:
+        peak, kind = run.peak
         rows = [
             ("started", run.started),
             ("outcome", run.outcome),
             ("workers", f"{run.workers} ({run.backend})"),
             ("time", seconds(run.wall_s * 1e9)),
-            ("images/s", amount(run.samples / run.wall_s)),
-            ("MB/s of pixels", amount(run.pixel_bytes / run.wall_s / 1e6)),
-            ("cores busy", plain(run.cores_busy)),
-            (f"peak memory ({run.peak_kind})", size(run.peak_bytes)),
+            ("images/s", amount(run.images_per_s)),
+            ("MB/s of pixels", amount(run.summary.pixel_bytes_per_second / 1e6)),
+            ("cores busy", plain(run.summary.cores_busy)),
+            (f"peak memory ({kind})", size(peak)),
             *traffic_rows(run),
         ]
         parts.append(markdown_table(Table("The run", (*left("what"), *right("value")), rows)))

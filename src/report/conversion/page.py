@@ -84,11 +84,16 @@ def _facts(found: Conversion) -> tuple[Fact, ...]:
     """Return the figures of the first screen."""
     run, shown = found.run, []
     if run is not None and run.wall_s:
-        pixels = f"images; {amount(run.pixel_bytes / run.wall_s / 1e6)} MB/s of pixels"
+        peak, kind = run.peak
+        pixels = f"images; {amount(run.summary.pixel_bytes_per_second / 1e6)} MB/s of pixels"
         shown += [
-            Fact("Speed", f"{amount(run.samples / run.wall_s)} /s", pixels),
-            Fact("Cores busy", plain(run.cores_busy), f"of {counted(run.workers, 'worker')} and the parent"),
-            Fact("Peak memory", size(run.peak_bytes), f"{run.peak_kind} of all processes"),
+            Fact("Speed", f"{amount(run.images_per_s)} /s", pixels),
+            Fact(
+                "Cores busy",
+                plain(run.summary.cores_busy),
+                f"of {counted(run.workers, 'worker')} and the parent",
+            ),
+            Fact("Peak memory", size(peak), f"{kind} of all processes"),
         ]
     reasons = counted(len(found.failures), "reason") if found.failed else "none"
     return (*shown, Fact("Failed", f"{found.failed:,}", reasons))
@@ -109,13 +114,13 @@ def _faster(found: Conversion, verdict: Verdict | None) -> Body:
 
 def _throughput(found: Conversion) -> Chart | None:
     usage, run = found.usage, found.run
-    if usage is None or run is None or not run.samples or not run.file_bytes:
+    if usage is None or run is None or not run.summary.samples or not run.summary.file_bytes:
         return None
-    each = run.file_bytes / run.samples
+    each = run.summary.file_bytes / run.summary.samples
     rates = [one.written / each for one in usage.moments if one.written is not None]
     if not rates:
         return None
-    mean = run.samples / run.wall_s if run.wall_s else 0.0
+    mean = run.images_per_s
     half = len(rates) // 2
     first, second = sum(rates[:half]) / max(1, half), sum(rates[half:]) / max(1, len(rates) - half)
     steady = abs(second - first) <= 0.1 * max(first, second, 1e-9)
@@ -157,8 +162,8 @@ def _time(found: Conversion) -> Section:
         phases_table(run),
     )
     lead = (
-        f"Workers were on a CPU for {percent(run.worker_cpu_s / (run.workers * run.wall_s))} of the time, "
-        f"the parent for {percent(run.parent_cpu_s / run.wall_s)}."
+        f"Workers were on a CPU for {percent(run.on_cpu)} of the time, "
+        f"the parent for {percent(run.parent_busy)}."
     )
     return Section("phases", "Where the time went", lead, [chart])
 
@@ -225,10 +230,11 @@ def _settings(found: Conversion) -> Body:
         given = {name: value for name, value in run.settings.items() if name not in found.settings}
         rows += [(f"--{name.replace('_', '-')}", _setting(value)) for name, value in given.items()]
         rows += traffic_rows(run)
-        part = percent(run.sampler_cpu_s / run.wall_s if run.wall_s else None, places=1)
+        sampler_s = run.summary.sampler_cpu_ns / 1e9
+        part = percent(sampler_s / run.wall_s if run.wall_s else None, places=1)
         rows += [
-            ("units by worker", listed([f"{units}" for units in run.units], 16)),
-            ("the sampler's own CPU time", f"{plain(run.sampler_cpu_s)} s, {part} of a CPU"),
+            ("units by worker", listed([f"{units}" for units in run.summary.units_by_worker.values()], 16)),
+            ("the sampler's own CPU time", f"{plain(sampler_s)} s, {part} of a CPU"),
         ]
     body: Body = [table_html(Table("Settings and environment", left("what", "value"), rows))]
     if len(found.runs) > 1:

@@ -10,9 +10,9 @@ from .read import Conversion, RunUse
 def phases_table(run: RunUse) -> Table:
     """Return the workers' seconds by phase."""
     parts = {**run.phases_s, "no phase": run.idle_s}
-    there = run.workers * run.wall_s
+    members = run.summary.members
     rows = [
-        (name, spent, share(spent / there, places=1), spent * 1000 / run.members if run.members else None)
+        (name, spent, share(spent / run.worker_s, places=1), spent * 1000 / members if members else None)
         for name, spent in parts.items()
     ]
     columns = (*left("phase"), *right("seconds", "share"), Column("ms an image", page=True))
@@ -27,5 +27,8 @@ def skipped_table(found: Conversion) -> Table:
 
 def traffic_rows(run: RunUse) -> Sequence[tuple[str, str]]:
     """Return what storage saw, as the kernel counts it."""
-    counted = {"read from storage": run.read_bytes, "written towards storage": run.write_bytes}
+    counted = {
+        "read from storage": run.summary.read_bytes,
+        "written towards storage": run.summary.write_bytes,
+    }
     return [(what, "not counted here" if value is None else size(value)) for what, value in counted.items()]
