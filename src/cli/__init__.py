@@ -19,6 +19,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "convert": "convert archives of images into a dataset",
     "info": "show what a dataset holds and what its runs used",
+    "failures": "list what failed and why, or copy those files",
     "verify": "re-read every sample and compare its checksum",
     "restore": "turn a dataset's arrays back into image files",
     "bench": "measure which protocol and how many workers suit data and machine",

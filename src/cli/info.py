@@ -1,5 +1,6 @@
 """brinery info."""
 
+import shlex
 from typing import Any
 
 import click
@@ -9,6 +10,8 @@ from .output import emit_json, json_option, put
 
 __all__ = ["command"]
 
+_MOST_KINDS = 10
+_MOST_SHAPES = 10
 _PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 
 
@@ -26,7 +29,11 @@ def command(dest: str, as_json: bool) -> int:
 
     found = describe(dest)
     if as_json:
-        emit_json(found)
+        from ..engine.datasets.failures import read_failures  # noqa: PLC0415 - as above
+
+        failures = read_failures(dest).failures
+        rows = [{"key": f.key, "stage": f.stage, "error": f.error, "message": f.message} for f in failures]
+        emit_json(found | {"failures": rows})
         return 0
     put(*_contents(found), *_failures(found), *_last_run(found["runs"]))
     return 0
@@ -45,24 +52,28 @@ def _contents(found: dict[str, Any]) -> list[str]:
     for source in found["sources"]:
         prefix = f", keys {source['prefix']}..." if source["prefix"] else ""
         lines.append(f"  from      {source['path']}{prefix}")
-    for shape in found["shapes"]:
+    for shape in found["shapes"][:_MOST_SHAPES]:
         size = " x ".join(map(str, shape["shape"])) or "scalar"
         lines.append(f"  shape     {size} {shape['dtype']}: {shape['samples']}")
-    hidden = found["distinct_shapes"] - len(found["shapes"])
-    if hidden:
-        lines.append(f"  shape     and {hidden} others")
+    hidden = len(found["shapes"]) - _MOST_SHAPES
+    if hidden > 0:
+        lines.append(f"  shape     and {hidden} others: brinery info {shlex.quote(found['path'])} --json")
     return lines
 
 
 def _failures(found: dict[str, Any]) -> list[str]:
-    lines = [f"  skipped   {count}: {reason}" for reason, count in found["skipped_reasons"].items()]
-    for reason in found["failure_reasons"]:
-        example = reason["example"]
-        lines.append(f"  failed    {reason['members']}: {reason['stage']}, {reason['error']} (as {example})")
-    lines += [f"    {f['key']}: {f['message']}" for f in found["failures"]]
-    hidden = found["failed"] - len(found["failures"])
-    if hidden:
-        lines.append(f"    and {hidden} more in the table failures of the manifest")
+    skipped, reasons = found["skipped_reasons"], found["failure_reasons"]
+    more = f"brinery failures {shlex.quote(found['path'])}"
+    lines = [f"  skipped   {count}: {reason}" for reason, count in list(skipped.items())[:_MOST_KINDS]]
+    if len(skipped) > _MOST_KINDS:
+        lines.append(f"  skipped   and {len(skipped) - _MOST_KINDS} more kinds: {more}")
+    for one in reasons[:_MOST_KINDS]:
+        told = f"{one['stage']}, {one['error']}: {one['message']}"
+        lines.append(f"  failed    {one['members']}: {told} (as {one['example']})")
+    if len(reasons) > _MOST_KINDS:
+        lines.append(f"  failed    and {len(reasons) - _MOST_KINDS} more kinds: {more}")
+    elif reasons:
+        lines.append(f"  failed    each one: {more}")
     return lines
 
 

@@ -14,6 +14,7 @@ from ..engine.printable import printable
 __all__ = [
     "ProgressBar",
     "backend_option",
+    "counted",
     "emit_json",
     "json_option",
     "put",
@@ -56,6 +57,11 @@ def emit_json(document: Any) -> None:
 def say(text: str) -> None:
     """Write a line for people to stderr."""
     click.echo(_line(text), err=True)
+
+
+def counted(number: int, one: str) -> str:
+    """Return a number with its noun: "1 image", "12,000 images"."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def put(*lines: str) -> None:

@@ -1,12 +1,12 @@
 """What travels between the parent and its workers: units out, small records back."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from ..parser.archives.members import Member
 from ..parser.archives.reading import ArchiveState
 from ..parser.options import DecodeOptions, ReadBudget
-from .choices import Layout
+from .choices import Layout, Stage
 from .machine.counters import Counters
 from .travelling import Travelling
 
@@ -20,7 +20,6 @@ __all__ = [
     "Shard",
     "Skipped",
     "Source",
-    "Stage",
     "Unit",
     "UnitResult",
     "Usage",
@@ -28,8 +27,6 @@ __all__ = [
 ]
 
 PARTS_PER_UNIT = 1_000_000
-
-Stage: TypeAlias = Literal["list", "read", "decode", "dump", "write"]
 
 
 def shard_id(unit: int, part: int) -> int:

@@ -161,7 +161,8 @@ def test_what_is_wrong_is_said_in_a_line(brinery_command, tmp_path, tar, monkeyp
 
 
 @pytest.mark.parametrize(
-    "command", ["convert", "info", "verify", "restore", "bench", "compare", "protocols", "sample"]
+    "command",
+    ["convert", "info", "failures", "verify", "restore", "bench", "compare", "protocols", "sample"],
 )
 def test_help_has_examples(brinery_command, command):
     code, text, _ = brinery_command(command, "--help")
@@ -171,7 +172,17 @@ def test_help_has_examples(brinery_command, command):
 
 def test_help_lists_every_command(brinery_command):
     _, text, _ = brinery_command("--help")
-    for command in ("convert", "info", "verify", "restore", "bench", "compare", "protocols", "sample"):
+    for command in (
+        "convert",
+        "info",
+        "failures",
+        "verify",
+        "restore",
+        "bench",
+        "compare",
+        "protocols",
+        "sample",
+    ):
         assert f"\n  {command} " in text
 
 

@@ -15,6 +15,7 @@ from ...parser.images.pixels import LostFrames, declare_pixels_to
 from ...parser.images.scratch import Scratch
 from ...parser.images.signature import NotAnImage
 from ..checksums import bytes_checksum
+from ..choices import Stage
 from ..machine.counters import read_counters
 from ..machine.memory import limit_memory
 from ..protocols.base import Placement
@@ -26,7 +27,6 @@ from ..records import (
     Phases,
     Skipped,
     Source,
-    Stage,
     Unit,
     UnitResult,
     Usage,

@@ -1,6 +1,5 @@
 """What a dataset holds and what its runs used, as plain values."""
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -12,16 +11,13 @@ from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
 from ..records import Phases
 from ..summary import RunSummary
+from .failures import FailureKind, each_failure, failure_kinds, made_from
 
-__all__ = ["describe"]
+__all__ = ["describe", "reason_of"]
 
-_MAX_FAILURES: Final = 20
-_MAX_SHAPES: Final = 10
 _OF_RUNS: Final = {"open_unit", "open_ordinal", "listed_twice"}  # say how to list, not what was asked for
 _LONGEST_SPEC: Final = 1024  # bytes of a dtype or a shape
 _RUN: Final = ("id", "command", "started", "outcome", "workers", "backend", "wall_ns", "settings", "summary")
-_SOURCE: Final = ("path", "prefix")
-_FAILURE: Final = ("key", "stage", "error", "message")
 _MOST: Final = 1 << 63
 _MOST_WORKERS: Final = 1 << 16
 _MAY_BE_UNKNOWN: Final = {"read_bytes", "write_bytes", "peak_pss_bytes"}
@@ -29,7 +25,7 @@ _LATER: Final = {"lifetime_cpu_ns"}  # in no summary of the first versions
 
 
 def describe(path: PathLike) -> dict[str, Any]:
-    """Return a dataset's settings, counts, shapes, failures and runs.
+    """Return a dataset's settings, counts, shapes, kinds of failures, and runs.
 
     Args:
         path: the dataset's folder.
@@ -41,14 +37,14 @@ def describe(path: PathLike) -> dict[str, Any]:
     try:
         sizes = [*_rows(catalog.table("shards", ("file_bytes", "pixel_bytes")))]
         shapes = _ranked(catalog.counted("samples", ("dtype", "shape"), longest=_LONGEST_SPEC, at_once=4096))
-        reasons, examples, first = _failures(catalog)
+        kinds = failure_kinds(each_failure(catalog))
         skipped = {reason: count for (reason,), count in _ranked(catalog.counted("skipped", ("reason",)))}
         return {
             "path": str(path),
             "format": catalog.settings["format"],
             "protocol": catalog.settings["protocol"],
             "settings": {k: v for k, v in catalog.settings.items() if k not in _OF_RUNS},
-            "sources": _sources(catalog),
+            "sources": [{"path": one.path, "prefix": one.prefix} for one in made_from(catalog)],
             "complete": "open_unit" not in catalog.settings,
             "samples": len(catalog),
             "shards": len(catalog.shard_ids),
@@ -56,15 +52,11 @@ def describe(path: PathLike) -> dict[str, Any]:
             "pixel_bytes": sum(pixel_bytes for _, pixel_bytes in sizes),
             "shapes": [
                 {"dtype": dtype, "shape": list(catalog.spec(dtype, shape).shape), "samples": count}
-                for (dtype, shape), count in shapes[:_MAX_SHAPES]
+                for (dtype, shape), count in shapes
             ],
             "distinct_shapes": len(shapes),
-            "failed": sum(count for _, count in reasons),
-            "failure_reasons": [
-                {"stage": stage, "error": error, "members": count, "example": examples[stage, error]}
-                for (stage, error), count in reasons
-            ],
-            "failures": [dict(zip(_FAILURE, failure, strict=True)) for failure in first],
+            "failed": sum(kind.members for kind in kinds),
+            "failure_reasons": [reason_of(kind) for kind in kinds],
             "skipped": sum(skipped.values()),
             "skipped_reasons": skipped,
             "runs": [_run(catalog, row) for row in _rows(catalog.table("runs", _RUN, "ORDER BY id"))],
@@ -83,30 +75,15 @@ def _ranked(counts: Counter[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], int
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _failures(
-    catalog: Catalog,
-) -> tuple[list[tuple[tuple[Any, ...], int]], dict[tuple[str, str], str], list[tuple[Any, ...]]]:
-    """Return how many failed for which reasons, the least key of each, and the first ones in order."""
-    counts: Counter[tuple[Any, ...]] = Counter()
-    examples: dict[tuple[str, str], str] = {}
-    first: list[tuple[Any, ...]] = []
-    for batch in catalog.table("failures", ("ordinal", *_FAILURE)):
-        for _, key, stage, error, _ in batch:
-            counts[stage, error] += 1
-            examples[stage, error] = min(key, examples.get((stage, error), key))
-        first = heapq.nsmallest(_MAX_FAILURES, [*first, *batch], key=_in_order)
-    return _ranked(counts), examples, [row[1:] for row in first]
-
-
-def _sources(catalog: Catalog) -> list[dict[str, str]]:
-    """Return what the dataset was made from, where it says so, and what stands before the keys of each."""
-    rows = _rows(catalog.table("sources", _SOURCE, "ORDER BY id")) if catalog.has("sources") else []
-    return [dict(zip(_SOURCE, row, strict=True)) for row in rows]
-
-
-def _in_order(row: tuple[Any, ...]) -> tuple[int, str]:
-    """The place of a failure: those of the listing, which have no ordinal, come first."""
-    return (-1 if row[0] is None else row[0], row[1])
+def reason_of(kind: FailureKind) -> dict[str, Any]:
+    """Return a kind of failures as plain values."""
+    return {
+        "stage": kind.stage,
+        "error": kind.error,
+        "message": kind.message,
+        "members": kind.members,
+        "example": kind.examples[0][0],
+    }
 
 
 def _run(catalog: Catalog, row: tuple[Any, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from ...errors import DatasetError, DestinationError, MemberError, StorageError, UsageError
+from ...errors import DatasetError, MemberError, StorageError, UsageError
 from ..choices import IMAGE_FORMATS, Backend, ImageFormat
 from ..layout import refusal, single_path
 from ..machine.cpus import default_workers
@@ -18,6 +18,7 @@ from ..paths import PathLike, absolute
 from ..protocols.base import Array
 from ..workers import pool
 from .dataset import Dataset
+from .out_folder import make_out_folder
 from .stretches import DIED, Stretch, read_stretches
 
 __all__ = ["NotRestored", "RestoreResult", "restore"]
@@ -125,15 +126,7 @@ def restore(
     catalog = Catalog(folder)
     total = len(catalog)
     catalog.close()
-    target = absolute(out)
-    try:
-        if target.resolve().is_relative_to(folder.resolve()):
-            raise DestinationError(f"{target} lies inside the dataset {path}: give a folder outside of it")
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise DestinationError(f"{target} is not empty: give a new or empty folder")
-        target.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name with NUL
-        raise StorageError(f"cannot make {target}: {getattr(error, 'strerror', None) or error}") from error
+    target = make_out_folder(out, path)
     task = partial(restore_stretch, folder, target, format, quality)
     images = 0
     failures: list[NotRestored] = []

@@ -4,23 +4,25 @@ import errno
 import os
 import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from ...errors import ArchiveError, ReadError
 from ..images.signature import HEAD, JPEG, TAIL, require_image
 from ..options import RATIO_FROM, ReadBudget
+from .blocks import Damage
 from .members import Member
 from .names import shown_path
 from .unpacking import unpack, unpack_head
 
-__all__ = ["NO_DESCRIPTORS", "ArchiveState", "MemberReader", "archive_state", "read_whole"]
+__all__ = ["NO_DESCRIPTORS", "ArchiveState", "MemberReader", "archive_state", "copy_member", "read_whole"]
 
 ArchiveState: TypeAlias = tuple[int, int, int, int]
 """Device, inode, bytes and time of change of an archive: another state is another archive."""
 
 _LOOK_FIRST: Final = 1 << 20
+_PIECE: Final = 1 << 20
 _BUDGET: Final = ReadBudget()
 _NO_ARCHIVES: Final[Mapping[str, ArchiveState]] = {}
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -219,6 +221,57 @@ def read_whole(descriptor: int, member: Member) -> bytes:
         OSError: they cannot be read.
     """
     return _whole(descriptor, member, _behind_local_header(descriptor, member.offset))
+
+
+def copy_member(member: Member, write: Callable[[bytes], object], budget: ReadBudget = _BUDGET) -> None:
+    """Write the bytes of a member, whatever they are: of one that is cut off those that are there.
+
+    Args:
+        member: as its archive lists it; Passing bytes are read here.
+        write: takes pieces of it.
+        budget: of members that are packed, whose bytes are unpacked in memory.
+
+    Raises:
+        ReadError: they are gone or damaged, or pass the budget.
+    """
+    try:
+        if isinstance(member.data, bytes):
+            if len(member.data) < member.size:
+                raise ReadError("only its beginning was unpacked")
+            write(member.data)
+        elif member.data is not None:
+            while piece := member.data.read(_PIECE):
+                write(piece)
+        else:
+            _copy_from_file(member, write, budget)
+    except Damage as damage:
+        raise ReadError(str(damage)) from damage
+
+
+def _copy_from_file(member: Member, write: Callable[[bytes], object], budget: ReadBudget) -> None:
+    try:
+        descriptor = os.open(member.path, _FLAGS)
+    except (OSError, ValueError) as error:
+        raise ReadError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        _regular(descriptor)
+        if member.identity is not None:
+            _check_identity(descriptor, member.identity[:2])
+        if member.method != "stored":
+            if max(member.size, member.stored) > budget.max_bytes:
+                raise ReadError(f"{member.size:,} bytes; the budget is {budget.max_bytes:,}")
+            offset = _behind_local_header(descriptor, member.offset)
+            write(unpack(_pread(descriptor, member.stored, offset), member.method, member.size))
+            return
+        at = _behind_local_header(descriptor, member.offset) if member.local_header else member.offset
+        end = at + member.stored
+        while at < end and (piece := os.pread(descriptor, min(_PIECE, end - at), at)):
+            write(piece)
+            at += len(piece)
+    except (OverflowError, MemoryError) as error:
+        raise ReadError(f"cannot be read: {error}") from error
+    finally:
+        os.close(descriptor)
 
 
 def _whole(descriptor: int, member: Member, offset: int) -> bytes:

@@ -39,9 +39,9 @@ def conversion_markdown(found: Conversion) -> str:
     reasons = [
         (
             group.stage,
-            f"{group.error}: {group.reason}",
+            f"{group.error}: {group.message}",
             f"{group.members:,}",
-            ", ".join(key for key, _ in group.keys),
+            ", ".join(key for key, _ in group.examples),
         )
         for group in found.failures
     ]

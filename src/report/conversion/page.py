@@ -10,7 +10,6 @@ from ...benchmark.result.findings import Verdict
 from ...benchmark.text.findings import verdict_lines
 from ...benchmark.text.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
 from ...benchmark.text.table import Table, left, right
-from ...engine.manifest.schema import MANIFEST_NAME
 from ..html.chart import Chart, built, charting, data, tips
 from ..html.glossary import CONVERT_WORDS, words_html
 from ..html.markup import finite, tag
@@ -201,19 +200,18 @@ def _shards(found: Conversion) -> Chart:
 def _failures(found: Conversion) -> Section:
     body: Body = [] if found.failed else [tag("p", "No image failed.")]
     for group in found.failures:
-        hidden = group.members - len(group.keys)
-        title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.reason}"
-        notes = (f"And {hidden:,} more in the table failures of the manifest.",) if hidden else ()
-        body += [tag("h3", title), table_html(Table(title, left("key", "message"), group.keys, notes))]
+        hidden = group.members - len(group.examples)
+        title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.message}"
+        notes = (f"And {hidden:,} more: brinery failures {shlex.quote(found.path)}",) if hidden else ()
+        body += [tag("h3", title), table_html(Table(title, left("key", "message"), group.examples, notes))]
     if found.skipped:
         body += [tag("h3", "Skipped"), table_html(skipped_table(found))]
     if not found.failed:
         return Section("failures", "Failures", "", body)
-    manifest = shlex.quote(f"{found.path}/{MANIFEST_NAME}")
-    query = f'sqlite3 {manifest} "SELECT key, message FROM failures"'  # noqa: S608 - shown, not run
+    all_of_them = f"brinery failures {shlex.quote(found.path)}"
     body += [
         tag("p", "All of them, and how to try again once the files are mended:"),
-        tag("pre", query, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
+        tag("pre", all_of_them, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
     ]
     lead = (
         f"{counted(found.failed, 'image')} of {found.failed + found.samples:,} gave no sample; each cost "

@@ -1,9 +1,6 @@
 """What a dataset's manifest tells of its last run, as plain values. Reads, and measures nothing."""
 
 import math
-import re
-from bisect import insort
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from ...benchmark.analysis.bottleneck import Facts, find_limit
 from ...benchmark.result.findings import Verdict
 from ...benchmark.result.stats import total
 from ...benchmark.text.numbers import counted
+from ...engine.datasets.failures import FailureKind, each_failure, failure_kinds
 from ...engine.datasets.info import describe
 from ...engine.manifest.reader import Catalog
 from ...engine.paths import PathLike
@@ -25,10 +23,10 @@ from ..html.usage import Point, Usage, usage_of
 PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 _KEYS = 12
 _MOST_REASONS = 24
+_MOST_SHAPES = 10
 _MOST_READINGS = 1 << 20  # of one run: the sampler keeps two thousand of each process
 _LATE_NS = 60_000_000_000  # that a reading may come after the end of its run
 _SHARD = ("name", "unit", "file_bytes", "pixel_bytes", "samples")
-_FAILURE = ("ordinal", "key", "stage", "error", "message")
 _READING = (
     *("t_ns", "pid", "role", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes"),
     *("read_bytes", "write_bytes", "write_chars"),
@@ -43,17 +41,6 @@ class Shard:
     file_bytes: int
     pixel_bytes: int
     samples: int
-
-
-@dataclass(frozen=True, slots=True)
-class FailureGroup:
-    """Members that failed in the same way: how many, and the first keys with their messages."""
-
-    stage: str
-    error: str
-    reason: str
-    members: int
-    keys: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +111,7 @@ class Conversion:
     shapes: tuple[tuple[str, int], ...]
     shards: tuple[Shard, ...]
     failed: int
-    failures: tuple[FailureGroup, ...]
+    failures: tuple[FailureKind, ...]
     skipped: tuple[tuple[str, int], ...]
     runs: tuple[tuple[str, str, int, float | None], ...]
     run: RunUse | None
@@ -145,7 +132,7 @@ def read_conversion(path: PathLike) -> Conversion:
             for batch in catalog.table("shards", _SHARD, "WHERE samples > 0 ORDER BY id")
             for name, unit, *sizes in batch
         )
-        groups = _groups(catalog)
+        kinds = _kinds(catalog)
         used = [run for run in found["runs"] if run["summary"] and run["summary"]["samples"]]
         used = used or [run for run in found["runs"] if run["summary"]]
         rows = _readings(catalog, used[-1]) if used else []
@@ -160,10 +147,10 @@ def read_conversion(path: PathLike) -> Conversion:
         samples=found["samples"],
         file_bytes=found["file_bytes"],
         pixel_bytes=found["pixel_bytes"],
-        shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"]),
+        shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"][:_MOST_SHAPES]),
         shards=shards,
         failed=found["failed"],
-        failures=groups,
+        failures=kinds,
         skipped=tuple(found["skipped_reasons"].items()),
         runs=tuple((r["started"], r["outcome"], r["workers"], r["wall_ns"]) for r in found["runs"]),
         run=run,
@@ -183,25 +170,15 @@ def _readings(catalog: Catalog, run: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _groups(catalog: Catalog) -> tuple[FailureGroup, ...]:
-    """Return failures by reason: messages that differ in numbers alone are one reason."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    first: dict[tuple[str, str, str], list[tuple[int, str, str]]] = {}
-    for batch in catalog.table("failures", _FAILURE):
-        for ordinal, key, stage, error, message in batch:
-            reason = (stage, error, re.sub(r"\d+", "N", message))
-            counts[reason] += 1
-            own = first.setdefault(reason, [])
-            insort(own, (-1 if ordinal is None else ordinal, key, message))
-            del own[_KEYS:]
-    keys = {reason: [row[1:] for row in own] for reason, own in first.items()}
-    ranked = counts.most_common()
-    found = [FailureGroup(*reason, count, tuple(keys[reason])) for reason, count in ranked[:_MOST_REASONS]]
-    rest = ranked[_MOST_REASONS:]
+def _kinds(catalog: Catalog) -> tuple[FailureKind, ...]:
+    """Return failures by kind; the rarest together, if there are many kinds."""
+    ranked = failure_kinds(each_failure(catalog), _KEYS)
+    found, rest = ranked[:_MOST_REASONS], ranked[_MOST_REASONS:]
     if rest:
-        examples = [keys[reason][0] for reason, _ in rest[:_KEYS]]
-        many = f"{counted(len(rest), 'other reason')}"
-        found.append(FailureGroup("any stage", many, "one each", sum(n for _, n in rest), tuple(examples)))
+        examples = tuple(kind.examples[0] for kind in rest[:_KEYS])
+        members = sum(kind.members for kind in rest)
+        other = counted(len(rest), "other reason")
+        found.append(FailureKind("any stage", other, "one each", members, examples))
     return tuple(found)
 
 
