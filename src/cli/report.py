@@ -16,14 +16,14 @@ __all__ = ["command"]
     "-o",
     "--output",
     metavar="FILE",
-    help="The file to write.  [default: report.html, report.md, or the chart's name]",
+    help="The file, for csv the folder.  [default: report.html, report.md, tables, or the chart's name]",
 )
 @click.option(
     "--format",
     "format_",
-    metavar="html|md|svg|png",
+    metavar="html|md|csv|svg|png",
     help=(
-        "html: one page that needs no network. md: tables. svg, png: one chart.  "
+        "html: one page that needs no network. md: tables. csv: a file for each table. svg, png: one chart.  "
         "[default: by FILE's name, else html]"
     ),
 )
@@ -44,6 +44,7 @@ def command(
     brinery report photos.brine -o photos.html
     brinery report before/result.json after/result.json -o change.html
     brinery report bench-out/result.json --format md
+    brinery report bench-out/result.json --format csv -o tables
     brinery report bench-out/result.json --chart scaling-convert -o scaling.svg
     """
     from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap

@@ -9,6 +9,7 @@ from ..benchmark.compare.compare import Comparison
 from ..benchmark.result.result import BenchResult
 from ..benchmark.text.comparison import comparison_markdown
 from ..benchmark.text.report import report_markdown
+from ..benchmark.text.table import csv_table
 from ..engine.paths import PathLike
 from ..errors import MissingLibraryError, StorageError, UsageError
 from .conversion.markdown import conversion_markdown
@@ -17,7 +18,7 @@ from .source import Source, read_source
 if TYPE_CHECKING:
     from .html.page import Page
 
-Format: TypeAlias = Literal["html", "md", "svg", "png"]
+Format: TypeAlias = Literal["html", "md", "csv", "svg", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _KINDS = {BenchResult: "bench", Comparison: "compare"}
 _SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".svg": "svg", ".png": "png"}
@@ -28,9 +29,9 @@ class Written:
     """A report that was written.
 
     Attributes:
-        path: where it is.
+        path: where it is; for csv the folder.
         kind: "bench", "convert" or "compare".
-        format: "html", "md", "svg" or "png".
+        format: "html", "md", "csv", "svg" or "png".
         bytes: its size.
         conclusion: what it says in a sentence; None for md.
         charts: the names of the charts that there are; none for md.
@@ -57,9 +58,11 @@ def write_report(
     Args:
         source: a result.json of `brinery bench`, the JSON of `brinery compare`, a dataset's folder, or the
             `BenchResult` or `Comparison` itself.
-        output: the file; by default report.html or report.md, or the chart's name, in the current folder.
+        output: the file, for "csv" the folder; by default report.html, report.md, the folder tables, or the
+            chart's name, in the current folder.
         other: a second result.json: the report compares both.
-        format: "html", "md", "svg" or "png"; by default what the name of `output` says, else "html".
+        format: "html", "md", "csv" (a file for each table of the page), "svg" or "png"; by default what the
+            name of `output` says, else "html".
         chart: the one chart that "svg" and "png" draw.
 
     Raises:
@@ -78,24 +81,28 @@ def write_report(
     found = read_source(source, other) if isinstance(source, str | os.PathLike) else source
     if kind == "md":
         content = _markdown(found).encode()
-        return _save(Path(output or "report.md"), content, found, kind)
+        return _save({Path(output or "report.md"): content}, found, kind)
     try:
         page = _page(found)
     except ImportError as error:
         raise MissingLibraryError(
-            "a report needs more libraries: pip install 'brinery[report]'; --format md works without"
+            f"a report needs {error.name}: pip install 'brinery[report]'; --format md works without"
         ) from error
     from .html.chart import png, standalone_svg  # noqa: PLC0415 - an extra
     from .html.page import page_html  # noqa: PLC0415
 
     charts = page.charts
     if kind == "html":
-        return _save(Path(output or "report.html"), page_html(page).encode(), found, kind, page)
+        return _save({Path(output or "report.html"): page_html(page).encode()}, found, kind, page)
+    if kind == "csv":
+        folder = Path(output or "tables")
+        tables = {folder / f"{name}.csv": csv_table(table).encode() for name, table in page.tables.items()}
+        return _save(tables, found, kind, page)
     if chart is None or chart not in charts:
         what = f"no chart {chart!r}" if chart is not None else f"{kind} is one chart"
         raise UsageError(f"{what}: choose with --chart one of {', '.join(charts) or 'none, there is none'}")
     drawn = standalone_svg(charts[chart]).encode() if kind == "svg" else png(charts[chart])
-    return _save(Path(output or f"{chart}.{kind}"), drawn, found, kind, page)
+    return _save({Path(output or f"{chart}.{kind}"): drawn}, found, kind, page)
 
 
 def _format(output: PathLike | None, given: str | None) -> Format:
@@ -123,14 +130,18 @@ def _markdown(found: Source) -> str:
     return comparison_markdown(found) if isinstance(found, Comparison) else conversion_markdown(found)
 
 
-def _save(path: Path, content: bytes, found: Source, format: Format, page: "Page | None" = None) -> Written:  # noqa: A002
-    """Write a file, whole or not at all."""
-    aside = path.with_name(path.name + ".partial")
-    try:
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+def _save(files: dict[Path, bytes], found: Source, format: Format, page: "Page | None" = None) -> Written:  # noqa: A002
+    """Write files, each whole or not at all; the one, or the folder of several, is what was written."""
+    for path, content in files.items():
+        aside = path.with_name(path.name + ".partial")
+        try:
+            if format == "csv":
+                path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(content)
+            aside.replace(path)
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror}") from error
     kind = next((kind for type_, kind in _KINDS.items() if isinstance(found, type_)), "convert")
+    first, total = next(iter(files)), sum(map(len, files.values()))
     charts, conclusion = (tuple(page.charts), page.conclusion) if page else ((), None)
-    return Written(str(path), kind, format, len(content), conclusion, charts)
+    return Written(str(first.parent if format == "csv" else first), kind, format, total, conclusion, charts)

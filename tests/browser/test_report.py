@@ -5,6 +5,10 @@ import json
 
 import pytest
 
+from brinery.report.write import write_report
+
+from ..report.made import bench
+
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("altair", reason="altair is not installed")
 
@@ -166,6 +170,20 @@ def test_the_raw_result_is_saved_as_json(drawn):
     assert json.loads(saved.path().read_text())["schema"] == "brinery.bench/1"
 
 
+def test_every_table_is_saved_as_csv(drawn, tmp_path):
+    page = drawn("bench")
+    write_report(bench(), tmp_path, format="csv")
+    buttons = page.locator("button.csv")
+    count = buttons.count()
+    assert count == page.locator("main table").count() == len(list(tmp_path.iterdir()))
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    for place in (0, count // 2, count - 1):
+        with page.expect_download() as saving:
+            buttons.nth(place).click()
+        saved = saving.value
+        assert saved.path().read_bytes() == (tmp_path / saved.suggested_filename).read_bytes()
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_without_scripts_all_tables_and_drawings_are_there(opened, reports, name):
     page = opened(reports[name], scripts=False)
@@ -186,7 +204,9 @@ def test_without_scripts_all_tables_and_drawings_are_there(opened, reports, name
 
 def test_a_hostile_name_is_text(seen):
     page = seen("hostile")
-    assert page.locator("script").count() == 4  # data, packed library, unpacked library, the page's own
+    assert (
+        page.locator("script").count() == 5
+    )  # tables, data, packed library, unpacked library, the page's own
     assert page.locator("#seed").get_by_text("alert('x')").count() > 0
     assert page.evaluate("typeof window.hostile") == "undefined"
 

@@ -1,6 +1,7 @@
 """brinery.write_report and the command: formats, names, errors."""
 
 import builtins
+import csv
 import json
 import sys
 
@@ -44,6 +45,17 @@ def test_the_format_follows_the_name(file, tmp_path):
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_every_table_becomes_a_file_of_numbers(file, tmp_path):
+    written = brinery.write_report(file, tmp_path / "tables", format="csv")
+    files = {path.stem: path.read_text() for path in (tmp_path / "tables").iterdir()}
+    assert written.path == str(tmp_path / "tables")
+    assert written.bytes == sum(len(text.encode()) for text in files.values())
+    assert {"tradeoff", "scaling-load", "candidates-by-aim", "efficiency", "timeline-workers"} <= set(files)
+    head, *rows = csv.DictReader(files["scaling-load"].splitlines())
+    assert head["protocol"] == "npy"
+    assert [(row["workers"], row["efficiency"]) for row in rows][:2] == [("2", "1"), ("4", "0.5")]
+
+
 def test_a_picture_stands_alone_with_its_patterns(file, tmp_path):
     brinery.write_report(file, tmp_path / "r.svg", chart="time-load")
     svg = (tmp_path / "r.svg").read_text()
@@ -59,7 +71,7 @@ def test_an_unknown_chart_lists_the_known_ones(file, tmp_path, chart):
 
 
 def test_wrong_calls(file, tmp_path):
-    with pytest.raises(UsageError, match="no format 'pdf': known are html, md, svg, png"):
+    with pytest.raises(UsageError, match="no format 'pdf': known are html, md, csv, svg, png"):
         brinery.write_report(file, tmp_path / "r", format="pdf")
     with pytest.raises(UsageError, match="not for html"):
         brinery.write_report(file, tmp_path / "r.html", chart="tradeoff")

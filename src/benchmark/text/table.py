@@ -1,5 +1,10 @@
 """A table, said once, and how the terminal and Markdown show it; `report.html.table` shows it on a page."""
 
+import csv
+import io
+import itertools
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -35,6 +40,11 @@ class Entry:
 Value: TypeAlias = Entry | str | float | None
 
 
+def entry_of(value: Value) -> Entry:
+    """Return what stands in a row as an entry."""
+    return value if isinstance(value, Entry) else Entry(None, value)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table; the first column names the row."""
@@ -53,7 +63,7 @@ class Table:
         for row in self.rows:
             line = []
             for column, value in zip(self.columns, row, strict=True):
-                entry = value if isinstance(value, Entry) else Entry(None, value)
+                entry = entry_of(value)
                 if not column.page:
                     line.append(_shown(entry))
                     if column.notes:
@@ -115,6 +125,36 @@ def markdown_table(table: Table, *, heading: str = "## {}") -> str:
     rows = "\n".join([line(head), rule, *map(line, body)])
     notes = "\n".join(f"{markdown_line(note)}  " for note in table.notes)
     return f"{heading.format(markdown_text(table.title))}\n\n{rows}\n\n{notes}".rstrip()
+
+
+def csv_table(table: Table) -> str:
+    """Return the table as CSV: exact numbers, and notes such as intervals in columns of their own."""
+    rows = [list(map(entry_of, row)) for row in table.rows]
+    noted = [any(row[place].note for row in rows) for place in range(len(table.columns))]
+    heads: list[str] = []
+    for column, notes in zip(table.columns, noted, strict=True):
+        heads += [column.head, *([column.notes or f"{column.head}: note"] if notes else [])]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(_safe, heads))
+    for row in rows:
+        pairs = zip(row, noted, strict=True)
+        cells = ([_exact(entry), *([_safe(entry.note)] if notes else [])] for entry, notes in pairs)
+        writer.writerow(itertools.chain.from_iterable(cells))
+    return file.getvalue()
+
+
+def _exact(entry: Entry) -> str:
+    """Return what an entry holds: its number, unless it is shown as a word such as "inline"."""
+    if isinstance(entry.value, int | float) and (entry.text is None or re.search(r"\d", entry.text)):
+        return f"{entry.value:.12g}" if math.isfinite(entry.value) else ""
+    return _safe(entry.text if entry.text is not None else entry.value)
+
+
+def _safe(text: float | str | None) -> str:
+    """Return a text that a spreadsheet does not take for a formula: names come from archives."""
+    shown = "" if text is None else printable(str(text))
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def _shown(entry: Entry) -> str:

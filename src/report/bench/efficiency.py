@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import altair as alt
+
 from ...benchmark.text.numbers import percent
 from ...benchmark.text.table import Entry, Table, left, right
-from ..html.chart import Chart, charting, data, tips
+from ..html.chart import Chart, data, tips
 from ..html.facets import Grid, side_by_side
 from .groups import Group, marked, rate
 
@@ -65,7 +67,6 @@ def _caption(rows: list[dict[str, Any]], usable: float) -> str:
 
 
 def _spec(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    alt = charting()
     names = list(dict.fromkeys(row["protocol"] for row in rows))
     order = list(dict.fromkeys(row["workers"] for row in sorted(rows, key=lambda row: row["count"])))
     top = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)

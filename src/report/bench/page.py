@@ -1,7 +1,6 @@
 """A bench's result as a page: the sections and what they say."""
 
 import shlex
-from collections.abc import Iterable
 from typing import Any
 
 from ...benchmark.analysis.warnings import disturbances
@@ -13,11 +12,10 @@ from ...benchmark.text.numbers import counted, cpus, duration, plain, sentence
 from ...benchmark.text.report import environment_lines, method_lines, warning_lines
 from ...benchmark.text.table import Entry, Table, left, right, share
 from ...benchmark.text.tables import OP_TITLES, best_of, by_protocol, seed_table
-from ..html.chart import Chart
-from ..html.glossary import BENCH_WORDS, definitions, words_html
+from ..html.glossary import BENCH_WORDS, definitions
+from ..html.lanes import lane_charts
 from ..html.markup import finite, tag
-from ..html.page import Attachment, Body, Page, Section, download, folded
-from ..html.table import table_html
+from ..html.page import Body, Folded, Page, Section, glossary, packed_json, raw_section, there
 from ..html.timeline import timeline_charts, zoom_bar
 from ..html.usage import Band, Point, Usage, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
@@ -29,7 +27,7 @@ from .size_against_speed import tradeoff_chart
 from .stability import rounds_chart, sentinel_chart
 from .time_spent import phases_chart, split_chart
 
-_MOST_RAW = 450_000  # bytes gzipped; a third more in the page
+_MOST_RAW = 600_000  # bytes in the page, gzipped and in base 64
 
 
 def bench_page(result: BenchResult) -> Page:
@@ -48,7 +46,7 @@ def bench_page(result: BenchResult) -> Page:
             "size",
             "Size against speed",
             "Loads over many images a file, each protocol with the number of workers that suits it best.",
-            _there([tradeoff_chart(result, groups)]),
+            there([tradeoff_chart(result, groups)]),
         ),
         _workers(result, groups),
         _time(result, groups),
@@ -56,18 +54,18 @@ def bench_page(result: BenchResult) -> Page:
             "phases",
             "Phases",
             "What the workers did, by their own clocks.",
-            _there(map(phases_chart, groups)),
+            there(map(phases_chart, groups)),
         ),
         _timeline(result),
         Section(
             "stability",
             "How steady it was",
             "What the same work took again and again, and how far rounds lie apart.",
-            _there([sentinel_chart(result), rounds_chart(result)]),
+            there([sentinel_chart(result), rounds_chart(result)]),
         ),
         _method(result),
         _raw(result),
-        Section("glossary", "Glossary", "", [words_html(BENCH_WORDS)]),
+        glossary(BENCH_WORDS),
     )
     disturbed = ": the machine was disturbed." if disturbances(result.noise) else "."
     return Page(
@@ -81,10 +79,6 @@ def bench_page(result: BenchResult) -> Page:
         alarm_title=f"Read with care{disturbed}",
         sections=sections,
     )
-
-
-def _there(charts: Iterable[Chart | None]) -> Body:
-    return [chart for chart in charts if chart is not None]
 
 
 def _choose(result: BenchResult) -> Section:
@@ -102,7 +96,7 @@ def _choose(result: BenchResult) -> Section:
         "measurements do not tell from the winner are named with it. Cost adds one dump and "
         f"{result.settings.weights.reads_per_write:g} loads."
     )
-    candidates = folded("All candidates, with their odds", table_html(_candidates(result)))
+    candidates = Folded("All candidates, with their odds", _candidates(result))
     body: Body = [tag("ul", items, class_="choices"), candidates] if items else []
     return Section("choose", "What to choose", lead, body)
 
@@ -145,7 +139,7 @@ def _seed(result: BenchResult) -> Section:
         if best is not None and best.stats is not None:
             parts.append(f"{best.protocol} {does} fastest, {plain(best.stats.median_ns / 1e6)} s{what}")
     lead = f"{'; '.join(parts)}. One process, as a simple script would do it." if parts else ""
-    return Section("seed", "One process, one file an image", lead, [table_html(table)] if table else [])
+    return Section("seed", "One process, one file an image", lead, [table] if table else [])
 
 
 def _workers(result: BenchResult, groups: list[Group]) -> Section:
@@ -153,7 +147,7 @@ def _workers(result: BenchResult, groups: list[Group]) -> Section:
     for group in groups:
         chart, growth = scaling_chart(result, group), growth_table(result, group.variant)
         body += [chart] if chart else []
-        body += [folded(growth.title, table_html(growth))] if growth else []
+        body += [Folded(growth.title, growth)] if growth else []
     efficiency = efficiency_chart(groups)
     meanings = " ".join(f"{sentence(OP_TITLES.get(group.variant.op, group.variant.op))}." for group in groups)
     return Section("workers", "More workers", meanings, body + ([efficiency] if efficiency else []))
@@ -165,9 +159,9 @@ def _time(result: BenchResult, groups: list[Group]) -> Section:
         chart, limits = split_chart(group), limits_table(result, group)
         body += [chart] if chart else []
         title = f"What limits {group.variant.title}, with the evidence"
-        body += [folded(title, table_html(limits))] if limits else []
+        body += [Folded(title, limits)] if limits else []
     resources = resources_table(result, groups)
-    body += [tag("h3", resources.title), table_html(resources)] if resources else []
+    body += [resources] if resources else []
     return Section("time", "Where the time went", limits_lead(result), body)
 
 
@@ -177,7 +171,7 @@ def _timeline(result: BenchResult) -> Section:
         "The whole run as the sampler saw it, calibration left out; the pictures zoom together. "
         "Lines mark the rounds."
     )
-    body: Body = [zoom_bar(usage), *timeline_charts(usage)] if usage else []
+    body: Body = [zoom_bar(usage), *timeline_charts(usage), *lane_charts(usage)] if usage else []
     return Section("timeline", "What the run used", lead, body)
 
 
@@ -235,7 +229,7 @@ def _method(result: BenchResult) -> Section:
     columns = (*left("protocol", "operation"), *right("workers"), *left("why"))
     body: Body = [tag("h3", "Warnings"), definitions(found) if found else tag("p", "None.")]
     if void:
-        body += [tag("h3", "Void cells"), table_html(Table("Void cells", columns, void))]
+        body.append(Table("Void cells", columns, void))
     for title, lines in (("Method", method_lines(result)), ("Environment", environment_lines(result))):
         body += [tag("h3", title), tag("ul", [tag("li", line) for line in lines])]
     note = (
@@ -253,21 +247,19 @@ def _method(result: BenchResult) -> Section:
 def _raw(result: BenchResult) -> Section:
     """Return the whole result; where it would make the page too large, without each worker's counters."""
     document = finite(result.as_dict())
-    attachment = Attachment.of_json("result.json", document)
+    packed, name = packed_json(document), "result.json"
     kept = "It is kept in this page, each worker's counters with it."
-    if len(attachment.packed) > _MOST_RAW:
+    if len(packed) > _MOST_RAW:
         for one in (*document["cells"], *document["ceilings"]):
             for sample in one["samples"]:
                 sample["workers"] = []
-        attachment = Attachment.of_json("result-without-workers.json", document)
+        packed, name = packed_json(document), "result-without-workers.json"
         kept = (
             "To keep this page small, the counters of each worker in each sample are left out here; the "
             "result.json that the bench wrote has them."
         )
-    samples = sum(len(cell.samples) for cell in result.cells)
-    lead = (
-        f"Everything above is drawn from one result: {counted(len(result.cells), 'cell')} with "
-        f"{counted(samples, 'sample')}. {kept}"
-    )
+    samples = counted(sum(len(cell.samples) for cell in result.cells), "sample")
+    held = f"{counted(len(result.cells), 'cell')} with {samples}"
+    lead = f"Everything above is drawn from one result: {held}. {kept}"
     use = "brinery report result.json and brinery compare A.json B.json read it."
-    return Section("raw", "Raw data", lead, [tag("p", download(attachment)), tag("p", use, class_="note")])
+    return raw_section(name, packed, lead, use)

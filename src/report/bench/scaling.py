@@ -4,13 +4,15 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import altair as alt
+
 from ...benchmark.result.cell import Variant
 from ...benchmark.result.estimates import BandPoint
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import amount, counted, known, listed, sentence, times
 from ...benchmark.text.tables import interval, interval_note, workers_table
-from ..html.chart import Chart, charting, data, tips, told_apart
+from ..html.chart import Chart, data, tips, told_apart
 from ..html.facets import Grid, side_by_side
 from ..html.theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
 from .groups import Group, rate
@@ -111,7 +113,6 @@ def below(points: list[tuple[int, float]], top: float) -> list[tuple[tuple[float
 
 
 def _spec(rows: list[dict[str, Any]], group: Group) -> dict[str, Any]:
-    alt = charting()
     counts = group.workers
     names = list(dict.fromkeys(row["protocol"] for row in rows))
     kinds = [kind for kind in _LINES if any(row["kind"] == kind for row in rows)]

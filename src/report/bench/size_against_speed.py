@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import altair as alt
+
 from ...benchmark.analysis.sizes import DIFFERENT_IMAGES, shown_layout, sizes_of
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, sentence, times
 from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import interval, size_note
-from ..html.chart import Chart, built, charting, data, tips
+from ..html.chart import Chart, built, data, tips
 from ..html.theme import ACCENT, FADED, INK, MUTED
 from .groups import Group, within
 
@@ -120,7 +122,6 @@ def _caption(found: list[_Spot], best: list[str], mark: str) -> str:
 
 
 def _spec(found: list[_Spot], best: list[str]) -> dict[str, Any]:
-    alt = charting()
     x_domain = _domain([one.kilobytes for one in found], 1.25)
     y_domain = _domain([value for one in found for value in (one.low, one.high)], 1.4)
     places = _label_places(found, x_domain, y_domain)

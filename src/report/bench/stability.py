@@ -4,13 +4,14 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
+import altair as alt
 import numpy as np
 
 from ...benchmark.result.measured import round_times
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import counted, known, percent
 from ...benchmark.text.table import Table, left, right, share
-from ..html.chart import Chart, built, charting, data, tips, told_apart
+from ..html.chart import Chart, built, data, tips, told_apart
 from ..html.theme import ACCENT, BAND, FADED, INK, WARM
 
 _WIDTH, _HEIGHT = 760, 210
@@ -49,7 +50,6 @@ def sentinel_chart(result: BenchResult) -> Chart | None:
 
 
 def _sentinel_spec(result: BenchResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    alt = charting()
     looks = {name: look for name, look in _LOOKS.items() if any(row["name"] == name for row in rows)}
     axis = alt.Axis(format="+.0%", tickCount=5, minExtent=46)
     layers = [
@@ -148,7 +148,6 @@ def rounds_chart(result: BenchResult) -> Chart | None:
 
 
 def _rounds_spec(by_round: dict[tuple[str, int], list[float]]) -> dict[str, Any]:
-    alt = charting()
     rows = []
     for (part, number), values in sorted(by_round.items()):
         ends = np.percentile(values, list(_SPREAD.values())).clip(-_CLIP, _CLIP).tolist()

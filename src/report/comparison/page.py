@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import altair as alt
+
 from ...benchmark.analysis.statistics import SMALLEST_CHANGE
 from ...benchmark.compare.compare import CellChange, Comparison
 from ...benchmark.result.cell import protocol_title
@@ -15,11 +17,10 @@ from ...benchmark.text.comparison import (
 )
 from ...benchmark.text.numbers import counted, known, listed, percent, plain, sentence, times
 from ...benchmark.text.table import Table
-from ..html.chart import Chart, built, charting, data, tips, told_apart
-from ..html.glossary import COMPARE_WORDS, words_html
-from ..html.markup import finite, tag
-from ..html.page import Attachment, Fact, Page, Section, download
-from ..html.table import table_html
+from ..html.chart import Chart, built, data, tips, told_apart
+from ..html.glossary import COMPARE_WORDS
+from ..html.markup import finite
+from ..html.page import Fact, Page, Section, glossary, packed_json, raw_section
 from ..html.theme import ACCENT, BAND, FADED, INK, MUTED, WARM
 
 _ROW = 19
@@ -54,7 +55,7 @@ def comparison_page(comparison: Comparison) -> Page:
         "number of cells. Where the machine itself may have changed as much between the runs, the answer "
         "stays open."
     )
-    attachment = Attachment.of_json("comparison.json", finite(comparison.as_dict()))
+    document = packed_json(finite(comparison.as_dict()))
     apart, groups = uncompared_table(comparison), groups_table(comparison)
     how = "measured in turns in one session" if comparison.paired else "between two runs"
     told = percent(floor, places=1) if known(floor) else "not known"
@@ -81,19 +82,14 @@ def comparison_page(comparison: Comparison) -> Page:
                 "groups", "By protocol and operation", "Geometric means over the cells of each.", groups
             ),
             _section("apart", "Not compared", "", apart),
-            Section(
-                "raw",
-                "Raw data",
-                "The comparison as brinery compare --json gives it.",
-                [tag("p", download(attachment))],
-            ),
-            Section("glossary", "Glossary", "", [words_html(COMPARE_WORDS)]),
+            raw_section("comparison.json", document, "The comparison as brinery compare --json gives it."),
+            glossary(COMPARE_WORDS),
         ),
     )
 
 
 def _section(name: str, title: str, lead: str, table: Table) -> Section:
-    return Section(name, title, lead, [table_html(table)] if table.rows else [])
+    return Section(name, title, lead, [table] if table.rows else [])
 
 
 def _conclusion(comparison: Comparison) -> str:
@@ -138,7 +134,6 @@ def _label(change: CellChange) -> str:
 
 
 def _spec(changes: list[CellChange], margin: float) -> dict[str, Any]:
-    alt = charting()
     rows: list[dict[str, Any]] = [
         {
             "cell": _label(change),

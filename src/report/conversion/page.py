@@ -4,20 +4,21 @@ import shlex
 from collections import Counter
 from dataclasses import asdict
 
+import altair as alt
 from markupsafe import Markup
 
 from ...benchmark.result.findings import Verdict
 from ...benchmark.text.findings import verdict_lines
 from ...benchmark.text.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
 from ...benchmark.text.table import Table, left, right
-from ..html.chart import Chart, built, charting, data, tips
-from ..html.glossary import CONVERT_WORDS, words_html
+from ..html.chart import Chart, built, data, tips
+from ..html.glossary import CONVERT_WORDS
+from ..html.lanes import lane_charts
 from ..html.markup import finite, tag
-from ..html.page import Attachment, Body, Fact, Page, Section, download
+from ..html.page import Body, Fact, Page, Section, glossary, packed_json, raw_section
 from ..html.stacked_bars import Stack, stacked_rows
-from ..html.table import table_html
 from ..html.theme import ACCENT
-from ..html.timeline import Series, line_chart, series_table, timeline_charts, zoom_bar
+from ..html.timeline import Level, series_chart, timeline_charts, zoom_bar
 from .advice import advice
 from .head import about, conclusion, reason, status
 from .read import Conversion, verdict_of
@@ -32,7 +33,6 @@ def conversion_page(found: Conversion) -> Page:
     verdict = verdict_of(found.run) if found.run is not None else None
     document = finite(asdict(found)) | {"shards_in_all": len(found.shards)}
     document["shards"] = document["shards"][:_MOST_SHARDS]  # the manifest has them all
-    attachment = Attachment.of_json("convert.json", document)
     usage, throughput = found.usage, _throughput(found)
     what = "Files, by unit" if found.settings.get("layout") == "mirror" else "Shards"
     unfinished = "A run is unfinished: run the same convert again, and it goes on from there."
@@ -63,18 +63,17 @@ def conversion_page(found: Conversion) -> Page:
                 "timeline",
                 "What the run used",
                 "All processes, as the sampler saw them.",
-                [*timeline_charts(usage)] if usage else [],
+                [*timeline_charts(usage), *lane_charts(usage)] if usage else [],
             ),
             Section("shards", what, "", [_shards(found)] if found.shards else []),
             _failures(found),
             Section("method", "Settings", "", _settings(found)),
-            Section(
-                "raw",
-                "Raw data",
+            raw_section(
+                "convert.json",
+                packed_json(document),
                 "All figures of this page; the manifest itself is SQLite.",
-                [tag("p", download(attachment))],
             ),
-            Section("glossary", "Glossary", "", [words_html(CONVERT_WORDS)]),
+            glossary(CONVERT_WORDS),
         ),
     )
 
@@ -129,14 +128,14 @@ def _throughput(found: Conversion) -> Chart | None:
         f"{amount(max(rates))}. Taken from the bytes that the workers wrote, {plain(each / 1000)} kB an "
         "image."
     )
-    series: Series = {"images/s": lambda one: None if one.written is None else one.written / each}
-    return Chart(
-        "throughput",
-        "Images/s over time",
-        caption,
-        line_chart(usage, series, title="images/s", level=(mean, "mean"), filled=True),
-        series_table(usage, "Throughput over time", series, ""),
-        "timeline",
+    return series_chart(
+        usage,
+        {"images/s": lambda one: None if one.written is None else one.written / each},
+        name="throughput",
+        title="Images/s over time",
+        unit="images/s",
+        caption=caption,
+        level=Level(mean, "mean"),
     )
 
 
@@ -180,7 +179,6 @@ def _shards(found: Conversion) -> Chart:
         }
         for place, count in sorted(counts.items())
     ]
-    alt = charting()
     bars = data(rows).mark_bar(color=ACCENT, binSpacing=1)
     chart = bars.encode(
         alt.X("from:Q", bin="binned", title="MiB a file", axis=alt.Axis(tickCount=8)),
@@ -203,9 +201,9 @@ def _failures(found: Conversion) -> Section:
         hidden = group.members - len(group.examples)
         title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.message}"
         notes = (f"And {hidden:,} more: brinery failures {shlex.quote(found.path)}",) if hidden else ()
-        body += [tag("h3", title), table_html(Table(title, left("key", "message"), group.examples, notes))]
+        body.append(Table(title, left("key", "message"), group.examples, notes))
     if found.skipped:
-        body += [tag("h3", "Skipped"), table_html(skipped_table(found))]
+        body += [skipped_table(found)]
     if not found.failed:
         return Section("failures", "Failures", "", body)
     all_of_them = f"brinery failures {shlex.quote(found.path)}"
@@ -234,14 +232,14 @@ def _settings(found: Conversion) -> Body:
             ("units by worker", listed([f"{units}" for units in run.summary.units_by_worker.values()], 16)),
             ("the sampler's own CPU time", f"{plain(sampler_s)} s, {part} of a CPU"),
         ]
-    body: Body = [table_html(Table("Settings and environment", left("what", "value"), rows))]
+    body: Body = [Table("Settings and environment", left("what", "value"), rows)]
     if len(found.runs) > 1:
         runs = [
             (started, outcome, workers, None if wall is None else wall / 1e9)
             for started, outcome, workers, wall in found.runs
         ]
         columns = (*left("started", "outcome"), *right("workers", "seconds"))
-        body += [tag("h3", "Runs"), table_html(Table("Runs", columns, runs))]
+        body.append(Table("Runs", columns, runs))
     return body
 
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
+import altair as alt
+import vl_convert
 from markupsafe import Markup
 
 from ...benchmark.text.table import Table
 from ...engine.printable import printable
-from ...errors import MissingLibraryError
-from .markup import finite, tag, trusted
-from .table import table_html
+from .markup import each, finite, scroller, tag, trusted
+from .table import folded
 from .theme import chart_config, with_patterns
 
 Fit: TypeAlias = Literal["width", "cells", "timeline"]
 
-_MISSING = "charts need altair and vl-convert: pip install 'brinery[report]'; --format md works without"
 _NOISE = re.compile(
     r' (?:role|aria-roledescription|aria-hidden|pointer-events|class|xmlns:xlink|stroke-miterlimit)="[^"]*"'
     r"|<path d=\"M0,0h0v0h0Z\"[^>]*/>"
@@ -44,28 +44,17 @@ class Chart:
 
 def built(chart: Any) -> dict[str, Any]:
     """Return the Vega-Lite of an altair chart, with the look of this report."""
-    spec: dict[str, Any] = _shown(finite(chart.to_dict()))
-    return spec | {"config": chart_config()}
-
-
-def _shown(value: Any) -> Any:
-    """Return the value with every text printable: names come from results and archives."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
-    return [_shown(item) for item in value] if isinstance(value, list) else value
+    # Names come from results and archives: every text is made printable.
+    shown: dict[str, Any] = each(
+        finite(chart.to_dict()), lambda leaf: printable(leaf) if isinstance(leaf, str) else leaf
+    )
+    return shown | {"config": chart_config()}
 
 
 @cache
 def javascript() -> str:
-    """Return Vega, Vega-Lite and vega-embed as one script, which needs no network.
-
-    Raises:
-        MissingLibraryError: vl-convert is not installed.
-    """
-    script: str = _converter().javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return script
+    """Return Vega, Vega-Lite and vega-embed as one script, which needs no network."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def static_svg(chart: Chart) -> Markup:
@@ -86,65 +75,38 @@ def standalone_svg(chart: Chart) -> str:
 
 def png(chart: Chart) -> bytes:
     """Return a chart as a picture of twice its size in pixels."""
-    picture: bytes = _converter().svg_to_png(standalone_svg(chart), scale=2)
-    return picture
+    return vl_convert.svg_to_png(standalone_svg(chart), scale=2)
 
 
 def figure_html(chart: Chart) -> Markup:
     """Return a chart with its caption and the table behind it."""
     caption = f"{chart.name}-caption"
+    names = {"aria_label": chart.title, "aria_describedby": caption}
     drawing = tag(
-        "div",
-        static_svg(chart),
-        class_="chart",
-        id=chart.name,
-        role="img",
-        aria_label=chart.title,
-        aria_describedby=caption,
-        data_fit=chart.fit,
+        "div", static_svg(chart), class_="chart", id=chart.name, role="img", data_fit=chart.fit, **names
     )
-    scroller = tag(
-        "div", drawing, class_="scroller", tabindex="0", role="group", aria_label=f"Chart: {chart.title}"
-    )
-    behind = tag("details", tag("summary", "Data table"), table_html(chart.table), class_="behind")
     return tag(
         "figure",
         tag("h3", chart.title, class_="chart-title"),
-        scroller,
+        scroller(f"Chart: {chart.title}", "group", drawing),
         tag("figcaption", chart.caption, id=caption),
-        behind,
+        folded("Data table", chart.table),
     )
 
 
 def _svg(chart: Chart) -> str:
-    svg: str = _converter().vegalite_to_svg(chart.spec, vl_version=_version(chart.spec))
-    return svg
-
-
-def _version(spec: dict[str, Any]) -> str:
-    """Return the version of Vega-Lite that altair wrote, as vl-convert names it."""
-    found = re.search(r"/v(\d+\.\d+)", spec["$schema"])
-    assert found is not None
-    return found[1]
-
-
-def _converter() -> Any:
-    try:
-        import vl_convert  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingLibraryError(_MISSING) from error
-    return vl_convert
+    version = re.search(r"/v(\d+\.\d+)", chart.spec["$schema"])  # as vl-convert names what altair wrote
+    assert version is not None
+    return vl_convert.vegalite_to_svg(chart.spec, vl_version=version[1])
 
 
 def data(rows: list[dict[str, Any]]) -> Any:
     """Return a chart of rows, without a mark as yet."""
-    alt = charting()
     return alt.Chart(alt.Data(values=rows))
 
 
 def tips(*fields: str) -> list[Any]:
     """Return what is told at a mark: fields as "name:type", "name:type|title" or "name:type|title|format"."""
-    alt = charting()
     parts = [(*field.split("|"), "", "")[:3] for field in fields]
     none = alt.Undefined
     return [alt.Tooltip(name, title=title or none, format=form or none) for name, title, form in parts]
@@ -152,19 +114,5 @@ def tips(*fields: str) -> list[Any]:
 
 def told_apart(channel: str, field: str, looks: dict[str, Any], legend: Any) -> Any:
     """Return a channel, such as "Color", that tells the values of a field apart by what each looks like."""
-    alt = charting()
     scale = alt.Scale(domain=list(looks), range=list(looks.values()))
     return getattr(alt, channel)(field, scale=scale, legend=legend)
-
-
-def charting() -> Any:
-    """Import altair.
-
-    Raises:
-        MissingLibraryError: it is not installed.
-    """
-    try:
-        import altair as alt  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingLibraryError(_MISSING) from error
-    return alt

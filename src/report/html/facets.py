@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .chart import built, charting
+import altair as alt
+
+from .chart import built
 
 _HEADING = 34
 
@@ -30,7 +32,6 @@ def side_by_side(chart: Any, by: str, order: list[str], grid: Grid) -> dict[str,
         order: its values.
         grid: how much room there is.
     """
-    alt = charting()
     columns = min(grid.columns, len(order))
     heading = alt.Header(labelAnchor="start", labelPadding=6)
     pictures = (

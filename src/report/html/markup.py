@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from markupsafe import Markup, escape
@@ -36,6 +37,11 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
     return head if name in _VOID else head + join(content) + Markup("</{}>").format(name)
 
 
+def scroller(label: str, role: str, *content: Content) -> Markup:
+    """Return content that scrolls sideways where it is too wide, by keyboard too."""
+    return tag("div", *content, class_="scroller", tabindex="0", role=role, aria_label=label)
+
+
 def join(content: Content) -> Markup:
     """Return content as HTML."""
     if content is None:
@@ -62,13 +68,20 @@ def script_json(value: Any) -> Markup:
 
 def finite(value: Any) -> Any:
     """Return the value with NaN and infinities as None, and floats rounded to seven significant digits."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
+
+    def rounded(leaf: Any) -> Any:
+        if isinstance(leaf, float):
+            return float(f"{leaf:.7g}") if math.isfinite(leaf) else None
+        return leaf
+
+    return each(value, rounded)
+
+
+def each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return plain data with every value in its dicts and lists changed; tuples become lists."""
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
+        return {key: each(item, change) for key, item in value.items()}
+    return [each(item, change) for item in value] if isinstance(value, list | tuple) else change(value)
 
 
 def _name(key: str) -> str:

@@ -73,18 +73,35 @@
   // A file held in the page is saved unpacked where the browser can.
   const inflate = (bytes) => new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
   const decode = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const save = (name, content, type) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content], { type }));
+    link.download = name;
+    link.click();
+  };
   const canInflate = typeof DecompressionStream === "function";
   for (const link of canInflate ? all("a.download") : []) {
     const packed = link.href.slice(link.href.indexOf(",") + 1);
     link.download = link.textContent = link.download.replace(/\.gz$/, "");
     link.addEventListener("click", async (event) => {
-      if (link.dataset.ready) return;
       event.preventDefault();
-      const content = await inflate(decode(packed)).blob();
-      link.href = URL.createObjectURL(content.slice(0, content.size, "application/json"));
-      link.dataset.ready = "true";
-      link.click();
+      save(link.download, await inflate(decode(packed)).blob(), "application/json");
     });
+  }
+
+  // Tables are saved as CSV, with their numbers as they were measured.
+  const unpacked = async (id) => inflate(decode(document.getElementById(id).textContent)).text();
+  for (const [place, table] of (canInflate ? all("main table") : []).entries()) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "csv";
+    button.textContent = "CSV";
+    button.setAttribute("aria-label", `Save as CSV: ${table.caption.textContent}`);
+    button.addEventListener("click", async () => {
+      const [name, csv] = JSON.parse(await unpacked("tables"))[place];
+      save(`${name}.csv`, csv, "text/csv");
+    });
+    table.parentElement.after(button);
   }
 
   // Charts: the drawing that stands there is replaced as it comes near, when the library has been unpacked.
@@ -95,7 +112,7 @@
   let embed = null;
   let specs = {};
   const unpack = () => (embed ??= Promise.all(
-    [library, document.getElementById("charts")].map((packed) => inflate(decode(packed.textContent)).text()),
+    ["library", "charts"].map(unpacked),
   ).then(([code, json]) => {
     specs = JSON.parse(json);
     const script = document.createElement("script");

@@ -4,23 +4,37 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeAlias
 
 from markupsafe import Markup
 
+from ...benchmark.text.table import Table, csv_table
 from .chart import Chart, figure_html, javascript
+from .glossary import words_html
 from .markup import Content, join, script_json, tag, trusted
+from .table import folded, table_html
 from .theme import css, pattern_defs
-
-Body: TypeAlias = list[Chart | Markup]
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "script-src "
 )
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A table that a click unfolds."""
+
+    title: str  # what is clicked
+    table: Table
+
+
+Body: TypeAlias = list[Chart | Table | Folded | Markup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +57,6 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file within the page."""
-
-    name: str
-    content: bytes
-
-    @classmethod
-    def of_json(cls, name: str, document: Any) -> "Attachment":
-        """Take a JSON document, as `finite` makes it."""
-        return cls(name, json.dumps(document, separators=(",", ":")).encode())
-
-    @property
-    def packed(self) -> bytes:
-        """The content, gzipped."""
-        return gzip.compress(self.content, 9, mtime=0)
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """All that a report says."""
 
@@ -80,17 +76,25 @@ class Page:
         items = (item for section in self.sections for item in section.body)
         return {item.name: item for item in items if isinstance(item, Chart)}
 
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Every table by a name fit for a file, in the order of the page."""
+        found: dict[str, Table] = {}
+        for section in self.sections:
+            for item in section.body:
+                if isinstance(item, Markup):
+                    continue
+                table = item if isinstance(item, Table) else item.table
+                name = item.name if isinstance(item, Chart) else _file_name(table.title)
+                found[name if name not in found else f"{name}-{len(found)}"] = table
+        return found
+
 
 def page_html(page: Page) -> str:
-    """Return the page.
-
-    Raises:
-        MissingLibraryError: altair or vl-convert is not installed.
-    """
+    """Return the page."""
     sections = [section for section in page.sections if section.body]
-    charts = [*page.charts.values()]
     own = _asset("page.js")
-    library = javascript() if charts else ""
+    library = javascript() if page.charts else ""
     policy = _POLICY + " ".join(_hash(script) for script in (own, library) if script)
     head = tag(
         "head",
@@ -103,7 +107,10 @@ def page_html(page: Page) -> str:
         tag("link", rel="icon", href="data:,"),
         tag("style", trusted(css() + "\n" + _asset("page.css"))),
     )
-    data = {chart.name: chart.spec for chart in charts}
+    packed = {"tables": script_json([[name, csv_table(table)] for name, table in page.tables.items()])}
+    if library:
+        charts = script_json({name: chart.spec for name, chart in page.charts.items()})
+        packed |= {"charts": charts, "library": trusted(library)}
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
@@ -115,27 +122,19 @@ def page_html(page: Page) -> str:
             tag("main", [_section(one) for one in sections], id="content"),
             class_="columns",
         ),
-        tag(
-            "footer",
-            tag(
-                "p",
-                "Made by brinery report. The file holds everything it shows and asks nothing of a network.",
-            ),
-        ),
+        tag("footer", tag("p", "Made by brinery report. The file holds all it shows and needs no network.")),
+        # The page's script unpacks these.
         [
-            _packed(name, text)
-            for name, text in (("charts", script_json(data)), ("library", library))
-            if library
+            tag("script", trusted(_packed(text.encode())), type="application/octet-stream", id=name)
+            for name, text in packed.items()
         ],
         tag("script", trusted(own)),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _packed(name: str, text: str) -> Markup:
-    """Return a text as an element that the page's script unpacks."""
-    packed = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-    return tag("script", trusted(packed), type="application/octet-stream", id=name)
+def _packed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
 
 
 def _unbroken(text: str) -> Markup:
@@ -145,22 +144,15 @@ def _unbroken(text: str) -> Markup:
 
 
 def _header(page: Page) -> Markup:
-    alarms = None
-    if page.alarms:
-        alarms = tag(
-            "div",
-            tag("p", tag("strong", page.alarm_title), class_="alarm-head"),
-            tag("ul", [tag("li", text) for text in page.alarms]),
-            class_="alarm",
-            role="note",
-        )
+    alarms = tag(
+        "div",
+        tag("p", tag("strong", page.alarm_title), class_="alarm-head"),
+        tag("ul", [tag("li", text) for text in page.alarms]),
+        class_="alarm",
+        role="note",
+    )
     facts = [
-        tag(
-            "div",
-            tag("dt", fact.label),
-            tag("dd", tag("b", fact.value), tag("span", fact.note)),
-            class_="fact",
-        )
+        [tag("dt", fact.label), tag("dd", tag("b", fact.value), tag("span", fact.note))]
         for fact in page.facts
     ]
     return tag(
@@ -176,7 +168,7 @@ def _header(page: Page) -> Markup:
         tag("p", page.reason, class_="reason"),
         tag("dl", facts, class_="facts") if facts else None,
         tag("p", page.status, class_="status"),
-        alarms,
+        alarms if page.alarms else None,
     )
 
 
@@ -186,32 +178,58 @@ def _navigation(sections: Sequence[Section]) -> Markup:
 
 
 def _section(section: Section) -> Markup:
-    content: list[Content] = [figure_html(item) if isinstance(item, Chart) else item for item in section.body]
+    title = f"{section.name}-title"
     return tag(
         "section",
-        tag("h2", section.title, id=f"{section.name}-title"),
+        tag("h2", section.title, id=title),
         tag("p", section.lead, class_="lead") if section.lead else None,
-        content,
+        [_item(item) for item in section.body],
         id=section.name,
-        aria_labelledby=f"{section.name}-title",
+        aria_labelledby=title,
     )
 
 
-def folded(title: str, *content: Content) -> Markup:
-    """Return content that a click unfolds."""
-    return tag("details", tag("summary", title), *content, class_="behind")
+def _item(item: Chart | Table | Folded | Markup) -> Content:
+    if isinstance(item, Chart):
+        return figure_html(item)
+    if isinstance(item, Table):
+        return table_html(item)
+    return folded(item.title, item.table) if isinstance(item, Folded) else item
 
 
-def download(attachment: Attachment) -> Markup:
-    """Return a link that saves a file held within the page; it needs no script."""
-    text = base64.b64encode(attachment.packed).decode()
-    return tag(
-        "a",
-        f"{attachment.name}.gz",
-        href=f"data:application/gzip;base64,{text}",
-        download=f"{attachment.name}.gz",
-        class_="download",
+def packed_json(document: Any) -> str:
+    """Return a document that `finite` made as JSON, gzipped, in base 64."""
+    return _packed(json.dumps(document, separators=(",", ":")).encode())
+
+
+def raw_section(name: str, packed: str, lead: str, *notes: str) -> Section:
+    """Return a section with a link that saves a file held in the page; it needs no script.
+
+    Args:
+        name: of the file.
+        packed: what `packed_json` made.
+        lead: what it is.
+        notes: what else there is to say of it.
+    """
+    href = f"data:application/gzip;base64,{packed}"
+    link = tag("a", f"{name}.gz", href=href, download=f"{name}.gz", class_="download")
+    return Section(
+        "raw", "Raw data", lead, [tag("p", link), *(tag("p", note, class_="note") for note in notes)]
     )
+
+
+def glossary(words: dict[str, str]) -> Section:
+    """Return a section that says what words mean."""
+    return Section("glossary", "Glossary", "", [words_html(words)])
+
+
+def there(items: Iterable[Chart | Table | None]) -> Body:
+    """Return what there is to show."""
+    return [item for item in items if item is not None]
+
+
+def _file_name(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower())[:_LONGEST_NAME].strip("-") or "table"
 
 
 def _patterns() -> Markup:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .chart import built, charting, data, tips, told_apart
+import altair as alt
+
+from .chart import built, data, tips, told_apart
 from .facets import Grid, side_by_side
 from .theme import INK, PARTS, SURFACE
 
@@ -24,7 +26,6 @@ class Stack:
 
 def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -> dict[str, Any]:
     """Return one picture whose bars share an axis, each with its total behind it."""
-    alt = charting()
     rows = _rows(stacks)
     names = list(dict.fromkeys(one.row for one in stacks))
     base = data(rows)
@@ -38,7 +39,7 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
         scale=scale,
         axis=alt.Axis(grid=True, tickCount=6, format="~g", labelBound=True),
     )
-    bars = _bars(alt, base, x, y, parts)
+    bars = _bars(base, x, y, parts)
     ends = (
         base.transform_filter("datum.last")
         .mark_text(align="left", dx=6, color=INK)
@@ -49,7 +50,6 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
 
 def stacked_cells(stacks: Sequence[Stack], parts: Sequence[str], *, columns: int) -> dict[str, Any]:
     """Return a picture for each cell, its bars shares of the whole."""
-    alt = charting()
     rows = _rows(stacks)
     names = list(dict.fromkeys(one.row for one in stacks))
     titles = list(dict.fromkeys(one.picture for one in stacks))
@@ -58,11 +58,11 @@ def stacked_cells(stacks: Sequence[Stack], parts: Sequence[str], *, columns: int
     x = alt.X(
         "start:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", values=[0, 0.5, 1])
     )
-    chart = _bars(alt, base, x, y, parts).properties(height=_ROW * len(names))
+    chart = _bars(base, x, y, parts).properties(height=_ROW * len(names))
     return side_by_side(chart, "cell", titles, Grid(150, 105, _EDGE, gap=16, columns=columns))
 
 
-def _bars(alt: Any, base: Any, x: Any, y: Any, parts: Sequence[str]) -> Any:
+def _bars(base: Any, x: Any, y: Any, parts: Sequence[str]) -> Any:
     colours = {part: PARTS[number % len(PARTS)][0] for number, part in enumerate(parts)}
     colour = told_apart("Color", "part:N", colours, alt.Legend(symbolType="square"))
     tooltip = tips("cell:N| ", "row:N|protocol", "part:N", "read:N|amount")

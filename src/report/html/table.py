@@ -5,12 +5,17 @@ import math
 from markupsafe import Markup
 
 from ...benchmark.text.numbers import DASH
-from ...benchmark.text.table import Column, Entry, Table, Value, number
-from .markup import tag
+from ...benchmark.text.table import Column, Table, Value, entry_of, number
+from .markup import scroller, tag
 
 
-def table_html(table: Table) -> Markup:
-    """Return a table; the page's script makes its heads buttons that sort."""
+def folded(title: str, table: Table) -> Markup:
+    """Return a table that a click unfolds."""
+    return tag("details", tag("summary", title), table_html(table, title=False), class_="behind")
+
+
+def table_html(table: Table, *, title: bool = True) -> Markup:
+    """Return a table, its title in sight or not; the page's script makes its heads buttons that sort."""
     heads = [
         tag("th", column.head, scope="col", class_=None if column.numeric else "text", title=column.hint)
         for column in table.columns
@@ -21,18 +26,17 @@ def table_html(table: Table) -> Markup:
         body.append(tag("tr", [_cell(*pair, "td" if place else "th") for place, pair in places]))
     inner = tag(
         "table",
-        tag("caption", table.title, class_="unseen"),
+        tag("caption", table.title, class_=None if title else "unseen"),
         tag("thead", tag("tr", heads)),
         tag("tbody", body),
         data_sortable=len(table.rows) > 1,
     )
-    scroller = tag("div", inner, class_="scroller", tabindex="0", role="region", aria_label=table.title)
     notes = [tag("p", note, class_="note") for note in table.notes]
-    return scroller + tag("div", notes, class_="notes") if notes else scroller
+    return scroller(table.title, "region", inner) + (tag("div", notes, class_="notes") if notes else "")
 
 
 def _cell(value: Value, column: Column, name: str) -> Markup:
-    entry = value if isinstance(value, Entry) else Entry(None, value)
+    entry = entry_of(value)
     key, text = entry.value, entry.text
     if text is None:
         text = DASH if key is None else key if isinstance(key, str) else number(key)

@@ -113,21 +113,9 @@ def css() -> str:
         f'.chart [fill="{HATCH}"]{{fill:url(#hatch)}}',
         "#hatch rect{fill:none}#hatch path{stroke:var(--faded);stroke-opacity:.5}",
     ]
-    return "\n".join([*_variables(), *rules])
-
-
-def _variables() -> list[str]:
-    def block(place: int) -> str:
-        pairs = [(name, pair[place]) for name, pair in _ROLES.items()]
-        pairs += [(f"part{number}", part[place]) for number, part in enumerate(PARTS)]
-        return ";".join(f"--{name}:{colour}" for name, colour in pairs)
-
-    light, dark = block(0), block(1)
-    return [
-        f":root{{{light}}}",
-        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}",
-        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}",
-    ]
+    pairs = [*_ROLES.items(), *((f"part{number}", part[:2]) for number, part in enumerate(PARTS))]
+    variables = ";".join(f"--{name}:light-dark({light},{dark})" for name, (light, dark) in pairs)
+    return "\n".join([f":root{{{variables}}}", *rules])
 
 
 def pattern_defs(*, colours: bool) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 _MOST_BINS = 240
-_LEVELS = 10  # lanes show tenths of a CPU
+_LEVELS = 10  # lanes show tenths
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A worker's use of a CPU over a stretch of time; workers that follow one another share a lane."""
+    """What a worker used over a stretch of time; workers that follow one another share a lane."""
 
     lane: int
     pid: int
     start_s: float
     end_s: float
-    busy: float
+    value: float  # mean over the stretch
+    level: float  # tenths of the highest value that any worker reached; of a whole CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Usage:
     end_s: float  # how long it was watched
     step_s: float  # length of a stretch
     moments: tuple[Moment, ...]  # ascending
-    lanes: tuple[Lane, ...]  # by lane, then time
+    lanes: dict[str, tuple[Lane, ...]]  # "cpu", "memory" in bytes, "storage" in bytes a second
     bands: tuple[Band, ...]  # parts of the run
     cores: float  # how many can be busy at most
     cores_name: str  # what that is, such as "2 usable CPUs"
@@ -171,25 +172,60 @@ def _moments(series: Sequence[_Series], edges: Floats) -> tuple[Moment, ...]:
     return tuple(Moment(t, workers or 0.0, parent or 0.0, *rest) for t, workers, parent, *rest in columns)
 
 
-def _lanes(series: Sequence[_Series], edges: Floats) -> tuple[Lane, ...]:
+def _lanes(series: Sequence[_Series], edges: Floats) -> dict[str, tuple[Lane, ...]]:
+    workers = [one for one in sorted(series, key=lambda one: one.first.t_s) if not one.parent and one.several]
     free_from: list[float] = []
-    found = []
-    for one in sorted(series, key=lambda one: one.first.t_s):
-        if one.parent or not one.several:
+    places = []
+    for one in workers:
+        lane = next((n for n, free in enumerate(free_from) if free <= one.first.t_s), len(free_from))
+        free_from[lane : lane + 1] = [one.last.t_s]
+        places.append(lane)
+    stretches = [_stretches(one, edges) for one in workers]
+    found = {}
+    for name, most in (("cpu", 1.0), ("memory", None), ("storage", None)):
+        values = [_used(one, name, edges) for one in workers]
+        top = most or max((float(np.nanmax(own, initial=0.0)) for own in values), default=0.0)
+        lanes: list[Lane] = []
+        for one, lane, own, spans in zip(workers, places, values, stretches, strict=True):
+            lanes += _merged(lane, one.first.pid, [(*spans[n], float(own[n])) for n in spans], top or 1.0)
+        found[name] = tuple(lanes)
+    return found
+
+
+def _stretches(one: _Series, edges: Floats) -> dict[int, tuple[float, float]]:
+    """Return the parts of the stretches in which a process was there, by the stretch's place."""
+    spans = {
+        place: (max(one.first.t_s, low), min(one.last.t_s, high))
+        for place, (low, high) in enumerate(pairwise(edges.tolist()))
+    }
+    return {place: (start, stop) for place, (start, stop) in spans.items() if start < stop}
+
+
+def _used(one: _Series, name: str, edges: Floats) -> Floats:
+    """Return what a process used in each stretch; NaN where it is not known."""
+    if name == "memory":
+        return one.level("rss_bytes")
+    there = np.minimum(one.last.t_s, edges[1:]) - np.maximum(one.first.t_s, edges[:-1])
+    names = ("cpu_s",) if name == "cpu" else ("read_bytes", "write_bytes")
+    gained = [own for own in map(one.gained, names) if own is not None]
+    unknown = np.full(there.size, np.nan)
+    used: Floats = (
+        np.divide(np.sum(gained, axis=0), there, out=unknown, where=there > 0) if gained else unknown
+    )
+    return np.minimum(used, 1.0) if name == "cpu" else used
+
+
+def _merged(lane: int, pid: int, spans: Sequence[tuple[float, float, float]], top: float) -> list[Lane]:
+    """Return stretches as lanes, those of one level after another as one."""
+    found: list[Lane] = []
+    for start, stop, value in spans:
+        if math.isnan(value):
             continue
-        begin, finish = one.first.t_s, one.last.t_s
-        lane = next((place for place, free in enumerate(free_from) if free <= begin), len(free_from))
-        free_from[lane : lane + 1] = [finish]
-        gained = one.gained("cpu_s")
-        assert gained is not None
-        stretches: list[Lane] = []
-        for spent, (low, high) in zip(gained.tolist(), pairwise(edges.tolist()), strict=True):
-            start, stop = max(begin, low), min(finish, high)
-            if stop <= start:
-                continue
-            level = min(1.0, round(spent / (stop - start) * _LEVELS) / _LEVELS)
-            if stretches and stretches[-1].busy == level:
-                start = stretches.pop().start_s
-            stretches.append(Lane(lane, one.first.pid, start, stop, level))
-        found += stretches
-    return tuple(found)
+        level = min(1.0, round(value / top * _LEVELS) / _LEVELS)
+        new = Lane(lane, pid, start, stop, value, level)
+        if found and (found[-1].level, found[-1].end_s) == (level, start):
+            last = found.pop()
+            total = last.value * (last.end_s - last.start_s) + value * (stop - start)
+            new = replace(last, end_s=stop, value=total / (stop - last.start_s))
+        found.append(new)
+    return found

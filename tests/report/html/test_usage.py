@@ -33,7 +33,25 @@ def test_workers_that_follow_one_another_share_a_lane():
         points(2, "worker", [(0, 0), (1, 0), (2, 0)]),
         points(3, "worker", [(3, 0), (4, 0.5), (5, 1.0)]),
     )
-    assert {(one.lane, one.pid, one.busy) for one in made.lanes} == {(0, 1, 1.0), (1, 2, 0.0), (0, 3, 0.5)}
+    assert {(one.lane, one.pid, one.value) for one in made.lanes["cpu"]} == {
+        (0, 1, 1.0),
+        (1, 2, 0.0),
+        (0, 3, 0.5),
+    }
+
+
+def test_lanes_show_each_workers_memory_and_traffic():
+    made = usage(
+        [Point(t, 1, "worker", 0, 100 if t < 2 else 200, None, t * 50, t * 30) for t in range(4)],
+        [Point(t, 2, "worker", 0, 50, None, 0, 0) for t in range(4)],
+    )
+    memory = {(one.pid, one.start_s, one.end_s, one.value) for one in made.lanes["memory"]}
+    assert memory == {(1, 0, 1, 100), (1, 1, 3, 200), (2, 0, 3, 50)}
+    assert {(one.pid, one.value, one.level) for one in made.lanes["storage"]} == {(1, 80, 1.0), (2, 0, 0.0)}
+
+
+def test_traffic_that_is_not_counted_has_no_lane():
+    assert usage(points(1, "worker", [(0, 0), (1, 1), (2, 2)])).lanes["storage"] == ()
 
 
 def test_memory_is_summed_over_those_alive_and_unknown_is_not_zero():
