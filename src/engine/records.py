@@ -139,7 +139,7 @@ class Sample(NamedTuple):
 
     Attributes:
         shard: id of the shard, see `shard_id`.
-        record: number of the sample within its shard.
+        record: number of the sample within its shard and those beside it, in order.
         ordinal: place of its member in the dataset's order.
         key: unique in the dataset; later frames of a member have `#N` behind the member's key.
         member: key of its member where that differs.
@@ -184,13 +184,23 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shard(Travelling):
-    """One output file of a unit; in the mirror layout, all of the unit's files."""
+    """One output file of a unit; in the mirror layout, all of the unit's files.
+
+    Attributes:
+        part: which of the unit's shards it is.
+        name: of the file; None in the mirror layout.
+        file_bytes: size of the file.
+        pixel_bytes: size of the arrays in it.
+        samples: how many it holds.
+        beside: part of the first of the shards that were filled at the same time; None for that one.
+    """
 
     part: int
     name: str | None
     file_bytes: int
     pixel_bytes: int
     samples: int
+    beside: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ...errors import DatasetError, StorageError
 from ...parser.images.signature import READ_ARCHIVE
 from ..manifest.connect import connect_to_write
 from ..manifest.schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
-from ..records import Failure, Sample, Skipped, Source, UnitResult, shard_id
+from ..records import Failure, Sample, Shard, Skipped, Source, UnitResult, shard_id
 from .planner import Note, PlanState
 from .source_table import begin_listing, end_listing
 from .sources import Named, Recorded
@@ -165,11 +165,8 @@ class Manifest(StoredState):
         unit = result.number
         before = [] if self._fresh else self._remove(result)
         self._db.executemany(
-            "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (shard_id(unit, s.part), unit, s.part, s.name, s.file_bytes, s.pixel_bytes, s.samples)
-                for s in result.shards
-            ],
+            "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [_shard_row(unit, shard) for shard in result.shards],
         )
         count = self._db.total_changes
         self._db.executemany(_INSERT_SAMPLE, result.rows)
@@ -362,6 +359,12 @@ class Manifest(StoredState):
                 f"INSERT OR REPLACE INTO timeline VALUES ({', '.join('?' * 15)})",  # noqa: S608
                 [(self.run, *row) for row in timeline],
             )
+
+
+def _shard_row(unit: int, shard: Shard) -> tuple[Any, ...]:
+    beside = None if shard.beside is None else shard_id(unit, shard.beside)
+    sizes = (shard.file_bytes, shard.pixel_bytes, shard.samples)
+    return (shard_id(unit, shard.part), unit, shard.part, shard.name, *sizes, beside)
 
 
 def _failure_row(unit: int | None, failure: Failure, run: int) -> tuple[Any, ...]:

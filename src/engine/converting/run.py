@@ -174,6 +174,8 @@ class Run:
                 self._commit([UnitResult(unit, 0)])
             gone, pruned = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
+        if state.lost_units:  # a unit can have come to fewer shards than it had
+            self._destination.sweep()
         self._check_limit(final=True)
         return counts.unchanged - self._to_redo, gone, pruned
 

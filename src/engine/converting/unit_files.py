@@ -6,8 +6,12 @@ import threading
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...errors import MemberError
 from ..layout import FILES_FOLDER, SHARDS_FOLDER, refusal, single_path
@@ -16,18 +20,23 @@ from ..machine.new_file import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_wr
 from ..protocols.base import Array, Placement, Serializer, ShardWriter
 from ..records import Job, Shard
 
+if TYPE_CHECKING:
+    import numpy as np
+
 __all__ = [
     "UnitFiles",
     "open_unit_files",
     "publish_shards",
 ]
 
+_MOST_OPEN = 64  # files of one unit; one more is closed until its next sample comes
+
 
 class UnitFiles(ABC):
     """Takes a unit's samples in order and leaves complete files.
 
     Attributes:
-        placed: each shard's part and the places of its samples, in order; complete after `close`.
+        placed: of each sample the part of its shard, its record and its place; complete after `close`.
         shards: the finished files.
         write_ns: time in system calls that write, in ns.
         fsync_ns: time spent waiting for the device, in ns.
@@ -37,7 +46,7 @@ class UnitFiles(ABC):
         self._job = job
         self._serializer = serializer
         self._name = f"{number:06d}"
-        self.placed: list[tuple[int, list[Placement]]] = []
+        self.placed: list[tuple[int, int, Placement]] = []
         self.shards: list[Shard] = []
         self.write_ns = 0
         self.fsync_ns = 0
@@ -63,64 +72,109 @@ class UnitFiles(ABC):
         return NewFile(f"{self._job.destination}/{PARTIAL_FOLDER}/{name}", early=self._job.fsync)
 
 
+@dataclass(slots=True)
+class _OpenShard:
+    """A shard that is being filled."""
+
+    part: int
+    name: str
+    file: NewFile
+    writer: ShardWriter
+    pixel_bytes: int = 0
+    samples: int = 0
+
+
+_Kind: TypeAlias = tuple[tuple[int, ...], "np.dtype[Any]"]
+
+
 class _ShardFiles(UnitFiles):
     """Layout shards: a new shard begins when the pixels would pass the shard size.
 
-    Finished shards stay in the folder of partial files until `publish_shards` moves them.
+    Where the protocol keeps stacks apart, shards of each shape and dtype are filled side by side, and all end
+    when their pixels together would pass the shard size. Finished shards stay in the folder of partial files
+    until `publish_shards` moves them.
     """
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
-        self._file: NewFile | None = None
-        self._writer: ShardWriter | None = None
+        self._apart = serializer.stacks_apart
+        self._kind: _Kind | None = None  # of the sample that came last
+        self._shard: _OpenShard | None = None  # where it went
+        self._beside: dict[_Kind | None, _OpenShard] = {}  # those that were used last stand last
+        self._turns: list[int] = []  # the part that each sample went to
         self._pixel_bytes = 0
-        self._samples = 0
 
     def add(self, key: str, array: Array) -> None:
-        if self._samples and self._pixel_bytes + array.nbytes > self._job.shard_size:
+        if self._turns and self._pixel_bytes + array.nbytes > self._job.shard_size:
             self._finish()
-        if self._file is None or self._writer is None:
-            self._file = self._partial(self._shard_name())
-            self._writer = self._serializer.writer(self._file)
+        shard, kind = self._shard, (array.shape, array.dtype) if self._apart else None
+        if shard is None or kind != self._kind:
+            shard = self._turn_to(kind)
         try:
-            self._writer.add(key, array)
+            shard.writer.add(key, array)
         except Exception as error:
-            self._file.raise_own(error)
+            shard.file.raise_own(error)
             raise
+        shard.pixel_bytes += array.nbytes
+        shard.samples += 1
+        self._turns.append(shard.part)
         self._pixel_bytes += array.nbytes
-        self._samples += 1
 
     def close(self) -> None:
-        if self._samples:
+        if self._turns:
             self._finish()
         self.discard()
 
     def discard(self) -> None:
-        if self._file is not None:
-            self._file.discard()
-        self._file = self._writer = None
+        for shard in self._beside.values():
+            shard.file.discard()
+        self._beside.clear()
+        self._shard = None
 
-    def _shard_name(self) -> str:
-        part = len(self.shards)
-        return self._name + (f"-{part}" if part else "") + self._serializer.file_suffix
+    def _turn_to(self, kind: _Kind | None) -> _OpenShard:
+        """Return the shard of this kind of array, which is begun if there is none."""
+        shard = self._beside.pop(kind, None)
+        if shard is None:
+            part = len(self.shards) + len(self._beside)
+            name = self._name + (f"-{part}" if part else "") + self._serializer.file_suffix
+            file = self._partial(name)
+            self._beside[kind] = _OpenShard(part, name, file, self._serializer.writer(file))
+            shard = self._beside[kind]
+        else:
+            self._beside[kind] = shard
+            shard.file.take_up()
+        if len(self._beside) > _MOST_OPEN:
+            for other in islice(reversed(self._beside.values()), _MOST_OPEN, _MOST_OPEN + 1):
+                other.file.lay_down()
+        self._kind, self._shard = kind, shard
+        return shard
 
     def _finish(self) -> None:
-        assert self._file is not None
-        assert self._writer is not None
-        part, name = len(self.shards), self._shard_name()
+        shards = sorted(self._beside.values(), key=attrgetter("part"))
+        placements = {shard.part: iter(self._complete(shard)) for shard in shards}
+        if shards[0].file.early:
+            self.fsync_ns += _wait_for_those_before([shard.file.path for shard in shards])
+        self.placed += [(part, record, next(placements[part])) for record, part in enumerate(self._turns)]
+        first = shards[0].part
+        for one in shards:
+            beside = None if one.part == first else first
+            self.shards.append(Shard(one.part, one.name, one.file.size, one.pixel_bytes, one.samples, beside))
+        self._shard = self._kind = None
+        self._beside.clear()
+        self._turns = []
+        self._pixel_bytes = 0
+
+    def _complete(self, shard: _OpenShard) -> list[Placement]:
+        """Finish a shard's file and return the places of its samples."""
+        shard.file.take_up()
         try:
-            placements = self._writer.finish()
+            placements = shard.writer.finish()
         except Exception as error:
-            self._file.raise_own(error)
+            shard.file.raise_own(error)
             raise
-        self._file.close()
-        self.write_ns += self._file.write_ns
-        if self._file.early:
-            self.fsync_ns += _wait_for_the_one_before(self._file.path)
-        self.placed.append((part, placements))
-        self.shards.append(Shard(part, name, self._file.size, self._pixel_bytes, self._samples))
-        self._file = self._writer = None
-        self._pixel_bytes = self._samples = 0
+        shard.file.close()
+        self.write_ns += shard.file.write_ns
+        return placements
 
 
 class _SingleFiles(UnitFiles):
@@ -181,7 +235,7 @@ class _SingleFiles(UnitFiles):
 
     def close(self) -> None:
         if self._placements:
-            self.placed.append((0, self._placements))
+            self.placed = [(0, record, placement) for record, placement in enumerate(self._placements)]
             self.shards.append(Shard(0, None, self._file_bytes, self._pixel_bytes, len(self._placements)))
         if self._job.fsync:
             begin = perf_counter_ns()
@@ -226,23 +280,26 @@ def publish_shards(root: Path, names: Sequence[str], *, fsync: bool) -> None:
         fsync_paths([shards])
 
 
-_before = threading.local()  # `path` of the shard that this thread finished last
+_before = threading.local()  # `paths` of the shards that this thread finished last
 
 
-def _wait_for_the_one_before(path: str) -> int:
+def _wait_for_those_before(paths: list[str]) -> int:
     """Keep a worker from running more than a shard ahead of the device; return the time it took, in ns.
 
     The kernel reports an error of write-back once. If it does so here, the file is deleted, so that it is not
     published.
     """
-    before: str | None = getattr(_before, "path", None)
-    _before.path = path
-    if before is None or os.path.dirname(before) != os.path.dirname(path):  # noqa: PTH120 - none, or of another dataset
-        return 0
-    try:
-        return wait_for_writing(before)
-    except FileNotFoundError:  # it is published
-        return 0
-    except OSError:
-        Path(before).unlink(missing_ok=True)
-        raise
+    before: list[str] = getattr(_before, "paths", [])
+    _before.paths = paths
+    waited = 0
+    for path in before:
+        if os.path.dirname(path) != os.path.dirname(paths[0]):  # noqa: PTH120 - of another dataset
+            continue
+        try:
+            waited += wait_for_writing(path)
+        except FileNotFoundError:  # it is published
+            continue
+        except OSError:
+            Path(path).unlink(missing_ok=True)
+            raise
+    return waited

@@ -250,22 +250,18 @@ class _Attempt:
                     claims.claim(number, ordinal, member.size)  # the next frame is decoded from here on
         return _Spent(reading, decoding, hashing, dumping, source_bytes)
 
-    def _rows(self, placed: list[tuple[int, list[Placement]]]) -> tuple[tuple[Any, ...], ...]:
+    def _rows(self, placed: list[tuple[int, int, Placement]]) -> tuple[tuple[Any, ...], ...]:
         """Return the manifest's row of each sample."""
-        places = [
-            (shard_id(self._unit.number, part), record, placement)
-            for part, placements in placed
-            for record, placement in enumerate(placements)
-        ]
+        first = shard_id(self._unit.number, 0)
         rows = []
-        for (shard, record, place), (numbered, about, spec, xxh3, source_xxh3) in zip(
-            places, self._written, strict=True
+        for (part, record, place), (numbered, about, spec, xxh3, source_xxh3) in zip(
+            placed, self._written, strict=True
         ):
             ordinal, member = numbered
             frame, frames, orientation, salvaged, colours = about
             rows.append(
                 (
-                    shard,
+                    first + part,
                     record,
                     ordinal,
                     _key(member, frame),

@@ -6,6 +6,7 @@ import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from errno import ELOOP
 from functools import partial
 from types import TracebackType
@@ -17,7 +18,7 @@ from ...errors import CorruptError, DatasetError, MemberError, UsageError
 from ..checksums import array_checksum
 from ..layout import FILES_FOLDER, SHARDS_FOLDER, single_path
 from ..machine.inside import Descriptor, Folder
-from ..manifest.reader import Catalog, Entry, ShardInfo
+from ..manifest.reader import Catalog, Entry, Places, ShardInfo
 from ..paths import PathLike, absolute
 from ..protocols.base import Array, Serializer
 from ..protocols.checks import pixels
@@ -218,7 +219,7 @@ class Dataset(Sequence[Array]):
         """
         self._check_open()
         opened = self._shard(self._catalog.number_of(shard))
-        colours = self._catalog.colours(shard)
+        colours = self._catalog.colours(opened.info)
         for entry in self._catalog.entries(opened.info):
             read = partial(self._read, opened, entry, mapped=False)
             yield Stored(entry.key, read, colours.get(entry.record))
@@ -256,11 +257,34 @@ class Dataset(Sequence[Array]):
         if places is not None and buffer is not None:
             spec = places.specs[place] if len(places.specs) > 1 else places.specs[0]
             return np.ndarray(spec.shape, spec.dtype, buffer, places.payloads[place])
+        if places is not None and places.shards is not None:
+            return self._beside(shard, places, places.shards[place], place)
         shard.lookups += 1
         enough = max(_FEW_PLACES, shard.lookups * _PLACES_A_LOOKUP)
         if shard.info.samples <= enough and self._prepare(shard):
             return self._array(shard, place)
         return self._read(shard, self._catalog.entry(shard.info, place))
+
+    def _beside(self, shard: OpenedShard, places: Places, file: int, place: int) -> Array:
+        """Return an array of several shards that were filled side by side, from the file of its own."""
+        buffer = self._buffer(self._file_of(shard, file), None)
+        spec = places.specs[place] if len(places.specs) > 1 else places.specs[0]
+        payload = places.payloads[place]
+        if payload + spec.nbytes > len(buffer):
+            return self._read(shard, self._catalog.entry(shard.info, place))  # which says what is wrong
+        return np.ndarray(spec.shape, spec.dtype, buffer, payload)
+
+    def _file_of(self, shard: OpenedShard, file: int) -> OpenedShard:
+        """Return what reads the file of a shard, by its id, that is this one or was filled beside it."""
+        if shard.info.alone:
+            return shard
+        opened = shard.beside.get(file)
+        if opened is None:
+            with self._lock:
+                self._check_open()
+                info = replace(shard.info, id=file, last=file, name=self._catalog.name_of(file))
+                opened = shard.beside.setdefault(file, OpenedShard(info, info.first))
+        return opened
 
     def _prepare(self, shard: OpenedShard) -> bool:
         """Map a shard and remember the places of its arrays; return whether reading needs nothing else."""
@@ -268,10 +292,10 @@ class Dataset(Sequence[Array]):
             return False
         with self._lock:
             self._check_open()
-            buffer = self._buffer(shard, None)
+            buffer = self._buffer(shard, None) if shard.info.alone else None
             if shard.places is None:
                 places = self._catalog.places(shard.info)
-                if places is None or places.end > len(buffer):
+                if places is None or (buffer is not None and places.end > len(buffer)):
                     shard.irregular = True  # its samples are read or refused one by one
                     return False
                 shard.places = places
@@ -289,6 +313,7 @@ class Dataset(Sequence[Array]):
             del self._shards[oldest.info.number]
 
     def _read(self, shard: OpenedShard, entry: Entry, *, mapped: bool = True) -> Array:
+        shard = self._file_of(shard, entry.shard)
         if self.via == "payload" and mapped and not self._verify:
             array = self._mapped(shard, entry)
         else:
@@ -360,15 +385,16 @@ class Dataset(Sequence[Array]):
 
     def _hold(self, shard: OpenedShard) -> None:
         """Count a shard as open, and close the one opened first if there are too many."""
-        if shard.info.number in self._open:
+        if shard.info.id in self._open:
             return
         while len(self._open) >= _MAX_OPEN_SHARDS:
             self._shut(next(iter(self._open.values())))
-        self._open[shard.info.number] = shard
+        self._open[shard.info.id] = shard
 
     def _shut(self, shard: OpenedShard) -> None:
-        shard.close()
-        self._open.pop(shard.info.number, None)
+        for one in (shard, *shard.beside.values()):
+            one.close()
+            self._open.pop(one.info.id, None)
 
     def _forked(self) -> None:
         """Give up locks and file positions shared with the parent of this new process."""

@@ -5,7 +5,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from ..machine.inside import Descriptor
@@ -37,7 +37,20 @@ class Stored:
 
 @dataclass(slots=True)
 class OpenedShard:
-    """A shard that was asked for: the places of its samples, its mapping and its reader, as far as needed."""
+    """A shard that was asked for: the places of its samples, its mapping and its reader, as far as needed.
+
+    Attributes:
+        info: what the manifest says of it.
+        first: index of its first sample in the dataset.
+        lookups: how often a sample was looked up in the manifest.
+        irregular: the places of its samples cannot be remembered together.
+        places: where all of its samples lie.
+        buffer: its mapped file.
+        descriptor: its open file, to be read by ranges.
+        file: its open file, to be read by the protocol.
+        reader: the protocol's.
+        beside: if others were filled beside it, the files of all of them by shard id; it has none of its own.
+    """
 
     info: ShardInfo
     first: int
@@ -48,6 +61,7 @@ class OpenedShard:
     descriptor: Descriptor | None = None
     file: BinaryIO | None = None
     reader: ShardReader | None = None
+    beside: "dict[int, OpenedShard]" = field(default_factory=dict)
 
     def close(self) -> None:
         """Close files and reader; arrays that were handed out keep their mapping."""

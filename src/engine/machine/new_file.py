@@ -160,6 +160,16 @@ class NewFile:
         self._complete()
         self._close()
 
+    def lay_down(self) -> None:
+        """Write what was gathered and give the descriptor back until `take_up`."""
+        self.flush()
+        self._close()
+
+    def take_up(self) -> None:
+        """Go on after `lay_down`; nothing happens where the file is open."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+
     def discard(self) -> None:
         """Close and delete the file."""
         self._close()

@@ -6,13 +6,14 @@ import os
 import re
 import threading
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,12 @@ _SHAPE = re.compile(r"\[([0-9]{1,15}(, ?[0-9]{1,15})*)?\]")
 _MAX_DIMENSIONS = 32
 _SETTINGS = {"protocol", "layout", "mode", "frames"}
 _COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
-_PLACES = "SELECT record, payload, dtype, shape FROM samples WHERE shard = ? ORDER BY record"
+_PLACES = "SELECT record, payload, dtype, shape, shard FROM samples WHERE {} ORDER BY record"
 _PLACES_AT_ONCE = 4096
 _LONGEST_SPEC = 1024  # bytes of a dtype or a shape
 _MOST_A_TASK = 64
 _TASKS_A_WORKER = 16
-_ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE shard = ? ORDER BY record"  # noqa: S608
+_ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE {{}} ORDER BY record"  # noqa: S608
 # Records of a shard count from 0 without gaps unless samples were dropped; without gaps this finds the row.
 _ENTRY_AT = f"""SELECT {_COLUMNS} FROM samples WHERE shard = ?1 AND record = ?2
     AND (SELECT MAX(record) FROM samples WHERE shard = ?1) = ?3"""  # noqa: S608
@@ -44,14 +45,15 @@ _ENTRY_AT = f"""SELECT {_COLUMNS} FROM samples WHERE shard = ?1 AND record = ?2
 
 @dataclass(frozen=True, slots=True)
 class ShardInfo:
-    """A row of the table `shards`.
+    """A row of the table `shards`, with those beside it.
 
     Attributes:
-        number: its place among the dataset's shards, from 0.
+        number: its place among the dataset's shards, from 0; those beside it are not counted.
         id: its id in the manifest.
         first: index of its first sample in the dataset.
-        samples: number of its samples.
-        name: name of its file; None if every sample has its own file.
+        samples: number of its samples, and of those in the shards beside it.
+        name: name of its file; None if every sample has its own file, or shards were filled beside it.
+        last: id of the last shard beside it; its own if there is none.
     """
 
     number: int
@@ -59,6 +61,12 @@ class ShardInfo:
     first: int
     samples: int
     name: str | None
+    last: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether no shard was filled beside it."""
+        return self.last == self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +89,27 @@ class Places:
         payloads: first byte of each array in the file.
         specs: the spec of each array, or a single one that all share.
         end: one past the last byte of all arrays.
+        shards: id of the shard of each array; None if all are in one.
     """
 
     payloads: Sequence[int]
     specs: list[Spec]
     end: int
+    shards: Sequence[int] | None = None
 
 
 class Catalog:
     """Looks samples up in a manifest, from any thread and across forks.
 
     It holds two integers for each shard, and queries everything else when it is needed.
+
+    Attributes:
+        folder: the dataset's.
+        path: of the manifest.
+        settings: the table `dataset`.
+        shard_ids: ids of the shards in order; of those that were filled side by side, the first one's.
+        ends: number of samples up to the end of each.
+        files: rows of the table `shards` that hold samples.
 
     Raises:
         DatasetError: the folder is no dataset, or its manifest is damaged.
@@ -101,6 +119,7 @@ class Catalog:
         self.folder = folder
         self._lock = threading.Lock()
         self._specs: dict[tuple[str, str], Spec] = {}
+        self._last: dict[int, int] = {}  # id of the last shard beside a first one
         self._db: GuardedConnection | None
         db = self._db = connect_read_only(folder)
         self._pid = os.getpid()
@@ -115,17 +134,49 @@ class Catalog:
         self._total = self.ends[-1] if self.ends else 0
 
     def _shards(self, db: GuardedConnection) -> tuple[Sequence[int], Sequence[int]]:
-        """Return the ids of all shards, and the number of samples up to the end of each."""
+        """Return the ids of all shards, and the number of samples up to the end of each.
+
+        Shards that were filled side by side count as one, whose id is that of the first.
+        """
         if not self.settings.keys() >= _SETTINGS:
             raise DatasetError(f"{self.path} does not say how the dataset was made")
-        rows = db.numbers("SELECT id, samples FROM shards WHERE samples > 0 ORDER BY id")
-        ids, counts = zip(*rows, strict=True) if rows else ((), ())
+        beside = "beside" if "beside" in db.columns["shards"] else "NULL"
+        rows = db.numbers(f"SELECT id, samples, {beside} FROM shards WHERE samples > 0 ORDER BY id")  # noqa: S608
+        ids, counts, firsts = zip(*rows, strict=True) if rows else ((), (), ())
         if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
-            raise CorruptError(f"{self.path}: a shard's row makes no sense")
+            raise self._senseless_shard()
         total: int = sum(counts)
         if total > db.guard.most_rows:
             raise CorruptError(f"{self.path}: it is too small for {total} samples")
+        self.files = len(ids)
+        if {*map(type, firsts)} - {NoneType}:
+            return self._gathered(ids, counts, firsts)
         return array("q", ids), array("q", accumulate(counts))
+
+    def _gathered(
+        self, ids: Sequence[int], counts: Sequence[int], firsts: Sequence[Any]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Return ids and ends as `_shards` does, where some were filled side by side."""
+        gathered: list[int] = []
+        sums: list[int] = []
+        for shard, count, first in zip(ids, counts, firsts, strict=True):
+            if first is None:
+                gathered.append(shard)
+                sums.append(count)
+                continue
+            before = self._last.get(gathered[-1], gathered[-1]) if gathered else -1
+            if gathered and gathered[-1] == first:
+                sums[-1] += count
+            elif type(first) is int and before < first < shard:  # the first one has no samples any more
+                gathered.append(first)
+                sums.append(count)
+            else:
+                raise self._senseless_shard()
+            self._last[first] = shard
+        return array("q", gathered), array("q", accumulate(sums))
+
+    def _senseless_shard(self) -> CorruptError:
+        return CorruptError(f"{self.path}: a shard's row makes no sense")
 
     def __len__(self) -> int:
         return self._total
@@ -168,8 +219,9 @@ class Catalog:
         Raises:
             CorruptError: there is no such shard.
         """
-        number = bisect_left(self.shard_ids, shard)
-        if number == len(self.shard_ids) or self.shard_ids[number] != shard:
+        number = bisect_right(self.shard_ids, shard) - 1
+        first = self.shard_ids[number] if number >= 0 else -1
+        if shard != first and not first < shard <= self._last.get(first, first):
             raise CorruptError(f"{self.path}: samples of a shard {shard} that is not there")
         return number
 
@@ -185,13 +237,23 @@ class Catalog:
             CorruptError: its name could lead out of the dataset.
         """
         shard, first = self.shard_ids[number], self._first(number)
+        last = self._last.get(shard, shard)
+        name = self.name_of(shard) if last == shard else None  # of several, each is asked for
+        return ShardInfo(number, shard, first, self.ends[number] - first, name, last)
+
+    def name_of(self, shard: int) -> str | None:
+        """Return the name of a shard's file by the shard's id; None if every sample has its own file.
+
+        Raises:
+            CorruptError: it could lead out of the dataset.
+        """
         rows = self._rows("SELECT name FROM shards WHERE id = ?", shard)
         name = rows[0][0] if rows else ""
         if name is not None and (
             type(name) is not str or not _PLAIN_NAME.fullmatch(name) or name in (".", "..")
         ):
             raise CorruptError(f"{self.path}: no shard can be called {name!r:.200}")
-        return ShardInfo(number, shard, first, self.ends[number] - first, name)
+        return name
 
     def entries(self, shard: ShardInfo) -> list[Entry]:
         """Return a shard's samples in order.
@@ -199,14 +261,20 @@ class Catalog:
         Raises:
             CorruptError: the shard should have another number of samples, or one makes no sense.
         """
-        return [self._entry(row) for row in self._all(shard, _ENTRIES)]
+        condition, values = self._among(shard.id)
+        rows = self._rows(_ENTRIES.format(condition), *values)
+        if len(rows) != shard.samples:
+            raise self._incomplete(shard, len(rows))
+        return [self._entry(row) for row in rows]
 
     def entry(self, shard: ShardInfo, place: int) -> Entry:
         """Return one sample by its place in its shard."""
-        rows = self._rows(_ENTRY_AT, shard.id, place, shard.samples - 1)
+        condition, values = self._among(shard.id)
+        rows = self._rows(_ENTRY_AT, shard.id, place, shard.samples - 1) if shard.alone else []
         if not rows:
-            last = self._rows(f"{_ENTRIES} DESC LIMIT 1", shard.id)
-            rows = self._rows(f"{_ENTRIES} LIMIT 1 OFFSET ?", shard.id, place)
+            entries = _ENTRIES.format(condition)
+            last = self._rows(f"{entries} DESC LIMIT 1", *values)
+            rows = self._rows(f"{entries} LIMIT 1 OFFSET ?", *values, place)
             if not rows:
                 raise self._incomplete(shard, place)
             self._entry(last[0])  # values that are no numbers sort after all numbers
@@ -218,11 +286,14 @@ class Catalog:
         Raises:
             CorruptError: as for `entries`.
         """
-        payloads = array("q")
+        payloads, among = array("q"), array("q")
+        condition, values = self._among(shard.id)
         parts: list[list[Spec]] = []  # by batch: one for each array, or one that all share
         end = 0
-        for batch in self._batches(_PLACES, shard.id, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE):
-            records, found, dtypes, shapes = zip(*batch, strict=True)
+        for batch in self._batches(
+            _PLACES.format(condition), *values, longest=_LONGEST_SPEC, at_once=_PLACES_AT_ONCE
+        ):
+            records, found, dtypes, shapes, shards = zip(*batch, strict=True)
             if {*map(type, records)} != {int} or (not payloads and records[0] < 0):
                 raise CorruptError(f"{self.path}: the records of shard {shard.id} make no sense")
             if {*map(type, found)} != {int} or min(found) < 0 or {*map(type, dtypes + shapes)} != {str}:
@@ -239,9 +310,11 @@ class Catalog:
                 return None
             payloads.extend(found)
             parts.append(specs)
+            if not shard.alone:
+                among.extend(shards)
         if len(payloads) != shard.samples:
             raise self._incomplete(shard, len(payloads))
-        return Places(payloads, _joined(parts, len(payloads)), end)
+        return Places(payloads, _joined(parts, len(payloads)), end, among or None)
 
     def find(self, key: str) -> Entry | None:
         """Return the sample with this key, if there is one."""
@@ -253,8 +326,10 @@ class Catalog:
     def index_of(self, entry: Entry) -> int:
         """Return a sample's index in the dataset."""
         number = self.number_of(entry.shard)
+        condition, values = self._among(self.shard_ids[number])
         before = self._rows(
-            "SELECT COUNT(*) FROM samples WHERE shard = ? AND record < ?", entry.shard, entry.record
+            f"SELECT COUNT(*) FROM samples WHERE {condition} AND record < ?",  # noqa: S608
+            *(*values, entry.record),
         )
         place: int = before[0][0]
         return place + self._first(number)
@@ -265,22 +340,24 @@ class Catalog:
         while index < stop:
             number, place = self.locate(index)
             count = min(self.ends[number], stop) - index
+            condition, values = self._among(self.shard_ids[number])
             keys = self._rows(
-                "SELECT key FROM samples WHERE shard = ? ORDER BY record LIMIT ? OFFSET ?",
-                *(self.shard_ids[number], count, place),
+                f"SELECT key FROM samples WHERE {condition} ORDER BY record LIMIT ? OFFSET ?",  # noqa: S608
+                *(*values, count, place),
             )
             if len(keys) != count or any(type(key) is not str for (key,) in keys):
                 raise self._incomplete(self.shard(number), place)
             yield from (key for (key,) in keys)
             index += count
 
-    def colours(self, shard: int) -> dict[int, str]:
+    def colours(self, shard: ShardInfo) -> dict[int, str]:
         """Return the colours of a shard's samples by record, if the number of channels does not tell them."""
         with self._lock:
             if "colours" not in self._connection().columns["samples"]:
                 return {}
-        found = "SELECT record, colours FROM samples WHERE shard = ? AND colours IS NOT NULL"
-        return dict(self._rows(found, shard))
+        condition, values = self._among(shard.id)
+        found = f"SELECT record, colours FROM samples WHERE {condition} AND colours IS NOT NULL"  # noqa: S608
+        return dict(self._rows(found, *values))
 
     def table(
         self,
@@ -331,6 +408,11 @@ class Catalog:
                 return
             yield batch
 
+    def _among(self, shard: int) -> tuple[str, tuple[int, ...]]:
+        """Return a condition on the table `samples` for a shard and those beside it, and its values."""
+        last = self._last.get(shard)
+        return ("shard = ?", (shard,)) if last is None else ("shard BETWEEN ? AND ?", (shard, last))
+
     def _rows(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._connection().rows(statement, values)
@@ -353,12 +435,6 @@ class Catalog:
 
     def _spec(self, dtype: str, shape: str) -> Spec:
         return self._specs.get((dtype, shape)) or self._parse_spec(dtype, shape)
-
-    def _all(self, shard: ShardInfo, statement: str) -> list[Any]:
-        rows = self._rows(statement, shard.id)
-        if len(rows) != shard.samples:
-            raise self._incomplete(shard, len(rows))
-        return rows
 
     def _incomplete(self, shard: ShardInfo, found: int) -> CorruptError:
         return CorruptError(f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples")

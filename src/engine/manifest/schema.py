@@ -27,6 +27,7 @@ CREATE TABLE shards (
     file_bytes  INTEGER NOT NULL,
     pixel_bytes INTEGER NOT NULL,
     samples     INTEGER NOT NULL,  -- rows of the table samples, not records of the file
+    beside      INTEGER,
     UNIQUE (unit, part)
 );
 
@@ -132,7 +133,7 @@ CREATE TABLE timeline (
 # What datasets of earlier versions lack; the next convert adds it. New columns stand behind a table's others,
 # before its constraints, where ALTER TABLE puts them. A new table's indexes need not be named here.
 _OPTIONAL_OBJECTS = frozenset({"sources"})
-_OPTIONAL_COLUMNS = {"samples": ("colours", "source_crc32")}
+_OPTIONAL_COLUMNS = {"samples": ("colours", "source_crc32"), "shards": ("beside",)}
 _UNNAMED = ("index", "sqlite_autoindex_shards_1", "shards")  # of a table's own UNIQUE; it has no SQL
 
 _SPACE = re.compile(r"[ \t\n\f\r]+")  # what SQLite takes for space

@@ -67,6 +67,8 @@ class Abilities:
         portable: readable outside Python.
         compressions: names of the compressions it takes, native ones first.
         ragged: one shard may hold arrays of different shapes and dtypes.
+        one_stack: its own library shows one shape and dtype of a shard only, so that without compression a
+            convert fills a shard for each.
     """
 
     raw_payload: bool
@@ -74,6 +76,7 @@ class Abilities:
     portable: bool
     compressions: tuple[str, ...] = ()
     ragged: bool = True
+    one_stack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,11 @@ class Serializer(ABC):
     def maps(self) -> bool:
         """Whether every array this serializer writes can be mapped from its file."""
         return self.abilities.raw_payload and self.compression is None
+
+    @property
+    def stacks_apart(self) -> bool:
+        """Whether arrays of different shapes or dtypes go to different shards."""
+        return not self.abilities.ragged or (self.abilities.one_stack and self.compression is None)
 
     @abstractmethod
     def writer(self, file: OutputFile) -> ShardWriter:

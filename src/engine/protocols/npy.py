@@ -167,7 +167,9 @@ class NpySerializer(FramedSerializer):
 
     name = "npy"
     suffix = ".npy"
-    abilities = Abilities(raw_payload=True, safe_load=True, portable=True, compressions=FRAME_COMPRESSIONS)
+    abilities = Abilities(
+        raw_payload=True, safe_load=True, portable=True, compressions=FRAME_COMPRESSIONS, one_stack=True
+    )
 
     def writer(self, file: OutputFile) -> ShardWriter:
         """Start a shard of stacks, or of one npy file a frame."""
