@@ -23,6 +23,7 @@ __all__ = [
     "Unit",
     "UnitResult",
     "Usage",
+    "sample_rows",
     "shard_id",
 ]
 
@@ -180,6 +181,12 @@ class Sample(NamedTuple):
     source_xxh3: str | None
     colours: str | None = None
     source_crc32: int | None = None
+
+
+def sample_rows(**columns: Any) -> tuple[tuple[Any, ...], ...]:
+    """Return rows of the table `samples`, each field of `Sample` given as a column of values."""
+    given: Any = Sample(**columns)
+    return tuple(zip(*given, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

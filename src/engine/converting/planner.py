@@ -1,6 +1,6 @@
 """Divides an archive's listing into units, leaving out what a dataset already holds.
 
-It is pure: it looks things up through the functions it is given and reads nothing itself.
+It is pure: it looks things up through what it is given and reads nothing itself.
 
 Units are cut by position in the listing, so an interrupted run that is started again cuts the same units
 and fills the gaps with the same bytes. The first few are smaller, so that workers begin early, and the last
@@ -12,17 +12,17 @@ planner begins a new generation for what is still missing.
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ...parser.archives.members import Entry, Link, Member, NotImage, Unreadable
 from ..checksums import bytes_checksum
 from ..records import Failure, Numbered, Skipped, Source, Unit
 
-__all__ = ["MAX_UNIT_MEMBERS", "Known", "Note", "PlanCounts", "PlanState", "Planner"]
+__all__ = ["MAX_UNIT_MEMBERS", "Known", "Ledger", "Note", "Pass", "PlanCounts", "PlanState", "Planner"]
 
 FIRST_COMPARISON = -10  # units that are compared count down from here
 MAX_UNIT_MEMBERS = 4096
@@ -91,8 +91,41 @@ _Place: TypeAlias = tuple[Numbered, int | None]
 """A place in the cut: a member, and the unit it is recorded under if it is done."""
 
 
-def _unread(_key: str, _kind: str) -> None:
-    """Return None: no bytes were read."""
+class Ledger(Protocol):
+    """What a planner asks a manifest for."""
+
+    def known(self, key: str, /) -> Known | None:
+        """Return what a worker made of a key; None if nothing is recorded."""
+
+    def source_checksum(self, key: str, kind: str, /) -> str | None:
+        """Return xxh3-64 of the source of what `known` found; None if its bytes were not read."""
+
+    def begin_generation(self, unit: int, ordinal: int, /) -> None:
+        """Remember where a new generation begins, before anything uses its units and ordinals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How one pass over a listing is planned.
+
+    Attributes:
+        unit_bytes: a unit ends with the member that brings its source bytes to this; the first ones of a
+            generation at a quarter of it, the last ones at half of what is left, or at that quarter.
+        linked: the listing resolves links, and each key stands for one member. If False, links and later
+            entries of a key are only counted.
+        retry_failed: plan recorded failures again.
+        usable: returns whether the recorded sample of a member's key is still there and intact.
+        twin: returns the earlier key that has the file which a key would have; None if no other key has it.
+        differing: returns whether the source of a recorded entry, by its ordinal, has other bytes now. If it
+            is None, members whose size and time prove nothing are handed out to be compared.
+    """
+
+    unit_bytes: int
+    linked: bool = True
+    retry_failed: bool = False
+    usable: Callable[[str], bool] | None = None
+    twin: Callable[[str], str | None] | None = None
+    differing: Callable[[int], bool] | None = None
 
 
 class Planner:
@@ -100,59 +133,41 @@ class Planner:
 
     Args:
         state: where the dataset stands.
-        unit_bytes: a unit ends with the member that brings its source bytes to this; the first ones of a
-            generation at a quarter of it, the last ones at half of what is left, or at that quarter.
-        lookup: returns what a worker made of a key, as the manifest holds it.
+        ledger: what it holds.
+        listing: how this pass is planned.
         first_time: returns whether a key occurs for the first time in this listing.
-        linked: the listing resolves links, and each key stands for one member. If False, links and later
-            entries of a key are only counted.
-        checksum: returns xxh3-64 of the source behind a key and the kind of its record; None if its bytes
-            were not read.
         keep: called with the ordinal of every recorded entry that the archive still has.
         load: called with each member to convert or compare, before the listing goes on, since it may carry
             bytes that are passing by; returns it with bytes that stay, or None if they cannot be read.
         note: called, at every listing, with entries that need no worker: no image, unreadable, a key twice.
-        reopen: called with the first unit and ordinal of a new generation, before anything uses them.
-        twin: returns the earlier key that has the file which a key would have; None if no other key has it.
-        usable: returns whether the recorded sample of a member's key is still there and intact.
-        retry_failed: plan recorded failures again.
-        differing: ordinals of recorded entries whose source has other bytes now. If it is None, members whose
-            size and time prove nothing are handed out to be compared.
     """
 
     def __init__(
         self,
         state: PlanState,
+        ledger: Ledger,
+        listing: Pass,
         *,
-        unit_bytes: int,
-        lookup: Callable[[str], Known | None],
         first_time: Callable[[str], bool],
         keep: Callable[[int], None],
         load: Callable[[Member], Member | None],
         note: Callable[[Note], None],
-        reopen: Callable[[int, int], None],
-        checksum: Callable[[str, str], str | None] = _unread,
-        twin: Callable[[str], str | None] | None = None,
-        usable: Callable[[str], bool] | None = None,
-        retry_failed: bool = False,
-        differing: Container[int] | None = None,
-        linked: bool = True,
     ) -> None:
         self._state = state
-        self._unit_weight = unit_bytes
-        self._least_weight = -(-unit_bytes // MAX_UNIT_MEMBERS)  # a unit of the most members is full
-        self._lookup = lookup
-        self._checksum = checksum
+        self._lookup = ledger.known
+        self._checksum = ledger.source_checksum
+        self._reopen = ledger.begin_generation
+        self._unit_weight = listing.unit_bytes
+        self._least_weight = -(-listing.unit_bytes // MAX_UNIT_MEMBERS)  # a unit of the most members is full
+        self._linked = listing.linked
+        self._retry_failed = listing.retry_failed
+        self._usable = listing.usable
+        self._twin = listing.twin
+        self._differing = listing.differing
         self._first_time = first_time
         self._keep = keep
         self._load = load
         self._note = note
-        self._reopen = reopen
-        self._twin = twin
-        self._usable = usable
-        self._retry_failed = retry_failed
-        self._differing = differing
-        self._linked = linked
         self._doubted: list[tuple[Numbered, str]] = []
         self._doubted_weight = 0
         self._comparison = FIRST_COMPARISON
@@ -213,7 +228,7 @@ class Planner:
             return True
         if known.crc32 != member.crc and None not in (known.crc32, member.crc):
             return True
-        if self._differing is not None and known.ordinal in self._differing:
+        if self._differing is not None and self._differing(known.ordinal):
             return True
         if member.doubted and self._held_against(known, member) is None:
             return True

@@ -4,11 +4,10 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from ...errors import ArchiveError, MemberError, StorageError
 from ...parser.archives.listing import Quota, archive_states
@@ -27,7 +26,7 @@ from .destination import Destination
 from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
 from .options import ConvertCall
 from .outcome import ConvertProgress, ConvertResult
-from .planner import Note, PlanCounts, Planner, PlanState
+from .planner import Note, Pass, PlanCounts, Planner, PlanState
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sources import Named, Recorded, Scope, list_named
 from .spool import Spool, travel_budget
@@ -155,14 +154,14 @@ class Run:
         keys = manifest.sample_keys() if options.layout == "mirror" else None
         twins = name_twins(self._destination.partial / "names", self._suffix, keys)
         with twins as self._twins, closing(keys_of(self._sources)) as seen:
-            counts, redone = self._pass(
-                state,
-                seen,
+            listing = Pass(
+                self._unit_bytes,
                 linked=linked,
-                note=self._note,
-                usable=lambda key: key not in damaged and self._file_is_there(key),
                 retry_failed=options.retry_failed,
+                usable=lambda key: key not in damaged and self._file_is_there(key),
+                twin=self._earlier_twin,
             )
+            counts, redone = self._pass(state, listing, seen, self._note)
             if self._to_redo or counts.unresolved:
                 self._list_again(seen, linked=linked or counts.unresolved > 0)
         self._sampler.finish()
@@ -195,29 +194,38 @@ class Run:
             manifest.begin_generation(state.open_unit, state.open_ordinal)
         note = self._note if linked else _ignore
         with closing(keys_of(self._sources)) as again:
-            self._pass(state, again, linked=linked, note=note, differing=self._differing)
+            listing = Pass(
+                self._unit_bytes,
+                linked=linked,
+                twin=self._earlier_twin,
+                differing=self._differing.__contains__,
+            )
+            self._pass(state, listing, again, note)
+
+    @property
+    def _earlier_twin(self) -> Callable[[str], str | None] | None:
+        return None if self._twins is None else self._twins.earlier
 
     def _pass(
-        self, state: PlanState, seen: SeenKeys | DistinctKeys, *, linked: bool, **how: Any
+        self,
+        state: PlanState,
+        listing: Pass,
+        seen: SeenKeys | DistinctKeys,
+        note: Callable[[Note], None],
     ) -> tuple[PlanCounts, set[int]]:
         """List the sources and do the units that the planner cuts; return its counts, and the units done."""
-        manifest = self._manifest
         planner = Planner(
             state,
-            unit_bytes=self._unit_bytes,
-            lookup=manifest.known,
-            checksum=manifest.source_checksum,
+            self._manifest,
+            listing,
             first_time=seen.first_time,
-            linked=linked,
             keep=self._kept.add,
             load=self._spool.load,
-            twin=None if self._twins is None else self._twins.earlier,
-            reopen=manifest.begin_generation,
-            **how,
+            note=note,
         )
         done: set[int] = set()
         try:
-            for results in self._results(planner, linked=linked):
+            for results in self._results(planner, linked=listing.linked):
                 done.update(result.number for result in results)
                 self._record(results)
         finally:

@@ -30,6 +30,7 @@ from ..records import (
     Unit,
     UnitResult,
     Usage,
+    sample_rows,
     shard_id,
 )
 from .claims import ClaimWriter, claim_writer
@@ -252,35 +253,36 @@ class _Attempt:
 
     def _rows(self, placed: list[tuple[int, int, Placement]]) -> tuple[tuple[Any, ...], ...]:
         """Return the manifest's row of each sample."""
-        first = shard_id(self._unit.number, 0)
-        rows = []
-        for (part, record, place), (numbered, about, spec, xxh3, source_xxh3) in zip(
-            placed, self._written, strict=True
-        ):
-            ordinal, member = numbered
-            frame, frames, orientation, salvaged, colours = about
-            rows.append(
-                (
-                    first + part,
-                    record,
-                    ordinal,
-                    _key(member, frame),
-                    member.key if frame else None,
-                    frame,
-                    frames,
-                    *place,
-                    *spec,
-                    xxh3,
-                    orientation,
-                    salvaged,
-                    member.size,
-                    member.mtime_ns,
-                    source_xxh3,
-                    colours,
-                    member.crc,
-                )
-            )
-        return tuple(rows)
+        if not self._written:
+            return ()
+        numbered, about, specs, checksums, source_checksums = zip(*self._written, strict=True)
+        ordinals, members = zip(*numbered, strict=True)
+        frame, frames, orientation, salvaged, colours = zip(*about, strict=True)
+        dtypes, shapes = zip(*specs, strict=True)
+        parts, records, places = zip(*placed, strict=True)
+        start, length, payload = zip(*places, strict=True)
+        return sample_rows(
+            shard=[shard_id(self._unit.number, part) for part in parts],
+            record=records,
+            ordinal=ordinals,
+            key=list(map(_key, members, frame)),
+            member=[member.key if later else None for member, later in zip(members, frame, strict=True)],
+            frame=frame,
+            frames=frames,
+            start=start,
+            length=length,
+            payload=payload,
+            dtype=dtypes,
+            shape=shapes,
+            xxh3=checksums,
+            orientation=orientation,
+            salvaged=salvaged,
+            source_size=[member.size for member in members],
+            source_mtime_ns=[member.mtime_ns for member in members],
+            source_xxh3=source_checksums,
+            colours=colours,
+            source_crc32=[member.crc for member in members],
+        )
 
 
 def _key(member: Member, frame: int) -> str:

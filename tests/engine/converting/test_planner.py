@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinery.engine.converting.planner import MAX_UNIT_MEMBERS, Known, Planner, PlanState
+from brinery.engine.converting.planner import MAX_UNIT_MEMBERS, Known, Pass, Planner, PlanState
 from brinery.parser.archives.members import Member, NotImage, Unreadable
 
 
@@ -15,21 +15,30 @@ class Ledger:
     """What a manifest would remember, as a dict."""
 
     def __init__(self):
-        self.known = {}
+        self.recorded = {}
         self.notes = []
         self.kept = set()
         self.open = (0, 0)
+
+    def known(self, key):
+        return self.recorded.get(key)
+
+    def source_checksum(self, *_):
+        return None
+
+    def begin_generation(self, unit, ordinal):
+        self.open = (unit, ordinal)
 
     def record(self, unit):
         for numbered in unit.members:
             found = numbered.member
             known = Known("sample", numbered.ordinal, unit.number, found.size, found.mtime_ns)
-            self.known[found.key] = known
+            self.recorded[found.key] = known
 
     def state(self, lost=()):
-        units = {known.unit for known in self.known.values()}
+        units = {known.unit for known in self.recorded.values()}
         next_unit = max(units, default=-1) + 1
-        next_ordinal = max((known.ordinal for known in self.known.values()), default=-1) + 1
+        next_ordinal = max((known.ordinal for known in self.recorded.values()), default=-1) + 1
         if self.open is None:
             self.open = (next_unit, next_ordinal)
         return PlanState(
@@ -37,31 +46,24 @@ class Ledger:
             next_unit,
             next_ordinal,
             {unit: self.span(unit) for unit in units if unit >= self.open[0]},
-            {unit: sum(known.unit == unit for known in self.known.values()) for unit in lost},
+            {unit: sum(known.unit == unit for known in self.recorded.values()) for unit in lost},
         )
 
     def span(self, unit):
-        ordinals = [known.ordinal for known in self.known.values() if known.unit == unit]
+        ordinals = [known.ordinal for known in self.recorded.values() if known.unit == unit]
         return min(ordinals), max(ordinals)
 
-    def plan(
-        self, entries, *, unit_bytes=30, lost=(), load=lambda member: member, **options
-    ):  # three members of ten bytes a unit
+    def plan(self, entries, *, unit_bytes=30, lost=(), load=lambda member: member, **options):
+        """Three members of ten bytes are a unit."""
         seen = set()
-
-        def reopen(unit, ordinal):
-            self.open = (unit, ordinal)
-
         planner = Planner(
             self.state(lost),
-            unit_bytes=unit_bytes,
-            lookup=self.known.get,
+            self,
+            Pass(unit_bytes, **options),
             first_time=lambda key: not (key in seen or seen.add(key)),
             keep=self.kept.add,
             load=load,
             note=self.notes.append,
-            reopen=reopen,
-            **options,
         )
         return planner.units(entries)
 
@@ -166,7 +168,7 @@ def test_a_lost_unit_without_all_its_members_comes_at_the_end():
 
 def test_failures_are_tried_again_only_when_asked():
     ledger = Ledger()
-    ledger.known["a"] = Known("failure", 0, 0, 10, 1)
+    ledger.recorded["a"] = Known("failure", 0, 0, 10, 1)
     ledger.open = None
     assert ledger.run([member("a")]) == []
     assert shapes(ledger.run([member("a")], retry_failed=True)) == [(1, ["a"])]
@@ -191,7 +193,7 @@ def test_after_any_interruption_and_change_every_member_is_done_once(sizes, done
     for unit in list(ledger.plan(files)):
         if unit.number in done:
             ledger.record(unit)
-    before = dict(ledger.known)
+    before = dict(ledger.recorded)
     for number, (what, wish) in enumerate(changes):
         place = wish % (len(files) + 1)
         if what == "insert":
