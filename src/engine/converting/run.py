@@ -1,24 +1,21 @@
 """One convert from its first look at the manifest to its last row."""
 
 import os
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 
-from ...errors import ArchiveError, MemberError, StorageError
+from ...errors import ArchiveError, StorageError
 from ...parser.archives.listing import Quota, archive_states
 from ...parser.archives.members import Entry
 from ...parser.options import ReadBudget
 from ..datasets.verify import verify
-from ..layout import FILES_FOLDER, single_path
 from ..machine.garbage import only_new_garbage
 from ..machine.sampler import Sampler
 from ..machine.twins import NameTwins, name_twins
-from ..protocols.registry import get_serializer
 from ..records import Job, UnitResult
 from ..summary import RunSummary
 from . import worker
@@ -27,18 +24,17 @@ from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, ke
 from .options import ConvertCall
 from .outcome import ConvertProgress, ConvertResult
 from .planner import Note, Pass, PlanCounts, Planner, PlanState
+from .recorder import Recorder, cannot_go_on
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sources import Named, Recorded, Scope, list_named
 from .spool import Spool, travel_budget
 from .stored_state import Totals
 from .supervisor import Supervisor
 from .tally import Tally
-from .unit_files import publish_shards
 
 __all__ = ["Run"]
 
 _ESTIMATE_AFTER_SECONDS = 0.5
-_NOTES_HELD = 4096
 
 
 def _ignore(_: object) -> None:
@@ -69,12 +65,10 @@ class Run:
         self._settings = call.as_dict()
         self._progress = call.progress or _ignore
         self._warn = call.warn or _ignore
-        self._suffix = get_serializer(call.protocol).file_suffix
+        self._recorder = Recorder(destination, call)
         self._tally = Tally()
         self._unit_bytes = max(1, call.shard_bytes // PIXELS_PER_SOURCE_BYTE)  # enough for a full shard
         self._spool = Spool(destination.partial, travel_budget(self._unit_bytes, call.worker_count))
-        self._notes: list[Note] = []
-        self._noting = threading.Lock()
         self._kept = KeptOrdinals()
         self._differing = KeptOrdinals()
         self._twins: NameTwins | None = None
@@ -152,25 +146,24 @@ class Run:
             damaged |= manifest.partly_failed()
         linked = manifest.listed_twice
         keys = manifest.sample_keys() if options.layout == "mirror" else None
-        twins = name_twins(self._destination.partial / "names", self._suffix, keys)
+        twins = name_twins(self._destination.partial / "names", self._recorder.suffix, keys)
         with twins as self._twins, closing(keys_of(self._sources)) as seen:
             listing = Pass(
                 self._unit_bytes,
                 linked=linked,
                 retry_failed=options.retry_failed,
-                usable=lambda key: key not in damaged and self._file_is_there(key),
+                usable=lambda key: key not in damaged and self._recorder.file_is_there(key),
                 twin=self._earlier_twin,
             )
-            counts, redone = self._pass(state, listing, seen, self._note)
+            counts, redone = self._pass(state, listing, seen, self._recorder.note)
             if self._to_redo or counts.unresolved:
                 self._list_again(seen, linked=linked or counts.unresolved > 0)
         self._sampler.finish()
-        if self._notes:
-            self._commit([])
+        self._recorder.commit()
         gone = pruned = 0
         if options.limit is None:
             for unit in state.lost_units.keys() - redone:
-                self._commit([UnitResult(unit, 0)])
+                self._recorder.commit([UnitResult(unit, 0)])
             gone, pruned = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
         if state.lost_units:  # a unit can have come to fewer shards than it had
@@ -189,10 +182,10 @@ class Run:
         before = manifest.plan_state(self._destination.shard_sizes().get, self._scope.holds)
         state = PlanState(before.next_unit, before.next_ordinal, before.next_unit, before.next_ordinal)
         if linked and not manifest.listed_twice:
-            self._remove_files(manifest.begin_linking(state, seen.again()))
+            self._recorder.remove_files(manifest.begin_linking(state, seen.again()))
         else:
             manifest.begin_generation(state.open_unit, state.open_ordinal)
-        note = self._note if linked else _ignore
+        note = self._recorder.note if linked else _ignore
         with closing(keys_of(self._sources)) as again:
             listing = Pass(
                 self._unit_bytes,
@@ -204,6 +197,7 @@ class Run:
 
     @property
     def _earlier_twin(self) -> Callable[[str], str | None] | None:
+        """What tells the earlier key that has a key's file; None where all names differ."""
         return None if self._twins is None else self._twins.earlier
 
     def _pass(
@@ -290,8 +284,7 @@ class Run:
             self._to_redo += 1
         done = [one for one in going_on if one.differing is None]
         if done:
-            self._publish(done)
-            self._commit(done)
+            self._recorder.publish(done)
         if going_on:
             self._count(going_on)
         for result in results:
@@ -301,22 +294,7 @@ class Run:
                     " run the same again when nothing writes to it"
                 )
             if result.fatal is not None:
-                raise self._cannot_go_on(result.fatal)
-
-    def _publish(self, done: Sequence[UnitResult]) -> None:
-        names = [name for result in done for name in result.shard_names]
-        folder = self._destination.folder
-        self._destination.check()
-        try:
-            publish_shards(folder, names, fsync=self._options.fsync)
-        except OSError as error:
-            where = error.filename2 or f"into {folder}"
-            raise self._cannot_go_on(f"cannot write {where}: {error.strerror or error}") from error
-
-    def _cannot_go_on(self, reason: str) -> StorageError:
-        return StorageError(
-            f"{reason}; what was committed stays: make room or mend it and run the same again"
-        )
+                raise cannot_go_on(result.fatal)
 
     def _count(self, done: Sequence[UnitResult]) -> None:
         tally = self._tally
@@ -327,20 +305,6 @@ class Run:
         self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
         self._check_space()
         self._check_limit(final=False)
-
-    def _note(self, note: Note) -> None:
-        """Keep a note of the listing until the next results are recorded, unless there are many."""
-        with self._noting:
-            self._notes.append(note)
-            many = len(self._notes) >= _NOTES_HELD
-        if many:
-            self._commit([])
-
-    def _commit(self, results: Sequence[UnitResult]) -> None:
-        self._destination.check()
-        with self._noting:
-            notes, self._notes = self._notes, []
-        self._remove_files(self._manifest.commit(results, notes))
 
     def _settle(self, below: int) -> tuple[int, int]:
         """Find what the archive no longer holds, and drop it if asked to; drop notes of old listings."""
@@ -359,14 +323,8 @@ class Run:
                 return len(gone), 0
             self._warn(f"--prune drops what is gone: {said}")
         self._manifest.prune(gone, kept, below, listed)
-        self._remove_files(gone)
+        self._recorder.remove_files(gone)
         return 0, len(gone)
-
-    def _remove_files(self, keys: Sequence[str]) -> None:
-        if self._options.layout == "mirror":
-            for key in keys:
-                with suppress(MemberError):  # a key that is no path has no file
-                    self._destination.place.remove(*self._file_of(key))
 
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
         """Verify the dataset, and return the members of damaged samples outside missing shards."""
@@ -379,18 +337,6 @@ class Run:
                 f"{len(damaged)} samples are damaged; those that the archive still holds are done again"
             )
         return damaged
-
-    def _file_is_there(self, key: str) -> bool:
-        if self._options.layout != "mirror":
-            return True  # missing shards make whole units lost
-        with suppress(MemberError):
-            return self._destination.place.holds(*self._file_of(key))
-        return False
-
-    def _file_of(self, key: str) -> tuple[tuple[str, ...], str]:
-        """Return the folders that lead to a key's own file, and the file's name."""
-        *folders, name = single_path(key, self._suffix).parts
-        return (FILES_FOLDER, *folders), name
 
     def _check_limit(self, *, final: bool) -> None:
         check_failures(self._options.failure_limit, self._tally, self._destination.folder, final=final)
