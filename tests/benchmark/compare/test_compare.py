@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brinery.benchmark.compare import ab
 from brinery.benchmark.compare.ab import _arguments, _rounds_each, _with_floor, merge_pairs, run_ab
 from brinery.benchmark.compare.compare import compare_results
 from brinery.benchmark.compare.machine_change import MachineChange
@@ -28,7 +29,7 @@ SLOWER_DUMP = """
 def _slower(self, array, file, dump=NpySerializer.dump):
     import time
 
-    time.sleep(0.02)
+    time.sleep(0.004)
     return dump(self, array, file)
 
 
@@ -249,7 +250,8 @@ def test_the_noise_floor_of_two_in_turns_is_how_sure_the_ratio_of_their_sentinel
     assert [one.noise.floor for one in few] == [None, None]
 
 
-def test_ab_measures_the_trees_that_it_is_given(tmp_path):
+def test_ab_measures_the_trees_that_it_is_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(ab, "_MOST_ROUNDS", 3)
     for name in ("as-is", "slow"):
         shutil.copytree(SRC, tmp_path / name / "src", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "slow" / "src" / "engine" / "protocols" / "npy.py").open("a") as module:
