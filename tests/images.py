@@ -1,8 +1,10 @@
 """Small archives that the tests make."""
 
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,17 @@ def encoded(array, image_format="JPEG", **options):
 def jpeg(index, shape=(24, 32, 3)):
     """A JPEG image of its own."""
     return encoded(pixels(index, shape), "JPEG", quality=90)
+
+
+def png_chunk(name, data, crc=None):
+    """A chunk of a PNG, with its checksum or another number for it."""
+    told = zlib.crc32(name + data) if crc is None else crc
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", told)
+
+
+def png_file(*chunks):
+    """A PNG of these chunks: names and data."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 def images(count, start=0):

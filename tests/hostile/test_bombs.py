@@ -17,15 +17,11 @@ import pytest
 import brinery
 from brinery.errors import CorruptError
 
-from ..images import encoded, make_folder, make_tar, pixels
+from ..images import encoded, make_folder, make_tar, pixels, png_file
 from .apart import peak, run_apart
 
 ROOM = 64 << 20  # bytes that a process may grow by: libraries, and the small images themselves
 GOOD = encoded(pixels(0, (20, 24, 3)), "PNG")
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png_bomb(width, height):
@@ -33,7 +29,7 @@ def png_bomb(width, height):
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     machine, row = zlib.compressobj(9), bytes(1 + (width + 7) // 8)
     data = b"".join(machine.compress(row) for _ in range(height)) + machine.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return png_file((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
 
 
 @cache

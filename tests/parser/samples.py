@@ -11,6 +11,8 @@ from brinery.parser.archives.listing import list_archives
 from brinery.parser.archives.members import Member, NotImage, Unreadable
 from brinery.parser.archives.reading import MemberReader
 
+from ..images import png_file
+
 # What the signature takes for an image; its pixels do not matter where bytes are compared.
 JPEG_LIKE = b"\xff\xd8\xff\xe0 as good as a picture "
 
@@ -40,13 +42,9 @@ def png(rows, depth, colour, width, height, *chunks, interlaced=False):
         stride = len(rows) // height
         rows = [b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride or 1)]
 
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, int(interlaced)))
-    middle = b"".join(chunk(name, data) for name, data in chunks)
-    pixels = chunk(b"IDAT", zlib.compress(b"".join(rows)))
-    return b"\x89PNG\r\n\x1a\n" + header + middle + pixels + chunk(b"IEND", b"")
+    header = struct.pack(">2I5B", width, height, depth, colour, 0, 0, int(interlaced))
+    pixels = zlib.compress(b"".join(rows))
+    return png_file((b"IHDR", header), *chunks, (b"IDAT", pixels), (b"IEND", b""))
 
 
 def tag_place(data, page, number):

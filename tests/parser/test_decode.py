@@ -17,6 +17,7 @@ from brinery.parser.images import pillow as pillow_readers
 from brinery.parser.images import pillow_source
 from brinery.parser.options import DecodeOptions
 
+from ..images import png_file
 from .samples import encoded, png, smooth
 
 NATIVE = DecodeOptions()
@@ -281,14 +282,10 @@ def test_more_pixels_than_the_budget_are_refused_with_the_sizes(kind):
 
 def test_bombs_are_refused_before_anything_is_allocated():
     import tracemalloc
-    import zlib
-
-    def chunk(name, data):
-        return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
 
     side = 60_000
     header = side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"\x78\x9c") + chunk(b"IEND", b"")
+    bomb = png_file((b"IHDR", header), (b"IDAT", b"\x78\x9c"), (b"IEND", b""))
     icon = (
         bytes([0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 32, 0])
         + len(bomb).to_bytes(4, "little")

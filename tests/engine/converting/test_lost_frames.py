@@ -12,6 +12,7 @@ from PIL import Image
 import brinery
 
 from ...images import make_folder, make_tar, pixels
+from ...parser.samples import tag_place
 
 OPTIONS = {"workers": 1, "backend": "threading", "frames": "all", "fsync": False}
 PAGES = [pixels(number, (12, 16, 3)) for number in range(4)]
@@ -23,14 +24,8 @@ def tiff(*bad):
     first, *rest = map(Image.fromarray, PAGES)
     first.save(stream, "TIFF", save_all=True, append_images=rest)
     data = bytearray(stream.getvalue())
-    at = 4
-    for page in range(4):
-        at = int.from_bytes(data[at : at + 4], "little")
-        count = int.from_bytes(data[at : at + 2], "little")
-        for entry in range(at + 2, at + 2 + 12 * count, 12):
-            if page in bad and int.from_bytes(data[entry : entry + 2], "little") == 273:
-                struct.pack_into("<I", data, entry + 8, len(data) + 99)
-        at += 2 + 12 * count
+    for page in bad:
+        struct.pack_into("<I", data, tag_place(data, page, 273), len(data) + 99)
     return bytes(data)
 
 

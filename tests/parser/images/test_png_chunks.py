@@ -13,25 +13,21 @@ from brinery.parser.decode import decode
 from brinery.parser.images.pixels import LostFrames
 from brinery.parser.options import DecodeOptions
 
+from ...images import png_chunk
 from ..samples import encoded, smooth
 
 PIXELS = smooth(40, 50)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def chunk(name, body, crc=None):
-    told = zlib.crc32(name + body) if crc is None else crc
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", told)
-
-
 def header(width=50, height=40, depth=8, colour=2, interlaced=0):
-    return chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, interlaced))
+    return png_chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, interlaced))
 
 
 ROWS = b"".join(b"\0" + row.tobytes() for row in PIXELS)
 PACKED = zlib.compress(ROWS)
-END = chunk(b"IEND", b"")
-IDAT = chunk(b"IDAT", PACKED)
+END = png_chunk(b"IEND", b"")
+IDAT = png_chunk(b"IDAT", PACKED)
 
 
 def file(*chunks, head=None):
@@ -46,19 +42,19 @@ BOMB = zlib.compress(bytes(8 << 20))
 HARMLESS = {
     "plain": file(IDAT, END),
     "bytes behind the end": file(IDAT, END) + b"appended",
-    "a text with a wrong checksum": file(chunk(b"tEXt", b"a\0b", 5), IDAT, END),
+    "a text with a wrong checksum": file(png_chunk(b"tEXt", b"a\0b", 5), IDAT, END),
     "a text between pixels": file(
-        chunk(b"IDAT", PACKED[:99]), chunk(b"tEXt", b"a\0b"), chunk(b"IDAT", PACKED[99:]), END
+        png_chunk(b"IDAT", PACKED[:99]), png_chunk(b"tEXt", b"a\0b"), png_chunk(b"IDAT", PACKED[99:]), END
     ),
-    "a text that is a bomb": file(chunk(b"zTXt", b"a\0\0" + BOMB), IDAT, END),
-    "an international text that is a bomb": file(chunk(b"iTXt", b"a\0\1\0\0\0" + BOMB), IDAT, END),
-    "a profile that is a bomb": file(chunk(b"iCCP", b"a\0\0" + BOMB), IDAT, END),
-    "EXIF that is a bomb": file(chunk(b"zTXt", b"Raw profile type exif\0\0" + BOMB), IDAT, END),
-    "thousands of texts": file(chunk(b"tEXt", b"a\0b") * 5000, IDAT, END),
-    "empty pixel chunks": file(chunk(b"IDAT", b"") * 9, IDAT, chunk(b"IDAT", b""), END),
-    "more rows than the image has": file(chunk(b"IDAT", zlib.compress(ROWS + ROWS[:302])), END),
-    "bytes behind the compressed pixels": file(chunk(b"IDAT", PACKED + b"more"), END),
-    "a physical size that is none": file(chunk(b"pHYs", b"\0"), IDAT, END),
+    "a text that is a bomb": file(png_chunk(b"zTXt", b"a\0\0" + BOMB), IDAT, END),
+    "an international text that is a bomb": file(png_chunk(b"iTXt", b"a\0\1\0\0\0" + BOMB), IDAT, END),
+    "a profile that is a bomb": file(png_chunk(b"iCCP", b"a\0\0" + BOMB), IDAT, END),
+    "EXIF that is a bomb": file(png_chunk(b"zTXt", b"Raw profile type exif\0\0" + BOMB), IDAT, END),
+    "thousands of texts": file(png_chunk(b"tEXt", b"a\0b") * 5000, IDAT, END),
+    "empty pixel chunks": file(png_chunk(b"IDAT", b"") * 9, IDAT, png_chunk(b"IDAT", b""), END),
+    "more rows than the image has": file(png_chunk(b"IDAT", zlib.compress(ROWS + ROWS[:302])), END),
+    "bytes behind the compressed pixels": file(png_chunk(b"IDAT", PACKED + b"more"), END),
+    "a physical size that is none": file(png_chunk(b"pHYs", b"\0"), IDAT, END),
 }
 
 
@@ -70,7 +66,7 @@ def test_what_changes_no_pixel_stays_a_sample(data):
 
 
 DAMAGED = {
-    "a wrong checksum": (file(chunk(b"IDAT", PACKED, 7), END), "wrong checksum in its chunk IDAT"),
+    "a wrong checksum": (file(png_chunk(b"IDAT", PACKED, 7), END), "wrong checksum in its chunk IDAT"),
     "a wrong checksum of the header": (
         file(IDAT, END, head=header()[:-4] + b"abcd"),
         "wrong checksum in its chunk IHDR",
@@ -83,12 +79,12 @@ DAMAGED = {
     "cut behind its pixels": (file(IDAT), "truncated: its end is missing"),
     "cut in its end": (file(IDAT, END)[:-1], "truncated in its chunk IEND"),
     "rows that are missing": (
-        file(chunk(b"IDAT", zlib.compress(ROWS[:-302])), END),
+        file(png_chunk(b"IDAT", zlib.compress(ROWS[:-302])), END),
         "truncated: 5,738 of 6,040 bytes of pixels are there",
     ),
-    "pixels that end early": (file(chunk(b"IDAT", PACKED[:400]), END), "truncated"),
+    "pixels that end early": (file(png_chunk(b"IDAT", PACKED[:400]), END), "truncated"),
     "a wrong sum of the pixels": (
-        file(chunk(b"IDAT", PACKED[:-4] + b"abcd"), END),
+        file(png_chunk(b"IDAT", PACKED[:-4] + b"abcd"), END),
         "its compressed pixels are broken",
     ),
 }
@@ -106,11 +102,11 @@ def test_damage_is_a_failure_and_can_be_salvaged(data, says):
 HOPELESS = {
     "no pixels": (file(END), "damaged PNG: no pixels"),
     "no palette": (
-        file(chunk(b"IDAT", zlib.compress(bytes(4))), END, head=header(3, 1, 8, 3)),
+        file(png_chunk(b"IDAT", zlib.compress(bytes(4))), END, head=header(3, 1, 8, 3)),
         "its palette is missing",
     ),
     "a depth that is none": (file(IDAT, END, head=header(depth=3)), "depth 3 of colour type 2"),
-    "an unknown critical chunk": (file(chunk(b"ABCD", b"x"), IDAT, END), "the unknown chunk ABCD"),
+    "an unknown critical chunk": (file(png_chunk(b"ABCD", b"x"), IDAT, END), "the unknown chunk ABCD"),
     "half a header": (file(IDAT, END)[:25], "header"),
 }
 
@@ -136,17 +132,17 @@ def test_interlaced_pixels_are_counted_in_seven_passes(size):
     pixels = np.arange(width * height, dtype=np.uint8).reshape(height, width)
     rows = [b"\0" + row.tobytes() for x, y, dx, dy in passes for row in pixels[y::dy, x::dx] if row.size]
     head = header(width, height, 8, 0, interlaced=1)
-    sound = file(chunk(b"IDAT", zlib.compress(b"".join(rows))), END, head=head)
+    sound = file(png_chunk(b"IDAT", zlib.compress(b"".join(rows))), END, head=head)
     assert np.array_equal(first(sound).array, pixels)
     with pytest.raises(DecodeError, match=r"truncated"):
-        first(file(chunk(b"IDAT", zlib.compress(b"".join(rows[:-1]))), END, head=head))
+        first(file(png_chunk(b"IDAT", zlib.compress(b"".join(rows[:-1]))), END, head=head))
 
 
 def test_a_black_row_at_the_end_is_a_row():
     pixels = PIXELS.copy()
     pixels[-1] = 0
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    assert np.array_equal(first(file(chunk(b"IDAT", zlib.compress(rows)), END)).array, pixels)
+    assert np.array_equal(first(file(png_chunk(b"IDAT", zlib.compress(rows)), END)).array, pixels)
 
 
 def test_orientation_and_transparency_survive():
@@ -154,12 +150,12 @@ def test_orientation_and_transparency_survive():
     exif[0x0112] = 6
     data = encoded(PIXELS, "PNG", exif=exif, transparency=tuple(int(value) for value in PIXELS[0, 0]))
     at = data.index(b"IDAT") - 4
-    odd = data[:at] + chunk(b"tEXt", b"a\0b", 1) + data[at:]
+    odd = data[:at] + png_chunk(b"tEXt", b"a\0b", 1) + data[at:]
     decoded = first(odd)
     assert decoded.orientation == 6
     assert decoded.array[0, 0, 3] == 0
     xmp = b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="8"/>'
-    assert first(file(chunk(b"iTXt", xmp), IDAT, END)).orientation == 8
+    assert first(file(png_chunk(b"iTXt", xmp), IDAT, END)).orientation == 8
 
 
 def test_damage_is_told_by_frames():

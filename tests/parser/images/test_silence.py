@@ -3,7 +3,6 @@
 import logging
 import random
 import warnings
-import zlib
 from contextlib import suppress
 
 import pytest
@@ -13,6 +12,7 @@ from brinery.errors import DecodeError
 from brinery.parser.decode import decode
 from brinery.parser.options import DecodeOptions
 
+from ...images import png_chunk
 from ..samples import encoded, smooth
 
 COLOURS = Image.fromarray(smooth(40, 50))
@@ -53,10 +53,9 @@ def test_no_damage_makes_a_warning_or_a_line(kind, capfd, caplog):
 
 def test_an_invalid_animation_is_the_picture_that_it_holds(recwarn):
     plain = encoded(COLOURS, "PNG")
-    control = b"acTL" + bytes(8)
-    chunk = b"\0\0\0\x08" + control + zlib.crc32(control).to_bytes(4, "big")
+    control = png_chunk(b"acTL", bytes(8))
     at = plain.index(b"IDAT") - 4
-    (one,) = decode(plain[:at] + chunk + plain[at:], DecodeOptions(frames="all"))
+    (one,) = decode(plain[:at] + control + plain[at:], DecodeOptions(frames="all"))
     assert one.frames == 1
     assert not recwarn.list
 
