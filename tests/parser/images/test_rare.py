@@ -1,6 +1,5 @@
-"""Rare formats that Pillow reads: its pixels, or a reason; icons give their largest image."""
+"""Rare formats that Pillow reads: its pixels, or a reason."""
 
-import io
 import struct
 
 import numpy as np
@@ -124,90 +123,3 @@ def test_a_dcx_holds_pages():
     every = frames(data, frames="all")
     assert [(page.frame, page.frames) for page in every] == [(0, 2), (1, 2)]
     assert np.array_equal(every[1].array, smooth(20, 30, seed=1))
-
-
-def sgi(*rows):
-    """A grey SGI image of 4 pixels a row, of run lengths, the lowest row first."""
-    header = struct.pack(">hBB4HII", 474, 1, 1, 2, 4, len(rows), 1, 0, 255).ljust(512, b"\0")
-    begin = 512 + 8 * len(rows)
-    starts = [begin + sum(map(len, rows[:row])) for row in range(len(rows))]
-    table = struct.pack(f">{2 * len(rows)}I", *starts, *map(len, rows))
-    return header + table + b"".join(rows)
-
-
-def test_rows_of_an_sgi_image_that_end_early_are_damage():
-    assert first(sgi(b"\x04\7\0", b"\x83\1\2\3\1\0\0")).tolist() == [[1, 2, 3, 0], [7, 7, 7, 7]]
-    short = sgi(b"\x02\7\0", b"\x04\5\0")
-    with pytest.raises(DecodeError, match="damaged SGI: truncated: 2 of 4 pixels of a row are there"):
-        first(short)
-    (one,) = frames(short, salvage=True)
-    assert one.salvaged
-
-
-# Icons.
-
-
-def icon(*images, code=1):
-    """An ICO, or a CUR (2), of files; the directory says what they say."""
-    entries, body = b"", b""
-    for size, depth, data in images:
-        place = 6 + 16 * len(images) + len(body)
-        entries += struct.pack("<4B2H2I", size % 256, size % 256, 0, 0, 1, depth, len(data), place)
-        body += data
-    return struct.pack("<3H", 0, code, len(images)) + entries + body
-
-
-def bitmap(values):
-    """A 32-bit bitmap of an icon (H, W, 4), with its mask."""
-    height, width = values.shape[:2]
-    header = struct.pack("<IiiHHIIiiII", 40, width, 2 * height, 1, 32, 0, 0, 0, 0, 0, 0)
-    mask = bytes(-(-width // 32) * 4 * height)
-    return header + values[::-1, :, [2, 1, 0, 3]].tobytes() + mask
-
-
-SMALL, LARGE = smooth(16, 16, 4), smooth(32, 32, 4)
-
-
-@pytest.mark.parametrize("code", [1, 2], ids=["icon", "cursor"])
-@pytest.mark.parametrize("file", [bitmap, lambda values: encoded(values, "PNG")], ids=["bitmaps", "PNGs"])
-def test_the_largest_image_is_taken(code, file):
-    depth = 32 if code == 1 else 7  # a cursor has its hot spot there
-    data = icon((16, depth, file(SMALL)), (32, depth, file(LARGE)), (16, depth, file(SMALL)), code=code)
-    assert np.array_equal(first(data), LARGE)
-    with pytest.raises(DecodeError, match="32 x 32 are 1,024 pixels; the budget is 1,023"):
-        first(data, max_pixels=1023)
-
-
-def test_icons_are_pillows():
-    for options in ({}, {"bitmap_format": "bmp"}):
-        data = encoded(Image.fromarray(smooth(48, 48, 4)), "ICO", **options)
-        with Image.open(io.BytesIO(data)) as image:
-            assert np.array_equal(first(data), np.asarray(image))
-
-
-def test_an_icon_of_the_macintosh():
-    data = encoded(Image.fromarray(smooth(64, 64, 4)), "ICNS")
-    with Image.open(io.BytesIO(data)) as image:
-        image.load()
-        assert np.array_equal(first(data), np.asarray(image))
-    pixels = smooth(16, 16)
-    old = b"is32" + struct.pack(">I", 8 + 768) + pixels.tobytes()
-    data = b"icns" + struct.pack(">I", 8 + len(old)) + old
-    assert np.array_equal(first(data)[..., :3], pixels)
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (
-            struct.pack("<3H", 0, 1, 65535) + bytes([16, 16, 0, 0, 1, 0, 32, 0]) * 99999,
-            "65,535 images in one icon",
-        ),
-        (icon((16, 32, bitmap(SMALL)))[:30], "outside of the file"),
-        (b"icns\0\0\0\x18none\0\0\0\x10", "without an image of the kinds that are read"),
-        (b"icns\0\0\1\0abcd\0\0\0\1" + bytes(99), "blocks that make no sense"),
-    ],
-)
-def test_broken_icons_say_what_is_wrong(data, says):
-    with pytest.raises(DecodeError, match=says):
-        first(data)
