@@ -4,6 +4,8 @@ CORES ?= 1,2,4,8
 OUT ?= bench-out
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests of one group in one process; in the order that tests/conftest.py gives them.
+SPREAD := -n auto --dist loadgroup --no-loadscope-reorder
 STAMP := $(VENV)/.installed
 
 .PHONY: install bench peers test soak check lint api clean help
@@ -45,10 +47,10 @@ peers:
 	@$(PYTHON) bench/peers/run.py $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 soak: $(STAMP)
-	@BRINERY_SOAK=1 $(BIN)/python -m pytest -n auto --dist loadgroup tests/crash tests/hostile \
+	@BRINERY_SOAK=1 $(BIN)/python -m pytest $(SPREAD) tests/crash tests/hostile \
 		tests/benchmark/analysis/test_scaling.py tests/benchmark/analysis/test_planted.py $(ARGS)
 
 lint: $(STAMP)

@@ -12,8 +12,6 @@ from ..report.made import bench
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("altair", reason="altair is not installed")
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 EVERY = ["bench", "hostile", "convert", "compare"]
 WIDTHS = [1280, 320]
 
