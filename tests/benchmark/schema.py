@@ -1,5 +1,6 @@
 """Writes docs/bench-result.schema.json from the dataclasses: `.venv/bin/python -m tests.benchmark.schema`."""
 
+import inspect
 import json
 import re
 import types
@@ -43,9 +44,7 @@ def schema():
 
 def of_class(kind, definitions):
     hints = get_type_hints(kind)
-    about = {
-        name: text for base in reversed(kind.__mro__) for name, text in attributes(base.__doc__ or "").items()
-    }
+    about = {name: text for base in reversed(kind.__mro__[:-1]) for name, text in attributes(base).items()}
     properties = {}
     for field in fields(kind):
         properties[field.name] = of_type(hints[field.name], definitions)
@@ -55,7 +54,7 @@ def of_class(kind, definitions):
     required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
     return {
         "type": "object",
-        "description": " ".join(kind.__doc__.split("\n\n    Attributes:")[0].split()),
+        "description": " ".join(re.split(r"\n\n    (?:Attributes|Raises):", kind.__doc__)[0].split()),
         "required": required,
         "additionalProperties": False,
         "properties": properties,
@@ -82,11 +81,15 @@ def of_type(kind, definitions):
     return {"type": PLAIN[kind]}
 
 
-def attributes(text):
-    """Return the descriptions in a docstring, by name."""
-    _, _, listed = text.partition("Attributes:\n")
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", listed, re.MULTILINE)
-    return {name: sentence(" ".join(about.split())) for name, about in found}
+def attributes(kind):
+    """Return what the fields of a class are, by name: as its docstring, or a comment at the field, says."""
+    _, _, listed = (kind.__doc__ or "").partition("Attributes:\n")
+    told = dict(re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", listed, re.MULTILINE))
+    source = inspect.getsource(kind)
+    told |= re.findall(r"^    (\w+): .*?  # (.*)$", source, re.MULTILINE)
+    above = re.findall(r"((?:^    # .*\n)+)    (\w+): ", source, re.MULTILINE)
+    told |= {name: comment.replace("# ", "") for comment, name in above}
+    return {name: sentence(" ".join(about.split())) for name, about in told.items()}
 
 
 def sentence(text):

@@ -66,7 +66,9 @@ class CeilingSample:
 class Ceiling:
     """The most that the machine can do with a number of workers."""
 
-    name: str  # what was done, one of UNITS
+    # what was done: "spin", "memcpy", "raw-write", "raw-write-fsync", "raw-files", "raw-read",
+    # "raw-read-cold", "create", "no-op", "decode"
+    name: str
     unit: Unit  # of the amounts
     workers: int  # how many
     valid: bool  # it has valid samples
