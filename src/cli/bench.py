@@ -10,7 +10,7 @@ import click
 from ..errors import BrineryError, UsageError
 from . import Terminated
 from .compare import BadCallError, check_formats, show_comparison
-from .output import ProgressBar, emit_json, json_option, put, say
+from .output import ProgressBar, emit_json, json_option, put, say, terminal_width
 
 __all__ = ["command"]
 
@@ -147,12 +147,14 @@ def command(
             code = 143 if isinstance(interruption.__cause__, Terminated) else 130
     if code:
         say(f"brinery: interrupted; what was measured is in {options['output']}")
-    if turns is None:
-        _write_page(result, Path(str(options["output"])) / "report.html")
     if as_json:
         emit_json(result.as_dict())
     else:
         _show(result)
+    if turns is None:
+        conclusion = _write_page(result, Path(str(options["output"])) / "report.html")
+        for text in conclusion:  # what to choose stands last
+            (say if as_json else put)(text)
     if code:
         click.get_current_context().exit(code)
 
@@ -174,23 +176,24 @@ def _compare_versions(
     show_comparison(comparison, markdown=markdown, as_json=as_json)
 
 
-def _write_page(result: Any, path: Path) -> None:
-    """Write report.html beside the result; a page that cannot be drawn costs no measurement."""
+def _write_page(result: Any, path: Path) -> list[str]:
+    """Write report.html beside the result and return what it concludes, if it can be drawn."""
     from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap
 
     try:
         written = write_report(result, path)
     except BrineryError as error:
         say(f"note: no {path.name}: {error}")
-    else:
-        say(f"{written.path}: {written.conclusion}")
+        return []
+    say(f"{written.path}: {written.bytes / 1e6:.2f} MB")
+    return [written.conclusion] if written.conclusion else []
 
 
 def _show(result: Any) -> None:
     from ..benchmark.text.report import all_tables  # noqa: PLC0415 - start-up stays cheap
-    from ..benchmark.text.table import text_table  # noqa: PLC0415
+    from ..benchmark.text.terminal import text_table  # noqa: PLC0415
 
     for table in all_tables(result):
-        put(*text_table(table).split("\n"), "")
+        put(*text_table(table, terminal_width()).split("\n"), "")
     for warning in result.warnings:
         say(f"warning: {warning}")

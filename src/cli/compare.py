@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 import click
 
-from .output import emit_json, json_option, put
+from .output import emit_json, json_option, put, terminal_width
 
 __all__ = ["BadCallError", "check_formats", "command", "show_comparison"]
 
@@ -63,6 +63,6 @@ def show_comparison(comparison: Any, *, markdown: bool, as_json: bool) -> NoRetu
     if as_json:
         emit_json(comparison.as_dict())
     else:
-        text = comparison_markdown(comparison) if markdown else comparison_text(comparison)
+        text = comparison_markdown(comparison) if markdown else comparison_text(comparison, terminal_width())
         put(*text.rstrip("\n").split("\n"))
     click.get_current_context().exit(comparison.exit_code)

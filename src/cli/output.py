@@ -1,5 +1,7 @@
 """What all commands share: JSON on stdout, people's text and progress on stderr."""
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ __all__ = [
     "json_option",
     "put",
     "say",
+    "terminal_width",
     "workers_option",
 ]
 
@@ -62,6 +65,16 @@ def say(text: str) -> None:
 def counted(number: int, one: str) -> str:
     """Return a number with its noun: "1 image", "12,000 images"."""
     return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def terminal_width() -> int | None:
+    """Return how many letters a line on stdout may have; None where it goes to a file or a pipe.
+
+    The variable COLUMNS says it for those too.
+    """
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return None
 
 
 def put(*lines: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from brinery.cli import output
-from brinery.cli.output import ProgressBar, emit_json, put, say
+from brinery.cli.output import ProgressBar, emit_json, put, say, terminal_width
 
 
 def test_json_is_one_document_on_stdout(capsys):
@@ -21,6 +21,15 @@ def test_people_are_told_on_stderr_and_asked_for_text_is_on_stdout(capsys):
     say("a warning")
     put("one", "two")
     assert capsys.readouterr() == ("one\ntwo\n", "a warning\n")
+
+
+def test_only_a_terminal_or_columns_narrows_what_is_printed(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert terminal_width() is None
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert terminal_width() is not None
+    monkeypatch.setenv("COLUMNS", "93")
+    assert terminal_width() == 93
 
 
 def test_one_text_is_one_line_that_steers_nothing(capsys):

@@ -9,13 +9,15 @@ from ..compare.compare import CellChange, Comparison, Side
 from ..result.cell import Variant
 from .markdown import markdown_list, markdown_text
 from .numbers import counted, percent, sentence
-from .table import Column, Entry, Table, Value, left, markdown_table, right, share, text_table
+from .table import Column, Entry, Table, Value, left, markdown_table, right, share
+from .terminal import text_table, wrapped
 
 _COLUMNS = (
     *left("protocol"),
-    *right("workers", "A images/s", "B images/s"),
+    *right("workers"),
+    *(Column(head, spare=2) for head in ("A images/s", "B images/s")),
     Column("time B/A", notes="95 % interval"),
-    Column("machine", hint="relative change that the machine itself may have had between the runs"),
+    Column("machine", hint="relative change that the machine itself may have had between the runs", spare=3),
     Column("q", hint="odds of such a ratio by chance, corrected for the number of cells", page=True),
     *left("verdict"),
 )
@@ -45,11 +47,12 @@ def summary(comparison: Comparison) -> str:
     )
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Return the summary and the tables for a terminal."""
-    parts = [printable(summary(comparison)), "\n".join(map(printable, _sides(comparison)))]
+def comparison_text(comparison: Comparison, width: int | None = None) -> str:
+    """Return the tables for a terminal, fitted to its width, and the summary below them."""
     tables = [*_tables(comparison.cells), groups_table(comparison), uncompared_table(comparison, _LISTED)]
-    return "\n\n".join(parts + [text_table(table) for table in tables if table.rows])
+    shown = [text_table(table, width) for table in tables if table.rows]
+    sides = "\n".join(wrapped(printable(side), width) for side in _sides(comparison))
+    return "\n\n".join([*shown, sides, wrapped(printable(summary(comparison)), width)])
 
 
 def comparison_markdown(comparison: Comparison) -> str:

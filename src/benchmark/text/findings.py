@@ -1,6 +1,7 @@
 """What a bench found beside its cells, in tables and sentences: ceilings, growth, limits, noise, choices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..result.cell import Variant
 from ..result.estimates import Estimate, ScalingFit
@@ -61,7 +62,8 @@ def growth_table(result: BenchResult, variant: Variant) -> Table | None:
         "Ceiling: the curve's highest throughput, where the data reach that far."
     )
     notes = (note, "Brackets: 95 % intervals. The evidence of each limit stands in result.json.")
-    columns = left("protocol", "growth", "parameters", "ceiling", "limited by (workers)")
+    growth, parameters, ceiling, limits = left("growth", "parameters", "ceiling", "limited by (workers)")
+    columns = (*left("protocol"), growth, replace(parameters, spare=2), replace(ceiling, spare=1), limits)
     return Table(f"Growth and limits: {variant.title}", columns, rows, notes)
 
 

@@ -1,4 +1,7 @@
-"""A table, said once, and how the terminal and Markdown show it; `report.html.table` shows it on a page."""
+"""A table, said once, and how Markdown and CSV show it.
+
+`terminal` fits it to a terminal's width; `report.html.table` shows it on a page.
+"""
 
 import csv
 import io
@@ -6,7 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ...engine.printable import printable
@@ -25,6 +28,7 @@ class Column:
     hint: str | None = None  # what it is, in words
     notes: str | None = None  # head of the column that a text makes of its numbers' notes; None: pages only
     page: bool = False  # for pages alone, where there is room
+    spare: int = 0  # of a narrow terminal's columns those with the highest are left out first, 0 last
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,20 @@ def entry_of(value: Value) -> Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Strip:
+    """A column as a text shows it."""
+
+    head: str
+    cells: tuple[str, ...]  # a text for each row
+    numeric: bool  # aligned right, and never wrapped
+    spare: int  # as in `Column`
+
+    def printable(self) -> "Strip":
+        """Return it as a terminal may show it."""
+        return replace(self, head=printable(self.head), cells=tuple(map(printable, self.cells)))
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table; the first column names the row."""
 
@@ -54,28 +72,19 @@ class Table:
     rows: Sequence[Sequence[Value]]  # as many values each; None is not known
     notes: Sequence[str] = ()  # what its marks mean
 
-    def texts(self) -> list[list[str]]:
-        """Return the heads and the rows as a text shows them."""
-        found: list[list[str]] = [[]]
-        for column in self.columns:
-            if not column.page:
-                found[0] += [column.head, *([column.notes] if column.notes else [])]
-        for row in self.rows:
-            line = []
-            for column, value in zip(self.columns, row, strict=True):
-                entry = entry_of(value)
-                if not column.page:
-                    line.append(_shown(entry))
-                    if column.notes:
-                        line.append(entry.note if entry.note and entry.value is not None else _NONE)
-            found.append(line)
+    def strips(self) -> list[Strip]:
+        """Return the columns as a text shows them, one more for the notes of a column that names them."""
+        found = []
+        for place, column in enumerate(self.columns):
+            if column.page:
+                continue
+            entries = [entry_of(row[place]) for row in self.rows]
+            texts = tuple(map(_shown, entries))
+            found.append(Strip(column.head, texts, numeric=column.numeric, spare=column.spare))
+            if column.notes:
+                notes = tuple(one.note if one.note and one.value is not None else _NONE for one in entries)
+                found.append(Strip(column.notes, notes, numeric=True, spare=column.spare + 1))
         return found
-
-    @property
-    def numeric(self) -> list[bool]:
-        """Which columns of a text are aligned right."""
-        shown = [column for column in self.columns if not column.page]
-        return [one for column in shown for one in (column.numeric, *([True] if column.notes else []))]
 
 
 def left(*heads: str) -> tuple[Column, ...]:
@@ -98,31 +107,16 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else plain(value)
 
 
-def text_table(table: Table) -> str:
-    """Return the table in aligned columns."""
-    head, *body = [list(map(printable, row)) for row in table.texts()]
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        cells = zip(row, widths, table.numeric, strict=True)
-        return "  ".join(
-            text.rjust(width) if right else text.ljust(width) for text, width, right in cells
-        ).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    notes = map(printable, table.notes)
-    return "\n".join([printable(table.title), "", line(head), rule, *map(line, body), *notes])
-
-
 def markdown_table(table: Table, *, heading: str = "## {}") -> str:
     """Return the table in Markdown under its title; whatever stands in it is shown as it is."""
-    head, *body = table.texts()
+    strips = table.strips()
 
     def line(row: Sequence[str]) -> str:
         return f"| {' | '.join(map(markdown_text, row))} |"
 
-    rule = f"| {' | '.join('---:' if right else '---' for right in table.numeric)} |"
-    rows = "\n".join([line(head), rule, *map(line, body)])
+    rule = f"| {' | '.join('---:' if strip.numeric else '---' for strip in strips)} |"
+    body = zip(*(strip.cells for strip in strips), strict=True)
+    rows = "\n".join([line([strip.head for strip in strips]), rule, *map(line, body)])
     notes = "\n".join(f"{markdown_line(note)}  " for note in table.notes)
     return f"{heading.format(markdown_text(table.title))}\n\n{rows}\n\n{notes}".rstrip()
 

@@ -38,7 +38,7 @@ _SEED_COLUMNS = (
     Column("dump, s", hint="seconds to dump 1000 images into a file each", notes="dump range"),
     Column("load, s", hint="seconds to load 1000 files and read every byte", notes="load range"),
     Column("kB a file", hint="mean over the images of the corpus, in units of 1000 bytes"),
-    Column("images timed", hint="by dump and by load"),
+    Column("images timed", hint="by dump and by load", spare=2),
     Column(
         f"\N{MULTIPLICATION SIGN} {_REFERENCE}", hint=f"seconds to load over those of {_REFERENCE}", page=True
     ),
@@ -50,12 +50,13 @@ _WORKER_COLUMNS = (
     *left("protocol"),
     *right("workers", "images/s"),
     Column("time an image", page=True),
-    Column("MB/s", hint="of decoded pixels"),
+    Column("MB/s", hint="of decoded pixels", spare=4),
     Column("speed-up", hint="throughput over that of one worker"),
-    Column("efficiency", hint="speed-up over the number of workers"),
+    Column("efficiency", hint="speed-up over the number of workers", spare=1),
     Column("of ceiling", hint="how much of the machine's ceiling was reached"),
-    Column("cores busy", hint="CPU time over wall time"),
-    *right("peak MiB", "read kB/image", "written kB/image"),
+    Column("cores busy", hint="CPU time over wall time", spare=3),
+    Column("peak MiB", spare=2),
+    *(Column(head, spare=5) for head in ("read kB/image", "written kB/image")),
 )
 
 

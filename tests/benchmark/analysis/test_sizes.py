@@ -102,7 +102,7 @@ def test_a_cost_with_a_link_takes_the_same_sizes():
 def test_the_seed_table_shows_them_and_says_of_which_images(stored, shown, note):
     made = bench(stored)
     table = seed_table(made)
-    place = table.texts()[0].index("kB a file")
-    assert {row[0]: row[place] for row in table.texts()[1:]} == shown
+    texts = {strip.head: strip.cells for strip in table.strips()}
+    assert dict(zip(texts["protocol"], texts["kB a file"], strict=True)) == shown
     assert note in " ".join(table.notes)
     assert "shards as convert cuts them elsewhere" in report_markdown(made)

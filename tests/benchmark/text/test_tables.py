@@ -10,8 +10,9 @@ from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.result.findings import Ceiling, Startup
 from brinery.benchmark.text.findings import startup_table
 from brinery.benchmark.text.report import all_tables, report_markdown
-from brinery.benchmark.text.table import Column, Entry, Table, left, markdown_table, text_table
+from brinery.benchmark.text.table import Column, Entry, Table, left, markdown_table
 from brinery.benchmark.text.tables import seed_table
+from brinery.benchmark.text.terminal import text_table
 
 from ..made import pooled, result, sample, single
 
@@ -20,7 +21,7 @@ ROUNDS = [200, 201, 199, 200, 202]
 
 def rows_of(table):
     """The rows as a text shows them."""
-    return [tuple(row) for row in table.texts()[1:]]
+    return list(zip(*(strip.cells for strip in table.strips()), strict=True))
 
 
 def over_workers(made):
