@@ -1,6 +1,7 @@
 """`brinery bench`: which protocol, and how many workers."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
@@ -152,9 +153,8 @@ def command(
     else:
         _show(result)
     if turns is None:
-        conclusion = _write_page(result, Path(str(options["output"])) / "report.html")
-        for text in conclusion:  # what to choose stands last
-            (say if as_json else put)(text)
+        _write_page(result, Path(str(options["output"])) / "report.html")
+        _conclude(result, say if as_json else put)
     if code:
         click.get_current_context().exit(code)
 
@@ -176,17 +176,27 @@ def _compare_versions(
     show_comparison(comparison, markdown=markdown, as_json=as_json)
 
 
-def _write_page(result: Any, path: Path) -> list[str]:
-    """Write report.html beside the result and return what it concludes, if it can be drawn."""
+def _write_page(result: Any, path: Path) -> None:
+    """Write report.html beside the result; a page that cannot be drawn costs no measurement."""
     from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap
 
     try:
         written = write_report(result, path)
     except BrineryError as error:
         say(f"note: no {path.name}: {error}")
-        return []
-    say(f"{written.path}: {written.bytes / 1e6:.2f} MB")
-    return [written.conclusion] if written.conclusion else []
+    else:
+        say(f"{written.path}: {written.bytes / 1e6:.2f} MB")
+
+
+def _conclude(result: Any, tell: Callable[[str], None]) -> None:
+    """Say what to choose, last of all, below its reason."""
+    from ..benchmark.text.conclusion import conclusion_of  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.text.terminal import wrapped  # noqa: PLC0415
+
+    concluded = conclusion_of(result)
+    for text in filter(None, (concluded.reason, concluded.sentence)):
+        for line in wrapped(text, terminal_width()).split("\n"):
+            tell(line)
 
 
 def _show(result: Any) -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import TypeAlias
 
+from ..benchmark.analysis.conclude import with_recommendations
 from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
 from ..benchmark.compare.compare import Comparison, compare_files, read_comparison
 from ..benchmark.result.file import read_document, read_result
 from ..benchmark.result.result import BenchResult
 from ..engine.manifest.schema import MANIFEST_NAME
 from ..engine.paths import PathLike
-from ..errors import UsageError
+from ..errors import MissingLibraryError, UsageError
 from .conversion.read import Conversion, read_conversion
 
 Source: TypeAlias = BenchResult | Conversion | Comparison
@@ -37,9 +38,17 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
         place = place.parent
     if place.is_dir():
         if not (place / MANIFEST_NAME).is_file() and (place / "result.json").is_file():
-            return read_result(place / "result.json")
+            return _concluded(read_result(place / "result.json"))
         return read_conversion(place)
     document = read_document(place)
     if document.get("schema") == COMPARE_SCHEMA:
         return read_comparison(document, str(path))
-    return read_result(place)
+    return _concluded(read_result(place))
+
+
+def _concluded(result: BenchResult) -> BenchResult:
+    """Return the result with what follows from its cells, whatever the version that wrote it concluded."""
+    try:
+        return with_recommendations(result)
+    except MissingLibraryError:
+        return result

@@ -8,12 +8,19 @@ from brinery.errors import MissingLibraryError
 from ..report.made import bench
 
 
-def test_the_page_is_written_and_its_conclusion_returned_to_be_printed_last(tmp_path, capsys):
+def test_the_page_is_written(tmp_path, capsys):
     pytest.importorskip("altair")
-    told = bench_command._write_page(bench(), tmp_path / "report.html")
+    bench_command._write_page(bench(), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
-    assert told == ["Choose npy with 2 workers."]
     assert "report.html: " in capsys.readouterr().err
+
+
+def test_what_to_choose_is_said_last():
+    pytest.importorskip("scipy")
+    told = []
+    bench_command._conclude(bench(), told.append)
+    assert told[-1] == "Choose npy with 2 workers."
+    assert "x your source" in told[0]
 
 
 def test_without_the_extra_a_note_names_it(tmp_path, capsys, monkeypatch):
@@ -21,7 +28,7 @@ def test_without_the_extra_a_note_names_it(tmp_path, capsys, monkeypatch):
         raise MissingLibraryError("charts need altair: pip install 'brinery[report]'")
 
     monkeypatch.setattr("brinery.report.write.write_report", missing)
-    assert bench_command._write_page(bench(), tmp_path / "report.html") == []
+    bench_command._write_page(bench(), tmp_path / "report.html")
     assert (
         "note: no report.html: charts need altair: pip install 'brinery[report]'" in capsys.readouterr().err
     )

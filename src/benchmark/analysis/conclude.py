@@ -24,11 +24,19 @@ def conclude(result: BenchResult) -> BenchResult:
     """Return the result with its curves, limits and recommendations."""
     concluded = replace(result, scaling=scaling_of(result.cells, result.ceilings, result.host.usable_cpus))
     try:
-        return replace(
-            concluded, recommendations=recommend(concluded, result.settings.weights, seed=result.run.seed)
-        )
+        return with_recommendations(concluded)
     except MissingLibraryError:
         return replace(concluded, warnings=(*result.warnings, WITHOUT_SCIPY))
+
+
+def with_recommendations(result: BenchResult) -> BenchResult:
+    """Return the result with the recommendations that follow from its cells.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    found = recommend(result, result.settings.weights, seed=result.run.seed)
+    return replace(result, recommendations=found)
 
 
 def with_bounds(cells: Sequence[CellResult], ceilings: Sequence[Ceiling]) -> tuple[CellResult, ...]:

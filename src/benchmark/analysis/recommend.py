@@ -1,29 +1,20 @@
 """Which protocol suits an objective, by how much, how surely, and which others are as good. Measures nothing.
 
-A candidate is a protocol with its best number of workers, no more than the usable CPUs. The probability of
-being the best comes from resampling rounds: the same rounds for all candidates, since a round's weather falls
-on all, and the best number of workers chosen anew in each resample, so that a lucky one does not count.
+A candidate is a protocol with its best number of workers, no more than the usable CPUs. Of those that are as
+good the safe one wins, then the portable and the simplest: what is no faster must not cost anything else.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
 from ...engine.protocols.base import Abilities
-from ...engine.protocols.registry import known_protocols
 from ..result.estimates import Ratio
-from ..result.recommendations import Choice, Objective, Recommendation, Unit, Weights
+from ..result.recommendations import Choice, Objective, Recommendation, Weights
 from ..result.result import BenchResult
-from .candidates import Candidate, Condition, Field
+from .candidates import SOURCE, Candidate, Condition, Field
+from .ranking import ranked, ratio_of
 from .sizes import DIFFERENT_IMAGES, Sizes
-from .statistics import FEWEST_ROUNDS, judge, paired_ratio
 
-Floats: TypeAlias = NDArray[np.float64]
-
-_DRAWS = 4000
-_RUNNER_UP = 0.05  # a protocol that is the best with at least this probability ties with the winner
 _SAME_SIZE = 1.01  # sizes are exact, but nobody chooses by less
 
 
@@ -33,159 +24,198 @@ def recommend(
     *,
     seed: int = 0,
     abilities: Mapping[str, Abilities] | None = None,
+    trouble: str | None = None,
 ) -> tuple[Recommendation, ...]:
     """Return one recommendation for each objective.
 
     Args:
-        result: the article's loops and the source files in it are no candidates.
+        result: the article's loops in it are no candidates.
         weights: how the cost is weighed; by default ten reads a write, no link, no bound on memory.
         seed: seed of the resampling.
         abilities: what each protocol can do, by its name without compression; by default the registry's.
+        trouble: why no time of this run decides anything; None if they do.
 
     Raises:
         MissingLibraryError: scipy is not installed.
     """
     weights = weights or Weights()
-    known = {one.name: one.abilities for one in known_protocols()} if abilities is None else abilities
-    field, rank = Field(result), _Ranking(result.noise.floor, seed)
-    loading, loads = field.condition("load"), field.candidates("load")
-    safe = [one for one in loads if (able := _of(known, one.protocol)) and able.safe_load]
-    portable = [one for one in loads if (able := _of(known, one.protocol)) and able.portable]
-    no_cost = "dump and load were not both measured"
+    field = Field(result, abilities)
+    rank = _Ranks(result, field, seed, trouble)
+    loads, loading = field.candidates("load"), field.condition("load")
+    warm, cold = field.read_condition()
+    read = field.reads(warm) if warm.cache == "warm" else []
+    costing, costs = Field(result, abilities, weights.memory_bytes).costs(weights)
+    no_cost = "a write and a read through brinery.open were not both measured"
     if weights.memory_bytes is not None:
-        cap = f"{weights.memory_bytes / (1 << 20):.0f} MiB"
-        no_cost = f"no protocol measured stays within {cap} in dump and load"
-    dumps, costs = field.candidates("dump"), field.costs(weights)
+        no_cost = f"no protocol measured stays {_cap(weights.memory_bytes)} in writing and reading"
     if weights.link_mb_per_s is not None and not field.sizes().comparable:
         costs, no_cost = [], DIFFERENT_IMAGES
     return (
+        rank.timed("fastest-read", warm, read, "no read through brinery.open was measured"),
+        rank.timed(
+            "fastest-read-cold",
+            cold or Condition(warm.layout, "cold"),
+            field.reads(cold) if cold else [],
+            "reads from storage were not measured (--cache warm,cold)",
+        ),
         rank.timed("fastest-load", loading, loads, "load was not measured"),
-        rank.timed("fastest-dump", field.condition("dump"), dumps, "dump was not measured"),
+        rank.timed(
+            "fastest-dump", field.condition("dump"), field.candidates("dump"), "dump was not measured"
+        ),
         rank.sized(field.sizes()),
-        rank.timed("safe", loading, safe, "no protocol measured is safe to load"),
-        rank.timed("portable", loading, portable, "no protocol measured is readable elsewhere"),
-        rank.timed("cost", field.condition("dump", "load"), costs, no_cost),
+        rank.timed(
+            "safe",
+            loading,
+            [one for one in loads if field.safe(one.protocol)],
+            "no protocol measured has a library that is safe on files from others",
+        ),
+        rank.timed(
+            "portable",
+            loading,
+            [one for one in loads if field.portable(one.protocol)],
+            "no protocol measured is readable outside Python",
+        ),
+        rank.timed("cost", costing, costs, no_cost, _weighed(weights, costs)),
     )
 
 
-def _of(known: Mapping[str, Abilities], label: str) -> Abilities | None:
-    return known.get(label.partition("+")[0])
+def _cap(memory_bytes: int) -> str:
+    return f"within {memory_bytes / (1 << 20):.0f} MiB of memory"
 
 
-class _Ranking:
-    """Ranks candidates and tells which are as good as the first."""
+def _weighed(weights: Weights, costs: Sequence[Candidate]) -> list[str]:
+    """Return what a cost rests on."""
+    writes = {one.terms[0].op for one in costs if one.protocol != SOURCE}
+    assumed = [f"{weights.reads_per_write:g} reads a write", *(f"a write is a {op}" for op in writes)]
+    if weights.link_mb_per_s is not None:
+        assumed.insert(0, f"a link of {weights.link_mb_per_s:g} MB/s that every write and read crosses")
+    return assumed + ([_cap(weights.memory_bytes)] if weights.memory_bytes is not None else [])
 
-    def __init__(self, floor: float | None, seed: int) -> None:
-        self._floor = floor
-        self._seed = seed
+
+class _Ranks:
+    """Answers objectives from the cells of one result."""
+
+    def __init__(self, result: BenchResult, field: Field, seed: int, trouble: str | None) -> None:
+        self._floor, self._field, self._seed, self._trouble = result.noise.floor, field, seed, trouble
 
     def timed(
-        self, objective: Objective, condition: Condition, candidates: Sequence[Candidate], missing: str
+        self,
+        objective: Objective,
+        condition: Condition,
+        candidates: Sequence[Candidate],
+        missing: str,
+        assumed: Sequence[str] = (),
     ) -> Recommendation:
-        """Recommend by times."""
+        """Recommend by times; `missing` says why there is no candidate."""
         if not candidates:
-            return _answer(objective, "ns_per_image", condition, reason=missing)
-        order = sorted(candidates, key=lambda candidate: candidate.value)
-        rounds = [candidate.by_round() for candidate in order]
-        enough = len(rounds[0]) >= FEWEST_ROUNDS
-        odds = self._probabilities(order) if enough else [None] * len(order)
-        ratios = [None, *(_paired(rounds[0], times) for times in rounds[1:])]
-        slower = [True, *self._slower(rounds, ratios[1:])]
-        ties = [
-            one.protocol
-            for one, told, chance in zip(order, slower, odds, strict=True)
-            if one is not order[0] and (not told or (chance or 0.0) > _RUNNER_UP)
-        ]
+            return replace(_answer(objective, condition, reason=missing), assumptions=tuple(assumed))
+        found = ranked(candidates, self._floor, self._seed)
+        first, ties = found.order[0], [one.protocol for one in found.ties]
+        level = [first, *found.ties] if found.enough else [first]
+        best = min(level, key=lambda one: self._field.preference(one.protocol))
+        others = [one for one in found.order if one is not best]
+        tied = [name for name in (first.protocol, *ties) if name != best.protocol]
+        reason = self._tie(best.protocol, tied) if tied else ""
+        if not found.enough:
+            what = f"tell {first.protocol} from {_and(ties)}" if ties else "be sure"
+            reason = f"too few rounds ({found.rounds}) to {what}; {_more(found.more)} would decide"
         choices = [
-            _choice(one, order[0], ratio, chance)
-            for one, ratio, chance in zip(order, ratios, odds, strict=True)
+            self._choice(one, best, None if one is best else ratio_of(one, best), found.odds)
+            for one in (best, *others)
         ]
-        others = " and ".join(filter(None, [", ".join(ties[:-1]), *ties[-1:]]))
-        reason = f"cannot be told from {others}" if ties else ""
-        if not enough:
-            what = f"tell it from {others}" if ties else "be sure"
-            reason = f"too few rounds ({len(rounds[0])}) to {what}"
-        return _answer(objective, "ns_per_image", condition, choices, ties, reason)
+        answer = replace(
+            _answer(objective, condition, choices, tied, reason),
+            assumptions=(*assumed, *self._assumed(condition, candidates)),
+            rounds=found.rounds,
+            more_rounds=found.more,
+        )
+        if self._trouble is None:
+            return answer
+        nobody = replace(answer, winner=None, workers=None, margin=None, probability=None, ties=())
+        return replace(nobody, decided=False, reason=self._trouble)
 
     def sized(self, sizes: Sizes) -> Recommendation:
         """Recommend by stored bytes of the same images, which do not vary."""
-        condition = Condition(sizes.layout)
-        if not sizes.values or not sizes.comparable:
-            reason = DIFFERENT_IMAGES if sizes.values else "no size was measured"
-            return _answer("smallest", "bytes_per_image", condition, reason=reason)
-        least = min(sizes.values.values())
-        order = sorted(sizes.values.items(), key=lambda item: item[1])
-        choices = [Choice(label, None, None, size, size / least, None, None, None) for label, size in order]
-        ties = [choice.protocol for choice in choices[1:] if choice.ratio <= _SAME_SIZE]
-        reason = f"within 1 % of {', '.join(ties)}" if ties else ""
-        return _answer("smallest", "bytes_per_image", condition, choices, ties, reason)
+        condition, own = Condition(sizes.layout), sizes.values.keys() - {SOURCE}
+        if not own or not sizes.comparable:
+            return _answer("smallest", condition, reason=DIFFERENT_IMAGES if own else "no size was measured")
+        order = sorted(sizes.values, key=sizes.values.__getitem__)
+        limit = _SAME_SIZE * sizes.values[order[0]]
+        level = [name for name in order if sizes.values[name] <= limit]
+        best = min(level, key=self._field.preference)
+        ties = [name for name in level if name != best]
+        choices = [
+            self._marked(Choice(name, None, None, size, size / sizes.values[best], None, None, None))
+            for name in (best, *(name for name in order if name != best))
+            if (size := sizes.values[name])
+        ]
+        reason = f"within 1 % of {_and(ties)}{self._better(best, ties)}" if ties else ""
+        return _answer("smallest", condition, choices, ties, reason)
 
-    def _slower(self, rounds: Sequence[Mapping[int, float]], ratios: Sequence[Ratio | None]) -> list[bool]:
-        """Tell for each candidate but the first whether it is surely slower than the first.
+    def _tie(self, best: str, tied: Sequence[str]) -> str:
+        return f"statistically tied with {_and(tied)}{self._better(best, tied)}"
 
-        The same rounds chose the first, so p values are corrected for all pairs of candidates, step by step:
-        one that is told from it leaves the family (Holm, "A simple sequentially rejective multiple test
-        procedure", Scandinavian Journal of Statistics 1979). With few rounds in common all must be slower.
-        """
-        best = rounds[0]
-        slower = [bool(best and other) and min(other.values()) > max(best.values()) for other in rounds[1:]]
-        tested = {place: ratio for place, ratio in enumerate(ratios) if ratio and ratio.p_value is not None}
-        family, corrected = len(tested) + 1, 0.0
-        for place, ratio in sorted(tested.items(), key=lambda item: item[1].p_value or 0.0):
-            corrected = max(corrected, min(1.0, (ratio.p_value or 0.0) * family * (family - 1) / 2))
-            slower[place] = judge(ratio, corrected, self._floor, worse="slower") == "slower"
-            family -= 1
-        return slower
+    def _better(self, best: str, tied: Sequence[str]) -> str:
+        """Say what the one has that some of the others lack."""
+        field, own = self._field, []
+        if field.safe(best) and not all(map(field.safe, tied)):
+            own.append("safe to load")
+        if field.portable(best) and not all(map(field.portable, tied)):
+            own.append("readable outside Python")
+        if best == SOURCE:
+            own = ["there already"]
+        return f", and {_and(own)}" if own else ", and the simplest"
 
-    def _probabilities(self, candidates: Sequence[Candidate]) -> list[float | None]:
-        """Return how often each candidate is the best when rounds are drawn with replacement."""
-        terms = [term for candidate in candidates for term in candidate.terms]
-        numbers = sorted({n for term in terms for times in term.options.values() for n in times})
-        generator = np.random.default_rng(self._seed)
-        picks = generator.integers(len(numbers), size=(_DRAWS, len(numbers)))
-        values = np.zeros((len(candidates), _DRAWS))
-        for place, candidate in enumerate(candidates):
-            values[place] = candidate.constant
-            for term in candidate.terms:
-                drawn = [_drawn_medians(times, numbers, picks) for times in term.options.values()]
-                values[place] += term.weight * np.min(drawn, axis=0)
-        wins = np.bincount(np.argmin(values, axis=0), minlength=len(candidates))
-        return [float(count) / _DRAWS for count in wins]
+    def _marked(self, choice: Choice) -> Choice:
+        name = choice.protocol
+        return replace(choice, safe=self._field.safe(name), portable=self._field.portable(name))
+
+    def _choice(
+        self, one: Candidate, best: Candidate, ratio: Ratio | None, odds: Mapping[str, float]
+    ) -> Choice:
+        write, read = one.terms[0], one.terms[-1]
+        choice = Choice(
+            protocol=one.protocol,
+            workers=read.workers,
+            dump_workers=write.workers if len(one.terms) > 1 else None,
+            value=one.value,
+            ratio=one.value / best.value,
+            ratio_low=ratio.low if ratio else None,
+            ratio_high=ratio.high if ratio else None,
+            probability=odds.get(one.protocol),
+            read=read.op if read.op in ("map", "load", "decode") else None,
+            link_ns=one.link_ns or None,
+        )
+        return self._marked(choice)
+
+    def _assumed(self, condition: Condition, candidates: Sequence[Candidate]) -> list[str]:
+        """Return what times rest on beside the objective's own weights."""
+        found, there = [], {one.protocol for one in candidates}
+        reads = any(one.terms[-1].op in ("map", "decode") for one in candidates)
+        if condition.cache == "cold":
+            found.append("read from storage by the format's own library")
+        if SOURCE in there and condition.layout == "shards":
+            found.append("source files are decoded from memory" if condition.cache != "cold" else "")
+        absent = [name for name in self._field.protocols if name not in there and not self._field.safe(name)]
+        if reads and absent:
+            found.append(f"without {_and(absent)}, of which no safe read was timed")
+        if self._field.uneven:
+            found.append("times scaled by pixels to the corpus's mean image")
+        return [text for text in found if text]
 
 
-def _drawn_medians(times: Mapping[int, float], numbers: Sequence[int], picks: NDArray[np.int64]) -> Floats:
-    """Return the median of each draw of rounds; of all rounds where a draw holds no round of the cell."""
-    drawn = np.array([times.get(number, np.nan) for number in numbers])[picks]
-    empty = np.isnan(drawn).all(axis=1)
-    drawn[empty] = np.median(list(times.values()))
-    middle = np.nanmedian if np.isnan(drawn).any() else np.median  # the latter is much faster
-    medians: Floats = middle(drawn, axis=1)
-    return medians
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def _paired(best: Mapping[int, float], other: Mapping[int, float]) -> Ratio | None:
-    common = sorted(best.keys() & other.keys())
-    return paired_ratio([best[n] for n in common], [other[n] for n in common]) if common else None
-
-
-def _choice(one: Candidate, best: Candidate, ratio: Ratio | None, chance: float | None) -> Choice:
-    by_op = {term.op: term.workers for term in one.terms}
-    both = len(by_op) > 1
-    return Choice(
-        protocol=one.protocol,
-        workers=by_op["load"] if both else next(iter(by_op.values())),
-        dump_workers=by_op["dump"] if both else None,
-        value=one.value,
-        ratio=one.value / best.value,
-        ratio_low=ratio.low if ratio else None,
-        ratio_high=ratio.high if ratio else None,
-        probability=chance,
-    )
+def _more(rounds: int | None) -> str:
+    if rounds is None:
+        return "no sensible number of rounds"
+    return f"about {rounds} more round{'' if rounds == 1 else 's'}"
 
 
 def _answer(
     objective: Objective,
-    unit: Unit,
     condition: Condition,
     choices: Sequence[Choice] = (),
     ties: Sequence[str] = (),
@@ -194,7 +224,7 @@ def _answer(
     best, second = (*choices, None, None)[:2]
     return Recommendation(
         objective=objective,
-        unit=unit,
+        unit="bytes_per_image" if objective == "smallest" else "ns_per_image",
         layout=condition.layout,
         cache=condition.cache,
         durability=condition.durability,

@@ -6,15 +6,26 @@ from typing import Literal, TypeAlias
 
 from ...errors import UsageError
 
-Objective: TypeAlias = Literal["fastest-load", "fastest-dump", "smallest", "safe", "portable", "cost"]
+Objective: TypeAlias = Literal[
+    "fastest-read",
+    "fastest-read-cold",
+    "fastest-load",
+    "fastest-dump",
+    "smallest",
+    "safe",
+    "portable",
+    "cost",
+]
 Unit: TypeAlias = Literal["ns_per_image", "bytes_per_image"]
 
 OBJECTIVES: dict[Objective, str] = {
-    "fastest-load": "fastest load",
+    "fastest-read": "fastest read through brinery.open",
+    "fastest-read-cold": "fastest read from storage",
+    "fastest-load": "fastest load by the own library",
     "fastest-dump": "fastest dump",
     "smallest": "smallest",
-    "safe": "safe to load, of these the fastest load",
-    "portable": "readable outside Python, of these the fastest load",
+    "safe": "fastest own library that is safe",
+    "portable": "fastest of those readable outside Python",
     "cost": "lowest cost over the data's life",
 }
 
@@ -45,17 +56,21 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A protocol as a candidate."""
+    """A protocol, or keeping the source files, as a candidate."""
 
     protocol: str  # its label
-    workers: int | None  # its best number of workers that the CPUs allow; of the loads where both count
-    dump_workers: int | None  # the same of the dumps, where both count
+    workers: int | None  # its best number of workers that the CPUs allow; of the reads where both count
+    dump_workers: int | None  # the same of the writes, where both count
     value: float  # what the objective wants low
     ratio: float  # its value over the winner's
     ratio_low: float | None  # lower end of the 95 % interval; None below five common rounds
     ratio_high: float | None  # upper end of the same interval
     # of being the best, by resampling rounds; None below five rounds and where nothing varies
     probability: float | None
+    read: str | None = None  # what was timed as reading: "map", "load" or "decode"
+    link_ns: float | None = None  # what of the value is the assumed link's, where there is one
+    safe: bool | None = None  # its own library runs no code from a file
+    portable: bool | None = None  # readable outside Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +80,10 @@ class Recommendation:
     objective: Objective  # which
     unit: Unit  # of the values; a time is wall time over all images of all workers
     layout: str  # of the cells: "shards", or "single" for one process and one file an image
-    # of the loads that were compared, "warm" where there are any; None where no load counts
-    cache: str | None
+    cache: str | None  # of the reads that were compared: "warm" or "cold"; None where no read counts
     durability: str | None  # of the dumps, "buffered" where there are any; else None
-    winner: str | None  # the protocol with the lowest value; None where there is no candidate
+    # the lowest value's protocol, or of those tied with it the safest and simplest; None where none is named
+    winner: str | None
     workers: int | None  # its number of workers; None where it makes no difference
     margin: float | None  # the runner-up's value over the winner's, less 1; None without a runner-up
     # of the winner's being the best; None below five rounds and where nothing varies
@@ -76,4 +91,7 @@ class Recommendation:
     ties: tuple[str, ...]  # protocols that the measurements do not tell from the winner, best first
     decided: bool  # five rounds or more, and no ties
     reason: str | None  # why there is no winner, or why it is not decided
-    choices: tuple[Choice, ...]  # all candidates, best first
+    choices: tuple[Choice, ...]  # all candidates: the winner, then the others, best first
+    assumptions: tuple[str, ...] = ()  # what the values rest on and was not measured
+    rounds: int | None = None  # how many the values have
+    more_rounds: int | None = None  # about how many more would decide, where they are too few; None: too many

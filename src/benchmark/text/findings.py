@@ -1,4 +1,4 @@
-"""What a bench found beside its cells, in tables and sentences: ceilings, growth, limits, noise, choices."""
+"""What a bench found beside its cells, in tables and sentences: ceilings, growth, limits, noise."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,10 +6,9 @@ from dataclasses import replace
 from ..result.cell import Variant
 from ..result.estimates import Estimate, ScalingFit
 from ..result.findings import LIMITS, Startup, Verdict
-from ..result.recommendations import OBJECTIVES, Recommendation
 from ..result.result import BenchResult
 from ..result.stats import median
-from .numbers import counted, percent, plain, sentence
+from .numbers import percent, plain, sentence
 from .table import Table, Value, left, right, share
 
 _CEILING_TITLES = {
@@ -176,33 +175,6 @@ def startup_table(result: BenchResult) -> Table | None:
         rows,
         ("Medians; of several processes the last. A convert pays this once.",),
     )
-
-
-def recommendation_table(result: BenchResult) -> Table | None:
-    """Return a line for each objective, or None without recommendations."""
-    rows = [(sentence(OBJECTIVES[one.objective]), chosen(one), why(one)) for one in result.recommendations]
-    return Table("Recommendations", left("objective", "choice", "why"), rows) if rows else None
-
-
-def chosen(found: Recommendation) -> str:
-    """Return a recommendation's winner, such as "npy with 2 workers"."""
-    if found.winner is None:
-        return "None"
-    if found.workers is None or found.layout == "single":
-        return found.winner
-    return f"{found.winner} with {counted(found.workers, 'worker')}"
-
-
-def why(found: Recommendation) -> str:
-    """Return what speaks for a winner and how surely, or why there is none."""
-    parts = []
-    if found.margin is not None and found.margin >= 0.0005:
-        parts.append(f"{percent(found.margin, places=1)} ahead of {found.choices[1].protocol}")
-    if found.probability is not None:
-        odds = ">99%" if 0.995 <= found.probability < 1 else percent(found.probability)
-        parts.append(f"the best in {odds} of resamples")
-    parts += [found.reason] if found.reason else []
-    return f"{sentence('; '.join(parts) or 'the only candidate')}."
 
 
 def _estimate(estimate: Estimate | None) -> str:

@@ -73,6 +73,11 @@ def times(value: float | None) -> str:
     return f"{plain(value)} times"
 
 
+def over_source(value: float) -> str:
+    """Return how large files are against those they were made of: 9.4 x your source."""
+    return f"{plain(value, 2)} x your source"
+
+
 def sentence(text: str) -> str:
     """Return a text that begins with a capital letter, the rest as it is."""
     return text[:1].upper() + text[1:]

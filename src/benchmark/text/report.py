@@ -9,16 +9,16 @@ from ..analysis.sizes import shown_layout
 from ..analysis.warnings import REMEDIES
 from ..result.cell import Variant
 from ..result.result import BenchResult
+from .conclusion import conclusion_of, recommendation_table
 from .findings import (
     ceiling_table,
     growth_table,
     noise_table,
-    recommendation_table,
     startup_table,
     verdict_lines,
 )
-from .markdown import markdown_line, markdown_list
-from .numbers import counted
+from .markdown import markdown_line, markdown_list, markdown_text
+from .numbers import counted, known, percent, seconds, sentence
 from .table import Table, markdown_table
 from .tables import seed_table, size_note, workers_table
 
@@ -41,7 +41,10 @@ def all_tables(result: BenchResult) -> list[Table]:
 
 def report_markdown(result: BenchResult) -> str:
     """Return report.md: the tables, every warning with its remedy, method, environment, the exact command."""
-    parts = ["# brinery bench", _summary(result), *map(markdown_table, all_tables(result))]
+    concluded = conclusion_of(result)
+    head = [f"**{markdown_line(concluded.sentence)}** {markdown_text(concluded.reason)}".strip()]
+    head.append(markdown_line(f"{result.run.started_at}, brinery {result.run.brinery}. {status_of(result)}"))
+    parts = ["# brinery bench", *head, *map(markdown_table, all_tables(result))]
     warnings = [f"{what}: {text}" if what else text for what, text in warning_lines(result)]
     command = f"```\n{printable(shlex.join(result.run.argv))}\n```\n\nSeed {result.run.seed}."
     sections = {
@@ -56,18 +59,38 @@ def report_markdown(result: BenchResult) -> str:
     )
 
 
-def _summary(result: BenchResult) -> str:
-    valid = sum(cell.valid for cell in result.cells)
-    warned = sum(bool(cell.warnings) for cell in result.cells)
-    rounds = ", ".join(f"{name} {done}" for name, done in result.run.rounds_done.items())
-    state = "" if result.run.finished else " **Not finished: these are the rounds that were done.**"
-    quick = " Quick: for a first look only." if result.run.quick else ""
-    told = (
-        f"{result.run.started_at}, {result.run.seconds:.0f} s, brinery {result.run.brinery}. "
-        f"{len(result.cells)} cells: {valid} valid, {len(result.cells) - valid} void, {warned} warned. "
-        f"Rounds: {rounds}."
+def status_of(result: BenchResult) -> str:
+    """Return what was measured: cells and their warnings, rounds, time, the noise floor."""
+    floor = result.noise.floor
+    rounds = ", ".join(f"{counted(done, 'round')} of {name}" for name, done in result.run.rounds_done.items())
+    parts = [
+        *([] if result.run.finished else ["not finished: these are the rounds that were done"]),
+        _counts(result),
+        rounds or "no round done",
+        f"{seconds(result.run.seconds * 1e9)} in all",
+        f"noise floor {percent(floor, places=1)}: smaller differences mean nothing"
+        if known(floor)
+        else "noise floor not known: fewer than five rounds",
+        *(["quick: a first look only"] if result.run.quick else []),
+    ]
+    return ". ".join(map(sentence, parts)) + "."
+
+
+def _counts(result: BenchResult) -> str:
+    """Return how many cells are void and how many have which warnings."""
+    cells, codes = result.cells, Counter(code for cell in result.cells for code in cell.warnings)
+    void, warned = sum(not cell.valid for cell in cells), sum(bool(cell.warnings) for cell in cells)
+    told = f"{counted(len(cells), 'cell')}, {f'{void} of them void' if void else 'all valid'}"
+    if not warned:
+        return told
+    which = ", ".join(f"{code} ({count})" for code, count in codes.most_common(3))
+    which += f" and {len(codes) - 3} more" if len(codes) > 3 else ""
+    who = (
+        "every cell has a warning"
+        if warned == len(cells) > 1
+        else f"{counted(warned, 'cell')} with a warning"
     )
-    return f"{markdown_line(told)}{state}{quick}"
+    return f"{told}; {who}: {which}"
 
 
 def warning_lines(result: BenchResult) -> list[tuple[str, str]]:
@@ -103,8 +126,8 @@ def method_lines(result: BenchResult) -> list[str]:
     region = f"{settings.region_ns / 1e6:.0f} ms"
     sizes = ""
     if result.sizes:
-        how = "one file an image in the seed table"
-        how += ", shards as convert cuts them elsewhere" if shown_layout(result) == "shards" else ""
+        how = "one file an image in the table of a single process"
+        how += ", otherwise shards as convert cuts them" if shown_layout(result) == "shards" else ""
         sizes = f"\nSizes ({how}): {size_note(result)}."
     return (
         f"Timed regions of about {region}, looped over the images where one pass is shorter; clock "

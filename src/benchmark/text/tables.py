@@ -38,13 +38,14 @@ _SEED_COLUMNS = (
     Column("dump, s", hint="seconds to dump 1000 images into a file each", notes="dump range"),
     Column("load, s", hint="seconds to load 1000 files and read every byte", notes="load range"),
     Column("kB a file", hint="mean over the images of the corpus, in units of 1000 bytes"),
+    Column("x your source", hint="size of the file over that of the encoded image"),
     Column("images timed", hint="by dump and by load", spare=2),
     Column(
         f"\N{MULTIPLICATION SIGN} {_REFERENCE}", hint=f"seconds to load over those of {_REFERENCE}", page=True
     ),
     Column("peak MiB", hint="memory of the process at its peak, by the larger of dump and load", page=True),
     Column("safe", numeric=False, hint="its own loader runs no code from the file", page=True),
-    Column("elsewhere", numeric=False, hint="readable outside Python", page=True),
+    Column("readable outside Python", numeric=False, page=True),
 )
 _WORKER_COLUMNS = (
     *left("protocol"),
@@ -107,6 +108,7 @@ def seed_table(result: BenchResult) -> Table | None:
                 )
                 if stored
                 else None,
+                stored_as.over_source(name),
                 timed,
                 _ratio(load, reference),
                 _peak(cell for cell in (dump, load) if cell),
@@ -124,9 +126,7 @@ def seed_table(result: BenchResult) -> Table | None:
         meaning,
         *([f"kB a file: {size_note(result)}."] if result.sizes else []),
     )
-    return Table(
-        "Seed table: seconds for 1000 images, one process, one file an image", _SEED_COLUMNS, rows, notes
-    )
+    return Table("Single process, one file per image: seconds for 1000 images", _SEED_COLUMNS, rows, notes)
 
 
 def size_note(result: BenchResult) -> str:

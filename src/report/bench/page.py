@@ -7,10 +7,11 @@ from ...benchmark.analysis.warnings import disturbances
 from ...benchmark.result.cell import protocol_title
 from ...benchmark.result.recommendations import OBJECTIVES
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.findings import chosen, growth_table, why
-from ...benchmark.text.numbers import counted, cpus, duration, plain, sentence
-from ...benchmark.text.report import environment_lines, method_lines, warning_lines
-from ...benchmark.text.table import Entry, Table, left, right, share
+from ...benchmark.text.conclusion import candidate_table, chosen, conclusion_of, why
+from ...benchmark.text.findings import growth_table
+from ...benchmark.text.numbers import counted, cpus, plain, sentence
+from ...benchmark.text.report import environment_lines, method_lines, status_of, warning_lines
+from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import OP_TITLES, best_of, by_protocol, seed_table
 from ..html.glossary import BENCH_WORDS, definitions
 from ..html.lanes import lane_charts
@@ -19,7 +20,7 @@ from ..html.page import Body, Folded, Page, Section, glossary, packed_json, raw_
 from ..html.timeline import timeline_charts, zoom_bar
 from ..html.usage import Band, Point, Usage, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
-from .conclusion import alarms, conclusion_of, facts_of, status_of, stored_kilobytes
+from .conclusion import alarms, facts_of
 from .efficiency import efficiency_chart
 from .groups import Group, groups_of
 from .scaling import scaling_chart
@@ -92,44 +93,18 @@ def _choose(result: BenchResult) -> Section:
         for one in result.recommendations
     ]
     lead = (
-        "One answer for each aim, among the numbers of workers that the CPUs allow. Protocols that the "
-        "measurements do not tell from the winner are named with it. Cost adds one dump and "
-        f"{result.settings.weights.reads_per_write:g} loads."
+        "One answer for each aim, among the numbers of workers that the CPUs allow. Of protocols that are "
+        "statistically tied the safe, portable and simplest one is named."
     )
-    candidates = Folded("All candidates, with their odds", _candidates(result))
-    body: Body = [tag("ul", items, class_="choices"), candidates] if items else []
+    assumed = [
+        f"{sentence(OBJECTIVES[one.objective])}: {'; '.join(one.assumptions)}."
+        for one in result.recommendations
+        if one.assumptions
+    ]
+    candidates = Folded("All candidates, with their odds", candidate_table(result))
+    notes = [tag("p", " ".join(assumed), class_="note")] if assumed else []
+    body: Body = [tag("ul", items, class_="choices"), *notes, candidates] if items else []
     return Section("choose", "What to choose", lead, body)
-
-
-def _candidates(result: BenchResult) -> Table:
-    rows = []
-    for one in result.recommendations:
-        for choice in one.choices:
-            ends = (choice.ratio_low, choice.ratio_high)
-            span = None if None in ends else " to ".join(map(plain, ends))
-            workers = plain(choice.workers)
-            if choice.dump_workers not in (None, choice.workers):
-                workers = f"load {choice.workers}, dump {choice.dump_workers}"
-            value = (
-                duration(choice.value)
-                if one.unit == "ns_per_image"
-                else stored_kilobytes(result, one.layout, choice.value)
-            )
-            rows.append(
-                (
-                    OBJECTIVES[one.objective],
-                    choice.protocol,
-                    Entry(workers, choice.workers),
-                    Entry(value, choice.value),
-                    Entry(None, choice.ratio, span),
-                    share(choice.probability),
-                )
-            )
-    columns = (
-        *left("aim", "protocol"),
-        *right("workers", "an image", "times the winner", "odds of being best"),
-    )
-    return Table("Candidates by aim", columns, rows)
 
 
 def _seed(result: BenchResult) -> Section:
@@ -139,7 +114,7 @@ def _seed(result: BenchResult) -> Section:
         if best is not None and best.stats is not None:
             parts.append(f"{best.protocol} {does} fastest, {plain(best.stats.median_ns / 1e6)} s{what}")
     lead = f"{'; '.join(parts)}. One process, as a simple script would do it." if parts else ""
-    return Section("seed", "One process, one file an image", lead, [table] if table else [])
+    return Section("seed", "Single process, one file per image", lead, [table] if table else [])
 
 
 def _workers(result: BenchResult, groups: list[Group]) -> Section:

@@ -8,7 +8,7 @@ import pytest
 
 from brinery.benchmark.analysis.recommend import recommend
 from brinery.benchmark.result.recommendations import OBJECTIVES, Weights
-from brinery.benchmark.text.findings import chosen, why
+from brinery.benchmark.text.conclusion import chosen, why
 from brinery.errors import UsageError
 
 from ..made import pooled, result, sample, single
@@ -51,14 +51,17 @@ def test_every_objective_has_its_winner():
     assert list(found) == list(OBJECTIVES)
     winners = {name: one.winner for name, one in found.items()}
     assert winners == {
+        "fastest-read": "npy",  # the library of pickle is unsafe, and mapping it was not timed
+        "fastest-read-cold": None,
         "fastest-load": "pickle-5",
         "fastest-dump": "npy",
-        "smallest": "hdf5+gzip:4",
-        "safe": "npy",  # pickles run code, so they are out
+        "smallest": "source-files",
+        "safe": "npy",
         "portable": "npy",
-        "cost": "pickle-5",
+        "cost": "npy",
     }
-    assert all(one.decided for one in found.values())
+    assert all(one.decided == (one.winner is not None) for one in found.values())
+    assert found["smallest"].choices[1].protocol == "hdf5+gzip:4"
     load = found["fastest-load"]
     assert (load.workers, load.ties, load.layout) == (2, (), "shards")
     assert load.margin == pytest.approx(0.2, abs=0.03)
@@ -66,7 +69,8 @@ def test_every_objective_has_its_winner():
     assert [choice.protocol for choice in load.choices] == ["pickle-5", "npy", "hdf5+gzip:4", "json"]
     assert load.choices[1].ratio_low < 1.2 < load.choices[1].ratio_high
     assert chosen(load) == "pickle-5 with 2 workers"
-    assert why(load).endswith("% ahead of npy; the best in 100% of resamples.")
+    assert why(load).startswith("Unsafe to load from others, Python only; 1.2")
+    assert why(load).endswith(" times as fast as npy; the best in 100% of resamples.")
 
 
 def test_what_cannot_be_told_apart_ties():
@@ -75,15 +79,16 @@ def test_what_cannot_be_told_apart_ties():
     assert {found.winner, *found.ties} == {"npy", "hdf5", "hickle"}
     assert not found.decided
     assert sum(choice.probability for choice in found.choices) == pytest.approx(1)
-    assert "cannot be told from" in why(found)
+    assert "tatistically tied with" in why(found)
 
 
 def test_equals_are_rarely_told_apart_though_the_luckiest_is_the_winner():
     equals = dict.fromkeys(("pickle-2", "pickle-5", "npy", "npz", "hdf5", "hickle"), 100)
     found = [
-        recommend(measured(loads=equals, dumps={}, noise=0.05, workers=(1,), seed=seed))[0]
+        advice(measured(loads=equals, dumps={}, noise=0.05, workers=(1,), seed=seed))["fastest-load"]
         for seed in range(40)
     ]
+    assert {one.winner for one in found if len(one.ties) == 5} == {"npy"}
     assert sum(len(one.ties) < 5 for one in found) <= 2
 
 
@@ -95,6 +100,7 @@ def test_a_difference_that_is_sure_and_too_small_to_matter_ties():
 
 def test_sizes_are_exact_and_tie_within_a_hundredth():
     made = measured(loads={"npy": 1, "pickle-5": 1, "json": 1}, dumps={})
+    made = replace(made, dataset=replace(made.dataset, source_bytes=0))  # the source's size is not known
     found = advice(made)["smallest"]
     assert (found.winner, found.ties, found.probability) == ("npy", ("pickle-5",), None)
     assert found.unit == "bytes_per_image"
@@ -139,7 +145,7 @@ def test_weights_that_make_no_sense_are_refused():
 def test_few_rounds_name_a_winner_but_decide_nothing():
     found = advice(measured(loads={"npy": 100, "hdf5": 103, "json": 2000}, rounds=3, noise=0))["fastest-load"]
     assert (found.winner, found.ties, found.decided, found.probability) == ("npy", ("hdf5",), False, None)
-    assert "too few rounds (3) to tell it from hdf5" in why(found)
+    assert "too few rounds (3) to tell npy from hdf5; about 2 more rounds would decide" in why(found)
 
 
 def test_a_seed_table_alone_is_enough():
@@ -149,7 +155,7 @@ def test_a_seed_table_alone_is_enough():
     assert (found["fastest-load"].winner, found["fastest-load"].layout) == ("npy", "single")
     assert "worker" not in chosen(found["fastest-load"])
     assert found["fastest-dump"].reason == "dump was not measured"
-    assert found["cost"].reason == "dump and load were not both measured"
+    assert found["cost"].reason == "a write and a read through brinery.open were not both measured"
 
 
 def test_cold_loads_and_flushed_dumps_count_where_there_are_no_others():
@@ -159,11 +165,8 @@ def test_cold_loads_and_flushed_dumps_count_where_there_are_no_others():
     assert (found.winner, found.cache, found.durability) == ("pickle-5", "cold", "fsync")
     json_is_fast = [replace(cell, protocol="json" if cell.protocol == "npy" else "npz") for cell in cold]
     found = advice(replace(made, cells=(*made.cells, *json_is_fast)))
-    assert (found["portable"].winner, found["cost"].cache, found["cost"].durability) == (
-        "npy",
-        "warm",
-        "buffered",
-    )
+    assert (found["portable"].winner, found["portable"].cache) == ("npy", "warm")
+    assert (found["cost"].cache, found["cost"].durability) == ("cold", "buffered")  # reads are from storage
 
 
 def test_void_cells_are_no_candidates():
@@ -178,7 +181,7 @@ def test_rounds_that_a_cell_lacks_are_borne():
         replace(cell, samples=tuple(one for one in cell.samples if (one.round + place) % 3))
         for place, cell in enumerate(made.cells)
     ]
-    assert advice(replace(made, cells=tuple(cut)))["fastest-load"].winner == "pickle-5"
+    assert advice(replace(made, cells=tuple(cut)))["fastest-load"].choices[-1].protocol == "json"
     gone = replace(made.cells[0], samples=(sample(pooled("pickle-5", "load", 1), 0, 1, valid=False),))
     assert advice(replace(made, cells=(gone,)))["fastest-load"].winner is None
 

@@ -58,15 +58,17 @@ def advice(made, **options):
 
 def test_the_smallest_is_that_of_the_same_images():
     found = advice(bench(WHOLE))["smallest"]
-    assert (found.winner, found.layout, found.decided) == ("npy", "shards", True)
-    assert [(one.protocol, one.value) for one in found.choices] == [("npy", 231_000.0), ("json", 997_000.0)]
+    assert (found.winner, found.layout, found.decided) == ("source-files", "shards", True)
+    sizes = [("source-files", 24_000.0), ("npy", 231_000.0), ("json", 997_000.0)]
+    assert [(one.protocol, one.value) for one in found.choices] == sizes
     assert advice(bench(WHOLE, layouts=("single",)))["smallest"].layout == "single"
 
 
 def test_a_part_is_extrapolated_by_bytes_of_pixels():
     sizes = sizes_of(bench(PART), "shards")
     assert sizes.mark == "~"
-    assert sizes.values == pytest.approx({"npy": 230_976.0, "json": 921_600.0})
+    assert sizes.values == pytest.approx({"npy": 230_976.0, "json": 921_600.0, "source-files": 24_000.0})
+    assert sizes.over_source("npy") == pytest.approx(9.624)
     assert sizes_of(bench(WHOLE), "shards").mark == ""
 
 
@@ -83,7 +85,8 @@ def test_sizes_of_earlier_results_count_where_all_are_of_as_many_images():
     old = bench({})
     even = tuple(replace(cell, size=replace(cell.size, images=80)) for cell in old.cells)
     found = advice(replace(old, cells=even))["smallest"]
-    assert (found.winner, found.choices[0].value) == ("json", 60_000.0)
+    assert [one.protocol for one in found.choices] == ["source-files", "json", "npy"]
+    assert found.choices[1].value == 60_000.0
 
 
 def test_a_cost_with_a_link_takes_the_same_sizes():
@@ -105,4 +108,4 @@ def test_the_seed_table_shows_them_and_says_of_which_images(stored, shown, note)
     texts = {strip.head: strip.cells for strip in table.strips()}
     assert dict(zip(texts["protocol"], texts["kB a file"], strict=True)) == shown
     assert note in " ".join(table.notes)
-    assert "shards as convert cuts them elsewhere" in report_markdown(made)
+    assert "otherwise shards as convert cuts them" in report_markdown(made)

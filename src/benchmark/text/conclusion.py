@@ -1,0 +1,290 @@
+"""What a bench recommends: in a sentence with its reason, and as tables."""
+
+from dataclasses import dataclass
+
+from ..analysis.candidates import SOURCE
+from ..analysis.sizes import shown_layout, sizes_of
+from ..result.cell import Variant
+from ..result.findings import Limit
+from ..result.measured import CellResult
+from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Weights
+from ..result.result import BenchResult
+from .numbers import (
+    amount,
+    counted,
+    cpus,
+    duration,
+    known,
+    over_source,
+    percent,
+    plain,
+    sentence,
+    size,
+)
+from .table import Entry, Table, left, right, share
+
+_OVERALL: tuple[Objective, ...] = (
+    *("cost", "fastest-read-cold", "fastest-read"),
+    *("fastest-load", "fastest-dump", "smallest"),
+)
+_TAKES: dict[Objective, str] = {
+    "fastest-read": "Reading an image takes",
+    "fastest-read-cold": "Reading an image from storage takes",
+    "fastest-load": "Loading an image takes",
+    "fastest-dump": "Dumping an image takes",
+    "smallest": "An image takes",
+}
+_KEPT = "the source files"
+_LIMITS: dict[Limit, str] = {
+    "cpu": "the CPUs are the limit",
+    "memory-bandwidth": "the speed of memory is the limit",
+    "disk": "storage is the limit",
+    "file-creation": "making files is the limit",
+    "lock": "waiting for one another is the limit",
+    "dispatch": "the parent process is the limit",
+    "throttled": "a quota or the hypervisor takes CPU time away",
+    "oversubscribed": "more is ready to run than there are CPUs",
+    "undetermined": "no single limit shows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What to choose, and why."""
+
+    sentence: str
+    reason: str
+
+
+def conclusion_of(result: BenchResult) -> Conclusion:
+    """Return what to choose: by the cost over the data's life, or by the best objective that was measured."""
+    answers = {one.objective: one for one in result.recommendations}
+    found = next((answers[name] for name in _OVERALL if name in answers and answers[name].choices), None)
+    if found is None:
+        return _without(result)
+    if found.winner is None:
+        return Conclusion(f"This run decides nothing: {found.reason}.", _settled(result, answers))
+    parts = [_leading(result, found), "" if found.winner == SOURCE else _converting(result, found.winner)]
+    return Conclusion(_sentence(found, answers, result.settings.weights), " ".join(filter(None, parts)))
+
+
+def _sentence(found: Recommendation, answers: dict[Objective, Recommendation], weights: Weights) -> str:
+    what, protocols = chosen(found), [one.protocol for one in found.choices if one.protocol != SOURCE]
+    if not found.choices[1:]:
+        return f"Only {what} was measured: there is nothing to choose from."
+    if _few(found):
+        order = ", then ".join(_named(one.protocol) for one in found.choices[:4])
+        told = "More rounds and longer regions may tell (--rounds 9)."
+        if found.more_rounds:
+            told = f"About {counted(found.more_rounds, 'more round')} would decide."
+        rounds = found.rounds or "below 5"
+        return f"Too few rounds ({rounds}) to choose; so far, best first: {order}. {told}"
+    basis = _basis(found, weights)
+    if found.winner == SOURCE:
+        return f"Keep {_KEPT}: {found.reason or 'no protocol costs less'}{basis}."
+    if len(protocols) == 1:
+        return f"Only {what} was measured: there is no other protocol to choose from."
+    marks = flags(found.choices[0])
+    text = f"Choose {what}{f' ({marks})' if marks else ''}{basis}"
+    if found.ties:
+        return f"{text}: {found.reason}."
+    if not found.decided:
+        return f"{what} leads, undecided: {found.reason}."
+    warm = answers.get("fastest-read")
+    if found.cache == "cold" and warm and warm.decided and warm.winner not in (None, found.winner):
+        text += f"; from memory {warm.winner} reads fastest"
+    return f"{text}."
+
+
+def _few(found: Recommendation) -> bool:
+    """Return whether it rests on fewer than five rounds; results of 0.1.0 say it in their words."""
+    return any(words in (found.reason or "") for words in ("too few rounds", "fewer than"))
+
+
+def _basis(found: Recommendation, weights: Weights) -> str:
+    """Return what a choice rests on that the user assumed."""
+    parts = [", read from storage"] if found.cache == "cold" else []
+    if found.objective == "cost" and weights.link_mb_per_s is not None:
+        parts.append(f" over an assumed link of {weights.link_mb_per_s:g} MB/s")
+    if found.objective == "cost" and weights.memory_bytes is not None:
+        parts.append(f" within {size(weights.memory_bytes)} of memory")
+    return "".join(parts)
+
+
+def _leading(result: BenchResult, found: Recommendation) -> str:
+    first, *others = found.choices
+    reads = result.settings.weights.reads_per_write
+    often = {1.0: "once", 2.0: "twice", 10.0: "ten times"}.get(reads, f"{reads:g} times")
+    what = _TAKES.get(found.objective, f"Written once and read {often}, an image costs")
+    text = f"{what} {value_of(result, found, first)} with {_named(first.protocol)}"
+    if others and not _few(found):
+        last = others[-1]
+        text += f"; {_named(others[0].protocol)} {plain(others[0].ratio)} times as much"
+        text += f", {_named(last.protocol)} {plain(last.ratio)} times" if last is not others[0] else ""
+    stored = sizes_of(result, shown_layout(result)).over_source(first.protocol)
+    if stored and first.protocol != SOURCE and found.objective != "smallest":
+        text += f". On disk {first.protocol} takes {over_source(stored)}"
+    return f"{text}."
+
+
+def _settled(result: BenchResult, answers: dict[Objective, Recommendation]) -> str:
+    """Return what a run whose times decide nothing tells nevertheless: sizes."""
+    found = answers.get("smallest")
+    return _leading(result, found) if found and found.winner else ""
+
+
+def value_of(result: BenchResult, found: Recommendation, choice: Choice) -> str:
+    """Return a candidate's value with every assumption behind it."""
+    if found.unit == "bytes_per_image":
+        stored = sizes_of(result, "shards" if found.layout == "shards" else "single")
+        text, ratio = f"{stored.mark}{plain(choice.value / 1000)} kB", stored.over_source(choice.protocol)
+        return f"{text}, {over_source(ratio)}" if ratio and choice.protocol != SOURCE else text
+    return f"{duration(choice.value)}{_of_link(choice, result.settings.weights)}"
+
+
+def _of_link(choice: Choice, weights: Weights) -> str:
+    if choice.link_ns is None or weights.link_mb_per_s is None:
+        return ""
+    return f", of which {duration(choice.link_ns)} are the assumed link of {weights.link_mb_per_s:g} MB/s"
+
+
+def _converting(result: BenchResult, winner: str) -> str:
+    """Return how many workers pay, by the convert of the winner or whatever else was measured of it."""
+    usable = result.host.usable_cpus
+    own = [cell for cell in result.cells if cell.protocol == winner and cell.pool == "loky" and _rate(cell)]
+    of_op = {variant: [one for one in own if Variant.of(one) == variant] for variant in result.variants}
+    of_op = {variant: cells for variant, cells in of_op.items() if cells}
+    variant = next((one for one in of_op if one.op == "convert"), next(iter(of_op), None))
+    rates = {cell.workers: _rate(cell) for cell in of_op[variant]} if variant else {}
+    within = {workers: rate for workers, rate in rates.items() if workers <= max(1.0, usable)}
+    if variant is None or not within:
+        return ""
+    best = max(within, key=within.__getitem__)
+    name = "Converting" if variant.op == "convert" else sentence(variant.title)
+    text = f"{name} runs at {amount(within[best])} images/s with {counted(best, 'worker')}"
+    if 1 in within and best != 1:
+        text += f", {plain(within[best] / within[1])} times one worker"
+    curves = [one for one in result.scaling if one.protocol == winner and Variant.of(one) == variant]
+    limits = [verdict.limit for one in curves for verdict in one.verdicts if verdict.workers == best]
+    if limits and limits[0] in _LIMITS:
+        text += f"; {_LIMITS[limits[0]]}"
+    more = [rate for workers, rate in rates.items() if workers > usable]
+    if more and max(more) < 1.03 * within[best]:
+        text += f". More workers than the {cpus(usable)} add nothing"
+    return f"{text}."
+
+
+def _rate(cell: CellResult) -> float:
+    """Return images/s; 0 where the cell does not count."""
+    return cell.stats.images_per_s if cell.valid and cell.stats and known(cell.stats.images_per_s) else 0.0
+
+
+def _without(result: BenchResult) -> Conclusion:
+    """Return what can be said without recommendations."""
+    within = [cell for cell in result.cells if cell.workers <= max(1.0, result.host.usable_cpus)]
+    best = max((cell for cell in within if cell.op == "load"), key=_rate, default=None)
+    if best is None or not _rate(best):
+        reasons = [one.reason for one in result.recommendations if one.reason]
+        reason = next(iter(reasons), "no valid load was measured")
+        return Conclusion("No protocol can be named.", f"The measurement does not allow it: {reason}.")
+    how = "" if best.pool == "none" else f" with {counted(best.workers, 'worker')}"
+    reason = (
+        f"It loads {amount(_rate(best))} images/s. Recommendations with their odds need scipy: pip install "
+        "'brinery[bench]'."
+    )
+    return Conclusion(f"{best.protocol} loads fastest{how}.", reason)
+
+
+def _named(protocol: str) -> str:
+    return _KEPT if protocol == SOURCE else protocol
+
+
+def chosen(found: Recommendation) -> str:
+    """Return a recommendation's winner, such as "npy with 2 workers"."""
+    if found.winner is None:
+        return "no choice"
+    first, name = found.choices[0], _named(found.winner)
+    if found.workers is None or found.layout == "single":
+        return name
+    if first.dump_workers not in (None, found.workers):
+        return f"{name} (write with {counted(first.dump_workers, 'worker')}, read with {found.workers})"
+    return f"{name} with {counted(found.workers, 'worker')}"
+
+
+def flags(choice: Choice) -> str:
+    """Return what speaks against a protocol whatever its speed."""
+    parts = ["unsafe to load from others"] if choice.safe is False else []
+    return ", ".join([*parts, *(["Python only"] if choice.portable is False else [])])
+
+
+def why(found: Recommendation) -> str:
+    """Return what speaks for a winner and how surely, or why there is none."""
+    if found.winner is None or not found.choices:
+        return f"{sentence(found.reason or 'nothing was measured')}."
+    first = found.choices[0]
+    if _few(found):
+        others = [f"{_named(one.protocol)} ({plain(one.ratio)} times as much)" for one in found.choices[1:4]]
+        return f"So far, best first: {', then '.join([_named(first.protocol), *others])}; {found.reason}."
+    behind = next((one for one in found.choices[1:] if one.protocol not in found.ties), None)
+    parts = [found.reason, flags(first)]
+    if behind is not None and behind.ratio >= 1.0005:
+        parts.append(_lead(found, behind))
+    if found.unit == "bytes_per_image":
+        source = next((one.value for one in found.choices if one.protocol == SOURCE), None)
+        own = next((one for one in found.choices if one.protocol != SOURCE), first)
+        parts.append(over_source(own.value / source) if source else "")
+    if found.probability is not None and not found.ties:
+        odds = ">99%" if 0.995 <= found.probability < 1 else percent(found.probability)
+        parts.append(f"the best in {odds} of resamples")
+    return f"{sentence('; '.join(filter(None, parts)) or 'the only candidate')}."
+
+
+def _lead(found: Recommendation, behind: Choice) -> str:
+    name, ratio = _named(behind.protocol), plain(behind.ratio)
+    if found.unit == "bytes_per_image":
+        return f"the smallest protocol is {name}" if found.winner == SOURCE else f"smaller than {name}"
+    if found.objective == "cost":
+        return f"{name} costs {ratio} times as much"
+    return f"{ratio} times as fast as {name}"
+
+
+def recommendation_table(result: BenchResult) -> Table | None:
+    """Return a line for each objective, or None without recommendations."""
+    found = result.recommendations
+    rows = [(sentence(OBJECTIVES[one.objective]), chosen(one), why(one)) for one in found]
+    notes = [
+        f"{sentence(OBJECTIVES[one.objective])}: {'; '.join(one.assumptions)}."
+        for one in found
+        if one.assumptions and one.objective in ("cost", "fastest-read", "fastest-read-cold")
+    ]
+    return Table("Recommendations", left("objective", "choice", "why"), rows, notes) if rows else None
+
+
+def candidate_table(result: BenchResult) -> Table:
+    """Return every candidate of every objective with its value, its odds and what the value assumes."""
+    rows = []
+    for one in result.recommendations:
+        for choice in one.choices:
+            ends = (choice.ratio_low, choice.ratio_high)
+            span = None if None in ends else " to ".join(map(plain, ends))
+            workers = None if choice.workers is None else str(choice.workers)
+            if choice.dump_workers not in (None, choice.workers):
+                workers = f"read {choice.workers}, write {choice.dump_workers}"
+            value, *rest = value_of(result, one, choice).split(", ", 1)
+            rows.append(
+                (
+                    OBJECTIVES[one.objective],
+                    _named(choice.protocol),
+                    Entry(workers, choice.workers),
+                    Entry(value, choice.value, *rest),
+                    Entry(None, choice.ratio, span),
+                    share(choice.probability),
+                    flags(choice) or None,
+                )
+            )
+    columns = (
+        *left("aim", "protocol"),
+        *right("workers", "an image", "times the winner", "odds of being best"),
+        *left("against it"),
+    )
+    return Table("Candidates by aim", columns, rows)
