@@ -8,7 +8,7 @@ import click
 
 from ..engine.options import ConvertOptions
 from ..engine.sizes import format_size
-from .output import ProgressBar, emit_json, json_option, put, say
+from .output import ProgressBar, counted, emit_json, json_option, put, say
 from .record_options import options_of
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def command(src: tuple[str, ...], dest: str, as_json: bool, **options: Any) -> i
     with ProgressBar("converting", "images") as bar:
 
         def show(progress: "ConvertProgress") -> None:
-            total = progress.total_bytes
-            fraction = min(1.0, progress.source_bytes / total) if total else None
-            bar.update(progress.members, fraction, progress.failures)
+            bar.show(_how_far(progress), progress.fraction, progress.seconds_left)
 
         result = convert(src, dest, progress=show, warn=lambda text: say(f"warning: {text}"), **options)
     result = replace(result, path=Path(dest))  # as it was given
@@ -83,6 +81,19 @@ def as_document(result: "ConvertResult") -> dict[str, Any]:
         "exit_code": result.exit_code,
         "run": result.summary.as_dict(),
     }
+
+
+def _how_far(now: "ConvertProgress") -> str:
+    if now.to_verify:
+        return f"verifying first: {now.verified:,} of {counted(now.to_verify, 'sample')}"
+    if not now.members:
+        return f"listing: {now.entries:,} entries found"
+    text = f"{counted(now.images, 'image')}, {now.images / (now.seconds or 1.0):,.0f}/s"
+    if now.failures:
+        text += f", {now.failures:,} failed"
+    if now.skipped:
+        text += f", {now.skipped:,} no images"
+    return text
 
 
 def _sentence(result: "ConvertResult") -> str:

@@ -27,6 +27,7 @@ __all__ = [
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_FIRST_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
 _LONGEST_LINE = 4000
 
@@ -91,7 +92,9 @@ def _line(text: str) -> str:
 
 
 class ProgressBar:
-    """Progress on stderr: a bar with rate and ETA on a terminal, else a plain line every ten seconds.
+    """Progress on stderr: a bar with rate and ETA on a terminal, else a plain line now and then.
+
+    Lines come after a second and every ten seconds from then on.
 
     Args:
         label: what is going on.
@@ -102,6 +105,7 @@ class ProgressBar:
         self._label = label
         self._unit = unit
         self._begin = self._last = time.monotonic()
+        self._told = False
         self._bar: Any = None
         self._task: Any = None
 
@@ -117,20 +121,21 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: int, fraction: float | None, failures: int = 0) -> None:
-        """Show how many are done, and which part of the whole where that is known."""
-        now = time.monotonic()
-        elapsed = max(now - self._begin, 1e-9)
+    def update(self, done: int, fraction: float | None) -> None:
+        """Show how many are done, and which part of the whole if that is known."""
+        elapsed = max(time.monotonic() - self._begin, 1e-9)
         left = elapsed / fraction - elapsed if fraction else None
-        text = f"{done} {self._unit}, {done / elapsed:.0f}/s"
-        if failures:
-            text += f", {failures} failed"
+        self.show(f"{done:,} {self._unit}, {done / elapsed:,.0f}/s", fraction, left)
+
+    def show(self, text: str, fraction: float | None, left: float | None) -> None:
+        """Show a text, the part of the whole, and the seconds that are left, if they are known."""
+        now = time.monotonic()
         if left is not None:
             text += f", {_clock(left)} left"
         if self._bar is not None:
-            self._bar.update(self._task, total=1, completed=fraction, text=text)
-        elif now - self._last >= _PLAIN_SECONDS:
-            self._last = now
+            self._bar.update(self._task, total=None if fraction is None else 1, completed=fraction, text=text)
+        elif now - self._last >= (_PLAIN_SECONDS if self._told else _FIRST_SECONDS):
+            self._last, self._told = now, True
             percent = "" if fraction is None else f" {fraction:.0%}"
             say(f"{self._label}{percent}: {text}")
 
@@ -146,7 +151,7 @@ def _rich_bar(label: str) -> tuple[Any, Any]:
         console=Console(stderr=True),
         transient=True,
     )
-    return bar, bar.add_task(label, total=None, text="")
+    return bar, bar.add_task(label, total=None, text="starting")
 
 
 def _clock(seconds: float) -> str:

@@ -53,14 +53,27 @@ def clock(monkeypatch):
     return Clock
 
 
-def test_progress_without_a_terminal_is_a_line_every_ten_seconds(capsys, clock):
-    with ProgressBar("converting", "images") as bar:
-        for seconds, done in ((5, 50), (10, 100), (12, 120), (20, 150)):
+def test_progress_without_a_terminal_is_a_line_after_a_second_and_every_ten_seconds(capsys, clock):
+    with ProgressBar("verifying", "samples") as bar:
+        for seconds, done in ((0.5, 5), (1, 10), (5, 50), (11, 110), (12, 120), (21, 1050)):
             clock.now = 100.0 + seconds
-            bar.update(done, done / 200, failures=done // 100)
+            bar.update(done, done / 1400)
     assert capsys.readouterr().err.splitlines() == [
-        "converting 50%: 100 images, 10/s, 1 failed, 0:10 left",
-        "converting 75%: 150 images, 8/s, 1 failed, 0:07 left",
+        "verifying 1%: 10 samples, 10/s, 2:19 left",
+        "verifying 8%: 110 samples, 10/s, 2:09 left",
+        "verifying 75%: 1,050 samples, 50/s, 0:07 left",
+    ]
+
+
+def test_what_is_shown_has_an_end_only_if_that_is_known(capsys, clock):
+    with ProgressBar("converting", "images") as bar:
+        clock.now += 1
+        bar.show("listing: 12,000 entries found", None, None)
+        clock.now += 10
+        bar.show("500 images, 45/s, 1 failed", 0.25, 33.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "converting: listing: 12,000 entries found",
+        "converting 25%: 500 images, 45/s, 1 failed, 0:33 left",
     ]
 
 

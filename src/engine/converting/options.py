@@ -42,7 +42,7 @@ class ConvertCall(ConvertOptions):
     Attributes:
         src: one or several folders, tar files (plain, gz, bz2, xz, zst) or zip files.
         dest: the dataset's folder: new, empty, or a dataset made with the same settings.
-        progress: called whenever units have been recorded.
+        progress: called about twice a second, and whenever units have been recorded.
         warn: called with messages for people. Without it, a BrineryWarning says so when threads work although
             processes were asked for.
     """

@@ -17,12 +17,35 @@ class ConvertProgress:
         failures: how many of them failed.
         source_bytes: encoded bytes of the handled members.
         total_bytes: bytes of all sources; None while they are being counted.
+        images: arrays written in this run.
+        skipped: members handled in this run that are no images.
+        entries: that the listing of the sources has passed, done already or not.
+        seconds: since the run began.
+        seconds_left: an estimate; None while nothing tells.
+        verified: samples that `repair` has verified.
+        to_verify: samples that it verifies first; 0 once it has.
     """
 
     members: int
     failures: int
     source_bytes: int
     total_bytes: int | None
+    images: int = 0
+    skipped: int = 0
+    entries: int = 0
+    seconds: float = 0.0
+    seconds_left: float | None = None
+    verified: int = 0
+    to_verify: int = 0
+
+    @property
+    def fraction(self) -> float | None:
+        """The part of the time that has gone by, 0 to 1; None while nothing tells."""
+        if self.to_verify:
+            return self.verified / self.to_verify
+        if self.seconds_left is None:
+            return None
+        return self.seconds / ((self.seconds + self.seconds_left) or 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class PlanCounts:
     entries: int = 0
     planned: int = 0
     unchanged: int = 0
+    unchanged_bytes: int = 0
     noted: int = 0
     unresolved: int = 0
 
@@ -217,6 +218,7 @@ class Planner:
                 units.append(self._planned(Unit(known.unit, tuple(self._lost.pop(known.unit)))))
         else:
             self.counts.unchanged += 1
+            self.counts.unchanged_bytes += member.stored
             if member.doubted:
                 units += self._compare(known, member)
         if self._resuming and known.ordinal >= self._state.open_ordinal:

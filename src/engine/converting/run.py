@@ -16,14 +16,15 @@ from ..datasets.verify import verify
 from ..machine.garbage import only_new_garbage
 from ..machine.sampler import Sampler
 from ..machine.twins import NameTwins, name_twins
-from ..records import Job, UnitResult
+from ..records import Job, Unit, UnitResult
 from ..summary import RunSummary
 from . import worker
 from .destination import Destination
 from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
 from .options import ConvertCall
-from .outcome import ConvertProgress, ConvertResult
+from .outcome import ConvertResult
 from .planner import Note, Pass, PlanCounts, Planner, PlanState
+from .progress import Progress, cost_of
 from .recorder import Recorder, cannot_go_on
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sources import Named, Recorded, Scope, list_named
@@ -33,8 +34,6 @@ from .supervisor import Supervisor
 from .tally import Tally
 
 __all__ = ["Run"]
-
-_ESTIMATE_AFTER_SECONDS = 0.5
 
 
 def _ignore(_: object) -> None:
@@ -63,7 +62,6 @@ class Run:
         self._scope = Scope.of(sources, recorded)
         self._options = call
         self._settings = call.as_dict()
-        self._progress = call.progress or _ignore
         self._warn = call.warn or _ignore
         self._recorder = Recorder(destination, call)
         self._tally = Tally()
@@ -73,9 +71,11 @@ class Run:
         self._differing = KeptOrdinals()
         self._twins: NameTwins | None = None
         self._to_redo = 0  # their number
+        self._to_do_again = 0  # recorded members whose samples are lost or damaged
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
-        self._estimate_at = time.monotonic() + _ESTIMATE_AFTER_SECONDS
+        cost = cost_of(self._manifest.last_summary())
+        self._progress = Progress(call.progress or _ignore, self._tally, self._size, call.worker_count, cost)
         self._warned_of_space = False
         self._sampler = Sampler()
         self.refused = ""
@@ -155,6 +155,7 @@ class Run:
                 usable=lambda key: key not in damaged and self._recorder.file_is_there(key),
                 twin=self._earlier_twin,
             )
+            self._to_do_again = sum(state.lost_units.values()) + len(damaged)
             counts, redone = self._pass(state, listing, seen, self._recorder.note)
             if self._to_redo or counts.unresolved:
                 self._list_again(seen, linked=linked or counts.unresolved > 0)
@@ -217,11 +218,13 @@ class Run:
             load=self._spool.load,
             note=note,
         )
+        self._progress.begin_pass(planner.counts, self._manifest.recorded(self._scope) - self._to_do_again)
         done: set[int] = set()
         try:
             for results in self._results(planner, linked=listing.linked):
                 done.update(result.number for result in results)
                 self._record(results)
+                self._progress.look()
         finally:
             self._spool.close()
         return planner.counts, done
@@ -250,10 +253,11 @@ class Run:
             backend=options.backend,
             timeout=options.timeout,
             warn=options.warn,
-            done=self._spool.release,
+            done=self._done,
             ready=self._spool.room,
         )
-        batches = supervisor.results(planner.units(self._entries(job.budget, linked=linked)))
+        units = planner.units(self._entries(job.budget, linked=linked))
+        batches = supervisor.results(self._progress.handed_out(units))
         try:
             for results in batches:
                 if supervisor.ending:
@@ -265,8 +269,8 @@ class Run:
 
     def _entries(self, budget: ReadBudget, *, linked: bool) -> Iterator[Entry]:
         """List the sources up to the limit; going past the budget of members is an error."""
-        quota = Quota(self._options.limit)
-        entries = list_named(self._named, self._scope, budget, link=linked, quota=quota)
+        quota, watch = Quota(self._options.limit, self._progress.look), self._progress.listed
+        entries = list_named(self._named, self._scope, budget, link=linked, quota=quota, watch=watch)
         yield from islice(entries, self._options.max_members)
         if self._options.limit is not None:
             return
@@ -296,13 +300,16 @@ class Run:
             if result.fatal is not None:
                 raise cannot_go_on(result.fatal)
 
+    def _done(self, unit: Unit) -> None:
+        self._spool.release(unit)
+        self._progress.done(unit)
+
     def _count(self, done: Sequence[UnitResult]) -> None:
         tally = self._tally
         for result in done:
             tally.add(result)
-        if time.monotonic() > self._estimate_at:  # a run that ends sooner needs no estimate
-            self._size.start()
-        self._progress(ConvertProgress(tally.members, tally.failures, tally.source_bytes, self._size.total))
+        self._progress.took(done)
+        self._progress.look(now=True)
         self._check_space()
         self._check_limit(final=False)
 
@@ -329,7 +336,12 @@ class Run:
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
         """Verify the dataset, and return the members of damaged samples outside missing shards."""
         options = self._options
-        found = verify(self._destination.folder, workers=options.worker_count, backend=options.backend)
+        found = verify(
+            self._destination.folder,
+            workers=options.worker_count,
+            backend=options.backend,
+            progress=self._progress.verifying,
+        )
         places = [self._manifest.place_of(bad.key) for bad in found.bad]
         damaged = frozenset(member for member, unit in places if unit not in state.lost_units)
         if damaged:
@@ -343,10 +355,11 @@ class Run:
 
     def _check_space(self) -> None:
         """Warn once if the space left looks too small for what is still to come."""
-        if self._warned_of_space or self._size.total is None:
+        left = None if self._warned_of_space else self._progress.left_bytes()
+        if left is None:
             return
         self._warned_of_space = True
-        warning = warning_of_space(self._destination.folder, self._size.total - self._tally.source_bytes)
+        warning = warning_of_space(self._destination.folder, left)
         if warning is not None:
             self._warn(warning)
 

@@ -36,7 +36,7 @@ def check_failures(limit: FailureLimit | None, tally: Tally, folder: Path, *, fi
         )
 
 
-def warning_of_space(folder: Path, source_bytes: int) -> str | None:
+def warning_of_space(folder: Path, source_bytes: float) -> str | None:
     """Return a warning if the space left looks too small for the arrays of these source bytes; else None."""
     ahead = source_bytes * PIXELS_PER_SOURCE_BYTE
     free = shutil.disk_usage(folder).free

@@ -169,13 +169,28 @@ def recognise(
 
 
 def list_named(
-    named: Sequence[Named], scope: Scope, budget: ReadBudget, *, link: bool, quota: Quota
+    named: Sequence[Named],
+    scope: Scope,
+    budget: ReadBudget,
+    *,
+    link: bool,
+    quota: Quota,
+    watch: Callable[[Source, Iterator[Entry]], Iterator[Entry]],
 ) -> Iterator[Entry]:
-    """List the sources of a run; a key with the prefix of another source is a failure."""
+    """List the sources of a run; a key with the prefix of another source is a failure.
+
+    Args:
+        named: the sources.
+        scope: their keys.
+        budget: of what is unpacked while they are listed.
+        link: as `list_sources` takes it.
+        quota: of entries.
+        watch: returns the entries of a source, of which it takes note.
+    """
     reserved = tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
 
     def listed(one: Named) -> Iterator[Entry]:
-        entries = list_sources([one.source], budget, link=link, quota=quota)
+        entries = watch(one.source, list_sources([one.source], budget, link=link, quota=quota))
         return (
             entries if one.source.prefix or not reserved else (_apart(entry, reserved) for entry in entries)
         )

@@ -2,17 +2,19 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import DatasetError
 from ...parser.images.signature import UNREAD_ARCHIVES
+from ..documents import parse_document
 from ..manifest.guarded import GuardedConnection
 from ..records import PARTS_PER_UNIT
 from .known_keys import KnownKeys
 from .planner import Known, PlanState
 from .source_table import recorded_sources
-from .sources import Recorded
+from .sources import Recorded, Scope
 
 __all__ = ["StoredState", "Totals", "shard_range"]
 
@@ -178,7 +180,7 @@ class StoredState:
     def begins_keys(self, prefix: str) -> bool:
         """Return whether the dataset has keys with this prefix."""
         statement = "SELECT 1 FROM {} WHERE key >= ? AND key < ? LIMIT 1"
-        span = prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        span = _span(prefix)
         tables = ("samples", "failures", "skipped")
         return any(self._rows(statement.format(table), *span) for table in tables)
 
@@ -214,6 +216,34 @@ class StoredState:
         """Count the samples that come before an ordinal."""
         count: int = self._numbers("SELECT COUNT(*) FROM samples WHERE ordinal < ?", ordinal)[0][0]
         return count
+
+    def recorded(self, scope: Scope) -> int:
+        """Count the members of a run's sources that a worker made something of, about."""
+        if self._fresh:
+            return 0
+        if scope.whole:
+            counts = ["SELECT COALESCE(SUM(samples), 0) FROM shards"]
+            if self.settings().get("frames") == "all":
+                counts = ["SELECT COALESCE(SUM(1), 0) FROM samples WHERE frame = 0"]
+            counts += [f"SELECT COALESCE(SUM(1), 0) FROM {table}" for table in ("failures", "skipped")]  # noqa: S608
+            return sum(self._numbers(count)[0][0] for count in counts)
+        counts = [
+            f"SELECT COALESCE(SUM(1), 0) FROM {table} WHERE key >= ? AND key < ?"  # noqa: S608
+            for table in ("samples", "failures", "skipped")
+        ]
+        spans = [_span(prefix) for prefix in scope.named if prefix]
+        return sum(self._numbers(count, *span)[0][0] for count in counts for span in spans)
+
+    def last_summary(self) -> dict[str, Any]:
+        """Return the summary of the last run in which workers had something to do; empty if there is none."""
+        if self._fresh:
+            return {}
+        for (text,) in self._db.long_rows("SELECT summary FROM runs ORDER BY id DESC LIMIT 20"):
+            with suppress(ValueError, TypeError):
+                summary = parse_document(text)
+                if isinstance(summary, dict) and summary.get("members"):
+                    return summary
+        return {}
 
     def shard_names(self) -> set[str]:
         """Return the names of all recorded shard files."""
@@ -263,6 +293,11 @@ class StoredState:
 
     def _any(self, *tables: str) -> bool:
         return any(self._rows(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)  # noqa: S608
+
+
+def _span(prefix: str) -> tuple[str, str]:
+    """Return the first text with a prefix, and the first one behind all of those."""
+    return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def shard_range(unit: int) -> tuple[int, int]:

@@ -25,6 +25,7 @@ __all__ = ["Supervisor"]
 
 _TOO_LONG = "decoding it takes more CPU time than an image of its size may; --timeout S gives it S seconds"
 _AHEAD = 2  # units drawn and queued per worker
+_PULSE_SECONDS = 0.5  # after which whoever waits for results is told that there is none yet
 _GATHER_SECONDS = 0.1  # units that end within it are recorded together: a transaction costs the parent 1 ms
 _FRUITLESS_BEFORE_ISOLATION = 2  # crashes that no suspect repeats alone
 _STRIKES = 2
@@ -76,7 +77,7 @@ class Supervisor:
         return feed is not None and feed.exhausted and feed.under_way <= self._workers
 
     def results(self, units: Iterator[Unit]) -> Generator[list[UnitResult], None, None]:
-        """Yield lists of results, one for every unit, in the order they finish.
+        """Yield lists of results, one for every unit, in the order they finish; empty ones while none comes.
 
         Raises:
             WorkerError: workers die, and no member is the cause.
@@ -119,6 +120,7 @@ class Supervisor:
                 gather=_GATHER_SECONDS,
                 or_threads=False,
                 ready=self._ready,
+                pulse=_PULSE_SECONDS,
             )
             try:
                 for results in batches:

@@ -81,15 +81,23 @@ class Calls(Generic[Result]):
         self.exhausted = True
         self._drawing.acquire(timeout=_DRAWING_SECONDS)  # for good; Ctrl-C may have kept it locked
 
-    def batches(self, gather: float | None) -> Generator[list[Result], None, None]:
+    def batches(
+        self, gather: float | None, pulse: float | None = None
+    ) -> Generator[list[Result], None, None]:
         """Yield batches of results until there are no more.
 
         If a task failed, what it raised is raised after the results that came before it.
 
         Args:
             gather: seconds to wait for further results of a batch; None for batches of one.
+            pulse: seconds after which an empty batch is yielded if no result has come; None for never.
         """
-        while (future := self._take(None)) is not None:
+        while not self._over:
+            future = self._take(pulse)
+            if future is None:
+                if pulse is not None and not self._over:
+                    yield []
+                continue
             until = time.monotonic() + (gather or 0)
             batch: list[Result] = []
             size = 0
@@ -150,9 +158,14 @@ class Calls(Generic[Result]):
         self._results.put(future)
         self.feed()
 
+    @property
+    def _over(self) -> bool:
+        """Whether every result was taken and no more will come."""
+        return self.exhausted and self._taken == self._drawn
+
     def _take(self, seconds: float | None) -> Future[Any] | None:
         """Return the next result, waiting `seconds` or (None) for ever; None if none came or none is left."""
-        while not (self.exhausted and self._taken == self._drawn):
+        while not self._over:
             try:
                 future = self._results.get(timeout=seconds)
             except Empty:

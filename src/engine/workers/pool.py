@@ -88,6 +88,7 @@ def run_batches(
     gather: float = 0,
     or_threads: bool = True,
     ready: Callable[[], bool] | None = None,
+    pulse: float | None = None,
 ) -> Generator[list[Result], None, None]:
     """Do as `run` does, but yield lists of the results that came while the consumer was busy.
 
@@ -102,6 +103,7 @@ def run_batches(
         gather: seconds that a list waits for further results after its first, while tasks are left.
         or_threads: as for `run`.
         ready: returns whether another task may be drawn while some are under way.
+        pulse: seconds after which an empty list is yielded if no result has come; None for never.
     """
     check_workers(workers, backend)
     first, rest, all_drawn = _look_ahead(iter(tasks), workers, ready)
@@ -112,7 +114,8 @@ def run_batches(
     if backend == "loky":
         try:
             crew = _processes(function, size, workers)
-            yield from _batches(crew, _in_turn(first, rest), size, ahead=ahead, gather=gather, ready=ready)
+            tasks = _in_turn(first, rest)
+            yield from _batches(crew, tasks, size, ahead=ahead, gather=gather, ready=ready, pulse=pulse)
         except NoProcessesError as error:
             if not or_threads:
                 raise
@@ -122,7 +125,8 @@ def run_batches(
         else:
             return
     crew = Threads(function, size)
-    yield from _batches(crew, _in_turn(first, rest), size, ahead=ahead, gather=None, ready=ready)
+    tasks = _in_turn(first, rest)
+    yield from _batches(crew, tasks, size, ahead=ahead, gather=None, ready=ready, pulse=pulse)
 
 
 def _batches(
@@ -133,6 +137,7 @@ def _batches(
     ahead: int,
     gather: float | None,
     ready: Callable[[], bool] | None,
+    pulse: float | None,
 ) -> Generator[list[Any], None, None]:
     """Give a crew its tasks and yield its results."""
     calls: Calls[Any] = Calls(crew, tasks, ready)
@@ -142,7 +147,7 @@ def _batches(
         if gather is not None and not calls.exhausted:
             time.sleep(_SENDING_SECONDS)  # the thread that sends them needs the interpreter too
         calls.feed(max(ahead, 1) * size)
-        yield from calls.batches(gather)
+        yield from calls.batches(gather, pulse)
         finished = True
     finally:
         calls.stop()

@@ -67,6 +67,11 @@ class Passing:
         self._position, self._end = position, position + size
         self.damage: Damage | None = None
 
+    def packed(self) -> int | None:
+        """How many bytes of the packed file were read so far; None where it is not packed."""
+        packed: Callable[[], int] | None = getattr(self._blocks, "packed", None)
+        return None if packed is None else packed()
+
     def read(self, size: int) -> bytes:
         """The next `size` bytes, or what is left.
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -38,6 +38,7 @@ __all__ = [
 
 _BUDGET: Final = ReadBudget()
 _BYTES_OF_FOLDER: Final = 1 << 30  # for which links of archives in it may stand
+_LOOK: Final = 256  # entries
 _PART_OF_ZIP: Final = b"PK\x07\x08"
 
 
@@ -120,14 +121,23 @@ class Quota:
 
     Args:
         limit: how many at first; None for all.
+        look: called now and then while entries are listed that `ahead` gives.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(self, limit: int | None = None, look: Callable[[], object] | None = None) -> None:
         self._left = limit
+        self._look = look
 
     def ahead(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """The entries that `taken` will give of a listing."""
-        return islice(entries, self._left)
+        ahead = islice(entries, self._left)
+        return ahead if self._look is None else self._looked(ahead, self._look)
+
+    def _looked(self, entries: Iterator[Entry], look: Callable[[], object]) -> Iterator[Entry]:
+        for number, entry in enumerate(entries):
+            if not number % _LOOK:
+                look()
+            yield entry
 
     def taken(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """The entries that may be listed."""

@@ -129,3 +129,13 @@ def test_after_stop_nothing_is_drawn():
     crew.finish(0)
     assert crew.tasks == [0]
     assert list(calls.batches(None)) == [[0]]
+
+
+def test_whoever_waits_for_results_is_told_that_there_is_none_yet():
+    crew = ByHand()
+    calls = Calls(crew, range(1))
+    calls.feed(2)
+    results = calls.batches(None, pulse=0.001)
+    assert [next(results), next(results)] == [[], []]
+    crew.finish(0)
+    assert [batch for batch in results if batch] == [[0]]
