@@ -91,7 +91,7 @@ def say(command, *arguments):
 def whole(dataset):
     """All of a dataset for one process: `verify` and `restore` start others."""
     with closing(Catalog(dataset)) as catalog:  # one that is left open waits for the collector of garbage
-        return Stretch(catalog.shard_ids)
+        return Stretch(catalog.shards.ids)
 
 
 def convert(dataset, root, **options):

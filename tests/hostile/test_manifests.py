@@ -42,7 +42,7 @@ def change(dataset, *statements):
 def whole(dataset):
     """All of a dataset for one process: `verify` and `restore` start others."""
     with closing(Catalog(dataset)) as catalog:  # one that is left open waits for the collector of garbage
-        return Stretch(catalog.shard_ids)
+        return Stretch(catalog.shards.ids)
 
 
 def ways_to_use(dataset, root):

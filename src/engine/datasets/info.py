@@ -47,7 +47,7 @@ def describe(path: PathLike) -> dict[str, Any]:
             "sources": [{"path": one.path, "prefix": one.prefix} for one in made_from(catalog)],
             "complete": "open_unit" not in catalog.settings,
             "samples": len(catalog),
-            "shards": catalog.files,
+            "shards": catalog.shards.files,
             "file_bytes": sum(file_bytes for file_bytes, _ in sizes),
             "pixel_bytes": sum(pixel_bytes for _, pixel_bytes in sizes),
             "shapes": [

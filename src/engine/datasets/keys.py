@@ -35,7 +35,7 @@ class Keys(Sequence[str]):
             if wanted.step == 1:
                 return list(self._catalog.keys(wanted.start, wanted.stop))
             return [self[i] for i in wanted]
-        position = self._catalog.position(index)
+        position = self._catalog.shards.position(index)
         return next(self._catalog.keys(position, position + 1))
 
     def __iter__(self) -> Iterator[str]:

@@ -53,7 +53,7 @@ class OpenedShard:
     """
 
     info: ShardInfo
-    first: int
+    first: int = field(init=False)
     lookups: int = 0
     irregular: bool = False
     places: Places | None = None
@@ -62,6 +62,9 @@ class OpenedShard:
     file: BinaryIO | None = None
     reader: ShardReader | None = None
     beside: "dict[int, OpenedShard]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.first = self.info.first
 
     def close(self) -> None:
         """Close files and reader; arrays that were handed out keep their mapping."""

@@ -73,7 +73,7 @@ def read_stretches(
     """
     catalog = Catalog(path)
     try:
-        waiting = deque(Stretch(shards) for shards in catalog.tasks(workers))
+        waiting = deque(Stretch(shards) for shards in catalog.shards.tasks(workers))
         lost = 0
         while waiting:
             taken: list[Stretch] = []
@@ -124,7 +124,7 @@ def _halves(stretch: Stretch, catalog: Catalog) -> list[Stretch]:
         return [replace(stretch, shards=part) for part in (shards[:middle], shards[middle:])]
     stop = stretch.stop
     if stop is None:
-        stop = catalog.shard(catalog.number_of(shards[0])).samples
+        stop = catalog.shard(catalog.shards.number_of(shards[0])).samples
     middle = (stretch.start + stop) // 2
     if middle == stretch.start:
         return []
@@ -132,4 +132,4 @@ def _halves(stretch: Stretch, catalog: Catalog) -> list[Stretch]:
 
 
 def _key(stretch: Stretch, catalog: Catalog) -> str:
-    return catalog.entry(catalog.shard(catalog.number_of(stretch.shards[0])), stretch.start).key
+    return catalog.entry(catalog.shard(catalog.shards.number_of(stretch.shards[0])), stretch.start).key

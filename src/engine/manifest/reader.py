@@ -1,19 +1,15 @@
 """The manifest as readers see it: every row is checked, since the dataset may come from anyone."""
 
 import json
-import operator
 import os
 import re
 import threading
 from array import array
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -23,6 +19,7 @@ from ..protocols.base import Placement, Spec
 from .connect import connect_read_only
 from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection
 from .rows import checked_rows, counted_rows
+from .shards import Shards
 
 __all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
 
@@ -35,8 +32,6 @@ _COLUMNS = "key, record, start, length, payload, dtype, shape, xxh3, shard"
 _PLACES = "SELECT record, payload, dtype, shape, shard FROM samples WHERE {} ORDER BY record"
 _PLACES_AT_ONCE = 4096
 _LONGEST_SPEC = 1024  # bytes of a dtype or a shape
-_MOST_A_TASK = 64
-_TASKS_A_WORKER = 16
 _ENTRIES = f"SELECT {_COLUMNS} FROM samples WHERE {{}} ORDER BY record"  # noqa: S608
 # Records of a shard count from 0 without gaps unless samples were dropped; without gaps this finds the row.
 _ENTRY_AT = f"""SELECT {_COLUMNS} FROM samples WHERE shard = ?1 AND record = ?2
@@ -107,9 +102,7 @@ class Catalog:
         folder: the dataset's.
         path: of the manifest.
         settings: the table `dataset`.
-        shard_ids: ids of the shards in order; of those that were filled side by side, the first one's.
-        ends: number of samples up to the end of each.
-        files: rows of the table `shards` that hold samples.
+        shards: those that hold samples.
 
     Raises:
         DatasetError: the folder is no dataset, or its manifest is damaged.
@@ -119,67 +112,27 @@ class Catalog:
         self.folder = folder
         self._lock = threading.Lock()
         self._specs: dict[tuple[str, str], Spec] = {}
-        self._last: dict[int, int] = {}  # id of the last shard beside a first one
         self._db: GuardedConnection | None
         db = self._db = connect_read_only(folder)
         self._pid = os.getpid()
         self.path = db.path
         try:
             self.settings = db.settings
-            self.shard_ids, self.ends = self._shards(db)
+            self.shards = self._all_shards(db)
             db.commit()
         except BaseException:
             db.close()
             raise
-        self._total = self.ends[-1] if self.ends else 0
 
-    def _shards(self, db: GuardedConnection) -> tuple[Sequence[int], Sequence[int]]:
-        """Return the ids of all shards, and the number of samples up to the end of each.
-
-        Shards that were filled side by side count as one, whose id is that of the first.
-        """
+    def _all_shards(self, db: GuardedConnection) -> Shards:
         if not self.settings.keys() >= _SETTINGS:
             raise DatasetError(f"{self.path} does not say how the dataset was made")
         beside = "beside" if "beside" in db.columns["shards"] else "NULL"
         rows = db.numbers(f"SELECT id, samples, {beside} FROM shards WHERE samples > 0 ORDER BY id")  # noqa: S608
-        ids, counts, firsts = zip(*rows, strict=True) if rows else ((), (), ())
-        if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
-            raise self._senseless_shard()
-        total: int = sum(counts)
-        if total > db.guard.most_rows:
-            raise CorruptError(f"{self.path}: it is too small for {total} samples")
-        self.files = len(ids)
-        if {*map(type, firsts)} - {NoneType}:
-            return self._gathered(ids, counts, firsts)
-        return array("q", ids), array("q", accumulate(counts))
-
-    def _gathered(
-        self, ids: Sequence[int], counts: Sequence[int], firsts: Sequence[Any]
-    ) -> tuple[Sequence[int], Sequence[int]]:
-        """Return ids and ends as `_shards` does, where some were filled side by side."""
-        gathered: list[int] = []
-        sums: list[int] = []
-        for shard, count, first in zip(ids, counts, firsts, strict=True):
-            if first is None:
-                gathered.append(shard)
-                sums.append(count)
-                continue
-            before = self._last.get(gathered[-1], gathered[-1]) if gathered else -1
-            if gathered and gathered[-1] == first:
-                sums[-1] += count
-            elif type(first) is int and before < first < shard:  # the first one has no samples any more
-                gathered.append(first)
-                sums.append(count)
-            else:
-                raise self._senseless_shard()
-            self._last[first] = shard
-        return array("q", gathered), array("q", accumulate(sums))
-
-    def _senseless_shard(self) -> CorruptError:
-        return CorruptError(f"{self.path}: a shard's row makes no sense")
+        return Shards(self.path, rows, db.guard.most_rows)
 
     def __len__(self) -> int:
-        return self._total
+        return self.shards.samples
 
     def close(self) -> None:
         """Close the manifest."""
@@ -192,54 +145,17 @@ class Catalog:
         """Replace the lock, which a thread of the parent may hold, in a child process."""
         self._lock = threading.Lock()
 
-    def position(self, index: int) -> int:
-        """Return an index counted from the start.
-
-        Raises:
-            IndexError: the dataset has no such sample.
-        """
-        position = operator.index(index)
-        if position < 0:
-            position += self._total
-        if not 0 <= position < self._total:
-            raise IndexError(f"index {index} is out of range: the dataset has {self._total} samples")
-        return position
-
-    def locate(self, index: int) -> tuple[int, int]:
-        """Return the number of the shard that holds a sample, and the sample's place in it."""
-        number = bisect_right(self.ends, index)
-        return number, index - self._first(number)
-
-    def _first(self, number: int) -> int:
-        return self.ends[number - 1] if number else 0
-
-    def number_of(self, shard: int) -> int:
-        """Return a shard's number by its id.
-
-        Raises:
-            CorruptError: there is no such shard.
-        """
-        number = bisect_right(self.shard_ids, shard) - 1
-        first = self.shard_ids[number] if number >= 0 else -1
-        if shard != first and not first < shard <= self._last.get(first, first):
-            raise CorruptError(f"{self.path}: samples of a shard {shard} that is not there")
-        return number
-
-    def tasks(self, workers: int) -> list[Sequence[int]]:
-        """Return the ids of all shards, divided into tasks that each open the dataset once."""
-        each = max(1, min(_MOST_A_TASK, len(self.shard_ids) // (_TASKS_A_WORKER * workers)))
-        return [self.shard_ids[first : first + each] for first in range(0, len(self.shard_ids), each)]
-
     def shard(self, number: int) -> ShardInfo:
         """Return a shard by its number.
 
         Raises:
             CorruptError: its name could lead out of the dataset.
         """
-        shard, first = self.shard_ids[number], self._first(number)
-        last = self._last.get(shard, shard)
+        shards = self.shards
+        shard, first = shards.ids[number], shards.starts[number]
+        last = shards.last(shard)
         name = self.name_of(shard) if last == shard else None  # of several, each is asked for
-        return ShardInfo(number, shard, first, self.ends[number] - first, name, last)
+        return ShardInfo(number, shard, first, shards.starts[number + 1] - first, name, last)
 
     def name_of(self, shard: int) -> str | None:
         """Return the name of a shard's file by the shard's id; None if every sample has its own file.
@@ -325,22 +241,23 @@ class Catalog:
 
     def index_of(self, entry: Entry) -> int:
         """Return a sample's index in the dataset."""
-        number = self.number_of(entry.shard)
-        condition, values = self._among(self.shard_ids[number])
+        number = self.shards.number_of(entry.shard)
+        condition, values = self._among(self.shards.ids[number])
         before = self._rows(
             f"SELECT COUNT(*) FROM samples WHERE {condition} AND record < ?",  # noqa: S608
             *(*values, entry.record),
         )
         place: int = before[0][0]
-        return place + self._first(number)
+        return place + self.shards.starts[number]
 
     def keys(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Yield the keys from one index to another, reading those of a shard at a time."""
-        index, stop = start, self._total if stop is None else stop
+        index, stop = start, len(self) if stop is None else stop
         while index < stop:
-            number, place = self.locate(index)
-            count = min(self.ends[number], stop) - index
-            condition, values = self._among(self.shard_ids[number])
+            number = self.shards.holding(index)
+            place = index - self.shards.starts[number]
+            count = min(self.shards.starts[number + 1], stop) - index
+            condition, values = self._among(self.shards.ids[number])
             keys = self._rows(
                 f"SELECT key FROM samples WHERE {condition} ORDER BY record LIMIT ? OFFSET ?",  # noqa: S608
                 *(*values, count, place),
@@ -410,8 +327,8 @@ class Catalog:
 
     def _among(self, shard: int) -> tuple[str, tuple[int, ...]]:
         """Return a condition on the table `samples` for a shard and those beside it, and its values."""
-        last = self._last.get(shard)
-        return ("shard = ?", (shard,)) if last is None else ("shard BETWEEN ? AND ?", (shard, last))
+        last = self.shards.last(shard)
+        return ("shard = ?", (shard,)) if last == shard else ("shard BETWEEN ? AND ?", (shard, last))
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:

@@ -146,11 +146,11 @@ def test_a_fork_takes_no_lock_along(npy):
     with brinery.open(npy) as dataset, ThreadPoolExecutor(1) as pool:
         context = multiprocessing.get_context("fork")
         queue = context.SimpleQueue()
-        pool.submit(dataset._lock.acquire).result()
+        pool.submit(dataset._files.lock.acquire).result()
         child = context.Process(target=read_in_child, args=(dataset, 20, queue))
         child.start()
         child.join(20)
-        pool.submit(dataset._lock.release).result()
+        pool.submit(dataset._files.lock.release).result()
         assert child.exitcode == 0
         assert queue.get() == expected(20).tobytes()
 
@@ -247,9 +247,9 @@ def test_a_missing_shard_costs_its_own_samples_only(copy):
     assert len(brinery.verify(copy, workers=1).bad) == samples
 
 
-@pytest.mark.parametrize("limit", ["_MAX_OPEN_SHARDS", "_MAX_PLACES"])
+@pytest.mark.parametrize("limit", ["shard_files._MAX_OPEN_SHARDS", "dataset._MAX_PLACES"])
 def test_more_shards_than_are_remembered(npy, monkeypatch, limit):
-    monkeypatch.setattr(f"brinery.engine.datasets.dataset.{limit}", 1)
+    monkeypatch.setattr(f"brinery.engine.datasets.{limit}", 1)
     with brinery.open(npy) as dataset:
         arrays = list(dataset)
         assert all(same(array, expected(index)) for index, array in enumerate(arrays))

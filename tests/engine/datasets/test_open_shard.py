@@ -34,7 +34,7 @@ def test_an_empty_file_cannot_be_mapped_and_is_empty(tmp_path):
 
 
 def test_arrays_outlive_their_shard(file):
-    shard = OpenedShard(ShardInfo(0, 0, 0, 1, "shard", 0), 0, buffer=map_file(descriptor(file)))
+    shard = OpenedShard(ShardInfo(0, 0, 0, 1, "shard", 0), buffer=map_file(descriptor(file)))
     array = np.ndarray((10,), np.uint8, shard.buffer, 90)
     shard.close()
     shard.close()

@@ -250,7 +250,7 @@ def test_a_full_disk_ends_it_and_leaves_no_part_of_a_file(dataset, tmp_path):
         "from brinery.engine.datasets.stretches import Stretch;"
         "from brinery.engine.manifest.reader import Catalog; from pathlib import Path;"
         "path, out = map(Path, sys.argv[1:]);"
-        "print(restore_stretch(path, out, 'tiff', None, Stretch(Catalog(path).shard_ids))[2])"
+        "print(restore_stretch(path, out, 'tiff', None, Stretch(Catalog(path).shards.ids))[2])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path, tmp_path / "back"], capture_output=True, text=True, check=True

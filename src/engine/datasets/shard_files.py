@@ -1,0 +1,174 @@
+"""The files of a dataset, opened when they are needed, and only as many as the process may have."""
+
+import mmap
+import os
+import threading
+from errno import ELOOP
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import CorruptError, DatasetError, MemberError
+from ..layout import FILES_FOLDER, SHARDS_FOLDER, single_path
+from ..machine.inside import Descriptor, Folder
+from ..manifest.reader import Entry, ShardInfo
+from ..protocols.base import Array, Serializer
+from ..protocols.checks import pixels
+from .open_shard import DESCRIPTORS, OpenedShard, map_file
+
+__all__ = ["ShardFiles", "read_only"]
+
+_MAX_OPEN_SHARDS = min(8192, max(16, DESCRIPTORS // 4))
+_SHARDS = (SHARDS_FOLDER,)
+
+
+class ShardFiles:
+    """Opens the files of shards, and of samples that have one each, and reads from them.
+
+    Attributes:
+        closed: nothing can be opened any more.
+        lock: held while something is opened or closed.
+
+    Args:
+        path: the dataset's folder.
+        serializer: of its protocol.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+
+    def __init__(self, path: Path, serializer: Serializer) -> None:
+        self.lock = threading.RLock()
+        self._path = path
+        self._serializer = serializer
+        self._folder = Folder(path)
+        self._open: dict[int, OpenedShard] = {}
+        self.closed = False
+
+    def check_open(self) -> None:
+        """Raise DatasetError if the dataset is closed."""
+        if self.closed:
+            raise DatasetError(f"the dataset {self._path} is closed: open it again with brinery.open")
+
+    def close(self) -> None:
+        """Close all files; arrays that were handed out keep their mappings."""
+        for shard in self._open.values():
+            shard.close()
+        self._open.clear()
+        self.closed = True
+        self._folder.close()
+
+    def forked(self, *, positions: bool) -> None:
+        """Replace the lock, which a thread of the parent may hold, in a child process.
+
+        Args:
+            positions: also give up files, whose positions are shared with the parent.
+        """
+        self.lock = threading.RLock()
+        if positions:
+            self._open.clear()
+
+    def shut(self, shard: OpenedShard) -> None:
+        """Close the files of a shard and of those beside it."""
+        for one in (shard, *shard.beside.values()):
+            one.close()
+            self._open.pop(one.info.id, None)
+
+    def mapped(self, shard: OpenedShard, entry: Entry | None) -> mmap.mmap | bytes:
+        """Map a shard, or a sample's own file."""
+        buffer = shard.buffer
+        if buffer is None:
+            with self.lock:
+                buffer = map_file(Descriptor(self._open_file(shard.info, entry)))
+                if shard.info.name is not None:
+                    shard.buffer = buffer
+                    self._hold(shard)
+        return buffer
+
+    def copied(self, shard: OpenedShard, entry: Entry) -> Array:
+        """Read the raw bytes of a sample's array.
+
+        Raises:
+            CorruptError: they are not there.
+            OSError: they cannot be read.
+        """
+        with self.lock:
+            file = shard.descriptor
+            if file is None:
+                file = Descriptor(self._open_file(shard.info, entry))
+                if shard.info.name is not None:
+                    shard.descriptor = file
+                    self._hold(shard)
+        spec, payload = entry.spec, entry.placement.payload
+        size = os.fstat(file.number).st_size
+        if payload is None or payload + spec.nbytes > size:
+            raise CorruptError(f"{entry.key!r}: its bytes lie outside the file of {size} bytes")
+        try:
+            array = np.empty(spec.shape, spec.dtype)
+        except MemoryError as error:
+            raise CorruptError(f"{entry.key!r}: {spec.nbytes} bytes are more than memory holds") from error
+        missing = pixels(array)
+        while missing:
+            count = os.preadv(file.number, [missing], payload + spec.nbytes - len(missing))
+            if not count:
+                raise CorruptError(f"{entry.key!r}: its file was cut short while it was read")
+            missing = missing[count:]
+        return read_only(array)
+
+    def parsed(self, shard: OpenedShard, entry: Entry) -> Array:
+        """Read a sample by its protocol.
+
+        Raises:
+            CorruptError: its record is damaged.
+            OSError: it cannot be read.
+        """
+        with self.lock:
+            if shard.info.name is None:
+                with (
+                    os.fdopen(self._open_file(shard.info, entry), "rb") as file,
+                    self._serializer.single_reader(file) as reader,
+                ):
+                    return read_only(reader.read(entry.placement, entry.spec))
+            if shard.reader is None:
+                shard.file = os.fdopen(self._open_file(shard.info, entry), "rb")
+                shard.reader = self._serializer.shard_reader(shard.file)
+                self._hold(shard)
+            return read_only(shard.reader.read(entry.placement, entry.spec))
+
+    def _hold(self, shard: OpenedShard) -> None:
+        """Count a shard as open, and close the one opened first if there are too many."""
+        if shard.info.id in self._open:
+            return
+        while len(self._open) >= _MAX_OPEN_SHARDS:
+            self.shut(next(iter(self._open.values())))
+        self._open[shard.info.id] = shard
+
+    def _open_file(self, info: ShardInfo, entry: Entry | None) -> int:
+        """Open a shard's file, or the sample's own, if it is a regular file inside the dataset."""
+        self.check_open()
+        folders, name = self._place_of(info, entry)
+        try:
+            return self._folder.open(folders, name)
+        except OSError as error:
+            path = "/".join((*folders, name))
+            what = "copy the dataset with its links followed" if error.errno == ELOOP else "convert again"
+            raise CorruptError(
+                f"cannot open {path} in {self._path}: {error.strerror}; {what} to make it anew"
+            ) from error
+
+    def _place_of(self, info: ShardInfo, entry: Entry | None) -> tuple[tuple[str, ...], str]:
+        """Return the folders that lead to a shard's file, or the sample's own, and the file's name."""
+        if info.name is not None:
+            return _SHARDS, info.name
+        assert entry is not None
+        try:
+            *folders, name = single_path(entry.key, self._serializer.file_suffix).parts
+        except MemberError as error:
+            raise CorruptError(f"{entry.key!r}: {error}") from error
+        return (FILES_FOLDER, *folders), name
+
+
+def read_only(array: Array) -> Array:
+    """Return an array after forbidding to write into it."""
+    array.flags.writeable = False
+    return array
