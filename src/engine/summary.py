@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .machine.activity import UNWATCHED, Surroundings
 from .records import Phases
 
 __all__ = ["RunSummary"]
@@ -33,6 +34,9 @@ class RunSummary:
         peak_rss_bytes: highest sum of resident memory over the process tree.
         peak_pss_bytes: the same with shared pages counted once; None if the system does not report it.
         units_by_worker: how many units each process did.
+        run_wait_ns: time that units were ready to run and waited for a CPU; None where it is not counted.
+        block_wait_ns: time that units waited for storage; None if the kernel does not count it, as usual.
+        around: what the machine did meanwhile.
     """
 
     wall_ns: int
@@ -55,6 +59,9 @@ class RunSummary:
     peak_pss_bytes: int | None
     units_by_worker: dict[int, int] = field(default_factory=dict)
     lifetime_cpu_ns: int = 0
+    run_wait_ns: int | None = None
+    block_wait_ns: int | None = None
+    around: Surroundings = UNWATCHED
 
     @property
     def images_per_second(self) -> float:

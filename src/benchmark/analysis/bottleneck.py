@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ..result.findings import Limit, Verdict
 
 _TRAFFIC = 10e3  # bytes/s to or from storage
+_FOREIGN = 0.05
+_OWN = "part of that wait that these workers alone would have"
 _LIKELY = 0.5  # a runner-up has at least half its evidence
 _PERCENT, _FACTOR, _NUMBER = "{:.0%}", "{:.2f}", "{:.0f}"
 _RATE = "{:.2f} MB/s"
@@ -40,6 +42,8 @@ class Facts:
     throttled: float | None = None  # share of wall time that a quota held threads back
     io_pressure: float | None = None  # share of wall time in which some task waited for storage
     device_busy: float | None = None  # share of wall time in which the device had requests
+    usable: float | None = None  # CPUs that the process may use
+    foreign: float | None = None  # share of the CPUs' time that other programs took
 
     @property
     def on_cpu(self) -> float:
@@ -97,6 +101,19 @@ def _wanted(facts: Facts) -> float:
     return min(1.0, facts.on_cpu + sum(one or 0.0 for one in (facts.run_wait, facts.steal, facts.throttled)))
 
 
+def _own_wait(facts: Facts) -> float | None:
+    """Return the part of the wait for a CPU that workers and parent alone would have had."""
+    if facts.usable is None or not facts.run_wait:
+        return None
+    wanting = facts.workers + (facts.parent_busy or 0.0)
+    return max(0.0, 1 - facts.usable / wanting) / facts.run_wait
+
+
+def _alone(facts: Facts) -> bool:
+    """Return whether no other program took the CPUs."""
+    return facts.foreign is not None and facts.foreign < _FOREIGN
+
+
 # The first limit of which everything holds is named; of a tuple one is enough.
 _RULES: dict[Limit, list[_Test | tuple[_Test, ...]]] = {
     "throttled": [
@@ -106,7 +123,16 @@ _RULES: dict[Limit, list[_Test | tuple[_Test, ...]]] = {
         ),
         _Test("on a CPU, or kept from one", _wanted, 0.5),
     ],
-    "oversubscribed": [_Test("waiting for a CPU", lambda facts: facts.run_wait, 0.1)],
+    "other-programs": [
+        _Test("CPU time taken by other programs", lambda facts: facts.foreign, _FOREIGN, optional=True),
+        _Test("waiting for a CPU", lambda facts: facts.run_wait, 0.1),
+        _Test(_OWN, _own_wait, 0.5, below=True),
+    ],
+    "oversubscribed": [
+        _Test("waiting for a CPU", lambda facts: facts.run_wait, 0.1),
+        # Where nobody else took the CPUs, the wait is their own whatever their number: libraries run threads.
+        _Test(_OWN, lambda facts: None if _alone(facts) else _own_wait(facts), 0.5, optional=True),
+    ],
     "dispatch": [
         _Test("parent on a CPU", lambda facts: facts.parent_busy or 0.0, 0.9),
         _Test("workers waiting", lambda facts: facts.waiting, 0.3),

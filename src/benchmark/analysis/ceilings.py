@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..result.findings import Ceiling
-from ..result.measured import Bound, CellResult, Sample, share_of_time
+from ..result.measured import Bound, CellResult, Sample, foreign_share, share_of_time
 from ..result.stats import median
 from .bottleneck import Facts
 from .warnings import steal_share
@@ -90,6 +90,7 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         disk = "raw-read-cold"
     moved = cell.size.pixel_bytes_per_image if cell.op == "map" else _COPY * files
     parents = [sample.parent_cpu_ns / sample.wall_ns for sample in good if sample.parent_cpu_ns is not None]
+    foreign = [share for sample in good if (share := foreign_share(sample)) is not None]
     alone = one if one is not None and one.stats is not None and workers > 1 else None
     return Facts(
         workers=workers,
@@ -112,6 +113,8 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         throttled=share_of_time(uses, "throttled_ns"),
         io_pressure=share_of_time(uses, "io_stalled_ns"),
         device_busy=share_of_time(uses, "device_busy_ns"),
+        usable=usable,
+        foreign=median(foreign) if foreign else None,
     )
 
 

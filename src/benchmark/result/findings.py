@@ -18,6 +18,7 @@ Limit: TypeAlias = Literal[
     "lock",
     "dispatch",
     "throttled",
+    "other-programs",
     "oversubscribed",
     "undetermined",
 ]
@@ -43,7 +44,8 @@ LIMITS: dict[Limit, str] = {
     "lock": "workers wait for one another: processes instead of threads, or fewer workers",
     "dispatch": "the parent hands out work too slowly: larger units help",
     "throttled": "a quota or the hypervisor takes CPU time away",
-    "oversubscribed": "more is ready to run than there are CPUs: use fewer workers, or stop other programs",
+    "other-programs": "they hold the CPUs: stop them, or run when they are done",
+    "oversubscribed": "more is ready to run than there are CPUs: use fewer workers",
     "undetermined": "no limit has all its evidence",
 }
 

@@ -13,6 +13,7 @@ from ...parser.archives.listing import Quota, archive_states
 from ...parser.archives.members import Entry
 from ...parser.options import ReadBudget
 from ..datasets.verify import verify
+from ..machine.activity import UNWATCHED, surroundings
 from ..machine.garbage import only_new_garbage
 from ..machine.sampler import Sampler
 from ..machine.twins import NameTwins, name_twins
@@ -94,13 +95,14 @@ class Run:
             self._recorded,
         )
         outcome, wall = "failed", 0
+        so_far, around = surroundings(self._destination.folder), UNWATCHED
         sampler = self._sampler
         try:
             with only_new_garbage(), sampler:
                 try:
                     finished = self._convert()
                 finally:
-                    wall = time.perf_counter_ns() - begin
+                    wall, around = time.perf_counter_ns() - begin, so_far()
             outcome = "finished"
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -111,7 +113,9 @@ class Run:
             parent_cpu = time.process_time_ns() - begin_cpu
             if self._supervisor is not None and self._supervisor.backend == "threading":
                 parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
-            summary = self._tally.summary(wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler)
+            summary = self._tally.summary(
+                wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler, around=around
+            )
             self._record_end(outcome, summary, sampler)
         unchanged, gone, pruned = finished
         totals = self._manifest.totals()

@@ -4,11 +4,14 @@ import os
 import time
 from collections import Counter
 
+from ..machine.activity import UNWATCHED, Surroundings
 from ..machine.sampler import Sampler
 from ..records import Phases, UnitResult, Usage
 from ..summary import RunSummary
 
 __all__ = ["Tally"]
+
+_MAY_BE_UNKNOWN = ("read_bytes", "write_bytes", "run_wait_ns", "block_wait_ns")
 
 
 class Tally:
@@ -18,7 +21,7 @@ class Tally:
         self.members = self.samples = self.failures = self.skipped = 0
         self._usage: list[int] = [0] * 6
         self._phases = [0] * len(Phases.__slots__)
-        self._storage: list[int | None] = [0, 0]
+        self._known: list[int | None] = [0] * len(_MAY_BE_UNKNOWN)
         self._units: Counter[int] = Counter()
         self._lifetimes = {os.getpid(): 0}
 
@@ -56,22 +59,28 @@ class Tally:
             total + getattr(usage.phases, name)
             for total, name in zip(self._phases, Phases.__slots__, strict=True)
         ]
-        self._storage = [
+        self._known = [
             None if total is None or value is None else total + value
-            for total, value in zip(self._storage, (spent.read_bytes, spent.write_bytes), strict=True)
+            for total, value in zip(
+                self._known, (getattr(spent, name) for name in _MAY_BE_UNKNOWN), strict=True
+            )
         ]
         self._units[usage.pid] += 1
         self._lifetimes[usage.pid] = max(self._lifetimes.get(usage.pid, 0), usage.lifetime_cpu_ns)
 
-    def summary(self, *, wall_ns: int, parent_cpu_ns: int, sampler: Sampler) -> RunSummary:
+    def summary(
+        self, *, wall_ns: int, parent_cpu_ns: int, sampler: Sampler, around: Surroundings = UNWATCHED
+    ) -> RunSummary:
         """Return the sums.
 
         Args:
             wall_ns: time the run took.
             parent_cpu_ns: CPU time of this process over the run; with threads, without their units.
             sampler: the one that watched the run, left already.
+            around: what the machine did meanwhile.
         """
         source_bytes, pixel_bytes, file_bytes, cpu_ns, voluntary, involuntary = self._usage
+        read_bytes, write_bytes, run_wait, block_wait = self._known
         peak = sampler.peak
         self._lifetimes[os.getpid()] = time.process_time_ns()
         return RunSummary(
@@ -87,12 +96,15 @@ class Tally:
             worker_cpu_ns=cpu_ns,
             parent_cpu_ns=parent_cpu_ns,
             sampler_cpu_ns=sampler.cpu_ns,
-            read_bytes=self._storage[0],
-            write_bytes=self._storage[1],
+            read_bytes=read_bytes,
+            write_bytes=write_bytes,
             switches_voluntary=voluntary,
             switches_involuntary=involuntary,
             peak_rss_bytes=peak.rss_bytes,
             peak_pss_bytes=peak.pss_bytes,
             units_by_worker=dict(self._units),
             lifetime_cpu_ns=sum(self._lifetimes.values()),
+            run_wait_ns=run_wait,
+            block_wait_ns=block_wait,
+            around=around,
         )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ...errors import CorruptError
 from ..documents import parse_document
+from ..machine.activity import Surroundings
 from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
 from ..records import Phases
@@ -21,7 +22,7 @@ _RUN: Final = ("id", "command", "started", "outcome", "workers", "backend", "wal
 _MOST: Final = 1 << 63
 _MOST_WORKERS: Final = 1 << 16
 _MAY_BE_UNKNOWN: Final = {"read_bytes", "write_bytes", "peak_pss_bytes"}
-_LATER: Final = {"lifetime_cpu_ns"}  # in no summary of the first versions
+_LATER: Final = {"lifetime_cpu_ns", "run_wait_ns", "block_wait_ns"}  # in no summary of the first versions
 
 
 def describe(path: PathLike) -> dict[str, Any]:
@@ -114,14 +115,19 @@ def _summary(document: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = {}
     for field in fields(RunSummary):
         value = document.get(field.name)
-        if field.name in ("phases", "units_by_worker"):
+        if field.name in ("phases", "units_by_worker", "around"):
             value = document.get(field.name, {})
+            if isinstance(value, dict) and field.name == "around":  # a counter may be unknown
+                value = {
+                    name: count for name in Surroundings.__slots__ if (count := value.get(name)) is not None
+                }
             if not isinstance(value, dict) or not all(map(_is_count, value.values())):
                 raise ValueError(f"{field.name} is {value!r:.60}")
         elif not (_is_count(value) or (value is None and field.name in _MAY_BE_UNKNOWN | _LATER)):
             raise ValueError(f"{field.name} is {value!r:.60}")
         if field.name in document:
             known[field.name] = value
+    known["around"] = Surroundings(**known.get("around", {}))
     known["phases"] = Phases(**{name: known["phases"].get(name, 0) for name in Phases.__slots__})
     return RunSummary(**known).as_dict()
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +12,18 @@ from typing import NamedTuple
 import psutil
 
 from .counters import difference
-from .cpus import enclosing_groups
+from .cpus import enclosing_groups, usable_cpus
 
-__all__ = ["MachineCounters", "children_of", "cpu_of_others", "dirty_bytes", "read_machine"]
+__all__ = [
+    "UNWATCHED",
+    "MachineCounters",
+    "Surroundings",
+    "children_of",
+    "cpu_of_others",
+    "dirty_bytes",
+    "read_machine",
+    "surroundings",
+]
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
@@ -72,6 +82,48 @@ def cpu_of_others() -> int | None:
                 own += spent.user + spent.system + spent.children_user + spent.children_system
                 waiting.append(pid)
     return busy - round(own * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the machine did around a run, in ns; None for what the system does not tell.
+
+    Attributes:
+        cpu_ns: CPU time that there was, on all CPUs that the process may use.
+        usable_cpu_ns: the part of it that affinity and quotas let the process use.
+        others_cpu_ns: CPU time that other programs took there.
+        steal_ns: CPU time that the hypervisor gave to others.
+        throttled_ns: time that a cgroup's quota held threads back.
+        io_stalled_ns: time that some task of the machine waited for storage.
+        device_busy_ns: time that the device of the run's folder had requests.
+    """
+
+    cpu_ns: int | None = None
+    usable_cpu_ns: int | None = None
+    others_cpu_ns: int | None = None
+    steal_ns: int | None = None
+    throttled_ns: int | None = None
+    io_stalled_ns: int | None = None
+    device_busy_ns: int | None = None
+
+
+UNWATCHED = Surroundings()
+
+
+def surroundings(folder: str | os.PathLike[str]) -> Callable[[], Surroundings]:
+    """Watch the machine from now on; the function returned tells what it did up to its call."""
+    begin, before = read_machine(folder), cpu_of_others()
+
+    def so_far() -> Surroundings:
+        spent, others = read_machine(folder) - begin, difference(cpu_of_others(), before)
+        counts = (
+            *(spent.time_ns * len(os.sched_getaffinity(0)), round(spent.time_ns * usable_cpus())),
+            *(others, spent.steal_ns, spent.throttled_ns, spent.io_stalled_ns, spent.device_busy_ns),
+        )
+        # The kernel's counters of a virtual machine may go back a little.
+        return Surroundings(*(None if count is None else max(0, count) for count in counts))
+
+    return so_far
 
 
 def children_of(pid: int) -> list[int]:

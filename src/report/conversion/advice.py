@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from ...benchmark.text.numbers import counted, percent, plain
-from .read import RunUse
+from ...benchmark.text.numbers import counted, known, percent, plain
+from .read import RunUse, verdict_of
 
 _LARGE = 0.25
 _WORTH = 0.05
+_COMPUTING = 0.5  # of the time in phases: less on a CPU is waiting
 _UNITS = 3  # a worker should have several units, so that the last one does not decide
 
 
@@ -25,13 +26,48 @@ class Advice:
 
 
 def advice(run: RunUse, protocol: str) -> list[Advice]:
-    """Return what is worth trying, the largest saving first."""
+    """Return what is worth trying, the largest saving first.
+
+    Where the workers were kept from the CPUs, the phases hold that wait, so nothing else is told from them.
+    """
     if run.worker_s <= 0:
         return []
+    kept = kept_from_cpus(run)
+    if kept is not None:
+        return [kept]
+    found = [*_by_phase(run, protocol)]
+    if run.idle_s / run.worker_s >= 0.2:
+        found.append(_idle(run, run.idle_s / run.worker_s))
+    return sorted(found, key=lambda one: -(one.saves or 0.0))
+
+
+def kept_from_cpus(run: RunUse) -> Advice | None:
+    """Return what to do about workers that were ready to run and got no CPU; None where they got one."""
+    verdict, around = verdict_of(run), run.summary.around
+    limit = verdict.limit if verdict is not None else None
+    waited = run.share(run.summary.run_wait_ns) or 0.0
+    waiting = f"workers waited for a CPU {percent(waited)} of their time"
+    if limit == "other-programs":
+        took = f" took {percent(run.foreign)} of the CPUs" if known(run.foreign) else ""
+        why = f"other programs{took}, and {waiting}"
+        return Advice("Stop other programs, or convert when they are done", why, waited)
+    if limit == "oversubscribed":
+        return Advice("Use fewer workers", f"{waiting}: more was ready to run than there are CPUs", None)
+    if limit == "throttled":
+        stolen, throttled = run.of_cpus(around.steal_ns) or 0.0, run.of_wall(around.throttled_ns) or 0.0
+        if stolen > throttled:
+            why = f"the hypervisor took {percent(stolen)} of the CPU time"
+            return Advice("Use a machine whose CPUs are not shared", why, stolen)
+        why = f"a quota held threads back for {percent(throttled)} of the time"
+        return Advice("Raise the quota of CPU time, or use fewer workers", why, min(1.0, throttled))
+    return None
+
+
+def _by_phase(run: RunUse, protocol: str) -> list[Advice]:
+    """Return what shortens the phases that took long."""
     share = {name: spent / run.worker_s for name, spent in run.phases_s.items()}
     shown = {name: percent(part) for name, part in share.items()}
-    idle = run.idle_s / run.worker_s
-    on_cpu = ": the workers were on a CPU nearly all the time" if run.on_cpu >= 0.85 else ""
+    computing = run.on_cpu >= _COMPUTING * sum(share.values())
     found = []
     if run.settings.get("fsync") and share["fsync"] >= _WORTH:
         why = (
@@ -46,18 +82,27 @@ def advice(run: RunUse, protocol: str) -> list[Advice]:
             "images tells which is faster"
         )
         found.append(Advice("Write less, or to faster storage", why, share["write"]))
-    if share["dump"] >= _LARGE:
+    if share["dump"] >= _LARGE and computing:
         why = f"encoding in {protocol} took {shown['dump']}: brinery bench on these images compares them"
         found.append(Advice("Choose another protocol", why, share["dump"]))
-    if share["read"] >= _LARGE:
+    if share["read"] >= _LARGE and run.waiting is not None and run.waiting < _WORTH:
+        why = f"reading took {shown['read']} of the workers' time, on a CPU rather than waiting for storage"
+        found.append(Advice("Read from one archive that is not compressed", why, share["read"]))
+    elif share["read"] >= _LARGE:
         why = f"reading took {shown['read']} of the workers' time"
         found.append(Advice("Put the archive on faster storage", why, share["read"]))
-    if idle >= 0.2:
-        found.append(_idle(run, idle))
-    if share["decode"] >= _LARGE:
-        why = f"decoding took {shown['decode']}, which no setting shortens{on_cpu}"
+    if share["decode"] >= _LARGE and computing:
+        busy = ": the workers were on a CPU nearly all the time" if run.on_cpu >= 0.85 else ""
+        why = f"decoding took {shown['decode']}, which no setting shortens{busy}"
         found.append(Advice("Use more or faster CPUs", why, None))
-    return sorted(found, key=lambda one: -(one.saves or 0.0))
+    work = share["decode"] + share["dump"]
+    if work >= _LARGE and not computing:
+        why = (
+            f"decoding and encoding took {percent(work)} of the workers' time, but they were on a CPU for "
+            f"{percent(run.on_cpu)} only: other programs, a quota or slow storage"
+        )
+        found.append(Advice("Find what keeps the workers waiting", why, None))
+    return found
 
 
 def _idle(run: RunUse, idle: float) -> Advice:

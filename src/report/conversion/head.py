@@ -2,9 +2,9 @@
 
 from ...benchmark.result.findings import LIMITS, Verdict
 from ...benchmark.text.findings import limit_title
-from ...benchmark.text.numbers import amount, counted, listed, percent, seconds, sentence, size
-from .advice import advice
-from .read import Conversion
+from ...benchmark.text.numbers import amount, counted, known, listed, percent, seconds, sentence, size
+from .advice import advice, kept_from_cpus
+from .read import Conversion, verdict_of
 
 
 def conclusion(found: Conversion) -> str:
@@ -15,7 +15,12 @@ def conclusion(found: Conversion) -> str:
         return f"{counted(found.samples, 'image')} in {found.protocol}{failed}."
     how = f" with {counted(run.workers, 'worker')}"
     ended = "" if run.outcome == "finished" else f" The run was {run.outcome}."
-    return f"{counted(run.summary.samples, 'image')} in {seconds(run.wall_s * 1e9)}{how}{failed}.{ended}"
+    verdict = verdict_of(run)
+    held = ""
+    if verdict is not None and verdict.limit == "other-programs" and known(run.foreign):
+        held = f", while other programs took {percent(run.foreign)} of the CPUs"
+    images, time = counted(run.summary.samples, "image"), seconds(run.wall_s * 1e9)
+    return f"{images} in {time}{how}{failed}{held}.{ended}"
 
 
 def reason(found: Conversion, verdict: Verdict | None) -> str:
@@ -31,10 +36,11 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
     )
     if verdict is not None and verdict.limit == "undetermined":
         text += " No single limit shows."
-    elif verdict is not None:
+    steps, kept = advice(run, found.protocol), kept_from_cpus(run)
+    if verdict is not None and verdict.limit != "undetermined":
         what = LIMITS[verdict.limit]
-        text += f" The limit is {limit_title(verdict.limit)}: {what.partition(': ')[2] or what}."
-    steps = advice(run, found.protocol)
+        why = kept.why if kept is not None else what.partition(": ")[2] or what
+        text += f" The limit is {limit_title(verdict.limit)}: {why}."
     if steps and steps[0].saves:
         text += f" {steps[0].what}: that can save up to {percent(steps[0].saves)}."
     return text

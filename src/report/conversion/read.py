@@ -78,7 +78,31 @@ class RunUse:
     @property
     def on_cpu(self) -> float:
         """Share of the workers' time on a CPU."""
-        return min(1.0, self.summary.worker_cpu_ns / 1e9 / self.worker_s)
+        return self.share(self.summary.worker_cpu_ns) or 0.0
+
+    def share(self, spent_ns: int | None) -> float | None:
+        """Return a time as a share of the workers' time; None if unknown."""
+        return None if spent_ns is None else min(1.0, spent_ns / 1e9 / self.worker_s)
+
+    def of_wall(self, spent_ns: int | None) -> float | None:
+        """Return a time as a share of the run's; None if unknown."""
+        return _over(spent_ns, self.summary.wall_ns)
+
+    def of_cpus(self, spent_ns: int | None) -> float | None:
+        """Return a CPU time as a share of what the process may use; None if unknown."""
+        return _over(spent_ns, self.summary.around.usable_cpu_ns)
+
+    @property
+    def foreign(self) -> float | None:
+        """Share of the CPUs' time that other programs took; None if unknown."""
+        return _over(self.summary.around.others_cpu_ns, self.summary.around.cpu_ns)
+
+    @property
+    def waiting(self) -> float | None:
+        """Share of the workers' time in phases, neither on a CPU nor ready for one; None if unknown."""
+        ready = self.share(self.summary.run_wait_ns)
+        phases = sum(self.phases_s.values()) / self.worker_s
+        return None if ready is None else max(0.0, phases - self.on_cpu - ready)
 
     @property
     def parent_busy(self) -> float:
@@ -228,18 +252,29 @@ def verdict_of(run: RunUse) -> Verdict | None:
     summary, seconds = run.summary, run.wall_s
     if seconds <= 0 or not math.isfinite(seconds):
         return None
-    user = run.user_share if run.user_share is not None else 1.0
+    user, around = run.user_share if run.user_share is not None else 1.0, summary.around
     traffic = total([summary.read_bytes, summary.write_bytes])
+    run_wait, block_wait = run.share(summary.run_wait_ns), run.share(summary.block_wait_ns)
     return find_limit(
         Facts(
             workers=run.workers,
             user=run.on_cpu * user,
             system=run.on_cpu * (1 - user),
-            run_wait=None,
-            block_wait=None,
-            other=1 - run.on_cpu,
+            run_wait=run_wait,
+            block_wait=block_wait,
+            other=max(0.0, 1 - run.on_cpu - (run_wait or 0.0) - (block_wait or 0.0)),
             switches_per_s=summary.switches_voluntary / run.worker_s,
             storage_bytes_per_s=None if traffic is None else traffic / seconds,
             parent_busy=run.parent_busy,
+            steal=run.of_cpus(around.steal_ns),
+            throttled=run.of_wall(around.throttled_ns),
+            io_pressure=run.of_wall(around.io_stalled_ns),
+            device_busy=run.of_wall(around.device_busy_ns),
+            usable=run.of_wall(around.usable_cpu_ns),
+            foreign=run.foreign,
         )
     )
+
+
+def _over(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
