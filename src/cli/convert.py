@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..engine.options import ConvertOptions
-from ..engine.sizes import format_size
 from .output import ProgressBar, counted, emit_json, json_option, put, say
 from .record_options import options_of
 
@@ -100,8 +99,8 @@ def _sentence(result: "ConvertResult") -> str:
     run = result.summary
     text = f"{result.path}: {result.converted} images converted in {run.wall_ns / 1e9:.2f} s"
     if result.converted:
-        rate = format_size(run.pixel_bytes_per_second)
-        text += f" ({run.images_per_second:.0f}/s, {rate}/s of pixels, {run.cores_busy:.2f} cores busy)"
+        rate = f"{run.pixel_bytes_per_second / 1e6:.0f} MB/s of pixels"
+        text += f" ({run.images_per_second:.0f}/s, {rate}, {run.cores_busy:.2f} cores busy)"
     if result.unchanged:
         text += f"; {result.unchanged} were done already"
     return f"{text}; {result.samples} samples"

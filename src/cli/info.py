@@ -12,6 +12,7 @@ __all__ = ["command"]
 
 _MOST_KINDS = 10
 _MOST_SHAPES = 10
+_MUCH = 0.1  # of the workers' time
 _PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 
 
@@ -90,22 +91,35 @@ def _last_run(runs: list[dict[str, Any]]) -> list[str]:
     speed = f"{summary['images_per_second']:.0f} images/s, {summary['pixel_bytes_per_second'] / 1e6:.0f} MB/s"
     read, written = format_size(summary["source_bytes"]), format_size(summary["file_bytes"])
     lines.append(f"  speed     {speed} of pixels, {summary['wall_ns'] / 1e9:.2f} s")
-    lines.append(f"  CPU       {summary['cores_busy']:.2f} cores busy")
+    lines.append(f"  CPU       {summary['cores_busy']:.2f} cores busy{_kept(summary, run['workers'])}")
     kind = "PSS" if summary["peak_pss_bytes"] else "RSS"
     lines.append(f"  memory    {format_size(peak)} at the peak ({kind} of all processes)")
     lines.append(f"  read      {read} of images, {_from_storage(summary['read_bytes'], 'from')} storage")
     lines.append(f"  written   {written} of files, {_from_storage(summary['write_bytes'], 'to')} storage")
-    lines.append(f"  time      {_phases(summary['phases'])}")
+    lines.append(f"  time      {_phases(summary, run['workers'])}")
     return lines
+
+
+def _kept(summary: dict[str, Any], workers: int) -> str:
+    """Return how long workers waited for a CPU and what others took, where that is much."""
+    waited, around = summary["run_wait_ns"], summary["around"]
+    there = summary["wall_ns"] * workers
+    if waited is None or not there or waited < _MUCH * there:
+        return ""
+    others, cpus = around["others_cpu_ns"], around["cpu_ns"]
+    taken = f"; other programs took {others / cpus:.0%} of the CPUs" if others is not None and cpus else ""
+    return f"; workers waited for a CPU {waited / there:.0%} of their time{taken}"
 
 
 def _from_storage(size: int | None, direction: str) -> str:
     return f"not counted {direction}" if size is None else f"{format_size(size)} {direction}"
 
 
-def _phases(phases: dict[str, int]) -> str:
-    total = sum(phases.values()) or 1
-    parts = [(name, phases.get(f"{name}_ns", 0)) for name in _PHASES]
+def _phases(summary: dict[str, Any], workers: int) -> str:
+    """Return the shares of the time that all workers had, as a convert's page tells them."""
+    total = summary["wall_ns"] * workers or 1
+    parts = [(name, summary["phases"].get(f"{name}_ns", 0)) for name in _PHASES]
+    parts.append(("no phase", max(0, total - sum(spent for _, spent in parts))))
     return (
         ", ".join(f"{name} {spent / total:.0%}" for name, spent in parts) + f" of {total / 1e9:.2f} worker s"
     )

@@ -18,7 +18,7 @@ from ..html.lanes import lane_charts
 from ..html.markup import finite, tag
 from ..html.page import Body, Folded, Page, Section, glossary, packed_json, raw_section, there
 from ..html.timeline import timeline_charts, zoom_bar
-from ..html.usage import Band, Point, Usage, usage_of
+from ..html.usage import Band, Counted, Point, Usage, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
 from .conclusion import alarms, facts_of
 from .efficiency import efficiency_chart
@@ -171,7 +171,15 @@ def _usage(result: BenchResult) -> Usage | None:
             )
     usable = result.host.usable_cpus
     memory = result.host.usable_memory_bytes or result.host.memory_bytes
-    return usage_of(points, bands=_bands(result), cores=usable, cores_name=cpus(usable), memory_bytes=memory)
+    sampler = result.sampler
+    return usage_of(
+        points,
+        bands=_bands(result),
+        cores=usable,
+        cores_name=cpus(usable),
+        memory_bytes=memory,
+        counted=Counted(peak_rss_bytes=sampler.peak_rss_bytes, peak_pss_bytes=sampler.peak_pss_bytes),
+    )
 
 
 def _bands(result: BenchResult) -> list[Band]:

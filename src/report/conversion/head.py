@@ -9,8 +9,9 @@ from .read import Conversion, verdict_of
 
 def conclusion(found: Conversion) -> str:
     """Return what became of the archive in a sentence."""
-    failed = f"; {found.failed:,} failed" if found.failed else ", none failed"
     run = found.run
+    runs = " in all runs" if len(found.runs) > 1 else ""
+    failed = f"; {found.failed:,} failed{runs}" if found.failed else ", none failed"
     if run is None:
         return f"{counted(found.samples, 'image')} in {found.protocol}{failed}."
     how = f" with {counted(run.workers, 'worker')}"
@@ -62,6 +63,8 @@ def status(found: Conversion) -> str:
     run = found.run
     files = f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels"
     parts = [f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')}, {files}"]
+    if run is not None and (earlier := found.samples - run.summary.samples) > 0:
+        parts.append(f"{run.summary.samples:,} of this run and {earlier:,} of earlier ones")
     skipped = sum(count for _, count in found.skipped)
     parts += [f"{counted(skipped, 'entry', 'entries')} skipped, not an image"] if skipped else []
     if run is not None and run.summary.source_bytes:

@@ -18,7 +18,7 @@ from ...engine.manifest.reader import Catalog
 from ...engine.paths import PathLike
 from ...engine.summary import RunSummary
 from ...errors import CorruptError
-from ..html.usage import Point, Usage, usage_of
+from ..html.usage import Counted, Point, Usage, usage_of
 
 PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 _KEYS = 12
@@ -244,7 +244,11 @@ def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
         )
         for t, pid, role, user, system, rss, pss, read, write, chars in rows
     ]
-    return usage_of(points, cores=run.workers, cores_name=counted(run.workers, "worker"))
+    used = run.summary
+    own = Counted(
+        used.cores_busy, used.peak_rss_bytes, used.peak_pss_bytes, used.read_bytes, used.write_bytes
+    )
+    return usage_of(points, cores=run.workers, cores_name=counted(run.workers, "worker"), counted=own)
 
 
 def verdict_of(run: RunUse) -> Verdict | None:

@@ -90,8 +90,8 @@ def _chart(usage: Usage, measure: _Measure, lanes: tuple[Lane, ...]) -> Chart:
 def _caption(measure: _Measure, lanes: tuple[Lane, ...], who: str) -> str:
     if measure.name == "cpu":
         return (
-            f"{who}; while they lived they were on a CPU for {percent(_mean(lanes))} of the time. Tall and "
-            "bright is busy, low and dark is waiting."
+            f"{who}; while they lived, their start included, they were on a CPU for "
+            f"{percent(_mean(lanes))} of the time. Tall and bright is busy, low and dark is waiting."
         )
     most = max(lanes, key=attrgetter("value"))
     if measure.name == "memory":

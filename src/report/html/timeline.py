@@ -164,9 +164,11 @@ def _table(usage: Usage, title: str, series: Series, unit: str) -> Table:
 def _cpu(usage: Usage) -> Chart:
     moments = usage.moments
     total = [one.workers + one.parent for one in moments]
-    mean = sum(total) / len(total)
+    own = usage.counted.cores_busy
+    mean = sum(total) / len(total) if own is None else own
     peak = max(range(len(total)), key=total.__getitem__)
     parent = sum(one.parent for one in moments) / len(moments)
+    rest = f"the parent took {plain(parent)}" if own is None else "the average leaves out starting workers"
     return series_chart(
         usage,
         {
@@ -177,22 +179,23 @@ def _cpu(usage: Usage) -> Chart:
         title="CPU: cores busy",
         unit="cores",
         caption=f"On average {plain(mean)} of {usage.cores_name} were busy ({percent(mean / usage.cores)}), "
-        f"at most {plain(total[peak])} at {plain(moments[peak].t_s)} s; the parent took {plain(parent)}. "
+        f"at most {plain(total[peak])} at {plain(moments[peak].t_s)} s; {rest}. "
         "CPU time before a process was first seen is not drawn.",
         level=Level(usage.cores, usage.cores_name),
     )
 
 
 def _memory(usage: Usage) -> Chart:
-    shared = [one for one in usage.moments if one.pss_bytes is not None]
-    rss = max(usage.moments, key=lambda one: one.rss_bytes)
-    peak = f"{size(rss.rss_bytes)} ({seconds(rss.t_s * 1e9)})"
-    text = f"Resident memory peaks at {peak}, shared pages counted in each"
-    if shared:
-        pss = max(one.pss_bytes or 0.0 for one in shared)
+    counted = usage.counted
+    known = [one.pss_bytes for one in usage.moments if one.pss_bytes is not None]
+    last = max(usage.moments, key=lambda one: one.rss_bytes)
+    rss, pss = counted.peak_rss_bytes or last.rss_bytes, counted.peak_pss_bytes or max(known, default=None)
+    text = f"Resident memory peaks at {size(rss)} ({seconds(last.t_s * 1e9)}), shared pages counted in each"
+    if pss is not None:
         text += f"; counted once (PSS, read about once a second) at {size(pss)}"
     if usage.memory_bytes:
         text += f". The machine has {size(usage.memory_bytes)}"
+    helpers = "are not drawn" if counted.peak_rss_bytes is None else "are in the peaks, and not drawn"
     return series_chart(
         usage,
         {
@@ -202,15 +205,19 @@ def _memory(usage: Usage) -> Chart:
         name="timeline-memory",
         title="Memory of the parent and its workers, MiB",
         unit="MiB",
-        caption=f"{text}. Without the pool's helper processes.",
+        caption=f"{text}. The pool's helper processes {helpers}.",
     )
 
 
 def _storage(usage: Usage) -> Chart | None:
     if not any(one.write is not None or one.read is not None for one in usage.moments):
         return None
-    written = sum((one.write or 0.0) for one in usage.moments) * usage.step_s
-    fetched = sum((one.read or 0.0) for one in usage.moments) * usage.step_s
+    written, fetched, rest = usage.counted.write_bytes, usage.counted.read_bytes, ""
+    if written is None or fetched is None:
+        written = round(sum((one.write or 0.0) for one in usage.moments) * usage.step_s)
+        fetched = round(sum((one.read or 0.0) for one in usage.moments) * usage.step_s)
+    else:
+        rest = " The totals are the units' own; the lines also hold what processes read to start."
     peak = max(usage.moments, key=lambda one: one.write or 0.0)
     cached = ": reads were served from memory" if fetched < written / 100 else ""
     return series_chart(
@@ -224,5 +231,5 @@ def _storage(usage: Usage) -> Chart | None:
         unit="MB/s",
         caption=f"About {size(written)} went towards storage, at most {size(peak.write)}/s "
         f"({plain(peak.t_s)} s), and {size(fetched)} came from it{cached}. Written bytes are counted when "
-        "they enter the page cache.",
+        f"they enter the page cache.{rest}",
     )

@@ -67,6 +67,20 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What the run counted itself, in place of sums over readings; None if it did not."""
+
+    cores_busy: float | None = None  # CPU time over wall time, start-up left out
+    peak_rss_bytes: int | None = None  # of all processes, shared pages counted in each
+    peak_pss_bytes: int | None = None  # the same with shared pages counted once
+    read_bytes: int | None = None  # fetched from storage, start-up left out
+    write_bytes: int | None = None  # sent towards storage
+
+
+_NOTHING = Counted()
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a run used over time."""
 
@@ -78,6 +92,7 @@ class Usage:
     cores: float  # how many can be busy at most
     cores_name: str  # what that is, such as "2 usable CPUs"
     memory_bytes: int | None  # memory of the machine; None if not known
+    counted: Counted  # what captions tell as totals and peaks
 
 
 def usage_of(
@@ -87,6 +102,7 @@ def usage_of(
     cores: float,
     cores_name: str,
     memory_bytes: int | None = None,
+    counted: Counted = _NOTHING,
 ) -> Usage | None:
     """Return the series; None where fewer than two times were read."""
     if len({point.t_s for point in points}) < 2:
@@ -109,6 +125,7 @@ def usage_of(
         cores,
         cores_name,
         memory_bytes,
+        counted,
     )
 
 
