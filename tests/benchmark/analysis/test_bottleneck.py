@@ -13,6 +13,7 @@ COPYING = Facts(
     disk_share=0.0, create_share=0.0, steal=0.0, throttled=0.0, io_pressure=0.0, device_busy=0.02,
 )  # fmt: skip
 SPINNING = replace(COPYING, gain=1.93, cpu_growth=1.01, memcpy_share=0.0)
+CROWDED = replace(SPINNING, user=0.5, run_wait=0.48, other=0.0, usable=2.0)
 WAITING = replace(SPINNING, user=0.3, system=0.1, other=0.588)
 FLUSHING = replace(WAITING, user=0.02, system=0.1, other=0.868, storage_bytes_per_s=9e7, disk_share=0.9)
 
@@ -33,6 +34,11 @@ def test_memory_bandwidth_from_recorded_counters():
         (replace(COPYING, memcpy_share=0.3), "undetermined"),
         (replace(COPYING, gain=1.93), "cpu"),  # two are as fast as two: memory holds nobody back
         (replace(SPINNING, user=0.5, run_wait=0.48), "oversubscribed"),
+        (replace(CROWDED, workers=1), "other-programs"),  # one worker on two CPUs crowds nobody
+        (replace(CROWDED, workers=2, foreign=0.61), "other-programs"),
+        (replace(CROWDED, workers=2, foreign=0.01), "oversubscribed"),  # a library's own threads
+        (replace(CROWDED, workers=4, foreign=0.3), "oversubscribed"),
+        (replace(CROWDED, workers=2, run_wait=0.2, parent_busy=0.6, foreign=0.1), "oversubscribed"),
         (replace(SPINNING, throttled=0.3), "throttled"),
         (replace(SPINNING, steal=0.2), "throttled"),
         (replace(SPINNING, user=0.1, system=0.0, other=0.3, throttled=0.6), "throttled"),
@@ -58,6 +64,15 @@ def test_the_runner_up_tells_what_it_lacks():
     assert found.runner_up == "memory-bandwidth"
     assert found.lacking == ("bytes moved, of memcpy 60% (at least 70%)",)
     assert "user 97%" in found.evidence[0]
+
+
+def test_other_programs_are_named_with_their_share():
+    found = find_limit(replace(CROWDED, foreign=0.61))
+    assert found.evidence[:2] == (
+        "CPU time taken by other programs 61% (at least 5%)",
+        "waiting for a CPU 48% (at least 10%)",
+    )
+    assert (found.runner_up, found.lacking) == ("cpu", ("on a CPU 50% (at least 85%)",))
 
 
 def test_a_counter_that_is_not_there_is_missing_and_decides_nothing():
