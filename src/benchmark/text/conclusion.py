@@ -43,6 +43,7 @@ _LIMITS: dict[Limit, str] = {
     "lock": "waiting for one another is the limit",
     "dispatch": "the parent process is the limit",
     "throttled": "a quota or the hypervisor takes CPU time away",
+    "other-programs": "other programs hold the CPUs",
     "oversubscribed": "more is ready to run than there are CPUs",
     "undetermined": "no single limit shows",
 }
