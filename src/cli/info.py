@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..engine.sizes import format_size
+from ..engine.sizes import format_size, format_type
 from .output import emit_json, json_option, put
 
 __all__ = ["command"]
@@ -55,7 +55,7 @@ def _contents(found: dict[str, Any]) -> list[str]:
         lines.append(f"  from      {source['path']}{prefix}")
     for shape in found["shapes"][:_MOST_SHAPES]:
         size = " x ".join(map(str, shape["shape"])) or "scalar"
-        lines.append(f"  shape     {size} {shape['dtype']}: {shape['samples']}")
+        lines.append(f"  shape     {size}, {format_type(shape['dtype'])}: {shape['samples']}")
     hidden = len(found["shapes"]) - _MOST_SHAPES
     if hidden > 0:
         lines.append(f"  shape     and {hidden} others: brinery info {shlex.quote(found['path'])} --json")

@@ -1,16 +1,18 @@
-"""Sizes in bytes as people write and read them."""
+"""Sizes in bytes and types of numbers as people write and read them."""
 
 import re
 
 from ..errors import UsageError
 
-__all__ = ["format_size", "parse_size"]
+__all__ = ["format_size", "format_type", "parse_size"]
 
 _UNITS = {"": 1, "B": 1} | {
     prefix + suffix: base**power
     for power, prefix in enumerate("KMGTP", 1)
     for suffix, base in (("", 1024), ("iB", 1024), ("B", 1000))
 }
+_KINDS = {"u": "unsigned", "i": "signed", "f": "float", "c": "complex"}
+_ORDERS = {"<": ", little-endian", ">": ", big-endian"}
 _BY_LOWER = {name.lower(): factor for name, factor in _UNITS.items()}
 
 
@@ -37,3 +39,11 @@ def format_size(size: float) -> str:
             return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
         size /= 1024
     return f"{size:.3g} TiB"
+
+
+def format_type(dtype: str) -> str:
+    """Return NumPy's name of a type, such as "<u2", in words: "16-bit unsigned, little-endian"."""
+    match = re.fullmatch(r"([<>|=]?)([uifc])(\d{1,2})", dtype)
+    if match is None:
+        return "boolean" if dtype.lstrip("|") == "b1" else dtype
+    return f"{8 * int(match[3])}-bit {_KINDS[match[2]]}{_ORDERS.get(match[1], '')}"

@@ -45,6 +45,25 @@ def test_a_page_is_no_wider_than_its_window(drawn, seen, name, width):
         assert inner <= 8, chart.get_attribute("id")
 
 
+@pytest.mark.parametrize("name", ["convert", "bench"])
+def test_words_fit_a_phone(drawn, name):
+    page = drawn(name, width=390)
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    wide = """() => [...document.querySelectorAll(".scroller:has(.words)")]
+        .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"""
+    assert page.locator(".words").count() > 0
+    assert page.evaluate(wide) == []
+
+
+def test_no_table_scrolls_in_a_wide_window(drawn):
+    page = drawn("bench")
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    wide = """() => [...document.querySelectorAll(".scroller:has(table)")]
+        .filter((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight)
+        .map((one) => one.ariaLabel)"""
+    assert page.evaluate(wide) == []
+
+
 def test_a_narrower_window_lets_pictures_flow(drawn):
     page = drawn("bench")
     tops = """() => new Set([...document.querySelectorAll('#efficiency > div text')]

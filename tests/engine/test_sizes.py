@@ -2,7 +2,7 @@
 
 import pytest
 
-from brinery.engine.sizes import format_size, parse_size
+from brinery.engine.sizes import format_size, format_type, parse_size
 from brinery.errors import UsageError
 
 
@@ -34,3 +34,20 @@ def test_it_refuses_the_rest(text):
 )
 def test_it_writes_three_digits(size, text):
     assert format_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [
+        ("|u1", "8-bit unsigned"),
+        ("<u2", "16-bit unsigned, little-endian"),
+        (">i4", "32-bit signed, big-endian"),
+        ("<f8", "64-bit float, little-endian"),
+        ("<c8", "64-bit complex, little-endian"),
+        ("|b1", "boolean"),
+        ("|S12", "|S12"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_types_are_told_in_words(dtype, words):
+    assert format_type(dtype) == words

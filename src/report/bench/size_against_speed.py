@@ -12,7 +12,7 @@ from ...benchmark.text.numbers import amount, counted, duration, known, listed, 
 from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import interval, size_note
 from ..html.chart import Chart, built, data, tips
-from ..html.theme import ACCENT, FADED, INK, MUTED
+from ..html.theme import ACCENT, FADED, INK, MUTED, SHORT_LABELS, SURFACE
 from .groups import Group, within
 
 _WIDTH, _HEIGHT, _LINE = 760, 380, 14.0
@@ -142,7 +142,9 @@ def _spec(found: list[_Spot], best: list[str]) -> dict[str, Any]:
 
     def axis(channel: Any, domain: list[float], title: str | None) -> Any:
         scale = alt.Scale(type="log", domain=domain, nice=False)
-        return channel(title=title, scale=scale, axis=alt.Axis(values=_decades(domain), format="~s"))
+        return channel(
+            title=title, scale=scale, axis=alt.Axis(values=_decades(domain), labelExpr=SHORT_LABELS)
+        )
 
     x = axis(lambda **options: alt.X("kB:Q", **options), x_domain, "kB an image")
     y = axis(lambda **options: alt.Y("load:Q", **options), y_domain, None)
@@ -165,12 +167,13 @@ def _spec(found: list[_Spot], best: list[str]) -> dict[str, Any]:
         color=colour,
         tooltip=tips("protocol:N", "kB:Q|kB an image|.3~r", "read:N|load"),
     )
-    texts = [
-        base.transform_filter(f"datum.left == {str(to_the_left).lower()}")
-        .mark_text(align="right" if to_the_left else "left", dx=-9 if to_the_left else 9, fontSize=12)
-        .encode(x, alt.Y("label:Q", scale=y_scale), text="protocol:N", color=ink)
-        for to_the_left in (False, True)
-    ]
+    texts = []
+    for to_the_left in (False, True):
+        own = base.transform_filter(f"datum.left == {str(to_the_left).lower()}")
+        place = {"align": "right" if to_the_left else "left", "dx": -9 if to_the_left else 9, "fontSize": 12}
+        named = {"x": x, "y": alt.Y("label:Q", scale=y_scale), "text": "protocol:N"}
+        halo = own.mark_text(stroke=SURFACE, strokeWidth=4, **place)  # no line strikes a name through
+        texts += [halo.encode(**named), own.mark_text(**place).encode(**named, color=ink)]
     return built(alt.layer(line, whisker, points, *texts).properties(width=_WIDTH, height=_HEIGHT))
 
 
@@ -203,7 +206,7 @@ def _label_places(
     for one in found:
         across = part(one.kilobytes, x_domain)
         near = [y for x, y in placed if abs(x - across) < 0.3]
-        y = _HEIGHT * part(one.load, y_domain)
+        y = _HEIGHT * part(one.load, y_domain) + _LINE / 2  # above the line that runs through the point
         while any(abs(y - other) < _LINE for other in near):
             y += 1.0
         placed.append((across, y))

@@ -26,6 +26,7 @@ from .tables import phases_table, skipped_table, traffic_rows
 
 _BINS = 24
 _MOST_SHARDS = 2000
+_SIZES = ("max_bytes", "memory", "shard_size")  # options in bytes
 
 
 def conversion_page(found: Conversion) -> Page:
@@ -122,7 +123,10 @@ def _throughput(found: Conversion) -> Chart | None:
     half = len(rates) // 2
     first, second = sum(rates[:half]) / max(1, half), sum(rates[half:]) / max(1, len(rates) - half)
     steady = abs(second - first) <= 0.1 * max(first, second, 1e-9)
-    halves = f"{amount(first)} in the first half and {amount(second)} in the second"
+    halves = " and ".join(
+        f"{amount(half) if half > mean / 1000 else 'none'} in the {which} half"
+        for half, which in ((first, "first"), (second, "second"))
+    )
     caption = (
         f"On average {amount(mean)} images/s, {'the same in both halves' if steady else halves}; at most "
         f"{amount(max(rates))}. Taken from the bytes that the workers wrote, {plain(each / 1000)} kB an "
@@ -183,7 +187,7 @@ def _shards(found: Conversion) -> Chart:
     chart = bars.encode(
         alt.X("from:Q", bin="binned", title="MiB a file", axis=alt.Axis(tickCount=8)),
         alt.X2("to:Q"),
-        alt.Y("shards:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4)),
+        alt.Y("shards:Q", title=None, axis=alt.Axis(format="d", tickCount=min(4, max(counts.values())))),
         tooltip=tips("from:Q||.2f", "to:Q||.2f", "shards:Q"),
     ).properties(width=760, height=150)
     caption = (
@@ -221,10 +225,10 @@ def _failures(found: Conversion) -> Section:
 def _settings(found: Conversion) -> Body:
     run = found.run
     rows = [("shape", f"{shape}: {counted(count, 'image')}") for shape, count in found.shapes]
-    rows += [(name.replace("_", " "), str(value)) for name, value in found.settings.items()]
+    rows += [(name.replace("_", " "), _setting(name, value)) for name, value in found.settings.items()]
     if run is not None:
         given = {name: value for name, value in run.settings.items() if name not in found.settings}
-        rows += [(f"--{name.replace('_', '-')}", _setting(value)) for name, value in given.items()]
+        rows += [(f"--{name.replace('_', '-')}", _setting(name, value)) for name, value in given.items()]
         rows += traffic_rows(run)
         sampler_s = run.summary.sampler_cpu_ns / 1e9
         part = percent(sampler_s / run.wall_s if run.wall_s else None, places=1)
@@ -243,9 +247,15 @@ def _settings(found: Conversion) -> Body:
     return body
 
 
-def _setting(value: object) -> str:
+def _setting(name: str, value: object) -> str:
+    """Return an option's value with its unit."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        value = int(value)
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int | float):
+        shown = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+        return size(value) if name in _SIZES else f"{shown} s" if name == "timeout" else shown
     return listed([str(one) for one in value], 12) if isinstance(value, list) else str(value)

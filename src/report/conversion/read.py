@@ -16,6 +16,7 @@ from ...engine.datasets.failures import FailureKind, each_failure, failure_kinds
 from ...engine.datasets.info import describe
 from ...engine.manifest.reader import Catalog
 from ...engine.paths import PathLike
+from ...engine.sizes import format_type
 from ...engine.summary import RunSummary
 from ...errors import CorruptError
 from ..html.usage import Counted, Point, Usage, usage_of
@@ -207,7 +208,7 @@ def _kinds(catalog: Catalog) -> tuple[FailureKind, ...]:
 
 
 def _shape(one: dict[str, Any]) -> str:
-    return f"{' x '.join(map(str, one['shape'])) or 'scalar'} {one['dtype'].lstrip('|')}"
+    return f"{' x '.join(map(str, one['shape'])) or 'scalar'}, {format_type(one['dtype'])}"
 
 
 def _run(run: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> RunUse:

@@ -152,8 +152,8 @@ def _header(page: Page) -> Markup:
         role="note",
     )
     facts = [
-        [tag("dt", fact.label), tag("dd", tag("b", fact.value), tag("span", fact.note))]
-        for fact in page.facts
+        tag("div", tag("dt", one.label), tag("dd", tag("b", one.value), tag("span", one.note)), class_="fact")
+        for one in page.facts
     ]
     return tag(
         "header",

@@ -6,9 +6,10 @@ from typing import Any
 
 import altair as alt
 
+from ...benchmark.text.numbers import plain
 from .chart import built, data, tips, told_apart
 from .facets import Grid, side_by_side
-from .theme import INK, PARTS, SURFACE
+from .theme import INK, PARTS, SHORT_LABELS, SURFACE
 
 _ROW, _EDGE = 24, 70
 _TOTAL = 52  # pixels for the total behind a bar
@@ -37,7 +38,7 @@ def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -
         "start:Q",
         title=title,
         scale=scale,
-        axis=alt.Axis(grid=True, tickCount=6, format="~g", labelBound=True),
+        axis=alt.Axis(grid=True, tickCount=6, labelExpr=SHORT_LABELS, labelBound=True),
     )
     bars = _bars(base, x, y, parts)
     ends = (
@@ -84,7 +85,7 @@ def _rows(stacks: Sequence[Stack]) -> list[dict[str, Any]]:
                     "part": part,
                     "start": start,
                     "end": start + value,
-                    "read": f"{value:.3g}" if stack.end else f"{value:.1%}",
+                    "read": plain(value) if stack.end else f"{value:.1%}",
                     "last": number == len(shown) - 1,
                     "total": stack.end,
                 }

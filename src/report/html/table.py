@@ -30,6 +30,7 @@ def table_html(table: Table, *, title: bool = True) -> Markup:
         tag("thead", tag("tr", heads)),
         tag("tbody", body),
         data_sortable=len(table.rows) > 1,
+        class_=None if any(column.numeric for column in table.columns) else "words",
     )
     notes = [tag("p", note, class_="note") for note in table.notes]
     return scroller(table.title, "region", inner) + (tag("div", notes, class_="notes") if notes else "")

@@ -17,6 +17,8 @@ from ..made import MARKUP, Elements, bench, dataset, hostile, poison
 pytest.importorskip("altair")
 
 from brinery.report.html import page as page_module
+from brinery.report.html.chart import Chart, standalone_svg
+from brinery.report.html.stacked_bars import Stack, stacked_rows
 
 JAVASCRIPT = page_module.javascript
 SECTIONS = [
@@ -66,6 +68,20 @@ def test_every_chart_has_a_drawing_a_caption_and_a_table(elements):
     captions = {one["id"] for one in elements.all("figcaption")}
     assert {one["aria-describedby"] for one in charts} == captions
     assert elements.text.count("Data table") == len(charts)
+
+
+def test_every_figure_of_the_head_stands_by_itself(elements):
+    facts = [one for one in elements.all("div") if one.get("class") == "fact"]
+    assert len(facts) == len(bench_page(bench()).facts) > 2
+
+
+@pytest.mark.parametrize("longest", [0.004, 3.0, 18.0, 118.0, 950.0])
+def test_axes_read_as_people_write_numbers(longest):
+    stacks = [Stack("npy", {"read": longest / 3, "dump": longest * 2 / 3}, end=f"{longest:g} s")]
+    svg = standalone_svg(Chart("c", "c", "c", stacked_rows(stacks, ["read", "dump"], title="s"), None))
+    labels = re.findall(r">([^<>]+)</text>", svg)
+    assert [label for label in labels if re.search(r"\de", label)] == []
+    assert f"{longest:g} s" in labels
 
 
 def test_ids_are_unique_and_every_reference_leads_somewhere(elements):
@@ -180,6 +196,19 @@ def test_a_convert_shows_failures_by_reason_with_their_keys(tmp_path):
     assert "\nbrinery convert --retry-failed" in html
     sections = [one["id"] for one in found.all("section")]
     assert {"faster", "phases", "shards", "failures", "method"} <= set(sections)
+
+
+def test_settings_have_their_units(tmp_path):
+    out = dataset(tmp_path, memory="3GiB", shard_size="8MiB", max_pixels=1_000_000)
+    poison(out / "manifest.sqlite", "UPDATE samples SET dtype = '<u2'")
+    (table,) = (
+        one for one in conversion_page(read_conversion(out)).tables.values() if "Settings" in one.title
+    )
+    said = dict(table.rows)
+    assert said["shape"].partition(",")[2].startswith(" 16-bit unsigned, little-endian")
+    assert said["shard size"] == "8.00 MiB"
+    assert (said["--max-pixels"], said["--timeout"], said["--fsync"]) == ("1,000,000", "none", "no")
+    assert "GiB" in said["--memory"]
 
 
 def test_reasons_without_number_are_folded_together(tmp_path):
