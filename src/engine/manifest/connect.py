@@ -55,9 +55,10 @@ def connect_read_only(folder: Path) -> GuardedConnection:
         connection = _connect(path, found, mode="ro", writing=False)
         if found.half_done and not (found.locks and _opens(connection)):
             connection.close()
-            connection = _connect_to_copy(path)
+            connection = _connect_to_copy(path, found)
     except sqlite3.Error as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
+    connection.file = connection.file or found.file
     try:
         connection.execute("BEGIN")  # sqlite locks the file once, not for each statement
         _check(connection)
@@ -99,6 +100,7 @@ def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644))
     found = check_files(path)
     connection = _connect(path, found, mode="rwc", writing=True, timeout=timeout)
+    connection.file = found.file
     try:
         if connection.execute(_ANYTHING).fetchone():
             _check(connection)
@@ -142,7 +144,7 @@ def _opens(connection: GuardedConnection) -> bool:
     return True
 
 
-def _connect_to_copy(path: Path) -> GuardedConnection:
+def _connect_to_copy(path: Path, found: Found) -> GuardedConnection:
     """Undo in a copy what a killed writer left half done where nothing can be written.
 
     The copy has no name any more once it is open.
@@ -153,11 +155,13 @@ def _connect_to_copy(path: Path) -> GuardedConnection:
     try:
         with tempfile.TemporaryDirectory(prefix="brinery-") as folder:
             copy = Path(folder) / path.name
-            for name in (path.name, JOURNAL_NAME):  # what was changed after it was copied, the journal undoes
-                shutil.copyfile(path.with_name(name), copy.with_name(name), follow_symlinks=False)
-            found = check_files(copy)
-            _undo(copy, found)
-            connection = _connect(copy, found, mode="ro", writing=False, shown=path)
+            assert found.file is not None
+            found.file.copy(copy)  # what was changed after it was copied, the journal undoes
+            shutil.copyfile(path.with_name(JOURNAL_NAME), copy.with_name(JOURNAL_NAME), follow_symlinks=False)
+            copied = check_files(copy)
+            _undo(copy, copied)
+            connection = _connect(copy, copied, mode="ro", writing=False, shown=path)
+            connection.file = copied.file
             connection.execute(_ANYTHING).fetchone()
     except OSError as error:
         raise DatasetError(

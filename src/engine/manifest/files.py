@@ -8,11 +8,13 @@ import fcntl
 import os
 import stat
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ...errors import DatasetError
+from .held_file import FLAGS, HeldFile
 from .schema import MANIFEST_NAME
 
 __all__ = ["JOURNAL_NAME", "LOG_NAMES", "Found", "check_files"]
@@ -35,7 +37,6 @@ _NOBODYS_BYTE: Final = (1 << 30) - 1  # sqlite locks those behind it
 # manifests five times; some tell of no blocks at all.
 _MOST_PACKED: Final = 64
 _WHOLE_BYTES: Final = 1 << 20
-_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,13 @@ class Found:
         size: of the manifest, in bytes.
         half_done: a transaction was left so; sqlite undoes it when it opens the manifest for writing.
         locks: the file system has the record locks that sqlite takes; True for a manifest that is not there.
+        file: the manifest, for a connection to hold; None for one that is not there.
     """
 
     size: int
     half_done: bool
     locks: bool
+    file: HeldFile | None
 
 
 def check_files(path: Path) -> Found:
@@ -66,57 +69,51 @@ def check_files(path: Path) -> Found:
     Raises:
         DatasetError: it is no manifest as brinery writes it, or cannot be read.
     """
+    file = None
     try:
-        head, size, locks = _read(path, 0, _HEADER_BYTES) or (b"", 0, True)
-        page_size = _check_header(path, head)
-        if os.path.lexists(f"{path}{_LOG}"):
-            raise DatasetError(
-                f"{path} has a log, {path.name}{_LOG}, beside it, which brinery never makes: it would involve"
-                " other files"
-            )
-        journal = f"{path}{_JOURNAL}"
-        begin = _read(journal, 0, _JOURNAL_HEADER.size)
-        if begin is not None:
-            end = _read(journal, max(0, begin[1] - len(_JOURNAL_MAGIC)), len(_JOURNAL_MAGIC))
-            if end is not None and end[0] == _JOURNAL_MAGIC:
-                raise DatasetError(
-                    f"{path} is no manifest as brinery writes it: it would involve other files"
-                )
-            _check_journal(journal, *begin[:2], size, page_size)
-    except OSError as error:
+        with suppress(FileNotFoundError):
+            file = HeldFile(path)
+        size = 0 if file is None else _size(path, file.number)
+        page_size = None if file is None else _check_header(path, file.read(0, _HEADER_BYTES))
+        locks = file is None or _can_be_locked(file.number)
+        _refuse_log(path)
+        half_done = _check_journal(path, size, page_size)
+    except BaseException as error:
+        if file is not None:
+            file.close()
+        if not isinstance(error, OSError):
+            raise
         why = "it is a link, and none is followed" if error.errno == errno.ELOOP else error.strerror
-        raise DatasetError(f"{error.filename} cannot be read: {why}") from error
-    return Found(size, begin is not None, locks)
+        raise DatasetError(f"{error.filename or path} cannot be read: {why}") from error
+    return Found(size, half_done, locks, file)
 
 
-def _read(path: Path | str, offset: int, count: int) -> tuple[bytes, int, bool] | None:
-    """Return bytes of a regular file, its size, and whether it can be locked; None where it is not there.
+def _size(path: Path | str, descriptor: int) -> int:
+    """Return the size of a regular file; of a pipe or a device sqlite would wait for ever."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise DatasetError(f"{path} is no regular file")
+    stored = status.st_blocks * 512
+    if status.st_size > _WHOLE_BYTES and 0 < stored < status.st_size // _MOST_PACKED:
+        raise DatasetError(
+            f"{path} is damaged: of its {status.st_size:,} bytes {stored:,} are stored, the others are a hole"
+        )
+    return status.st_size
 
-    Of a pipe or a device sqlite would wait for ever.
-    """
-    try:
-        descriptor = os.open(path, _FLAGS)
-    except FileNotFoundError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise DatasetError(f"{path} is no regular file")
-        stored = status.st_blocks * 512
-        if status.st_size > _WHOLE_BYTES and 0 < stored < status.st_size // _MOST_PACKED:
-            raise DatasetError(
-                f"{path} is damaged: of its {status.st_size:,} bytes {stored:,} are stored, the others are a"
-                " hole"
-            )
-        return os.pread(descriptor, count, offset), status.st_size, _can_be_locked(descriptor)
-    finally:
-        os.close(descriptor)
+
+def _refuse_log(path: Path) -> None:
+    if os.path.lexists(f"{path}{_LOG}"):
+        raise DatasetError(
+            f"{path} has a log, {path.name}{_LOG}, beside it, which brinery never makes: it would involve"
+            " other files"
+        )
 
 
 def _can_be_locked(descriptor: int) -> bool:
-    """Lock a byte that sqlite does not lock, until the file is closed."""
+    """Lock a byte that sqlite does not lock, for a moment."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _NOBODYS_BYTE)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _NOBODYS_BYTE)
     except OSError:
         return False
     return True
@@ -135,8 +132,33 @@ def _check_header(path: Path, head: bytes) -> int | None:
     return page_size
 
 
-def _check_journal(journal: str, head: bytes, length: int, size: int, page_size: int | None) -> None:
-    """Refuse a journal whose undoing would be more than to bring pages of the manifest back."""
+def _check_journal(path: Path, size: int, page_size: int | None) -> bool:
+    """Refuse a journal whose undoing would be more than to bring pages back; return whether there is one.
+
+    Args:
+        path: of the manifest.
+        size: of the manifest, in bytes.
+        page_size: of the manifest, if it is known.
+    """
+    journal = f"{path}{_JOURNAL}"
+    try:
+        descriptor = os.open(journal, FLAGS)
+    except FileNotFoundError:
+        return False
+    try:
+        length = _size(journal, descriptor)
+        head = os.pread(descriptor, _JOURNAL_HEADER.size, 0)
+        end = os.pread(descriptor, len(_JOURNAL_MAGIC), max(0, length - len(_JOURNAL_MAGIC)))
+    finally:
+        os.close(descriptor)
+    if end == _JOURNAL_MAGIC:
+        raise DatasetError(f"{path} is no manifest as brinery writes it: it would involve other files")
+    _check_journal_header(journal, head, length, size, page_size)
+    return True
+
+
+def _check_journal_header(journal: str, head: bytes, length: int, size: int, page_size: int | None) -> None:
+    """Refuse a journal that does not belong to a manifest of this size."""
     if len(head) < _JOURNAL_HEADER.size or not head.startswith(_JOURNAL_MAGIC):
         return  # sqlite undoes nothing: the transaction had not begun to write, or was complete
     _, _, _, pages, sector, journal_page_size = _JOURNAL_HEADER.unpack(head)

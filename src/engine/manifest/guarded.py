@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import CorruptError, DatasetError
+from .held_file import HeldFile
 from .schema import COLUMNS
 
 __all__ = ["LONGEST_OF_RUNS", "LONGEST_TEXT", "TICK", "Guard", "GuardedConnection"]
@@ -108,6 +109,7 @@ class GuardedConnection(sqlite3.Connection):
         columns: each table's.
         settings: the table `dataset` as it was when the manifest was opened.
         locks: sqlite locks the file while it reads and writes.
+        file: the manifest as it was checked, held until the connection is closed.
     """
 
     path: Path
@@ -115,6 +117,13 @@ class GuardedConnection(sqlite3.Connection):
     locks: bool
     columns: dict[str, frozenset[str]]
     settings: dict[str, str]
+    file: HeldFile | None = None
+
+    def close(self) -> None:
+        """Close the manifest; sqlite's locks of other connections of this process stay."""
+        super().close()
+        if self.file is not None:
+            self.file.close()
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """Run a statement."""
