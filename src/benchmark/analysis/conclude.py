@@ -11,8 +11,10 @@ from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
 from .bottleneck import find_limit
 from .ceilings import Ceilings, bound_of, facts_of
+from .noise import with_floor
 from .recommend import recommend
 from .scaling import fit_scaling
+from .warnings import trouble_of
 
 WITHOUT_SCIPY = (
     "scipy is not installed, so drift, noise floor, the sampler's effect, early stops, curves and "
@@ -30,13 +32,14 @@ def conclude(result: BenchResult) -> BenchResult:
 
 
 def with_recommendations(result: BenchResult) -> BenchResult:
-    """Return the result with the recommendations that follow from its cells.
+    """Return the result with the noise floor and the recommendations that follow from its cells.
 
     Raises:
         MissingLibraryError: scipy is not installed.
     """
-    found = recommend(result, result.settings.weights, seed=result.run.seed)
-    return replace(result, recommendations=found)
+    result = replace(result, noise=with_floor(result.noise))
+    weights, seed = result.settings.weights, result.run.seed
+    return replace(result, recommendations=recommend(result, weights, seed=seed, trouble=trouble_of(result)))
 
 
 def with_bounds(cells: Sequence[CellResult], ceilings: Sequence[Ceiling]) -> tuple[CellResult, ...]:

@@ -7,6 +7,7 @@ from ..result.estimates import Drift, Ratio
 from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share, share_of_time
 from ..result.result import BenchResult, Noise
 from ..result.stats import median
+from .noise import unsteadiness
 
 REMEDIES = {
     "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
@@ -30,6 +31,8 @@ REMEDIES = {
 }
 
 FOREIGN = 0.05
+_HELD = 0.25  # of the CPUs
+_UNSTEADY = 0.5  # from the sentinel's fastest round to its slowest
 _SHORT_NS = 100_000_000
 _FEW_ROUNDS = 5
 _SPREAD = 0.10
@@ -126,6 +129,25 @@ def disturbances(noise: Noise) -> list[str]:
             "raise it, or use fewer workers"
         )
     return found + _drifted(noise.drift)
+
+
+def trouble_of(result: BenchResult) -> str | None:
+    """Return why no time of a run decides anything, such as "other programs held the CPUs (61 %)"; else None.
+
+    CPU time that others took is trouble only where workers missed it, or the same work took other times.
+    """
+    noise, usable = result.noise, result.host.usable_cpus
+    splits = [cell.split for cell in result.cells if cell.split and cell.workers <= max(1.0, usable)]
+    waits = [split.run_wait for split in splits if split.run_wait is not None]
+    changed = unsteadiness(noise)
+    missed = changed > _UNSTEADY or not waits or median(waits) > DISTURBED
+    if missed and (noise.foreign_cpu or 0.0) > _HELD:
+        return f"other programs held the CPUs ({noise.foreign_cpu:.0%})"
+    if (noise.steal or 0.0) > _HELD:
+        return f"the hypervisor held the CPUs ({noise.steal:.0%})"
+    if (noise.throttled or 0.0) > _HELD:
+        return f"a quota held threads back ({noise.throttled:.0%} of the time)"
+    return f"the same work changed by {changed:.0%} as it ran" if changed > _UNSTEADY else None
 
 
 def run_warnings(result: BenchResult) -> list[str]:

@@ -8,7 +8,7 @@ from ..result.estimates import Estimate, ScalingFit
 from ..result.findings import LIMITS, Startup, Verdict
 from ..result.result import BenchResult
 from ..result.stats import median
-from .numbers import percent, plain, sentence
+from .numbers import is_noise, percent, plain, sentence
 from .table import Table, Value, left, right, share
 
 _CEILING_TITLES = {
@@ -76,7 +76,7 @@ def _curve(fit: ScalingFit | None) -> tuple[Value, Value, Value]:
             if point.workers > 1 and point.speedup is not None and not point.oversubscribed
         ]
         gains = ", ".join(f"x{_estimate(point.speedup)} at {point.workers}" for point in pairs)
-        serial = ", ".join(_estimate(point.karp_flatt) for point in pairs)
+        serial = ", ".join(_serial(point.karp_flatt) for point in pairs)
         return gains or None, f"serial {serial}" if serial else None, None
     name = _MODELS[fit.model] + (" (low confidence)" if fit.low_confidence else "")
     name += ", faster than linear" if fit.superlinear else ""
@@ -87,6 +87,12 @@ def _curve(fit: ScalingFit | None) -> tuple[Value, Value, Value]:
     if peak is None or peak.beyond_data or peak.workers is None:
         return name, parameters, "beyond data"
     return name, parameters, f"{_estimate(peak.throughput)} images/s at {_estimate(peak.workers)}"
+
+
+def _serial(estimate: Estimate | None) -> str:
+    """Return a serial share with its interval; what is clearly no share is marked."""
+    noise = estimate is not None and (is_noise(estimate.value) or is_noise(1 - estimate.value))
+    return f"{_estimate(estimate)}{' (noise)' if noise else ''}"
 
 
 def _limited_by(verdicts: Sequence[Verdict], result: BenchResult) -> Value:
@@ -127,7 +133,11 @@ def noise_table(result: BenchResult) -> Table:
     ends = [None if one is None else one - 1 for one in (effect.low, effect.high)] if effect else []
     cpu = None if sampler.cpu_ns is None or not sampler.wall_ns else sampler.cpu_ns / sampler.wall_ns
     rows = (
-        ("noise floor: the same work under two names", share(noise.floor, places=1), None),
+        (
+            "noise floor: the most that the same work changed",
+            share(noise.floor, places=1),
+            None,
+        ),
         (
             "drift: that work, last round against first",
             *_change(noise.drift.over_run if noise.drift else None),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+_POSSIBLE = 1.1  # of 1: two measurements that are level differ by some per cent
 DASH = "\N{EN DASH}"
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -38,6 +39,16 @@ def percent(value: float | None, *, sign: bool = False, places: int = 0) -> str:
     if value is None or not math.isfinite(value):
         return plain(value)
     return f"{value:+.{places}%}" if sign else f"{value:.{places}%}"
+
+
+def of_possible(value: float | None) -> str:
+    """Return a share of what is possible; one that is well above it is marked: 258% (noise)."""
+    return f"{percent(value)} (noise)" if is_noise(value) else percent(value)
+
+
+def is_noise(value: float | None) -> bool:
+    """Return whether a share of what is possible is well above it: only noise makes it so."""
+    return value is not None and value > _POSSIBLE
 
 
 def duration(value_ns: float | None) -> str:

@@ -7,8 +7,8 @@ from ..analysis.sizes import sizes_of
 from ..result.cell import BASELINES, Variant, protocol_title
 from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
-from .numbers import amount, counted, duration, known, plain
-from .table import Column, Entry, Table, Value, left, right, share
+from .numbers import amount, counted, duration, known, of_possible, plain
+from .table import Column, Entry, Table, Value, left, right
 
 OP_TITLES = {
     "convert": "convert: image files to shards, by the engine's own worker",
@@ -176,9 +176,10 @@ def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
     ends, peak = interval(cell), cell.memory.peak_pss_bytes if cell.memory else None
     gain = one.stats.median_ns / stats.median_ns if one and one.stats and stats.median_ns else None
     span = f"{amount(1e9 / ends[1])} to {amount(1e9 / ends[0])}" if ends else None
+    kept = gain / cell.workers if gain and cell.pool == "loky" else None
     of_ceiling = None
     if bound is not None:
-        text = f"{bound.fraction:.0%} {_CEILINGS.get(bound.ceiling, bound.ceiling)}"
+        text = f"{of_possible(bound.fraction)} {_CEILINGS.get(bound.ceiling, bound.ceiling)}"
         of_ceiling = Entry(text, bound.fraction)
     return (
         cell.protocol,
@@ -187,7 +188,7 @@ def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
         Entry(duration(stats.median_ns), stats.median_ns),
         stats.pixel_bytes_per_s / 1e6,
         gain,
-        share(gain / cell.workers) if gain and cell.pool == "loky" else None,
+        Entry(of_possible(kept), kept) if kept else None,
         of_ceiling,
         stats.cores_busy,
         Entry(f"{peak / (1 << 20):.0f}", peak) if peak is not None else None,

@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from ...benchmark.text.numbers import percent
+from ...benchmark.text.numbers import is_noise, of_possible
 from ...benchmark.text.table import Entry, Table, left, right
 from ..html.chart import Chart, data, tips
 from ..html.facets import Grid, side_by_side
@@ -22,7 +22,7 @@ def efficiency_chart(groups: list[Group]) -> Chart | None:
             "workers": marked(cell.workers, group.usable),
             "count": cell.workers,
             "efficiency": value / rates[1] / cell.workers,
-            "text": percent(value / rates[1] / cell.workers),
+            "text": of_possible(value / rates[1] / cell.workers),
         }
         for group in groups
         for protocol, own in group.cells.items()
@@ -56,11 +56,14 @@ def _caption(rows: list[dict[str, Any]], usable: float) -> str:
     def told(row: dict[str, Any]) -> str:
         return f"{row['op']} of {row['protocol']} ({row['text']} with {row['count']} workers)"
 
-    allowed = sorted((row for row in rows if row["count"] <= usable), key=lambda row: row["efficiency"])
+    within = [row for row in rows if row["count"] <= usable and not is_noise(row["efficiency"])]
+    allowed = sorted(within, key=lambda row: row["efficiency"])
     text = "100 % means that every worker does as much as one alone; lighter is more."
     if allowed:
         worst = f", the worst {told(allowed[0])}" if len(allowed) > 1 else ""
         text += f" Within the usable CPUs the best is {told(allowed[-1])}{worst}."
+    if any(is_noise(row["efficiency"]) for row in rows):
+        text += " What is well above that is noise."
     if any(row["count"] > usable for row in rows):
         text += " * more workers than CPUs: there it can only fall."
     return text

@@ -1,9 +1,10 @@
 """A bench's result as a page: the sections and what they say."""
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
-from ...benchmark.analysis.warnings import disturbances
+from ...benchmark.analysis.warnings import disturbances, trouble_of
 from ...benchmark.result.cell import protocol_title
 from ...benchmark.result.recommendations import OBJECTIVES
 from ...benchmark.result.result import BenchResult
@@ -13,6 +14,7 @@ from ...benchmark.text.numbers import counted, cpus, plain, sentence
 from ...benchmark.text.report import environment_lines, method_lines, status_of, warning_lines
 from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import OP_TITLES, best_of, by_protocol, seed_table
+from ..html.chart import Chart
 from ..html.glossary import BENCH_WORDS, definitions
 from ..html.lanes import lane_charts
 from ..html.markup import finite, tag
@@ -40,16 +42,17 @@ def bench_page(result: BenchResult) -> Page:
         f"{result.run.started_at[:10]}, {host.cpu or host.architecture}, {cpus(host.usable_cpus)}, "
         f"{counted(data.images, 'image')} of {shape}, brinery {result.run.brinery}"
     )
+    trouble = trouble_of(result)
     sections = (
         _choose(result),
-        _seed(result),
+        _seed(result, trouble),
         Section(
             "size",
             "Size against speed",
             "Loads over many images a file, each protocol with the number of workers that suits it best.",
-            there([tradeoff_chart(result, groups)]),
+            _doubted(there([tradeoff_chart(result, groups)]), trouble),
         ),
-        _workers(result, groups),
+        _workers(result, groups, trouble),
         _time(result, groups),
         Section(
             "phases",
@@ -107,9 +110,17 @@ def _choose(result: BenchResult) -> Section:
     return Section("choose", "What to choose", lead, body)
 
 
-def _seed(result: BenchResult) -> Section:
+def _doubted(body: Body, trouble: str | None) -> Body:
+    """Take back what captions say of differences, where no time decides anything."""
+    if trouble is None:
+        return body
+    caption = f"No difference here means anything: {trouble}."
+    return [replace(one, caption=caption) if isinstance(one, Chart) else one for one in body]
+
+
+def _seed(result: BenchResult, trouble: str | None) -> Section:
     table, cells, parts = seed_table(result), by_protocol(result), []
-    for op, does, what in (("load", "loads", " for 1000 images"), ("dump", "dumps", "")):
+    for op, does, what in () if trouble else (("load", "loads", " for 1000 images"), ("dump", "dumps", "")):
         best = best_of(cells, op)
         if best is not None and best.stats is not None:
             parts.append(f"{best.protocol} {does} fastest, {plain(best.stats.median_ns / 1e6)} s{what}")
@@ -117,7 +128,7 @@ def _seed(result: BenchResult) -> Section:
     return Section("seed", "Single process, one file per image", lead, [table] if table else [])
 
 
-def _workers(result: BenchResult, groups: list[Group]) -> Section:
+def _workers(result: BenchResult, groups: list[Group], trouble: str | None) -> Section:
     body: Body = []
     for group in groups:
         chart, growth = scaling_chart(result, group), growth_table(result, group.variant)
@@ -125,7 +136,7 @@ def _workers(result: BenchResult, groups: list[Group]) -> Section:
         body += [Folded(growth.title, growth)] if growth else []
     efficiency = efficiency_chart(groups)
     meanings = " ".join(f"{sentence(OP_TITLES.get(group.variant.op, group.variant.op))}." for group in groups)
-    return Section("workers", "More workers", meanings, body + ([efficiency] if efficiency else []))
+    return Section("workers", "More workers", meanings, _doubted([*body, *there([efficiency])], trouble))
 
 
 def _time(result: BenchResult, groups: list[Group]) -> Section:

@@ -10,7 +10,7 @@ from ...benchmark.result.cell import Variant
 from ...benchmark.result.estimates import BandPoint
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.numbers import amount, counted, known, listed, sentence, times
+from ...benchmark.text.numbers import amount, counted, is_noise, known, listed, sentence, times
 from ...benchmark.text.tables import interval, interval_note, workers_table
 from ..html.chart import Chart, data, tips, told_apart
 from ..html.facets import Grid, side_by_side
@@ -79,7 +79,7 @@ def _rows(cells: list[CellResult], band: tuple[BandPoint, ...], usable: float) -
     ceilings = [
         (workers, value / part)
         for workers, value in sorted(rates.items())
-        if known(part := shares.get(workers)) and part is not None and part > 0
+        if known(part := shares.get(workers)) and part is not None and part > 0 and not is_noise(part)
     ]
     rows += [
         {"kind": "ceiling", "workers": workers, "value": value, "piece": piece}

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from ...benchmark.analysis.noise import spread
 from ...benchmark.result.measured import round_times
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import counted, known, percent
@@ -83,10 +84,11 @@ def _sentinel_spec(result: BenchResult, rows: list[dict[str, Any]]) -> dict[str,
 
 
 def _caption(result: BenchResult, rows: list[dict[str, Any]]) -> str:
-    values = [row["value"] for row in rows]
+    values, apart = [row["value"] for row in rows], spread(result.noise)
+    ends, which = (max(values) - min(values), "") if apart is None else (apart, " round")
     text = (
-        f"The same work, {counted(len(rows), 'time')}, as A and as B: slowest and fastest lie "
-        f"{percent(max(values) - min(values))} of the median apart."
+        f"The same work, {counted(len(rows), 'time')}, as A and as B: slowest and fastest{which} lie "
+        f"{percent(ends)} of the median apart."
     )
     floor, drift = result.noise.floor, result.noise.drift
     if known(floor):

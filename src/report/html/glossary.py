@@ -37,7 +37,8 @@ BENCH_WORDS = {
         "rounds alone decides (five 93.8 %, six 96.9 %, seven 98.4 %); below five rounds the fastest and the "
         "slowest. Of a ratio or a curve: at 95 %, from the spread between rounds."
     ),
-    "noise floor": "The change that the same work shows under two names. Smaller differences mean nothing.",
+    "noise floor": "The most that the same work changed: under two names, from round to round, over "
+    "the run. Smaller differences mean nothing.",
     "drift": (
         "How the same work changed from the first round to the last. It is reported, and nothing is "
         "corrected for it."

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from brinery.benchmark.analysis.noise import with_sentinel
+from brinery.benchmark.analysis.noise import spread, with_floor, with_sentinel
 from brinery.benchmark.result.findings import SentinelSample
 from brinery.benchmark.result.result import Noise
 
@@ -38,7 +40,21 @@ def test_work_that_slows_down_drifts():
     found = noise_of(run(slope=0.02))
     assert found.drift.significant
     assert found.drift.over_run.value == pytest.approx(0.12, abs=0.02)
-    assert found.floor < 0.01  # both names slow down alike
+    assert found.floor == pytest.approx(0.12, abs=0.02)  # though both names slow down alike
+
+
+def test_the_floor_is_no_less_than_what_the_same_work_changed_by_from_round_to_round():
+    samples = [replace(one, wall_ns=one.wall_ns * 3) if one.round == 4 else one for one in run()]
+    found = noise_of(samples)
+    assert spread(found) == pytest.approx(2, abs=0.01)
+    assert found.floor == spread(found)
+
+
+def test_a_floor_of_an_earlier_version_is_raised_to_the_spread():
+    disturbed = [replace(one, wall_ns=one.wall_ns * (1 + one.round)) for one in run()]
+    earlier = replace(noise_of(disturbed), floor=0.107)
+    assert with_floor(earlier).floor >= spread(earlier) > 1
+    assert with_floor(Noise(0.1, 0.2, None)).floor is None
 
 
 def test_what_the_sampler_costs_is_the_ratio_to_the_runs_without_it():
