@@ -4,7 +4,7 @@ BrineryError                    4
  ├── UsageError                 2   the call itself is wrong
  │    ├── UnknownProtocolError      no protocol of that name
  │    └── DestinationError          the destination holds something else
- ├── MissingLibraryError        4   an optional library is not installed
+ ├── MissingLibraryError        4   an optional library or a plug-in cannot be imported
  ├── ArchiveError               4   an archive that cannot be listed, or holds no image
  ├── StorageError               4   the destination cannot be written: no space, read-only, I/O error
  ├── DatasetError               4   a dataset that cannot be read, or is closed
@@ -66,7 +66,7 @@ class DestinationError(UsageError):
 
 
 class MissingLibraryError(BrineryError):
-    """An optional library is not installed; the message names the extra that brings it."""
+    """An optional library or a plug-in is not installed or cannot be imported; the message says why."""
 
 
 class ArchiveError(BrineryError):

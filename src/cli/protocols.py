@@ -39,7 +39,7 @@ def command(as_json: bool) -> int:
         )
         line = f"{info.name:{width}}  {marks}  {', '.join(able.compressions)}"
         if not info.available:
-            line += f"  (not installed: {info.extra})"
+            line += f"  ({info.problem or f'not installed: {info.extra}'})"
         put(line)
     put("mapped: opened without a copy; safe: the format's own library runs no code from a file;")
     put("portable: readable outside Python. brinery itself opens every protocol without running code.")
@@ -58,5 +58,6 @@ def _as_document(info: "ProtocolInfo") -> dict[str, object]:
         "compressions": list(able.compressions),
         "available": info.available,
         "install": info.extra,
+        "problem": info.problem,
         "origin": info.origin,
     }

@@ -172,6 +172,9 @@ class _ShardFiles(UnitFiles):
         except Exception as error:
             shard.file.raise_own(error)
             raise
+        if len(placements) != shard.samples:
+            found = f"{len(placements)} placements for {shard.samples} samples"
+            raise ValueError(f"its writer's finish returned {found}: there must be one for each")
         shard.file.close()
         self.write_ns += shard.file.write_ns
         return placements

@@ -28,12 +28,15 @@ def library(name: str) -> Any:
     """Import a library or one of its modules.
 
     Raises:
-        MissingLibraryError: it is not installed; the message names the extra.
+        MissingLibraryError: it is not installed, and the message names the extra; or it cannot be imported,
+            and the message says what broke.
     """
     top = name.partition(".")[0]
     try:
         return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0] == top:
+    except Exception as error:  # a library's own code may raise anything
+        lacking = error.name if isinstance(error, ModuleNotFoundError) else None
+        if lacking is not None and lacking.partition(".")[0] == top:
             raise missing(top) from error
-        raise
+        reason = f"{type(error).__name__}: {error}"
+        raise MissingLibraryError(f"{top} is installed, but cannot be imported: {reason}") from error

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ...errors import MissingLibraryError, UnknownProtocolError, UsageError
 from .base import Abilities, Compression, Serializer
@@ -52,7 +52,7 @@ class ProtocolInfo:
         suffix: what its files' names end with, without compression.
         abilities: what it can do.
         available: whether its libraries are installed and it could be loaded.
-        extra: what to install where it is not available, or None.
+        extra: the libraries to install where they are lacking, or None.
         origin: "built-in", or the distribution that brings it.
         problem: why a third party's protocol could not be loaded, or None.
     """
@@ -72,7 +72,8 @@ def get_serializer(label: str) -> Serializer:
     Raises:
         UnknownProtocolError: no such protocol, or none of its compressions; lists the known ones.
         UsageError: a level out of range.
-        MissingLibraryError: a library it needs is not installed; names the extra.
+        MissingLibraryError: a library it needs is not installed, and the message names the extra; or a third
+            party's code cannot be loaded, and the message says what broke.
     """
     name, plus, rest = label.partition("+")
     factory = _factory(name)
@@ -109,11 +110,7 @@ def _factory(name: str) -> _Factory:
         return _load_built_in(name)
     others = _third_parties()
     if name in others:
-        try:
-            return _checked(others[name].load())
-        except Exception as error:
-            origin = _origin(others[name])
-            raise MissingLibraryError(f"protocol {name!r} of {origin} cannot be loaded: {error}") from error
+        return _third_party(others[name])
     known = [*_BUILT_IN, *others]
     raise UnknownProtocolError(
         f"unknown protocol {name!r}{_suggestion(name, known)}; known protocols: {', '.join(known)}"
@@ -141,23 +138,31 @@ def _origin(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist is not None else "an unknown distribution"
 
 
-def _checked(value: Any) -> _Factory:
-    if not callable(value):
-        raise TypeError("the entry point is neither a Serializer nor a callable")
-    return cast("_Factory", value)
+def _third_party(entry: EntryPoint) -> _Factory:
+    """Return what makes a third party's serializer; whatever its code raises is told as its error."""
+
+    def make(compression: Compression | None) -> Serializer:
+        try:
+            made = entry.load()(compression)
+            if not isinstance(made, Serializer):
+                raise TypeError(f"{entry.value} gives a {type(made).__name__}, not a Serializer")  # noqa: TRY301
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            what = f"protocol {entry.name!r} of {_origin(entry)}"
+            raise MissingLibraryError(f"{what} cannot be loaded: {problem}") from error
+        return made
+
+    return make
 
 
 def _third_party_info(entry: EntryPoint) -> ProtocolInfo:
     origin = _origin(entry)
     try:
-        example = _checked(entry.load())(None)
-        return ProtocolInfo(entry.name, example.suffix, example.abilities, True, None, origin)
-    except Exception as error:  # noqa: BLE001 - whatever a third party's code raises concerns only itself
+        example = _third_party(entry)(None)
+    except MissingLibraryError as error:
         none = Abilities(raw_payload=False, safe_load=False, portable=False, ragged=False)
-        problem = f"{type(error).__name__}: {error}"
-        return ProtocolInfo(
-            entry.name, "", none, available=False, extra=origin, origin=origin, problem=problem
-        )
+        return ProtocolInfo(entry.name, "", none, False, extra=None, origin=origin, problem=str(error))
+    return ProtocolInfo(entry.name, example.suffix, example.abilities, True, None, origin)
 
 
 def _compression(label: str, protocol: str, text: str, takes: tuple[str, ...]) -> Compression:

@@ -1,5 +1,6 @@
 """Libraries that may not be there, and what to install for them."""
 
+import re
 import sys
 
 import pytest
@@ -31,8 +32,18 @@ def test_a_missing_library_is_an_error_by_its_name():
         library("no_such_library_here.inner")
 
 
-def test_what_a_library_itself_misses_is_not_called_the_library(tmp_path, monkeypatch):
-    (tmp_path / "needy_library.py").write_text("import no_such_library_here")
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("import no_such_library_here", "ModuleNotFoundError: No module named 'no_such_library_here'"),
+        ("raise ImportError('libhdf5.so.310: cannot open')", "ImportError: libhdf5.so.310: cannot open"),
+        ("raise ValueError('numpy.dtype size changed')", "ValueError: numpy.dtype size changed"),
+    ],
+    ids=["lacks a module", "lacks a shared library", "was built for another numpy"],
+)
+def test_a_library_that_breaks_while_imported_says_what_broke(tmp_path, monkeypatch, code, problem):
+    (tmp_path / "needy_library.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="no_such_library_here"):
+    told = f"needy_library is installed, but cannot be imported: {problem}"
+    with pytest.raises(MissingLibraryError, match=re.escape(told)):
         library("needy_library")

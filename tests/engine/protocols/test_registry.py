@@ -103,8 +103,27 @@ def test_a_broken_third_party_harms_only_itself(third_parties):
     assert get_serializer("mine").suffix == ".npy"
     broken = next(info for info in known_protocols() if info.name == "broken")
     assert not broken.available
-    assert "no_such_module_at_all" in broken.problem
-    with pytest.raises(MissingLibraryError, match="'broken'"):
+    assert broken.extra is None
+    assert "ModuleNotFoundError: No module named 'no_such_module_at_all'" in broken.problem
+    with pytest.raises(MissingLibraryError, match=r"'broken'.*No module named 'no_such_module_at_all'"):
+        get_serializer("broken")
+
+
+class Fails(Mine):
+    def __init__(self, _=None):
+        raise KeyError("no licence")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "problem"),
+    [("Fails", "KeyError: 'no licence'"), ("GROUP_OF_NONE", "AttributeError"), ("str", "not a Serializer")],
+)
+def test_what_a_third_partys_code_raises_is_told_as_its_error(third_parties, attribute, problem):
+    value = "builtins:str" if attribute == "str" else f"{__name__}:{attribute}"
+    third_parties(broken=value)
+    (info,) = (one for one in known_protocols() if one.name == "broken")
+    assert problem in info.problem
+    with pytest.raises(MissingLibraryError, match=f"'broken'.*{problem}"):
         get_serializer("broken")
 
 
