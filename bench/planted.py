@@ -10,6 +10,7 @@ points of it, and all loads as the same.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +27,10 @@ TIMES = {times}
 
 
 def prolonged(do, *arguments):
-    begin = time.perf_counter()
+    begin = time.thread_time()
     result = do(*arguments)
-    end = begin + TIMES * (time.perf_counter() - begin)
-    while time.perf_counter() < end:
+    end = begin + TIMES * (time.thread_time() - begin)
+    while time.thread_time() < end:
         pass
     return result
 
@@ -58,15 +59,20 @@ ENTRY_POINTS = "[brinery.protocols]\nplanted = planted_protocol:Planted\n"
 METADATA = "Metadata-Version: 2.1\nName: planted-protocol\nVersion: {version}\n"
 
 
-def make_folder(folder: Path, version: str, times: float) -> None:
+def make_folder(folder: Path, version: str, times: float, *, copy: bool = False) -> None:
+    """Make a folder with brinery, or a link to it, and the protocol."""
     about = folder / f"planted_protocol-{version}.dist-info"
     about.mkdir(parents=True, exist_ok=True)
     (about / "METADATA").write_text(METADATA.format(version=version))
     (about / "entry_points.txt").write_text(ENTRY_POINTS)
     (folder / "planted_protocol.py").write_text(MODULE.format(times=times))
-    package = folder / "brinery"
-    if not package.exists():
-        package.symlink_to(Path(brinery.__file__).resolve().parent, target_is_directory=True)
+    package, installed = folder / "brinery", Path(brinery.__file__).resolve().parent
+    if package.exists():
+        return
+    if copy:
+        shutil.copytree(installed, package, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        package.symlink_to(installed, target_is_directory=True)
 
 
 def main() -> None:

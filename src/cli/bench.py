@@ -100,9 +100,10 @@ def command(
     result.json, report.md and, with the extra `report` installed, report.html into the output folder. Ctrl-C
     keeps the rounds that are finished.
 
-    With --ab both versions are measured region by region in turns; base.json and head.json go into the output
-    folder. The exit code is that of brinery compare: 1 where something regressed, 2 where nothing could be
-    decided, 3 not comparable, 4 a call or a bench that failed.
+    With --ab both versions are measured region by region in turns. base.json and head.json go into the output
+    folder, and how they compare as comparison.json, .md and .html: brinery compare says the same of the two.
+    The exit code is that of brinery compare: 1 where something regressed, 2 where nothing could be decided, 3
+    not comparable, 4 a call or a bench that failed.
 
     \b
     brinery bench
@@ -117,6 +118,7 @@ def command(
         _compare_versions(ab, src, options, markdown=markdown, as_json=as_json)
     if markdown:
         raise click.UsageError("--markdown goes with --ab")
+    from ..benchmark.compare.progress import measured_line  # noqa: PLC0415
     from ..benchmark.compare.turns import Turns  # noqa: PLC0415
     from ..benchmark.regions.session import BenchProgress  # noqa: PLC0415
     from ..benchmark.runner import BenchInterrupted, benchmark  # noqa: PLC0415 - start-up stays cheap
@@ -128,6 +130,8 @@ def command(
 
         def show(now: BenchProgress) -> None:
             if turns is not None:
+                if now.done:
+                    say(measured_line(now.doing))
                 turns.pass_on()
                 return
             if not bars:  # its clock starts with the measuring
@@ -166,18 +170,37 @@ def _compare_versions(
     from ..benchmark.compare.ab import run_ab  # noqa: PLC0415 - start-up stays cheap
 
     check_formats(markdown=markdown, as_json=as_json)
+    output = Path(str(options["output"]))
     try:
-        comparison = run_ab(*versions, source=src, say=say, **options)
+        with ProgressBar("measuring", "regions") as bar:
+            comparison = run_ab(
+                *versions,
+                source=src,
+                say=say,
+                progress=lambda now: bar.show(now.doing, now.fraction, now.left_s),
+                after_pair=lambda found: _write_comparison(found, output),
+                **options,
+            )
     except UsageError as error:
         raise BadCallError(str(error)) from error
     except KeyboardInterrupt:
-        say(f"brinery: the pairs that were finished are in {options['output']}")
+        say(f"brinery: the pairs that were finished are in {output}")
         raise
+    _write_page(comparison, output / "comparison.html")
     show_comparison(comparison, markdown=markdown, as_json=as_json)
 
 
+def _write_comparison(comparison: Any, output: Path) -> None:
+    """Write what is known so far; the page, which takes seconds, comes at the end."""
+    from ..benchmark.result.file import write_document  # noqa: PLC0415 - start-up stays cheap
+    from ..report.write import write_report  # noqa: PLC0415
+
+    write_document(comparison.as_dict(), output / "comparison.json")
+    write_report(comparison, output / "comparison.md")
+
+
 def _write_page(result: Any, path: Path) -> None:
-    """Write report.html beside the result; a page that cannot be drawn costs no measurement."""
+    """Write a page beside the result; a page that cannot be drawn costs no measurement."""
     from ..report.write import write_report  # noqa: PLC0415 - start-up stays cheap
 
     try:

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from ..benchmark.analysis.conclude import with_recommendations
 from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
-from ..benchmark.compare.compare import Comparison, compare_files, read_comparison
-from ..benchmark.result.file import read_document, read_result
+from ..benchmark.compare.compare import Comparison, compare_files
+from ..benchmark.result.file import from_document, read_document, read_result
 from ..benchmark.result.result import BenchResult
 from ..engine.manifest.schema import MANIFEST_NAME
 from ..engine.paths import PathLike
@@ -42,7 +42,7 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
         return read_conversion(place)
     document = read_document(place)
     if document.get("schema") == COMPARE_SCHEMA:
-        return read_comparison(document, str(path))
+        return from_document(Comparison, document, str(path))
     return _concluded(read_result(place))
 
 

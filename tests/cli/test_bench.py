@@ -1,11 +1,15 @@
 """brinery bench as a user meets it: what it hands on, and two versions at once."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+import brinery
 from brinery.benchmark.compare import ab
 from brinery.benchmark.compare.compare import compare_results
+from brinery.benchmark.compare.progress import TurnProgress
+from brinery.benchmark.result.result import InTurns
 from brinery.errors import BrineryError, UsageError
 
 from ..benchmark.made import pooled, result
@@ -17,20 +21,27 @@ CELL = pooled("npy", "dump", 2)
 
 
 @pytest.fixture
-def versions(monkeypatch):
+def versions(monkeypatch, tmp_path):
     """Stand in for the measuring: the head takes 1.2 times as long; returns what was asked for."""
     asked = {}
 
-    def run(base, head, *, say, **options):
+    def run(base, head, *, say, progress, after_pair, **options):
         asked.update(options, versions=(base, head))
-        say("round 1 of 7: base, main")
+        say("pair 1 of 7: base, main")
+        progress(TurnProgress(0.5, 60.0, "pair 1 of 7, round 1, dump npy, 2 workers"))
         times = [150 + number % 3 for number in range(7)]
-        slower = [1.2 * time for time in times]
-        return compare_results(
-            result([(CELL, times)]), result([(CELL, slower)]), names=(base, head), in_turns=1, software=False
-        )
+        made = (result([(CELL, times)]), result([(CELL, [1.2 * time for time in times])]))
+        sides = [
+            replace(one, in_turns=InTurns("turns", side, side, 1))
+            for one, side in zip(made, ("base", "head"), strict=True)
+        ]
+        found = compare_results(*sides, names=(base, head))
+        after_pair(found)
+        return found
 
     monkeypatch.setattr(ab, "run_ab", run)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bench-out").mkdir()
     return asked
 
 
@@ -38,9 +49,20 @@ def test_two_versions_are_measured_and_the_exit_code_is_the_answer(brinery_comma
     code, text, err = brinery_command("bench", "--ab", "main", "HEAD", "photos.tar", "--protocols", "npy")
     assert code == 1
     assert "1 of 1 cell regressed" in text
-    assert "round 1 of 7" in err
+    assert "pair 1 of 7" in err
     assert versions["versions"] == ("main", "HEAD")
     assert (versions["source"], versions["protocols"], versions["rounds"]) == ("photos.tar", "npy", None)
+
+
+def test_the_comparison_of_two_versions_is_saved(brinery_command, versions, tmp_path):  # noqa: F811
+    _, text, err = brinery_command("bench", "--ab", "main", "HEAD", "--json")
+    saved = {path.name: path.read_text() for path in (tmp_path / "bench-out").iterdir()}
+    assert saved.keys() == {"comparison.json", "comparison.md", "comparison.html"}
+    assert json.loads(saved["comparison.json"]) == json.loads(text)
+    assert saved["comparison.md"].startswith("### brinery compare\n\n**1 of 1 cell regressed")
+    assert "bench-out/comparison.html: " in err
+    again = brinery.write_report("bench-out/comparison.json", "again.html")
+    assert again.conclusion == "1 of 1 cell regressed."
 
 
 def test_the_comparison_of_two_versions_comes_as_json_or_markdown(brinery_command, versions):  # noqa: F811

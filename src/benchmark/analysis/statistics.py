@@ -25,6 +25,7 @@ SMALLEST_CHANGE = 0.03
 FALSE_DISCOVERIES = 0.05
 
 _COVERAGE = 0.95
+_NINE_OF_TEN = 1.28  # standard errors below the mean
 _SMALLEST_ERROR = 1e-9  # a standard error in ln time; below it is only rounding
 _NS_PER_HOUR = 3.6e12
 
@@ -177,10 +178,11 @@ def judge(
     *,
     machine: float | None = None,
     worse: Literal["slower", "regressed"] = "regressed",
+    level: float = FALSE_DISCOVERIES,
 ) -> Judgement:
     """Say what a ratio of times, new over old, means.
 
-    With the margin m = max(3 %, noise floor), a change is called when the interval excludes 1, q < .05 and
+    With the margin m = max(3 %, noise floor), a change is called when the interval excludes 1, q < level and
     the ratio is beyond 1 + m or 1 / (1 + m), and beyond what the machine may have changed; "same" when the
     interval lies within the margin; otherwise the answer is open. With old and new swapped it is mirrored.
 
@@ -190,17 +192,58 @@ def judge(
         floor: of `noise_floor`; None leaves 3 %.
         machine: the machine's own relative change between two runs.
         worse: the word for slower: "regressed" for a newer version of the same code.
+        level: the share of calls that may be false.
     """
     if ratio.rounds < FEWEST_ROUNDS or ratio.low is None or ratio.high is None:
         return "inconclusive"
     margin = 1 + max(SMALLEST_CHANGE, floor or 0.0)
     beyond = max(margin, 1 + (machine or 0.0))
-    if q_value is not None and q_value < FALSE_DISCOVERIES:
+    if q_value is not None and q_value < level:
         if ratio.low > 1 and ratio.value > beyond:
             return worse
         if ratio.high < 1 and ratio.value < 1 / beyond:
             return "faster"
     return "same" if 1 / margin <= ratio.low and ratio.high <= margin else "inconclusive"
+
+
+def detectable_change(
+    ratio: Ratio, compared: int, floor: float | None, *, machine: float | None = None, level: float
+) -> float | None:
+    """Return the least slowdown, such as 0.08, that would be called in nine of ten comparisons as noisy.
+
+    It is counted as if no other cell had changed; where others have, somewhat less is called.
+
+    Args:
+        ratio: with its interval.
+        compared: how many cells are judged together.
+        floor: of `noise_floor`.
+        machine: the machine's own relative change between two runs.
+        level: the share of calls that may be false.
+
+    Returns:
+        The relative change, or None for fewer than five rounds.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    if ratio.high is None:
+        return None
+    error = math.log(ratio.high / ratio.value) / student_quantile(ratio.rounds - 1)
+    least = math.log1p(max(SMALLEST_CHANGE, floor or 0.0, machine or 0.0)) + _NINE_OF_TEN * error
+    return math.expm1(
+        max(least, _shift_found(ratio.rounds - 1, min(level / compared, 1 - _COVERAGE)) * error)
+    )
+
+
+@cache
+def _shift_found(degrees: int, p_value: float) -> float:
+    """Return how many standard errors from 0 a mean must lie for nine of ten t tests to find it."""
+    stats = scipy("stats")
+    critical = float(stats.t.isf(p_value / 2, degrees))
+    found = scipy("optimize").brentq(
+        lambda shift: stats.nct.sf(critical, degrees, shift) - 0.9, 0, 3 * critical
+    )
+    return float(found)
 
 
 def drift(begin_ns: Sequence[float], times: Sequence[float]) -> Drift | None:

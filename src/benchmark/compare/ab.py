@@ -7,32 +7,35 @@ read the same images, with one seed, and what an image costs is found once. A pr
 where its memory lies for one: the median over a pair's rounds counts once, and there are several pairs.
 """
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from ...engine.corpus import make_corpus
 from ...engine.paths import PathLike
 from ...engine.workers import pool
 from ...errors import BrineryError, StorageError, UsageError
+from ..analysis.noise import with_sentinel
 from ..analysis.summary import cell_results
 from ..ledger import Ledger
 from ..options import DEFAULTS, BenchOptions, make_bench_options
 from ..result.file import read_result, write_result
-from ..result.result import BenchResult
-from .compare import Comparison, compare_results, ratio_in_turns
+from ..result.result import BenchResult, InTurns
+from .compare import Comparison, compare_results
+from .progress import Pace, TurnProgress
 from .turns import Player
 from .versions import Tree, check_tree, make_tree
 
-_PAIRS = 6
-_MOST_ROUNDS = 12  # of each pair
+_PAIRS = 8
+_MOST_ROUNDS, _MOST_QUICK = 8, 4  # of each pair; more pairs tell more than more rounds of each
 _FEWEST_ROUNDS = 3
-_REGIONS = 200  # that a pair measures of each version, where that leaves it enough rounds
-_SIDES = ("base", "head")
+_REGIONS = 150  # that a pair measures of each version, where that leaves it enough rounds
+_SIDES: tuple[Literal["base", "head"], ...] = ("base", "head")
 _BENCH = ("-P", "-m", "brinery", "bench")
 
 
@@ -45,22 +48,26 @@ def run_ab(
     output: PathLike = "bench-out",
     repository: PathLike | None = None,
     say: Callable[[str], None] | None = None,
+    progress: Callable[[TurnProgress], None] | None = None,
+    after_pair: Callable[[Comparison], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Measure two versions in turns and compare them, B being the head.
 
     Writes base.json and head.json, all rounds of each, into the output folder after every pair; where a bench
-    fails, what it said into failed.log.
+    fails, what it said into failed.log. `compare_files` says of the two what this returns.
 
     Args:
         base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
         head: the version to compare with it, in one of the same forms.
         source: an archive of images; by default photo-like images are generated, once.
-        rounds: how many pairs of processes; 6 by default. Each measures every cell 3 to 12 times: the fewer
+        rounds: how many pairs of processes; 8 by default. Each measures every cell 3 to 8 times: the fewer
             cells, the more often.
         output: folder for the results, and meanwhile for the trees.
         repository: where the revisions are looked up; by default the current folder.
-        say: called with lines of text for people.
+        say: called with lines of text for people: the plan, and each pair.
+        progress: called after every region.
+        after_pair: called with what is known so far.
         **options: those of `make_bench_options`, for every bench.
 
     Raises:
@@ -93,26 +100,40 @@ def run_ab(
             make_corpus(source, count=planned.images, seed=options.get("seed", 0))
             pool.shutdown()
         arguments = [str(Path(source).absolute()), *_arguments(options), "--rounds", str(rounds_each)]
+        say(f"plan       {count} pairs of processes, A of {base} and B of {head}, which take turns")
+        say(f"           {rounds_each} rounds in each pair, of {_what(planned, options)}")
+        identity = secrets.token_hex(8)
+        turns = [
+            InTurns(identity, side, name, rounds_each)
+            for side, name in zip(_SIDES, (base, head), strict=True)
+        ]
+        files = [folder / f"{side}.json" for side in _SIDES]
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
-        merged: list[BenchResult] = []
+        pace = Pace(count, say, progress or _ignore)
         for number in range(count):
             order = (0, 1) if number % 2 == 0 else (1, 0)
             say(f"pair {number + 1} of {count}: {' and '.join(trees[place].name for place in order)}")
-            results = _measure(trees, order, arguments, work, folder / "failed.log")
+            results = _measure(trees, order, arguments, work, folder / "failed.log", pace)
             for side, result in zip(done, results, strict=True):
                 side.append(result)
-            merged = _with_floor([merge_pairs(side) for side in done], rounds_each)
-            for name, result in zip(_SIDES, merged, strict=True):
-                write_result(result, folder / f"{name}.json")
+            merged = [merge_pairs(*both) for both in zip(done, turns, strict=True)]
+            for path, result in zip(files, merged, strict=True):
+                write_result(result, path)
+            found = compare_results(merged[0], merged[1], names=(str(files[0]), str(files[1])))
+            (after_pair or _ignore)(found)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return compare_results(merged[0], merged[1], names=(base, head), in_turns=rounds_each, software=False)
+    return found
 
 
-def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
+def merge_pairs(results: Sequence[BenchResult], turns: InTurns) -> BenchResult:
     """Return one result of several benches of one version, whose rounds follow one another.
 
     Machine, software, settings, dataset, ceilings and the sampler's timeline are the first's.
+
+    Args:
+        results: of the processes of one version, in the order of the pairs.
+        turns: what they and those of the other version have in common.
     """
     first = results[0]
     ledger = Ledger()
@@ -146,30 +167,22 @@ def merge_pairs(results: Sequence[BenchResult]) -> BenchResult:
     return replace(
         first,
         run=run,
-        noise=replace(first.noise, sentinel=sentinel, floor=None, drift=None, sampler_effect=None),
+        noise=with_sentinel(replace(first.noise, sentinel=sentinel)),
         warnings=tuple(warnings),
         cells=cell_results(ledger, first.host.usable_cpus),
         scaling=(),
         recommendations=(),
+        in_turns=turns,
     )
 
 
-def _with_floor(sides: Sequence[BenchResult], rounds_each: int) -> list[BenchResult]:
-    """Return both results with their noise floor: how sure a ratio of the sentinels, in turns as well, is.
-
-    The sentinel is brinery's own code and may have changed, so the ratio itself tells nothing.
-    """
-    floors = []
-    for part in {one.part for one in sides[0].noise.sentinel}:
-        base, head = (
-            {one.round: float(one.wall_ns) for one in side.noise.sentinel if one.part == part}
-            for side in sides
-        )
-        ratio = ratio_in_turns(base, head, rounds_each)
-        if ratio is not None and ratio.high is not None:
-            floors.append(ratio.high / ratio.value - 1)
-    floor = max(floors, default=None)
-    return [replace(side, noise=replace(side.noise, floor=floor)) for side in sides]
+def _what(planned: BenchOptions, options: dict[str, Any]) -> str:
+    """Return what is measured, in words; the protocols may be those of another tree."""
+    given = options.get("protocols")
+    what = _text(planned.protocols if given is None else given)
+    if planned.preset == "seed":
+        return f"{what}: one file an image"
+    return f"{what}: {_text(planned.ops)} with {_text(planned.cores)} workers, and one file an image"
 
 
 def _rounds_each(planned: BenchOptions, protocols: Sequence[str] | str | None) -> int:
@@ -178,11 +191,12 @@ def _rounds_each(planned: BenchOptions, protocols: Sequence[str] | str | None) -
     cells = len(given) * 2
     if planned.preset != "seed":
         cells += len(given) * len(planned.ops) * (len(planned.cores) + 1)
-    return max(_FEWEST_ROUNDS, min(_MOST_ROUNDS, _REGIONS // cells))
+    most = _MOST_QUICK if planned.quick else _MOST_ROUNDS
+    return max(_FEWEST_ROUNDS, min(most, _REGIONS // cells))
 
 
-def _ignore(_: str) -> None:
-    """Say nothing."""
+def _ignore(_: object) -> None:
+    """Do nothing with it."""
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
@@ -204,7 +218,12 @@ def _text(value: Any) -> str:
 
 
 def _measure(
-    trees: Sequence[Tree], order: tuple[int, int], arguments: Sequence[str], work: Path, failed: Path
+    trees: Sequence[Tree],
+    order: tuple[int, int],
+    arguments: Sequence[str],
+    work: Path,
+    failed: Path,
+    pace: Pace,
 ) -> list[BenchResult]:
     """Run one bench of each tree, in turns, and return their results.
 
@@ -226,7 +245,9 @@ def _measure(
         left = [*order, *reversed(order)]
         while left:
             place = left.pop(0)
-            if players[place].play():
+            more = players[place].play()
+            pace.step(players, players[place])
+            if more:
                 left.append(place)
                 continue
             left = [other for other in left if other != place]
@@ -235,6 +256,7 @@ def _measure(
     finally:
         for player in players:
             player.stop()
+    pace.end_pair()
     results = [read_result(output / "result.json") for output in outputs]
     return [
         replace(result, run=replace(result.run, commit=tree.commit or result.run.commit))
@@ -243,7 +265,7 @@ def _measure(
 
 
 def _fail(tree: Tree, player: Player, failed: Path) -> NoReturn:
-    lines = player.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = player.said().strip().splitlines()
     last = lines[-1].removeprefix("brinery: ").removeprefix("Error: ") if lines else "it said nothing"
     shutil.copyfile(player.log, failed)
     kind = UsageError if player.end() == UsageError.exit_code else BrineryError

@@ -1,8 +1,8 @@
 """Compares two bench results cell by cell: faster, regressed, same or inconclusive. Measures nothing.
 
-The unit is the round: each gives one time an image, the median of its samples. Of two versions in turns
-it is the pair of processes, each with several rounds. All cells are judged together (Benjamini-Hochberg),
-against the larger of both runs' noise floors and of what the machine itself changed.
+The unit is what is independent: between two runs a round, whose time is the median of its samples; of two
+versions in turns a pair of processes. All cells are judged together (Benjamini-Hochberg), against the noise
+floor and, between two runs, against what the machine itself changed.
 """
 
 import math
@@ -14,23 +14,25 @@ from typing import Any
 from ...engine.paths import PathLike
 from ...errors import DatasetError
 from ..analysis.statistics import (
+    FALSE_DISCOVERIES,
     FEWEST_ROUNDS,
     Judgement,
     benjamini_hochberg,
+    detectable_change,
     judge,
-    paired_ratio,
-    unpaired_ratio,
 )
 from ..result.cell import Cell
 from ..result.estimates import Ratio
-from ..result.file import from_document, read_result
-from ..result.measured import CellResult, round_times
+from ..result.file import read_result
+from ..result.measured import CellResult
 from ..result.result import BenchResult
 from ..result.stats import median
 from .comparable import Difference, differences
 from .machine_change import MachineChange
+from .pairs import are_pair, by_process, calm_times, independent_times, ratio_between, ratio_in_pairs
 
 SCHEMA = "brinery.compare/1"
+FALSE_DISCOVERIES_IN_PAIRS = 0.01  # ratios in pairs are surer, and a call is meant to end a discussion
 
 _OTHER_WORK = 1.2  # two prefixes of the corpus whose lengths differ by more are not quite the same work
 
@@ -45,6 +47,7 @@ class Side:
         commit: of the checkout that it ran from, if any.
         started_at: ISO 8601.
         floor: its noise floor, such as 0.02; None if not known.
+        version: what was asked to be measured, of two in turns.
     """
 
     name: str
@@ -52,28 +55,29 @@ class Side:
     commit: str | None
     started_at: str
     floor: float | None
+    version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CellChange:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellChange(Cell):
     """One cell in both results.
 
     Attributes:
-        name: which.
         verdict: "faster", "regressed", "same" or "inconclusive".
         reason: why it is inconclusive.
         ratio: time an image of B over that of A.
         q_value: of the ratio among all cells; None below five rounds.
-        a_ns: time an image in A, median of rounds.
+        a_ns: time an image in A, median of rounds or, in pairs, of processes.
         b_ns: in B.
         a_rounds: rounds with a valid sample in A.
         b_rounds: in B.
         a_images: how many distinct images a worker's pass had in A.
         b_images: in B.
         machine: relative change that the machine itself may have had; None if not known, or in pairs.
+        detectable: the least relative slowdown that would be called in nine of ten such comparisons; None
+            below five rounds or pairs, and in comparisons of 0.1.0.
     """
 
-    name: Cell
     verdict: Judgement
     reason: str | None
     ratio: Ratio
@@ -85,6 +89,7 @@ class CellChange:
     a_images: int
     b_images: int
     machine: float | None
+    detectable: float | None = None
 
     @property
     def other_work(self) -> bool:
@@ -93,11 +98,10 @@ class CellChange:
         return more > less * _OTHER_WORK
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excluded(Cell):
     """A cell that both results have and that cannot be compared, and why."""
 
-    name: Cell
     reason: str
 
 
@@ -121,8 +125,8 @@ class Comparison:
         a: the older, or the base.
         b: the newer.
         differences: what makes them not comparable; then there are no cells.
-        floor: the larger noise floor of both.
-        paired: A and B were measured in turns, in one session.
+        floor: the noise floor: the larger one of both or, in pairs, how sure the ratio of half the cells is.
+        paired: A and B were measured in turns, by pairs of processes.
         cells: those that both have, in the order of A.
         groups: the same by protocol and operation.
         only_a: cells that B lacks.
@@ -158,53 +162,56 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document, schema `brinery.compare/1`."""
         head = {"schema": SCHEMA, "exit_code": self.exit_code, "comparable": not self.differences}
-        body = asdict(self)
-        for key in ("cells", "excluded"):
-            body[key] = [{**item.pop("name"), **item} for item in body[key]]
-        return {**head, "counts": self.counts, **body}
+        return {**head, "counts": self.counts, **asdict(self)}
 
 
-def compare_results(
-    a: BenchResult,
-    b: BenchResult,
-    *,
-    names: tuple[str, str] = ("A", "B"),
-    in_turns: int = 0,
-    software: bool = True,
-) -> Comparison:
-    """Compare two results.
+def compare_results(a: BenchResult, b: BenchResult, *, names: tuple[str, str] = ("A", "B")) -> Comparison:
+    """Compare two results: in pairs where they are the two sides of one measurement in turns.
 
     Args:
         a: the older, or the base.
         b: the newer.
         names: what to call them.
-        in_turns: how many consecutive rounds one process of A and one of B measured in turns: ratios are
-            taken within rounds, and their median over a pair's rounds counts once. 0 for two separate runs.
-        software: results with other versions of Python and libraries are not comparable.
 
     Raises:
         MissingLibraryError: scipy is not installed.
     """
+    paired = are_pair(a, b)
     side_a, side_b = (
-        Side(name, one.run.brinery, one.run.commit, one.run.started_at, one.noise.floor)
+        Side(
+            name=name,
+            brinery=one.run.brinery,
+            commit=one.run.commit,
+            started_at=one.run.started_at,
+            floor=one.noise.floor,
+            version=one.in_turns.version if one.in_turns else None,
+        )
         for one, name in zip((a, b), names, strict=True)
     )
     floor = max((side.floor for side in (side_a, side_b) if side.floor is not None), default=None)
-    head = Comparison(side_a, side_b, differences(a, b, software=software), floor, in_turns > 0)
+    head = Comparison(side_a, side_b, differences(a, b, software=not paired), floor, paired)
     if head.differences:
         return head
     cells_a, cells_b = ({cell.name: cell for cell in result.cells} for result in (a, b))
-    pairs = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
-    void = {name: reason for name, pair in pairs.items() if (reason := _void(pair, names))}
-    machine = None if in_turns else MachineChange(a, b)
-    changes = _judged({name: pairs[name] for name in pairs if name not in void}, floor, machine, in_turns)
+    both = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
+    void = {name: reason for name, cells in both.items() if (reason := _void(cells, names))}
+    valid = {name: cells for name, cells in both.items() if name not in void}
+    found = {
+        name: _in_pairs(cells, a) if paired else _between(cells, (a, b)) for name, cells in valid.items()
+    }
+    compared = {name: one for name, one in found.items() if one is not None}
+    void |= dict.fromkeys(found.keys() - compared.keys(), "no pair of processes measured it in both versions")
+    if paired:
+        floor = _floor([one.ratio for one in compared.values()])
+    changes = _judged(compared, floor, None if paired else MachineChange(a, b))
     return replace(
         head,
+        floor=floor,
         cells=changes,
         groups=_groups(changes),
         only_a=tuple(name for name in cells_a if name not in cells_b),
         only_b=tuple(name for name in cells_b if name not in cells_a),
-        excluded=tuple(Excluded(name, reason) for name, reason in void.items()),
+        excluded=tuple(Excluded(**asdict(name), reason=void[name]) for name in both if name in void),
     )
 
 
@@ -221,38 +228,34 @@ def compare_files(a: PathLike, b: PathLike) -> Comparison:
         raise DatasetError(f"{a} or {b} is damaged: {error}") from error
 
 
-def read_comparison(document: dict[str, Any], name: str) -> Comparison:
-    """Return the comparison of a document that `as_dict` made.
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What both results say of a cell."""
 
-    Raises:
-        DatasetError: it is damaged.
-    """
-    nested = dict(document)
-    for part in ("cells", "excluded"):
-        listed = document.get(part)
-        if isinstance(listed, list):
-            nested[part] = [{"name": one, **one} if isinstance(one, dict) else one for one in listed]
-    return from_document(Comparison, nested, name)
+    ratio: Ratio
+    cells: tuple[CellResult, CellResult]
+    times: tuple[Mapping[int, float], Mapping[int, float]]  # ns an image of each independent unit
+    rounds: tuple[int, int]
 
 
-def ratio_in_turns(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
-    """Return b / a of two versions in turns; None where they have no round in common.
+def _in_pairs(cells: tuple[CellResult, CellResult], a: BenchResult) -> _Measured | None:
+    assert a.in_turns is not None
+    each = a.in_turns.rounds_each
+    in_a, in_b = (calm_times(cell, a.host.usable_cpus) for cell in cells)
+    ratio = ratio_in_pairs(in_a, in_b, each)
+    times = (by_process(in_a, each), by_process(in_b, each))
+    return None if ratio is None else _Measured(ratio, cells, times, (len(in_a), len(in_b)))
 
-    Args:
-        a: one positive value by round.
-        b: the other version's values by round.
-        rounds_each: how many consecutive rounds one pair of processes measured: the median of their ratios
-            counts once.
 
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
-    pairs: dict[int, list[float]] = {}
-    for number in sorted(a.keys() & b.keys()):
-        pairs.setdefault(number // rounds_each, []).append(b[number] / a[number])
-    if not pairs:
-        return None
-    return paired_ratio([1.0] * len(pairs), [median(ratios) for ratios in pairs.values()])
+def _between(cells: tuple[CellResult, CellResult], results: tuple[BenchResult, BenchResult]) -> _Measured:
+    in_a, in_b = (independent_times(*both) for both in zip(cells, results, strict=True))
+    return _Measured(ratio_between(in_a, in_b), cells, (in_a, in_b), (len(in_a), len(in_b)))
+
+
+def _floor(ratios: Sequence[Ratio]) -> float | None:
+    """Return how far apart the same code may seem in pairs: half the cells' ratios are surer than that."""
+    reaches = [ratio.high / ratio.value - 1 for ratio in ratios if ratio.high is not None]
+    return median(reaches) if reaches else None
 
 
 def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str:
@@ -265,46 +268,39 @@ def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str:
 
 
 def _judged(
-    pairs: Mapping[Cell, tuple[CellResult, CellResult]],
-    floor: float | None,
-    machine: MachineChange | None,
-    in_turns: int,
+    found: Mapping[Cell, _Measured], floor: float | None, machine: MachineChange | None
 ) -> tuple[CellChange, ...]:
     """Judge all cells together."""
-    times = {name: tuple(round_times(cell.samples) for cell in pair) for name, pair in pairs.items()}
-    ratios = {
-        name: (ratio_in_turns(a, b, in_turns) if in_turns else None)
-        or unpaired_ratio(list(a.values()), list(b.values()))
-        for name, (a, b) in times.items()
-    }
-    q_values = benjamini_hochberg([ratio.p_value for ratio in ratios.values()])
+    q_values = benjamini_hochberg([one.ratio.p_value for one in found.values()])
     changes = []
-    for (name, ratio), q_value in zip(ratios.items(), q_values, strict=True):
-        own = machine.of(name) if machine else None
-        verdict = judge(ratio, q_value, floor, machine=own)
-        (in_a, in_b), (cell_a, cell_b) = times[name], pairs[name]
-        counted = f"pairs ({ratio.rounds})" if ratio.paired else f"rounds ({len(in_a)} and {len(in_b)})"
+    for (name, one), q_value in zip(found.items(), q_values, strict=True):
+        ratio, own = one.ratio, machine.of(name) if machine else None
+        level = FALSE_DISCOVERIES_IN_PAIRS if ratio.paired else FALSE_DISCOVERIES
+        verdict = judge(ratio, q_value, floor, machine=own, level=level)
         changes.append(
             CellChange(
-                name=name,
+                **asdict(name),
                 verdict=verdict,
-                reason=_reason(ratio, counted, own) if verdict == "inconclusive" else None,
+                reason=_reason(one, own) if verdict == "inconclusive" else None,
                 ratio=ratio,
                 q_value=q_value,
-                a_ns=median(list(in_a.values())),
-                b_ns=median(list(in_b.values())),
-                a_rounds=len(in_a),
-                b_rounds=len(in_b),
-                a_images=cell_a.size.images,
-                b_images=cell_b.size.images,
+                a_ns=median(list(one.times[0].values())),
+                b_ns=median(list(one.times[1].values())),
+                a_rounds=one.rounds[0],
+                b_rounds=one.rounds[1],
+                a_images=one.cells[0].size.images,
+                b_images=one.cells[1].size.images,
                 machine=own,
+                detectable=detectable_change(ratio, len(found), floor, machine=own, level=level),
             )
         )
     return tuple(changes)
 
 
-def _reason(ratio: Ratio, counted: str, machine: float | None) -> str:
+def _reason(one: _Measured, machine: float | None) -> str:
+    ratio = one.ratio
     if ratio.rounds < FEWEST_ROUNDS:
+        counted = f"pairs ({ratio.rounds})" if ratio.paired else "rounds ({} and {})".format(*one.rounds)
         return f"fewer than {FEWEST_ROUNDS} {counted}"
     excludes = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
     if excludes and machine is not None and max(ratio.value, 1 / ratio.value) <= 1 + machine:
@@ -315,7 +311,7 @@ def _reason(ratio: Ratio, counted: str, machine: float | None) -> str:
 def _groups(changes: Sequence[CellChange]) -> tuple[Group, ...]:
     ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     for change in changes:
-        ratios[change.name.protocol, change.name.op].append(change.ratio.value)
+        ratios[change.protocol, change.op].append(change.ratio.value)
     return tuple(
         Group(*key, len(own), math.exp(sum(map(math.log, own)) / len(own)), min(own), max(own))
         for key, own in ratios.items()

@@ -62,10 +62,16 @@ class Player:
         self._costs = costs
         self._process: subprocess.Popen[bytes] | None = None
         self._pipes: tuple[int, int] = (-1, -1)
-        self.log = log
+        self.log = log  # what it says
+        self.turns = 0  # that it had: one to prepare, then one for each region
+
+    def said(self) -> str:
+        """Return what it has said so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
     def play(self) -> bool:
         """Give it a turn; return whether it wants another."""
+        self.turns += 1
         if self._process is None:
             self._start()
         else:

@@ -26,7 +26,7 @@ class BenchProgress:
     Attributes:
         done: regions measured.
         total: regions in all.
-        doing: what was measured last.
+        doing: what was measured last, and in which round.
     """
 
     done: int
@@ -54,11 +54,10 @@ class Progress:
         """Expect fewer regions."""
         self._total -= regions
 
-    def step(self, cell: Cell) -> None:
-        """Count a region."""
+    def step(self, cell: Cell, number: int) -> None:
+        """Count a region of the round of this number, from 0."""
         self._done += 1
-        where = "inline" if cell.pool == "none" else f"{cell.workers} workers"
-        self._tell(BenchProgress(self._done, self._total, f"{cell.op} {cell.protocol}, {where}"))
+        self._tell(BenchProgress(self._done, self._total, f"round {number + 1}, {cell}"))
 
 
 class Scratch:
@@ -148,7 +147,7 @@ class Round:
             region = attempt()
         sample = region.sample(self.number, self._order)
         self._session.ledger.add(cell, sample, region.checked, region.wrong)
-        self._session.progress.step(cell)
+        self._session.progress.step(cell, self.number)
         self._order += 1
         return region
 

@@ -1,6 +1,6 @@
 """What is measured, under which condition, and what that is called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, Protocol, TypeAlias
 
 Layout: TypeAlias = Literal["single", "shards"]
@@ -77,6 +77,11 @@ class Cell:
     def __str__(self) -> str:
         op, *marks = Variant.of(self).title.split(", ")
         return ", ".join([f"{op} {self.protocol}", self.how, *marks])
+
+    @property
+    def name(self) -> "Cell":
+        """The cell alone, without what was measured of it."""
+        return Cell(*(getattr(self, field.name) for field in fields(Cell)))
 
     @property
     def how(self) -> str:

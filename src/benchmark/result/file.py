@@ -36,10 +36,19 @@ def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
+    write_document(result.as_dict(), path)
+
+
+def write_document(document: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write a JSON object, whole or not at all.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
     target = Path(path)
     aside = target.with_name(target.name + ".partial")
     try:
-        aside.write_text(json.dumps(result.as_dict()) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps(document) + "\n", encoding="utf-8")
         aside.replace(target)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror}") from error

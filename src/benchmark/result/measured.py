@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from .cell import Cell
 from .stats import median, total
@@ -179,11 +179,6 @@ class CellResult(Cell):
     stopped_early: bool = False  # its interval was tight, so later rounds left it out
 
     @property
-    def name(self) -> Cell:
-        """The cell itself."""
-        return Cell(*(getattr(self, field.name) for field in fields(Cell)))
-
-    @property
     def counting(self) -> list[Sample]:
         """The samples that count."""
         return [sample for sample in self.samples if sample.counts]
@@ -191,11 +186,15 @@ class CellResult(Cell):
 
 def round_times(samples: Iterable[Sample]) -> dict[int, float]:
     """Return the time an image in ns, by round: the median of the round's samples that count."""
+    return median_by_round((sample.round, sample.ns_per_image) for sample in samples if sample.counts)
+
+
+def median_by_round(values: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Return the median of each round's values, given as pairs of a round's number and a value."""
     rounds: dict[int, list[float]] = {}
-    for sample in samples:
-        if sample.counts:
-            rounds.setdefault(sample.round, []).append(sample.ns_per_image)
-    return {number: median(times) for number, times in sorted(rounds.items())}
+    for number, value in values:
+        rounds.setdefault(number, []).append(value)
+    return {number: median(own) for number, own in sorted(rounds.items())}
 
 
 def share_of_time(uses: Iterable[MachineUse], counter: str) -> float | None:
@@ -205,13 +204,19 @@ def share_of_time(uses: Iterable[MachineUse], counter: str) -> float | None:
     return sum(one for one, _ in known) / wall if wall else None
 
 
-def foreign_share(sample: Sample) -> float | None:
-    """Return the share of the CPUs' time that other programs took in a region; None if unknown."""
-    machine = sample.machine
-    if machine is None or machine.busy_ns is None or not machine.wall_ns:
+def foreign_ns(sample: Sample) -> int | None:
+    """Return the CPU time in ns that other programs took in a region, to three ticks; None if unknown."""
+    if sample.machine is None or sample.machine.busy_ns is None:
         return None
     spent = (one.cpu_ns if one.process_cpu_ns is None else one.process_cpu_ns for one in sample.workers)
-    others = machine.busy_ns - sum(spent) - (sample.parent_cpu_ns or 0)
+    return max(0, sample.machine.busy_ns - sum(spent) - (sample.parent_cpu_ns or 0))
+
+
+def foreign_share(sample: Sample) -> float | None:
+    """Return the share of the CPUs' time that other programs took in a region; None if unknown."""
+    machine, others = sample.machine, foreign_ns(sample)
+    if machine is None or others is None or not machine.wall_ns:
+        return None
     return others / (machine.wall_ns * len(os.sched_getaffinity(0))) if others > _TICKS * _TICK_NS else 0.0
 
 

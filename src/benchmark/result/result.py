@@ -5,8 +5,9 @@ tell is None, never 0.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from ...errors import UsageError
 from .cell import Variant
 from .estimates import Drift, Ratio
 from .findings import Ceiling, Scaling, SentinelSample, Startup
@@ -153,6 +154,21 @@ class SamplerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class InTurns:
+    """A result's place in a measurement of two versions in turns, by pairs of processes."""
+
+    id: str  # the same in the results of both versions, and in no other
+    side: Literal["base", "head"]
+    version: str  # as the user named it
+    rounds_each: int  # how many consecutive rounds each pair of processes measured; the next are another's
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.rounds_each < 1:
+            raise UsageError(f"a pair measures 1 round or more, not {self.rounds_each}")
+
+
+@dataclass(frozen=True, slots=True)
 class BenchResult:
     """Everything a bench found.
 
@@ -174,6 +190,7 @@ class BenchResult:
         recommendations: one for each objective; none without scipy.
         startups: how long worker processes took to start, each time.
         sizes: of every protocol's files, of the same images; none in results of 0.1.0.
+        in_turns: its place beside another version; None for a bench of its own.
     """
 
     run: Run
@@ -193,6 +210,7 @@ class BenchResult:
     recommendations: tuple[Recommendation, ...] = ()
     startups: tuple[Startup, ...] = ()
     sizes: tuple[StoredSize, ...] = ()
+    in_turns: InTurns | None = None
 
     @property
     def variants(self) -> list[Variant]:

@@ -18,6 +18,7 @@ _COLUMNS = (
     *(Column(head, spare=2) for head in ("A images/s", "B images/s")),
     Column("time B/A", notes="95 % interval"),
     Column("machine", hint="relative change that the machine itself may have had between the runs", spare=3),
+    Column("detectable", hint="the least slowdown that nine of ten such comparisons would call", spare=1),
     Column("q", hint="odds of such a ratio by chance, corrected for the number of cells", page=True),
     *left("verdict"),
 )
@@ -36,14 +37,14 @@ def summary(comparison: Comparison) -> str:
         return f"Nothing could be decided: no cell to compare, {why}."
     if counts["inconclusive"] == len(cells):
         every = "the one cell is" if len(cells) == 1 else f"all {len(cells)} cells are"
-        return f"Nothing could be decided: {every} inconclusive. {_most_frequent(cells)}"
+        return f"Nothing could be decided: {every} inconclusive. {_most_frequent(comparison)}"
     rest = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("faster", "same", "inconclusive"))
     if not counts["regressed"]:
         return f"Nothing regressed in {counted(len(cells), 'cell')}: {rest}."
     worst = max((one for one in cells if one.verdict == "regressed"), key=lambda one: one.ratio.value)
     return (
         f"{counts['regressed']} of {counted(len(cells), 'cell')} regressed, {rest}; "
-        f"worst: {worst.name} takes {worst.ratio.value:.3f} times as long."
+        f"worst: {worst} takes {worst.ratio.value:.3f} times as long."
     )
 
 
@@ -88,7 +89,7 @@ def changes_by_variant(changes: Sequence[CellChange]) -> Iterator[tuple[str, str
     """Yield the cells of each layout and variant, with an id and a title of these."""
 
     def key(change: CellChange) -> tuple[bool, Variant]:
-        return change.name.layout != "single", Variant.of(change.name)
+        return change.layout != "single", Variant.of(change)
 
     for (shards, variant), own in groupby(
         sorted(changes, key=lambda one: (key(one)[0], *_order(key(one)[1]))), key
@@ -108,10 +109,10 @@ def _tables(changes: Sequence[CellChange]) -> list[Table]:
 
 def changes_table(title: str, changes: Sequence[CellChange]) -> Table:
     """Return a line for each cell, by protocol and number of workers."""
-    protocols = list(dict.fromkeys(change.name.protocol for change in changes))
+    protocols = list(dict.fromkeys(change.protocol for change in changes))
     own = sorted(
         changes,
-        key=lambda one: (protocols.index(one.name.protocol), one.name.workers, one.name.pool == "loky"),
+        key=lambda one: (protocols.index(one.protocol), one.workers, one.pool == "loky"),
     )
     other = "~ the runs measured prefixes of the corpus whose lengths differ by more than a fifth."
     notes = (other,) if any(change.other_work for change in own) else ()
@@ -119,15 +120,16 @@ def changes_table(title: str, changes: Sequence[CellChange]) -> Table:
 
 
 def _row(change: CellChange) -> Sequence[Value]:
-    ratio, name = change.ratio, change.name
+    ratio = change.ratio
     ends = None if ratio.low is None or ratio.high is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
     return (
-        name.protocol,
-        Entry("inline", 0) if name.pool == "none" else name.workers,
+        change.protocol,
+        Entry("inline", 0) if change.pool == "none" else change.workers,
         1e9 / change.a_ns if change.a_ns else None,
         1e9 / change.b_ns if change.b_ns else None,
         Entry(f"{'~' if change.other_work else ''}{ratio.value:.3f}", ratio.value, ends),
         share(change.machine),
+        share(change.detectable),
         change.q_value,
         Entry(change.verdict, change.verdict, change.reason, _KINDS.get(change.verdict)),
     )
@@ -150,9 +152,7 @@ def groups_table(comparison: Comparison) -> Table:
 
 def uncompared_table(comparison: Comparison, most: int | None = None) -> Table:
     """Return the cells that were not compared, `most` of them at the most."""
-    rows: list[Sequence[Value]] = [
-        (str(one.name), Entry(one.reason, kind="bad")) for one in comparison.excluded
-    ]
+    rows: list[Sequence[Value]] = [(str(one), Entry(one.reason, kind="bad")) for one in comparison.excluded]
     rows += [(str(name), "only in A") for name in comparison.only_a]
     rows += [(str(name), "only in B") for name in comparison.only_b]
     shown = rows[:most]
@@ -162,25 +162,52 @@ def uncompared_table(comparison: Comparison, most: int | None = None) -> Table:
 
 def _sides(comparison: Comparison) -> list[str]:
     floor = "not known" if comparison.floor is None else percent(comparison.floor, places=1)
-    how = "measured in turns in one session" if comparison.paired else "between two runs"
     least = f"noise floor {floor}, the least change called is {percent(SMALLEST_CHANGE)}"
     if not comparison.paired:
         least += "; machine: by how much the ceilings may have changed"
-    return [
+    lines = [
         f"A: {side_line(comparison.a)}",
         f"B: {side_line(comparison.b)}",
-        f"Ratios of time {how}, above 1 is slower; {least}.",
+        f"Ratios of time {how_measured(comparison)}, above 1 is slower; {least}.",
     ]
+    return [*lines, *filter(None, [detectable_line(comparison)])]
+
+
+def how_measured(comparison: Comparison) -> str:
+    """Return what the ratios are from, in words."""
+    if not comparison.paired:
+        return "between two runs"
+    pairs = max((change.ratio.rounds for change in comparison.cells), default=0)
+    return (
+        f"of {counted(pairs, 'pair')} of processes that took turns, without the wait for CPUs that other "
+        "programs held"
+    )
+
+
+def detectable_line(comparison: Comparison) -> str:
+    """Return how small a slowdown would have been found; empty if that is not known."""
+    found = sorted(change.detectable for change in comparison.cells if change.detectable is not None)
+    if not found:
+        return ""
+    middle, most = (percent(one) for one in (found[(len(found) - 1) // 2], found[-1]))
+    return (
+        f"Nine of ten such comparisons would call a slowdown of {middle} in half of the cells, of {most} in "
+        "every cell."
+        if len(found) > 1
+        else f"Nine of ten such comparisons would call a slowdown of {most}."
+    )
 
 
 def side_line(side: Side) -> str:
     """Return what a result is, in a line."""
+    name = side.name if side.version is None else f"{side.version} in {side.name}"
     commit = f" at {side.commit[:12]}" if side.commit else ""
-    return f"{side.name}, brinery {side.brinery}{commit}, {side.started_at}"
+    return f"{name}, brinery {side.brinery}{commit}, {side.started_at}"
 
 
-def _most_frequent(cells: Sequence[CellChange]) -> str:
-    reasons = [change.reason or "" for change in cells]
+def _most_frequent(comparison: Comparison) -> str:
+    reasons = [change.reason or "" for change in comparison.cells]
     reason = max(dict.fromkeys(reasons), key=reasons.count)
-    hint = ": measure with --rounds 7" if reason.startswith("fewer than") else ""
+    enough = 8 if comparison.paired else 7
+    hint = f": measure with --rounds {enough}" if reason.startswith("fewer than") else ""
     return f"{sentence(reason)}{hint}."

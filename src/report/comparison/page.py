@@ -10,7 +10,9 @@ from ...benchmark.result.cell import protocol_title
 from ...benchmark.text.comparison import (
     changes_by_variant,
     changes_table,
+    detectable_line,
     groups_table,
+    how_measured,
     side_line,
     summary,
     uncompared_table,
@@ -57,7 +59,6 @@ def comparison_page(comparison: Comparison) -> Page:
     )
     document = packed_json(finite(comparison.as_dict()))
     apart, groups = uncompared_table(comparison), groups_table(comparison)
-    how = "measured in turns in one session" if comparison.paired else "between two runs"
     told = percent(floor, places=1) if known(floor) else "not known"
     return Page(
         kind="compare",
@@ -66,8 +67,8 @@ def comparison_page(comparison: Comparison) -> Page:
         reason=summary(comparison),
         facts=facts if comparison.cells else (),
         status=(
-            f"Ratios of time {how}, above 1 is slower in B. Noise floor {told}; "
-            f"the least change called is {percent(SMALLEST_CHANGE)}."
+            f"Ratios of time {how_measured(comparison)}, above 1 is slower in B. Noise floor {told}; "
+            f"the least change called is {percent(SMALLEST_CHANGE)}. {detectable_line(comparison)}"
         ),
         alarm_title="The two results cannot be compared: they differ.",
         alarms=tuple(f"{one.item}: {one.a} in A, {one.b} in B." for one in comparison.differences),
@@ -110,9 +111,9 @@ def _extreme(comparison: Comparison, verdict: str) -> str:
     if not own:
         return "none"
     if verdict in ("same", "inconclusive"):
-        return listed(sorted({change.name.op for change in own}), 4)
+        return listed(sorted({change.op for change in own}), 4)
     worst = (max if verdict == "regressed" else min)(own, key=lambda change: change.ratio.value)
-    return f"most: {worst.name}, {times(worst.ratio.value)}"
+    return f"most: {worst}, {times(worst.ratio.value)}"
 
 
 def _forest(name: str, title: str, changes: list[CellChange], margin: float) -> Chart:
@@ -127,10 +128,9 @@ def _forest(name: str, title: str, changes: list[CellChange], margin: float) -> 
 
 
 def _label(change: CellChange) -> str:
-    name = change.name
-    if name.layout == "single":
-        return protocol_title(name.protocol)
-    return f"{name.protocol}, {'inline' if name.pool == 'none' else name.workers}"
+    if change.layout == "single":
+        return protocol_title(change.protocol)
+    return f"{change.protocol}, {'inline' if change.pool == 'none' else change.workers}"
 
 
 def _spec(changes: list[CellChange], margin: float) -> dict[str, Any]:

@@ -1,40 +1,21 @@
 """What two results say about each other."""
 
-import shutil
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from brinery.benchmark.compare import ab
-from brinery.benchmark.compare.ab import _arguments, _rounds_each, _with_floor, merge_pairs, run_ab
 from brinery.benchmark.compare.compare import compare_results
 from brinery.benchmark.compare.machine_change import MachineChange
-from brinery.benchmark.options import make_bench_options
 from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.result.findings import Ceiling, CeilingSample, SentinelSample
 from brinery.benchmark.result.measured import round_times
 from brinery.benchmark.text.comparison import comparison_markdown, comparison_text, summary
-from brinery.errors import BrineryError, UsageError
 
 from ..made import pooled, result, sample
 
 pytest.importorskip("scipy")
 
-SRC = Path(__file__).parents[3] / "src"
-SLOWER_DUMP = """
-
-def _slower(self, array, file, dump=NpySerializer.dump):
-    import time
-
-    time.sleep(0.004)
-    return dump(self, array, file)
-
-
-NpySerializer.dump = _slower
-"""
 PROTOCOLS = ("pickle-2", "hickle", "npy")
 CELLS = [pooled(name, op, n) for name in PROTOCOLS for op in ("dump", "load") for n in (1, 2)]
 
@@ -199,130 +180,6 @@ def test_names_in_a_result_do_not_break_the_markdown():
     text = comparison_markdown(compare_results(run(1, cells=[odd]), run(2, cells=[odd])))
     assert "<img" not in text
     assert "&lt;img src=x>\\|\\`\\[a\\](b)" in text
-
-
-def test_pairs_find_what_drift_hides():
-    random = np.random.default_rng(5)
-    weather = np.exp(random.normal(0, 0.2, 7))
-    old = result([(cell, 150 * weather) for cell in CELLS])
-    new = result([(cell, 150 * weather * 1.1 * np.exp(random.normal(0, 0.01, 7))) for cell in CELLS])
-    assert compare_results(old, new, in_turns=1).counts["regressed"] == 12
-    assert compare_results(old, new).counts["regressed"] == 0
-
-
-def test_the_rounds_of_pairs_follow_one_another():
-    benches = [result([(cell, [ms, ms + 1, ms + 2]) for cell in CELLS[:2]]) for ms in (100, 120, 110)]
-    benches = [replace(one, run=replace(one.run, rounds_planned=3)) for one in benches]
-    benches[1] = replace(benches[1], cells=benches[1].cells[:1])
-    merged = merge_pairs(benches)
-    of_both, of_two = (round_times(cell.samples) for cell in merged.cells)
-    assert [round(time / 1e4) for time in of_both.values()] == [100, 101, 102, 120, 121, 122, 110, 111, 112]
-    assert list(of_both) == list(range(9))
-    assert list(of_two) == [0, 1, 2, 6, 7, 8]
-    assert merged.run.rounds_done == {"seed": 15, "scaling": 15}
-
-
-def test_the_median_of_a_pairs_rounds_counts_once():
-    random = np.random.default_rng(6)
-    weather = 150 * np.exp(random.normal(0, 0.3, 21))
-    slower = 1.1 * np.exp(random.normal(0, 0.005, 21))
-    slower[::3] = 3  # one round of every pair was disturbed
-    old = result([(cell, weather) for cell in CELLS])
-    new = result([(cell, weather * slower) for cell in CELLS])
-    found = compare_results(old, new, in_turns=3)
-    assert {change.ratio.rounds for change in found.cells} == {7}
-    assert all(change.ratio.value == pytest.approx(1.1, abs=0.01) for change in found.cells)
-    few = compare_results(old, new, in_turns=6)
-    assert few.cells[0].reason == "fewer than 5 pairs (4)"
-
-
-def test_the_noise_floor_of_two_in_turns_is_how_sure_the_ratio_of_their_sentinels_is():
-    def bench(*times):
-        made = result([(CELLS[0], times)])
-        runs = tuple(SentinelSample("seed", number, "open", "a", 0, ms) for number, ms in enumerate(times))
-        return replace(made, noise=replace(made.noise, sentinel=runs))
-
-    even = _with_floor([bench(*[1000] * 12), bench(*[1500] * 12)], 2)
-    assert [one.noise.floor for one in even] == pytest.approx([0, 0], abs=1e-6)
-    odd = _with_floor([bench(*[1000] * 12), bench(*[990, 990, 1010, 1010] * 3)], 2)
-    assert [one.noise.floor for one in odd] == pytest.approx([0.0111, 0.0111], abs=0.001)
-    few = _with_floor([bench(1000, 1000), bench(1000, 1010)], 2)
-    assert [one.noise.floor for one in few] == [None, None]
-
-
-def test_ab_measures_the_trees_that_it_is_given(tmp_path, monkeypatch):
-    monkeypatch.setattr(ab, "_MOST_ROUNDS", 3)
-    for name in ("as-is", "slow"):
-        shutil.copytree(SRC, tmp_path / name / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "slow" / "src" / "engine" / "protocols" / "npy.py").open("a") as module:
-        module.write(SLOWER_DUMP)
-    said = []
-    found = run_ab(
-        str(tmp_path / "as-is"), str(tmp_path / "slow"), rounds=1, output=tmp_path / "out", say=said.append,
-        preset="seed", protocols="npy", limit=8, quick=True,
-    )  # fmt: skip
-    ratios = {(one.name.protocol, one.name.op): one.ratio.value for one in found.cells}
-    assert ratios["npy", "dump"] > 4
-    assert ratios["npy", "load"] < 4
-    assert said == [f"pair 1 of 1: {tmp_path / 'as-is'} and {tmp_path / 'slow'}"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["base.json", "head.json"]
-
-
-def test_fewer_cells_are_measured_more_often():
-    def rounds(protocols=None, **options):
-        return _rounds_each(make_bench_options(**options), protocols)
-
-    assert rounds("npy", cores="1,2", ops="dump,load") == 12
-    assert rounds(["npy", "json", "hdf5"], cores="1,2") == 4
-    assert rounds("a-new-one,npy", preset="seed") == 12
-    assert rounds() == 3
-
-
-def test_ab_hands_on_what_differs_from_the_defaults():
-    given = {
-        "protocols": "npy,hdf5",
-        "cores": "1,2,4,8",
-        "ops": ("dump", "load"),
-        "cache": "warm",
-        "quick": True,
-    }
-    given |= {"budget": None, "seed": 0, "reads_per_write": 10.0, "memory_cap": "2GiB"}
-    assert _arguments(given) == [
-        "--protocols", "npy,hdf5", "--ops", "dump,load", "--quick", "--memory-cap", "2GiB",
-    ]  # fmt: skip
-
-
-def test_ab_refuses_what_is_no_version(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="neither a checkout"):
-        run_ab(str(tmp_path / "empty"), "HEAD", output=tmp_path / "out", source=tmp_path)
-    with pytest.raises(UsageError, match="neither a folder nor a git revision"):
-        run_ab("no-such-branch", "HEAD", output=tmp_path / "out", source=tmp_path)
-    with pytest.raises(UsageError, match="rounds"):
-        run_ab("HEAD", "HEAD", rounds=0, output=tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_ab_runs_revisions_of_a_repository_and_says_why_a_bench_failed(tmp_path):
-    package = tmp_path / "repository" / "src"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text("raise SystemExit('brinery: no disk')\n")
-    git = [
-        "git",
-        "-C",
-        str(package.parent),
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@b.c",
-        "-c",
-        "core.hooksPath=/dev/null",
-    ]
-    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one", "--no-verify"]):
-        subprocess.run([*git, *arguments], check=True)
-    with pytest.raises(BrineryError, match=r"the bench of HEAD failed: no disk; see .*failed\.log"):
-        run_ab("HEAD", "HEAD", output=tmp_path / "out", source=tmp_path, repository=package.parent)
 
 
 def ceiling(name, workers, times, amount=1000):

@@ -1,0 +1,97 @@
+"""How often `brinery bench --ab` calls a change: of one version against itself, and of a dump made slower.
+
+    python bench/ab_false_alarms.py --output alarms --runs 20 --planted 5
+
+Every run is a `brinery bench --ab` of two copies of the installed brinery with a small matrix; in a planted
+one B's protocol `planted`, JSON otherwise, takes `--times` as long to dump. Run again with the same folder to
+add runs. Each is compared once more by `brinery compare` of the two files that it saved. The last line counts
+the runs that are right, those without a call and the planted ones whose dumps were called and nothing else,
+and the comparisons that agree.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from planted import make_folder
+
+MATRIX = [*("--preset", "seed"), *("--limit", "32"), *("--rounds", "5"), "--quick"]
+
+
+def brinery(*arguments: str) -> dict:
+    command = [sys.executable, "-P", "-m", "brinery", *arguments, "--json"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode not in (0, 1, 2):
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def run(folder: Path, versions: list[Path], protocols: str, options: list[str]) -> None:
+    begin = time.monotonic()
+    brinery(
+        *("bench", "--ab", *map(str, versions), "--protocols", protocols),
+        *(*options, "--output", str(folder / "unfinished")),
+    )
+    (folder / "unfinished").rename(folder / f"{len(list(folder.glob('[0-9]*'))):03}")
+    print(f"{folder.name} {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def called(comparison: dict) -> list[dict]:
+    return [cell for cell in comparison["cells"] if cell["verdict"] in ("regressed", "faster")]
+
+
+def agree(one: dict, other: dict) -> bool:
+    """Return whether two comparisons say the same; the files may have been moved."""
+    return all(one[name] == other[name] for name in ("exit_code", "paired", "floor", "cells", "groups"))
+
+
+def found(cells: list[dict]) -> bool:
+    return bool(cells) and all(
+        cell["protocol"] == "planted" and cell["op"] == "dump" and cell["verdict"] == "regressed"
+        for cell in cells
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results of all runs")
+    parser.add_argument("--runs", type=int, default=20, help="of one version against itself")
+    parser.add_argument("--planted", type=int, default=5, help="of a dump that is made slower")
+    parser.add_argument("--times", type=float, default=1.2, help="as long the planted dump takes")
+    parser.add_argument("--options", nargs=argparse.REMAINDER, default=MATRIX, help="other options of bench")
+    given = parser.parse_args()
+    sides = {"as-it-is": 1.0, "a-copy": 1.0, "slower": given.times}
+    versions = {name: given.output.absolute() / "versions" / name for name in sides}
+    for name, times in sides.items():
+        make_folder(versions[name], "1.0", times, copy=True)
+    kinds = {
+        "same": ("a-copy", "npy,pickle-5,json", given.runs),
+        "planted": ("slower", "npy,pickle-5,planted", given.planted),
+    }
+    for kind, (head, protocols, count) in kinds.items():
+        folder = given.output / kind
+        folder.mkdir(exist_ok=True)
+        for _ in range(count):
+            run(folder, [versions["as-it-is"], versions[head]], protocols, given.options)
+    right = total = agreed = 0
+    for path in sorted(given.output.glob("*/[0-9]*/comparison.json")):
+        saved, calls = json.loads(path.read_text()), called(json.loads(path.read_text()))
+        again = brinery("compare", *(str(path.with_name(name)) for name in ("base.json", "head.json")))
+        agreed += agree(saved, again)
+        total += 1
+        kind = path.parent.parent.name
+        right += found(calls) if kind == "planted" else not calls
+        detectable = sorted(cell["detectable"] for cell in saved["cells"])
+        names = [
+            f"{one['op']} {one['protocol']} {one['workers']} {one['ratio']['value']:.3f}" for one in calls
+        ]
+        ends = f"{detectable[0]:.0%} to {detectable[-1]:.0%}"
+        print(f"{kind} {path.parent.name}: detectable {ends}; called: {', '.join(names) or 'none'}")
+    print(f"{right} of {total} runs right; compare agrees with {agreed} of {total}")
+
+
+if __name__ == "__main__":
+    main()

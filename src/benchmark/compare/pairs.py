@@ -1,0 +1,91 @@
+"""Which rounds of two results belong together, and what one independent value of a cell is.
+
+Two processes of the same code differ by more than the rounds of one: each keeps its luck, with where its
+memory lies for one. So a pair of processes gives one value, however many rounds it has.
+"""
+
+import math
+from collections.abc import Mapping
+
+from ..analysis.statistics import paired_ratio, unpaired_ratio
+from ..result.cell import Cell
+from ..result.estimates import Ratio
+from ..result.measured import CellResult, Sample, foreign_ns, median_by_round, round_times
+from ..result.result import BenchResult
+from ..result.stats import median
+
+
+def are_pair(a: BenchResult, b: BenchResult) -> bool:
+    """Return whether both results are the two sides of one measurement in turns."""
+    one, other = a.in_turns, b.in_turns
+    return (
+        one is not None
+        and other is not None
+        and (one.id, one.rounds_each) == (other.id, other.rounds_each)
+        and one.side != other.side
+    )
+
+
+def ratio_in_pairs(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
+    """Return b / a of two versions in turns; None if they have no round in common.
+
+    Args:
+        a: one positive value by round.
+        b: the other version's values by round.
+        rounds_each: how many consecutive rounds one pair of processes measured: the median of their ratios
+            counts once.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    logs = by_process({one: math.log(b[one] / a[one]) for one in a.keys() & b.keys()}, rounds_each)
+    return paired_ratio([1.0] * len(logs), [math.exp(log) for log in logs.values()]) if logs else None
+
+
+def ratio_between(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
+    """Return b / a of two runs, given one positive value for each independent unit.
+
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
+    return unpaired_ratio(list(a.values()), list(b.values()))
+
+
+def by_process(values: Mapping[int, float], rounds_each: int) -> dict[int, float]:
+    """Return the median over each process's rounds, by the number of its pair."""
+    found: dict[int, list[float]] = {}
+    for number, value in sorted(values.items()):
+        found.setdefault(number // rounds_each, []).append(value)
+    return {number: median(own) for number, own in found.items()}
+
+
+def independent_times(cell: CellResult, result: BenchResult) -> dict[int, float]:
+    """Return the time an image in ns of each independent unit: a round, or a process of several rounds."""
+    times = round_times(cell.samples)
+    return times if result.in_turns is None else by_process(times, result.in_turns.rounds_each)
+
+
+def calm_times(cell: CellResult, usable: float) -> dict[int, float]:
+    """Return the time an image in ns by round, without the wait for CPUs that other programs held.
+
+    What no other program accounts for stays in, and so does every wait of more workers than there are CPUs:
+    that may be the version's own doing. A partitioned region lasts as long as its slowest worker; of work
+    that is handed out, only what every worker waited is left out.
+
+    Args:
+        cell: with its samples.
+        usable: CPUs that the bench could use.
+    """
+    if cell.workers > max(1.0, usable):
+        return round_times(cell.samples)
+    return median_by_round((one.round, _calm_ns(one, cell) / one.images) for one in cell.counting)
+
+
+def _calm_ns(sample: Sample, cell: Cell) -> float:
+    if not sample.workers:
+        return sample.wall_ns
+    others = foreign_ns(sample) or 0
+    waits = [min(worker.run_wait_ns or 0, others) for worker in sample.workers]
+    if cell.dispatch == "engine":
+        return max(1, sample.wall_ns - min(waits))
+    return max(1, *(worker.wall_ns - wait for worker, wait in zip(sample.workers, waits, strict=True)))
