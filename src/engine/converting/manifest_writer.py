@@ -277,6 +277,14 @@ class Manifest(StoredState):
                 dead = [(row,) for row in self._left_behind(statement, kept, below, listed)]
                 self._db.executemany(f"DELETE FROM {table} WHERE rowid = ?", dead)  # noqa: S608
 
+    def mend(self) -> None:
+        """Delete samples of shards that are not there, and count those of the others anew."""
+        with self._transaction():
+            self._db.execute("DELETE FROM samples WHERE shard NOT IN (SELECT id FROM shards)")
+            counted = "(SELECT COALESCE(SUM(1), 0) FROM samples WHERE shard = shards.id)"
+            wrong = self._rows(f"SELECT id FROM shards WHERE samples <> {counted}")  # noqa: S608
+            self._recount(row for (row,) in wrong)
+
     def forget_old_notes(self, listed: Callable[[str], bool]) -> None:
         """Delete what earlier listings noted of these keys and this complete one did not."""
         with self._transaction():

@@ -137,6 +137,8 @@ class Run:
         """Do what is missing; return the numbers of members unchanged, gone and pruned."""
         options, manifest = self._options, self._manifest
         self._destination.sweep()
+        if options.repair:
+            manifest.mend()
         sizes = self._destination.shard_sizes()
         state = manifest.plan_state(sizes.get, self._scope.holds)
         if manifest.waiting:

@@ -18,7 +18,7 @@ from ..protocols.base import Array, Serializer
 from ..protocols.registry import get_serializer
 from .keys import Keys
 from .open_shard import OpenedShard, Stored
-from .shard_files import ShardFiles, read_only
+from .shard_files import ShardFiles, file_of, read_only
 
 __all__ = ["Dataset", "Via", "open_dataset"]
 
@@ -212,7 +212,14 @@ class Dataset(Sequence[Array]):
         colours = self._catalog.colours(opened.info)
         for entry in self._catalog.entries(opened.info):
             read = partial(self._read, opened, entry, mapped=False)
-            yield Stored(entry.key, read, colours.get(entry.record))
+            file = file_of(
+                self._file_of(opened, entry.shard).info, f"{entry.key}{self._serializer.file_suffix}"
+            )
+            yield Stored(entry.key, read, file, colours.get(entry.record))
+
+    def shard_file(self, shard: int) -> str:
+        """Return the path of a shard's file below the dataset's folder, by its id in the manifest."""
+        return file_of(self._catalog.shard(self._catalog.shards.number_of(shard)))
 
     def _by_key(self, key: str) -> Array:
         self._check_open()

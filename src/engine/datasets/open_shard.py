@@ -27,11 +27,13 @@ class Stored:
     Attributes:
         key: the sample's key.
         array: reads and returns the array; raises CorruptError if it is damaged.
+        file: the file that holds it, as a path below the dataset's folder.
         colours: what the channels are if their number does not tell: "CMYK", "LAB", "RGBX" ...
     """
 
     key: str
     array: Callable[[], Array]
+    file: str
     colours: str | None = None
 
 

@@ -9,19 +9,17 @@ from typing import Any
 
 from PIL import Image
 
-from ...errors import DatasetError, MemberError, StorageError, UsageError
+from ...errors import DatasetError, MemberError, UsageError
 from ..choices import IMAGE_FORMATS, Backend, ImageFormat
 from ..layout import refusal, single_path
-from ..machine.cpus import default_workers
 from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
 from ..protocols.base import Array
-from ..workers import pool
 from .dataset import Dataset
 from .out_folder import make_out_folder
-from .stretches import DIED, Stretch, read_stretches
+from .stretches import BadSample, Outcome, Stretch, read_dataset, reason_of
 
-__all__ = ["NotRestored", "RestoreResult", "restore"]
+__all__ = ["RestoreResult", "restore"]
 
 _SUFFIXES = {
     "png": (".png",),
@@ -51,19 +49,6 @@ _CLASSIC_TIFF_BYTES = 0xF000_0000  # TIFF's offsets have 32 bits; beyond, BigTIF
 
 
 @dataclass(frozen=True, slots=True)
-class NotRestored:
-    """A sample that did not become a file.
-
-    Attributes:
-        key: the sample's key.
-        reason: why it did not.
-    """
-
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class RestoreResult:
     """What a restore did.
 
@@ -75,7 +60,7 @@ class RestoreResult:
 
     path: Path
     images: int
-    failures: tuple[NotRestored, ...]
+    failures: tuple[BadSample, ...]
 
     @property
     def exit_code(self) -> int:
@@ -120,56 +105,48 @@ def restore(
         raise UsageError(f"format is one of {', '.join(IMAGE_FORMATS)}, not {format!r}")
     if quality is not None and not (1 <= quality <= 100 and format in ("jpeg", "webp")):
         raise UsageError("quality is 1 to 100, for jpeg and webp")
-    workers = default_workers() if workers is None else workers
-    pool.check_workers(workers, backend)
     folder = absolute(path)
-    catalog = Catalog(folder)
-    total = len(catalog)
-    catalog.close()
+    Catalog(folder).close()  # before anything is made, see that there is a dataset
     target = make_out_folder(out, path)
     task = partial(restore_stretch, folder, target, format, quality)
-    images = 0
-    failures: list[NotRestored] = []
-    for _, (written, failed, fatal) in read_stretches(task, folder, workers, backend, died=_died):
-        if fatal is not None:
-            raise StorageError(fatal)
-        images += written
-        failures += failed
-        if progress is not None:
-            progress(images + len(failures), total)
-    return RestoreResult(target, images, tuple(sorted(failures, key=lambda failure: failure.key)))
-
-
-def _died(key: str) -> tuple[int, list[NotRestored], str | None]:
-    return 0, [NotRestored(key, DIED)], None
+    found = read_dataset(task, folder, workers=workers, backend=backend, progress=progress)
+    failures = tuple(sorted(found.bad, key=lambda bad: bad.key))
+    return RestoreResult(target, found.samples - sum(1 for bad in failures if bad.key), failures)
 
 
 def restore_stretch(
     path: Path, out: Path, image_format: ImageFormat, quality: int | None, stretch: Stretch
-) -> tuple[int, list[NotRestored], str | None]:
-    """Restore the samples of a stretch; return images written, failures, and why nothing can be written."""
-    written = 0
-    failures = []
+) -> Outcome:
+    """Restore the samples of a stretch."""
+    samples = nbytes = 0
+    bad: list[BadSample] = []
+    fatal = None
     with Dataset(path, verify=True) as dataset:
         for stored in stretch.samples(dataset):
+            if isinstance(stored, BadSample):
+                bad.append(stored)
+                continue
+            samples += 1
             try:
                 file = out / restored_path(stored.key, image_format)
-                data = encode(stored.array(), image_format, quality, stored.colours)
+                array = stored.array()
+                data = encode(array, image_format, quality, stored.colours)
             except (DatasetError, MemberError) as error:
-                failures.append(NotRestored(stored.key, str(error)))
+                bad.append(BadSample(stored.key, reason_of(error, stored.key), stored.file))
                 continue
+            nbytes += array.nbytes
             try:
                 _write(file, data, again=stretch.again)
             except FileExistsError:
-                failures.append(NotRestored(stored.key, "another sample's file has the same name"))
+                reason = "another sample's file has the same name"
+                bad.append(BadSample(stored.key, reason, stored.file))
             except OSError as error:
-                reason = refusal(error)
-                if not isinstance(reason, MemberError):
-                    return written, failures, f"cannot write into {out}: {error.strerror or error}"
-                failures.append(NotRestored(stored.key, str(reason)))
-            else:
-                written += 1
-    return written, failures, None
+                refused = refusal(error)
+                if not isinstance(refused, MemberError):
+                    fatal = f"cannot write into {out}: {error.strerror or error}"
+                    break
+                bad.append(BadSample(stored.key, str(refused), stored.file))
+    return Outcome(samples, nbytes, tuple(bad), fatal)
 
 
 def _write(file: Path, data: memoryview, *, again: bool) -> None:

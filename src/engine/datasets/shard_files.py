@@ -16,7 +16,7 @@ from ..protocols.base import Array, Serializer
 from ..protocols.checks import pixels
 from .open_shard import DESCRIPTORS, OpenedShard, map_file
 
-__all__ = ["ShardFiles", "read_only"]
+__all__ = ["ShardFiles", "file_of", "read_only"]
 
 _MAX_OPEN_SHARDS = min(8192, max(16, DESCRIPTORS // 4))
 _SHARDS = (SHARDS_FOLDER,)
@@ -166,6 +166,13 @@ class ShardFiles:
         except MemberError as error:
             raise CorruptError(f"{entry.key!r}: {error}") from error
         return (FILES_FOLDER, *folders), name
+
+
+def file_of(info: ShardInfo, own: str = "") -> str:
+    """Return the path of a shard's file below the dataset's folder; of a sample's own, if that has one."""
+    if info.name is not None:
+        return f"{SHARDS_FOLDER}/{info.name}"
+    return f"{FILES_FOLDER}/{own}" if own else FILES_FOLDER
 
 
 def read_only(array: Array) -> Array:

@@ -1,5 +1,6 @@
 """Re-read every sample of a dataset and compare its checksum."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,36 +8,13 @@ from pathlib import Path
 
 from ...errors import DatasetError
 from ..choices import Backend
-from ..machine.cpus import default_workers
 from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
-from ..workers import pool
+from .damage import Damage, damage_of, repair_command, strangers
 from .dataset import Dataset
-from .stretches import DIED, Stretch, read_stretches
+from .stretches import BadSample, Outcome, Stretch, read_dataset, reason_of
 
-__all__ = ["BadSample", "Verdict", "VerifyResult", "verify"]
-
-
-@dataclass(frozen=True, slots=True)
-class BadSample:
-    """A sample that is not what was recorded.
-
-    Attributes:
-        key: the sample's key.
-        reason: what is wrong with it.
-    """
-
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What verifying some shards found."""
-
-    samples: int
-    nbytes: int
-    bad: tuple[BadSample, ...]
+__all__ = ["BadSample", "Damage", "VerifyResult", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +26,23 @@ class VerifyResult:
         samples: how many were read.
         nbytes: bytes of their arrays.
         bad: those that are not intact.
+        damage: what is wrong, file by file.
+        strangers: files among the shards that the dataset does not know, as paths below its folder.
+        repair: the command that repairs it from its sources, for a shell; "" if every sample is intact.
     """
 
     path: Path
     samples: int
     nbytes: int
     bad: tuple[BadSample, ...]
+    damage: tuple[Damage, ...] = ()
+    strangers: tuple[str, ...] = ()
+    repair: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 where every sample is intact, else 3."""
-        return 3 if self.bad else 0
+        """0 if every sample is intact, else 3."""
+        return 3 if self.damage else 0
 
 
 def verify(
@@ -85,37 +69,31 @@ def verify(
         for sample in result.bad:
             print(sample.key, sample.reason)
     """
-    workers = default_workers() if workers is None else workers
-    pool.check_workers(workers, backend)
     folder = absolute(path)
-    catalog = Catalog(folder)
-    total = len(catalog)
-    catalog.close()
-    samples = nbytes = 0
-    bad: dict[tuple[int, int], tuple[BadSample, ...]] = {}
     task = partial(verify_stretch, folder)
-    for stretch, verdict in read_stretches(task, folder, workers, backend, died=_died):
-        samples += verdict.samples
-        nbytes += verdict.nbytes
-        bad[stretch.shards[0], stretch.start] = verdict.bad
-        if progress is not None:
-            progress(samples, total)
-    return VerifyResult(folder, samples, nbytes, tuple(one for first in sorted(bad) for one in bad[first]))
+    found = read_dataset(task, folder, workers=workers, backend=backend, progress=progress)
+    bad = tuple(one for one in found.bad if one.key)
+    catalog = Catalog(folder)
+    try:
+        damage = damage_of(catalog, found.bad)
+        repair = repair_command(catalog, os.fspath(path)) if damage else ""
+        return VerifyResult(folder, found.samples, found.nbytes, bad, damage, strangers(catalog), repair)
+    finally:
+        catalog.close()
 
 
-def _died(key: str) -> Verdict:
-    return Verdict(1, 0, (BadSample(key, DIED),))
-
-
-def verify_stretch(path: Path, stretch: Stretch) -> Verdict:
+def verify_stretch(path: Path, stretch: Stretch) -> Outcome:
     """Verify the samples of a stretch."""
     samples = nbytes = 0
     bad = []
     with Dataset(path, verify=True) as dataset:
         for read in stretch.samples(dataset):
+            if isinstance(read, BadSample):
+                bad.append(read)
+                continue
             samples += 1
             try:
                 nbytes += read.array().nbytes
             except DatasetError as error:
-                bad.append(BadSample(read.key, str(error)))
-    return Verdict(samples, nbytes, tuple(bad))
+                bad.append(BadSample(read.key, reason_of(error, read.key), read.file))
+    return Outcome(samples, nbytes, tuple(bad))

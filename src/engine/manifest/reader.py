@@ -21,7 +21,7 @@ from .guarded import LONGEST_OF_RUNS, LONGEST_TEXT, GuardedConnection
 from .rows import checked_rows, counted_rows
 from .shards import Shards
 
-__all__ = ["Catalog", "Entry", "Places", "ShardInfo"]
+__all__ = ["Catalog", "Entry", "IncompleteShardError", "Places", "ShardInfo"]
 
 _PLAIN_NAME = re.compile(r"[^/\0]+")
 _DTYPE = re.compile(r"[<>|=]?[buifc][0-9]{1,2}")
@@ -91,6 +91,10 @@ class Places:
     specs: list[Spec]
     end: int
     shards: Sequence[int] | None = None
+
+
+class IncompleteShardError(CorruptError):
+    """The manifest does not have as many samples of a shard as it says."""
 
 
 class Catalog:
@@ -276,6 +280,12 @@ class Catalog:
         found = f"SELECT record, colours FROM samples WHERE {condition} AND colours IS NOT NULL"  # noqa: S608
         return dict(self._rows(found, *values))
 
+    def orphans(self) -> int:
+        """Count samples of shards that are not there."""
+        statement = "SELECT COALESCE(SUM(1), 0) FROM samples WHERE shard NOT IN (SELECT id FROM shards)"
+        count: int = self._rows(statement)[0][0]
+        return count
+
     def table(
         self,
         name: str,
@@ -354,7 +364,9 @@ class Catalog:
         return self._specs.get((dtype, shape)) or self._parse_spec(dtype, shape)
 
     def _incomplete(self, shard: ShardInfo, found: int) -> CorruptError:
-        return CorruptError(f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples")
+        return IncompleteShardError(
+            f"shard {shard.id} of {self.folder} has {found} of {shard.samples} samples in the manifest"
+        )
 
     def _parse_spec(self, dtype_name: str, shape_text: str) -> Spec:
         spec = None

@@ -224,9 +224,7 @@ def test_damaged_pixels_do_not_become_an_image(tmp_path):
     shard.write_bytes(data)
     reasons, sizes = outcome(tmp_path / "out", tmp_path / "back", "png")
     assert len(sizes) == 3
-    assert [reason.partition(": ")[2] for reason in reasons.values()] == [
-        "its bytes do not give the checksum that was recorded"
-    ]
+    assert [*reasons.values()] == ["its bytes do not give the checksum that was recorded"]
 
 
 @pytest.mark.parametrize("place", ["shards/back", "back", "."])
@@ -250,7 +248,7 @@ def test_a_full_disk_ends_it_and_leaves_no_part_of_a_file(dataset, tmp_path):
         "from brinery.engine.datasets.stretches import Stretch;"
         "from brinery.engine.manifest.reader import Catalog; from pathlib import Path;"
         "path, out = map(Path, sys.argv[1:]);"
-        "print(restore_stretch(path, out, 'tiff', None, Stretch(Catalog(path).shards.ids))[2])"
+        "print(restore_stretch(path, out, 'tiff', None, Stretch(Catalog(path).shards.ids)).fatal)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path, tmp_path / "back"], capture_output=True, text=True, check=True

@@ -42,9 +42,9 @@ def read_keys(path, stretch):
 
 def test_more_than_a_few_are_given_up(dataset, monkeypatch):
     monkeypatch.setattr(stretches, "_MOST_LOST", 0)
-    task = partial(deadly, partial(read_keys, dataset), DEADLY, dataset)
+    task = partial(deadly, partial(verify.verify_stretch, dataset), DEADLY, dataset)
     with pytest.raises(WorkerError):
-        list(stretches.read_stretches(task, dataset, 1, "loky", died=str))
+        stretches.read_dataset(task, dataset, workers=1, backend="loky")
 
 
 def test_verify_names_them(dataset, monkeypatch):
