@@ -23,6 +23,7 @@ from ..images import as_pillow
 from .test_convert import contents
 
 IMAGES = int(os.environ.get("BRINERY_TEST_IMAGES", "24"))
+CREWS = ((1, "loky"), (2, "loky"), (1, "threading"), (2, "threading"))
 SIZE, SHARD = ((320, 240), "32MiB") if IMAGES > 500 else ((48, 32), "64KiB")
 LABELS = [info.name for info in known_protocols() if info.origin == "built-in"] + [
     "pickle-2+gzip",
@@ -35,6 +36,19 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus") / "photos"
     make_corpus(folder, count=IMAGES, size=SIZE, workers=2)
     return folder
+
+
+@pytest.fixture(scope="module")
+def converted(corpus, tmp_path_factory):
+    """By protocol, what each crew made of the corpus, and where; a crew does all of its work at once."""
+    root = tmp_path_factory.mktemp("converted")
+    found = {label: [] for label in LABELS}
+    for workers, backend in CREWS:
+        for label, made in found.items():
+            out = root / f"{label}-{workers}-{backend}".replace(":", "-")
+            options = {"workers": workers, "backend": backend, "shard_size": SHARD, "fsync": False}
+            made.append((brinery.convert(corpus, out, protocol=label, **options), out))
+    return found
 
 
 def read_pickles(data):
@@ -77,13 +91,9 @@ READERS = {"json": read_json, "npy": read_npy, "npz": read_npz, "hdf5": read_hdf
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_it_is_the_same_for_every_writer_and_reader(tmp_path, corpus, label):
-    datasets = []
-    for workers, backend in ((1, "loky"), (2, "loky"), (1, "threading"), (2, "threading")):
-        out = tmp_path / f"{workers}-{backend}"
-        options = {"workers": workers, "backend": backend, "shard_size": SHARD, "fsync": False}
-        assert brinery.convert(corpus, out, protocol=label, **options).samples == IMAGES
-        datasets.append(out)
+def test_it_is_the_same_for_every_writer_and_reader(corpus, converted, label):
+    assert [result.samples for result, _ in converted[label]] == [IMAGES] * 4
+    datasets = [out for _, out in converted[label]]
     first, *others = (contents(dataset) for dataset in datasets)
     assert others == [first] * 3
 
