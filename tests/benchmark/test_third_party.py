@@ -1,4 +1,7 @@
-"""A protocol that another package registers is measured like any other, in worker processes too."""
+"""A protocol that another package registers is measured like any other, in worker processes too.
+
+The command is a user's own, from the shell, and what it prints is one JSON document.
+"""
 
 import importlib.util
 import json
@@ -17,7 +20,7 @@ def planted():
     return module
 
 
-def test_a_third_partys_protocol_is_measured(tmp_path):
+def test_a_third_partys_protocol_is_measured_and_the_result_printed_as_json(tmp_path):
     folder = tmp_path / "package"
     planted().make_folder(folder, "1.0", 1.0)
     (folder / "brinery").unlink()  # the installed one
@@ -31,7 +34,9 @@ def test_a_third_partys_protocol_is_measured(tmp_path):
         capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    cells = [cell for cell in json.loads(done.stdout)["cells"] if cell["protocol"] == "planted"]
+    document = json.loads(done.stdout)
+    assert document["schema"] == "brinery.bench/1"
+    cells = [cell for cell in document["cells"] if cell["protocol"] == "planted"]
     assert {(cell["op"], cell["pool"]) for cell in cells} == {
         ("dump", "none"), ("load", "none"), ("dump", "loky"), ("load", "loky"),
     }  # fmt: skip

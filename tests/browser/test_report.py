@@ -77,8 +77,8 @@ def test_a_narrower_window_lets_pictures_flow(drawn):
     assert page.evaluate(tops) == 2
 
 
-def test_a_head_sorts_by_value_and_says_so(drawn):
-    page = drawn("bench")
+def test_a_head_sorts_by_value_and_says_so(opened, reports):
+    page = opened(reports["bench"])
     table = page.locator("#seed table")
     head = table.locator("thead th").nth(2)
     column = "rows => rows.map(row => row.cells[2].firstChild.textContent)"
@@ -96,8 +96,8 @@ def test_a_head_sorts_by_value_and_says_so(drawn):
     assert table.locator("tbody th").all_inner_texts() == ["hickle", "json", "npy"]
 
 
-def test_what_is_not_known_stays_last(drawn):
-    page = drawn("hostile")
+def test_what_is_not_known_stays_last(opened, reports):
+    page = opened(reports["hostile"])
     table = page.locator("#seed table")
     for _ in range(2):
         table.locator("thead button").nth(1).click()
@@ -178,8 +178,8 @@ def test_a_tooltip_tells_what_a_mark_is(drawn):
     assert "kB an image" in tip.inner_text()
 
 
-def test_the_raw_result_is_saved_as_json(drawn):
-    page = drawn("bench")
+def test_the_raw_result_is_saved_as_json(seen):
+    page = seen("bench")
     with page.expect_download() as saving:
         page.locator("a.download").click()
     saved = saving.value
