@@ -172,8 +172,9 @@ class SerializerConformance:
 
     def test_from_one_to_many_samples(self, tmp_path: Path) -> None:
         """A shard may hold one sample or a thousand."""
+        arrays = [make_array((2, 3), seed=seed) for seed in range(7)]
         for count in (1, 2, 1000):
-            samples = [(f"{number}", make_array((2, 3), seed=number % 7)) for number in range(count)]
+            samples = [(f"{number}", arrays[number % 7]) for number in range(count)]
             self.round_trip(tmp_path / f"{count}", samples)
 
     def test_single_files(self, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ SMALL, LARGE = (12, 16), (120, 160)
 NPY_HEADER = 128
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_workers_left():
     yield
     pool.shutdown()
