@@ -58,6 +58,8 @@ class BenchArguments(TypedDict, total=False):
         reads_per_write: how often data are read after they were written, for the recommendation by cost.
         link: 10^6 bytes/s of the network that readers use, for the same.
         memory_cap: bytes that all workers may use, as int or "2GiB", for the same.
+        total: bytes of the whole source, as int or "40TB", to project what all of it would take. The default
+            is the source's own size, where only a part of it is measured.
         costs: file of what an image costs, for two versions measured in turns: the first writes it.
     """
 
@@ -78,6 +80,7 @@ class BenchArguments(TypedDict, total=False):
     reads_per_write: float
     link: float | None
     memory_cap: int | str | None
+    total: int | str | None
     costs: PathLike | None
 
 
@@ -99,6 +102,7 @@ DEFAULTS: BenchArguments = {
     "reads_per_write": 10.0,
     "link": None,
     "memory_cap": None,
+    "total": None,
     "costs": None,
 }
 
@@ -124,6 +128,7 @@ class BenchOptions:
         durabilities: of the dumps over workers: "buffered", "fsync".
         dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
         weights: of the recommendation by cost.
+        total: bytes of the whole source; None for its own.
         costs: file of what an image costs, for two versions in turns, which take brinery's cells alone.
     """
 
@@ -143,6 +148,7 @@ class BenchOptions:
     durabilities: tuple[Durability, ...]
     dispatches: tuple[Dispatch, ...]
     weights: Weights
+    total: int | None
     costs: Path | None
 
     @property
@@ -191,7 +197,9 @@ def make_bench_options(source: PathLike | None = None, **arguments: Unpack[Bench
         chosen = _distinct("protocols", given["protocols"])
         for label in chosen:
             get_serializer(label)
-    cap = given["memory_cap"]
+    cap, total = (
+        None if size is None else parse_size(size) for size in (given["memory_cap"], given["total"])
+    )
     return BenchOptions(
         source=_path(source),
         cores=_cores(given["cores"]),
@@ -208,7 +216,8 @@ def make_bench_options(source: PathLike | None = None, **arguments: Unpack[Bench
         caches=_in_order("cache", given["cache"], CACHES),
         durabilities=_in_order("durability", given["durability"], DURABILITIES),
         dispatches=_in_order("dispatch", given["dispatch"], DISPATCHES),
-        weights=Weights(given["reads_per_write"], given["link"], None if cap is None else parse_size(cap)),
+        weights=Weights(given["reads_per_write"], given["link"], cap),
+        total=total,
         costs=_path(given["costs"]),
     )
 

@@ -348,6 +348,7 @@ def _result(bench: Prepared, *, finished: bool) -> BenchResult:
             memory_method=_MEMORY_METHOD,
             dispatch=",".join(options.dispatches),
             weights=options.weights,
+            total_bytes=options.total,
         ),
         noise=_noise(bench, cells),
         sampler=sampled(bench.sampler, cells),

@@ -78,6 +78,12 @@ __all__ = ["command"]
     help="Most memory for all workers, for the cost recommendation, such as 2GiB.",
 )
 @click.option(
+    "--total",
+    metavar="SIZE",
+    help="Project disk space and hours for a whole source of this size, such as 40TB.  [default: its own "
+    "size, where only a part of it is measured]",
+)
+@click.option(
     "--ab",
     nargs=2,
     metavar="BASE HEAD",
@@ -112,6 +118,7 @@ def command(
     brinery bench --quick --output /tmp/bench
     brinery bench photos.tar --scratch /mnt/disk --budget 600
     brinery bench photos.tar --reads-per-write 50 --link 120 --memory-cap 2GiB
+    brinery bench some-photos/ --total 40TB
     brinery bench --ab main HEAD --protocols npy,hickle --cores 1,2 --markdown
     """
     if ab is not None:

@@ -19,6 +19,7 @@ from .statistics import median_interval
 
 SOURCE = BASELINES[2]
 OTHER_IMAGES = 1.01  # a region's mean image that differs by more is another one than the corpus's
+IMPOSSIBLE = 1.5  # share of the time of decoding and writing alone that no convert can pass
 
 _BYTES_PER_MB = 1e6
 
@@ -203,6 +204,11 @@ class Field:
         """Return the stored bytes an image of every protocol and of the source files."""
         names = {*self.protocols, SOURCE}
         return sizes_of(self._result, shown_layout(self._result), self._cells).only(names)
+
+    def beyond(self, protocol: str) -> float | None:
+        """Return how much of its ceiling a protocol's convert reached, where that is more than can be."""
+        own = [cell.bound for cell in self._cells if (cell.protocol, cell.op) == (protocol, "convert")]
+        return max((one.fraction for one in own if one and one.fraction > IMPOSSIBLE), default=None)
 
     @property
     def uneven(self) -> bool:

@@ -119,6 +119,10 @@ class _Ranks:
         if not found.enough:
             what = f"tell {first.protocol} from {_and(ties)}" if ties else "be sure"
             reason = f"too few rounds ({found.rounds}) to {what}; {_more(found.more)} would decide"
+        elif best.terms[0].op == "convert" and (share := self._field.beyond(best.protocol)):
+            reason = (
+                f"its convert reached {share:.0%} of what decoding and writing alone did, so that is noise"
+            )
         choices = [
             self._choice(one, best, None if one is best else ratio_of(one, best), found.odds)
             for one in (best, *others)

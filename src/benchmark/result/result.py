@@ -92,6 +92,8 @@ class CorpusInfo:
     source_bytes: int  # encoded bytes
     pixel_bytes: int  # bytes of the arrays
     shapes: dict[str, int]  # how many images there are of each shape and dtype, such as "240x320x3 uint8"
+    # of the whole source, where only a part of it was taken; None also where that would take long to count
+    archive_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Settings:
     memory_method: str
     dispatch: str = "partitioned"
     weights: Weights = field(default_factory=Weights)
+    total_bytes: int | None = None  # of the whole source, as the user says
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..analysis.candidates import SOURCE
 from ..analysis.sizes import shown_layout, sizes_of
-from ..result.cell import Variant
+from ..result.cell import BASELINES, Variant
 from ..result.findings import Limit
 from ..result.measured import CellResult
 from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Weights
@@ -28,11 +28,11 @@ _OVERALL: tuple[Objective, ...] = (
     *("fastest-load", "fastest-dump", "smallest"),
 )
 _TAKES: dict[Objective, str] = {
-    "fastest-read": "Reading an image takes",
-    "fastest-read-cold": "Reading an image from storage takes",
-    "fastest-load": "Loading an image takes",
-    "fastest-dump": "Dumping an image takes",
-    "smallest": "An image takes",
+    "fastest-read": "Reading an image with {} takes",
+    "fastest-read-cold": "Reading an image with {} from storage takes",
+    "fastest-load": "Loading an image with {} takes",
+    "fastest-dump": "Dumping an image with {} takes",
+    "smallest": "With {} an image takes",
 }
 _KEPT = "the source files"
 _LIMITS: dict[Limit, str] = {
@@ -66,25 +66,29 @@ def conclusion_of(result: BenchResult) -> Conclusion:
     if found.winner is None:
         return Conclusion(f"This run decides nothing: {found.reason}.", _settled(result, answers))
     parts = [_leading(result, found), "" if found.winner == SOURCE else _converting(result, found.winner)]
-    return Conclusion(_sentence(found, answers, result.settings.weights), " ".join(filter(None, parts)))
+    return Conclusion(_sentence(result, found, answers), " ".join(filter(None, parts)))
 
 
-def _sentence(found: Recommendation, answers: dict[Objective, Recommendation], weights: Weights) -> str:
-    what, protocols = chosen(found), [one.protocol for one in found.choices if one.protocol != SOURCE]
-    if not found.choices[1:]:
-        return f"Only {what} was measured: there is nothing to choose from."
+def undecided(result: BenchResult) -> str | None:
+    """Return why no time of a run decides anything; None if they do."""
+    found = result.recommendations
+    return next((one.reason for one in found if one.choices and one.winner is None), None)
+
+
+def _sentence(result: BenchResult, found: Recommendation, answers: dict[Objective, Recommendation]) -> str:
+    what, alone = chosen(found), [one.protocol for one in found.choices if one.protocol != SOURCE][1:] == []
+    if alone and found.winner != SOURCE and not (_few(found) and found.choices[1:]):
+        return _only(what, result, found)
     if _few(found):
-        order = ", then ".join(_named(one.protocol) for one in found.choices[:4])
+        order = ", then ".join(named(one.protocol) for one in found.choices[:4])
         told = "More rounds and longer regions may tell (--rounds 9)."
         if found.more_rounds:
             told = f"About {counted(found.more_rounds, 'more round')} would decide."
         rounds = found.rounds or "below 5"
         return f"Too few rounds ({rounds}) to choose; so far, best first: {order}. {told}"
-    basis = _basis(found, weights)
+    basis = _basis(found, result.settings.weights)
     if found.winner == SOURCE:
         return f"Keep {_KEPT}: {found.reason or 'no protocol costs less'}{basis}."
-    if len(protocols) == 1:
-        return f"Only {what} was measured: there is no other protocol to choose from."
     marks = flags(found.choices[0])
     text = f"Choose {what}{f' ({marks})' if marks else ''}{basis}"
     if found.ties:
@@ -95,6 +99,15 @@ def _sentence(found: Recommendation, answers: dict[Objective, Recommendation], w
     if found.cache == "cold" and warm and warm.decided and warm.winner not in (None, found.winner):
         text += f"; from memory {warm.winner} reads fastest"
     return f"{text}."
+
+
+def _only(what: str, result: BenchResult, found: Recommendation) -> str:
+    """Return what is to be said of the only protocol."""
+    if len({cell.protocol for cell in result.cells} - set(BASELINES)) == 1:
+        return f"Only {what} was measured: there is no other protocol to choose from."
+    memory = result.settings.weights.memory_bytes if found.objective == "cost" else None
+    sole = "whose safe read was timed" if memory is None else f"within {size(memory)} of memory"
+    return f"Choose {what}: the only protocol {sole}."
 
 
 def _few(found: Recommendation) -> bool:
@@ -116,12 +129,13 @@ def _leading(result: BenchResult, found: Recommendation) -> str:
     first, *others = found.choices
     reads = result.settings.weights.reads_per_write
     often = {1.0: "once", 2.0: "twice", 10.0: "ten times"}.get(reads, f"{reads:g} times")
-    what = _TAKES.get(found.objective, f"Written once and read {often}, an image costs")
-    text = f"{what} {value_of(result, found, first)} with {_named(first.protocol)}"
+    written = "" if first.protocol == SOURCE else "written once and "
+    what = _TAKES.get(found.objective, sentence(f"{written}read {often} with {{}}, an image costs"))
+    text = f"{what.format(named(first.protocol))} {value_of(result, found, first)}"
     if others and not _few(found):
         last = others[-1]
-        text += f"; {_named(others[0].protocol)} {plain(others[0].ratio)} times as much"
-        text += f", {_named(last.protocol)} {plain(last.ratio)} times" if last is not others[0] else ""
+        text += f"; {named(others[0].protocol)} {plain(others[0].ratio)} times as much"
+        text += f", {named(last.protocol)} {plain(last.ratio)} times" if last is not others[0] else ""
     stored = sizes_of(result, shown_layout(result)).over_source(first.protocol)
     if stored and first.protocol != SOURCE and found.objective != "smallest":
         text += f". On disk {first.protocol} takes {over_source(stored)}"
@@ -196,7 +210,8 @@ def _without(result: BenchResult) -> Conclusion:
     return Conclusion(f"{best.protocol} loads fastest{how}.", reason)
 
 
-def _named(protocol: str) -> str:
+def named(protocol: str) -> str:
+    """Return a candidate's name for people."""
     return _KEPT if protocol == SOURCE else protocol
 
 
@@ -204,7 +219,7 @@ def chosen(found: Recommendation) -> str:
     """Return a recommendation's winner, such as "npy with 2 workers"."""
     if found.winner is None:
         return "no choice"
-    first, name = found.choices[0], _named(found.winner)
+    first, name = found.choices[0], named(found.winner)
     if found.workers is None or found.layout == "single":
         return name
     if first.dump_workers not in (None, found.workers):
@@ -224,8 +239,8 @@ def why(found: Recommendation) -> str:
         return f"{sentence(found.reason or 'nothing was measured')}."
     first = found.choices[0]
     if _few(found):
-        others = [f"{_named(one.protocol)} ({plain(one.ratio)} times as much)" for one in found.choices[1:4]]
-        return f"So far, best first: {', then '.join([_named(first.protocol), *others])}; {found.reason}."
+        others = [f"{named(one.protocol)} ({plain(one.ratio)} times as much)" for one in found.choices[1:4]]
+        return f"So far, best first: {', then '.join([named(first.protocol), *others])}; {found.reason}."
     behind = next((one for one in found.choices[1:] if one.protocol not in found.ties), None)
     parts = [found.reason, flags(first)]
     if behind is not None and behind.ratio >= 1.0005:
@@ -241,7 +256,7 @@ def why(found: Recommendation) -> str:
 
 
 def _lead(found: Recommendation, behind: Choice) -> str:
-    name, ratio = _named(behind.protocol), plain(behind.ratio)
+    name, ratio = named(behind.protocol), plain(behind.ratio)
     if found.unit == "bytes_per_image":
         return f"the smallest protocol is {name}" if found.winner == SOURCE else f"smaller than {name}"
     if found.objective == "cost":
@@ -275,7 +290,7 @@ def candidate_table(result: BenchResult) -> Table:
             rows.append(
                 (
                     OBJECTIVES[one.objective],
-                    _named(choice.protocol),
+                    named(choice.protocol),
                     Entry(workers, choice.workers),
                     Entry(value, choice.value, *rest),
                     Entry(None, choice.ratio, span),

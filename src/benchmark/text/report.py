@@ -19,6 +19,7 @@ from .findings import (
 )
 from .markdown import markdown_line, markdown_list, markdown_text
 from .numbers import counted, known, percent, seconds, sentence
+from .projection import projection_table
 from .table import Table, markdown_table
 from .tables import seed_table, size_note, workers_table
 
@@ -34,9 +35,8 @@ def all_tables(result: BenchResult) -> list[Table]:
         growths += growth is not None
         tables += [workers_table(result, variant), growth]
     tables += [ceiling_table(result) if result.ceilings else None, noise_table(result)]
-    return [
-        table for table in (*tables, startup_table(result), recommendation_table(result)) if table is not None
-    ]
+    tables += [startup_table(result), projection_table(result), recommendation_table(result)]
+    return [table for table in tables if table is not None]
 
 
 def report_markdown(result: BenchResult) -> str:

@@ -108,7 +108,7 @@ def seed_table(result: BenchResult) -> Table | None:
                 )
                 if stored
                 else None,
-                stored_as.over_source(name),
+                Entry(plain(ratio, 2), ratio) if (ratio := stored_as.over_source(name)) else None,
                 timed,
                 _ratio(load, reference),
                 _peak(cell for cell in (dump, load) if cell),

@@ -1,9 +1,11 @@
 """The images of a bench: generated or the user's, as encoded files and as raw pixels in scratch files."""
 
+import os
 import pickle
+import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -26,6 +28,7 @@ from ..result.result import CorpusInfo
 
 MOST_PIXEL_BYTES = 256 << 20
 _BATCH = 16
+_MOST_COUNTING_S = 2.0
 _EMPTY = xxh3_64_intdigest(b"")
 
 
@@ -121,6 +124,9 @@ def make_corpus(
     if not images:
         raise ArchiveError(f"no image found in {source}")
     info = _info(source, images, unusable=unusable, cut=len(images) < limit and (cut or feed.stopped))
+    if source is not None and (cut or not feed.ended):
+        info = replace(info, archive_bytes=_bytes_of(source))
+    images = _mixed(folder, images)
     corpus = Corpus(str(folder), tuple(images), str(scratch / "corpus.pickle"), info)
     Path(corpus.index).write_bytes(pickle.dumps(corpus))
     return corpus
@@ -149,7 +155,7 @@ class _Feed:
         self._source = source
         self._limit = limit
         self._done = done
-        self.stopped = False
+        self.stopped = self.ended = False
 
     def __iter__(self) -> Iterator[tuple[int, tuple[Member, ...]]]:
         members = (entry for entry in list_archives([self._source]) if isinstance(entry, Member))
@@ -164,6 +170,7 @@ class _Feed:
                 return
             if found >= self._limit:
                 return
+        self.ended = True
 
 
 def _take(folder: str, raw: str, numbered: tuple[int, tuple[Member, ...]]) -> _Batch:
@@ -195,6 +202,38 @@ def _take(folder: str, raw: str, numbered: tuple[int, tuple[Member, ...]]) -> _B
             )
             file.write(array.data if array.nbytes else b"")
     return _Batch(number, tuple(images), unusable)
+
+
+def _mixed(folder: Path, images: list[Image]) -> list[Image]:
+    """Return images of several sizes in an order of which every stretch has about the same mix of sizes.
+
+    So regions that handle few images and those that handle many are comparable. It is the order by size, read
+    at places whose binary digits are reversed (van der Corput's sequence). Files are renamed, since a convert
+    lists them by name; images of one size stay as they are.
+    """
+    if len({image.nbytes for image in images}) < 2:
+        return images
+    by_size = sorted(images, key=lambda image: (image.nbytes, image.source_bytes, image.xxh3))
+    digits = len(images).bit_length()
+    places = sorted(range(len(images)), key=lambda place: f"{place:0{digits}b}"[::-1])
+    return [
+        replace(
+            by_size[place], key=(folder / by_size[place].key).rename(folder / f"mixed-{number:06}.img").name
+        )
+        for number, place in enumerate(places)
+    ]
+
+
+def _bytes_of(source: Path) -> int | None:
+    """Return the bytes of an archive, or of a folder's files; None where counting them takes seconds."""
+    if source.is_file():
+        return source.stat().st_size
+    found, end = 0, time.monotonic() + _MOST_COUNTING_S
+    for folder, _, names in os.walk(source):
+        found += sum(Path(folder, name).lstat().st_size for name in names)
+        if time.monotonic() > end:
+            return None
+    return found
 
 
 def _info(source: Path | None, images: list[Image], *, unusable: int, cut: bool) -> CorpusInfo:

@@ -5,7 +5,7 @@ from ...benchmark.analysis.warnings import disturbances
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.recommendations import OBJECTIVES, Objective
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.conclusion import chosen, value_of
+from ...benchmark.text.conclusion import chosen, undecided, value_of
 from ...benchmark.text.numbers import amount, counted, sentence
 from ..html.page import Fact
 from .groups import groups_of, rate, within
@@ -24,7 +24,7 @@ def facts_of(result: BenchResult) -> tuple[Fact, ...]:
             own = next((one for one in found.choices if one.protocol != SOURCE), found.choices[0])
             value, *over = value_of(result, found, own).split(", ")
             facts.append(Fact("Smallest, an image", value, ", ".join([own.protocol, *over])))
-    if any(one.choices and one.winner is None for one in result.recommendations):
+    if undecided(result):
         return tuple(facts)
     converts = [group.every for group in groups_of(result) if group.variant.op == "convert"]
     best = _fastest([cell for own in converts for cell in within(own, result.host.usable_cpus)])

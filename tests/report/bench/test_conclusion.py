@@ -17,7 +17,7 @@ def test_a_clear_winner_is_named_with_its_workers_and_its_lead():
     found = conclusion_of(bench())
     assert found.sentence == "Choose npy with 2 workers."
     assert (
-        "an image costs 1.10 ms with npy; json 100 times as much. On disk npy takes 9.6 x your source"
+        "with npy, an image costs 1.10 ms; json 100 times as much. On disk npy takes 9.6 x your source"
         in found.reason
     )
     assert "2.00 times one worker" in found.reason
