@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..analysis.candidates import SOURCE
 from ..analysis.sizes import shown_layout, sizes_of
+from ..analysis.warnings import trouble_of
 from ..result.cell import BASELINES, Variant
 from ..result.findings import Limit
 from ..result.measured import CellResult
@@ -61,25 +62,19 @@ def conclusion_of(result: BenchResult) -> Conclusion:
     """Return what to choose: by the cost over the data's life, or by the best objective that was measured."""
     answers = {one.objective: one for one in result.recommendations}
     found = next((answers[name] for name in _OVERALL if name in answers and answers[name].choices), None)
-    if found is None:
+    if trouble := trouble_of(result):
+        return Conclusion(f"This run decides nothing: {trouble}.", _settled(result, answers))
+    if found is None or found.winner is None:
         return _without(result)
-    if found.winner is None:
-        return Conclusion(f"This run decides nothing: {found.reason}.", _settled(result, answers))
     parts = [_leading(result, found), "" if found.winner == SOURCE else _converting(result, found.winner)]
     return Conclusion(_sentence(result, found, answers), " ".join(filter(None, parts)))
 
 
-def undecided(result: BenchResult) -> str | None:
-    """Return why no time of a run decides anything; None if they do."""
-    found = result.recommendations
-    return next((one.reason for one in found if one.choices and one.winner is None), None)
-
-
 def _sentence(result: BenchResult, found: Recommendation, answers: dict[Objective, Recommendation]) -> str:
     what, alone = chosen(found), [one.protocol for one in found.choices if one.protocol != SOURCE][1:] == []
-    if alone and found.winner != SOURCE and not (_few(found) and found.choices[1:]):
+    if alone and found.winner != SOURCE and not (few(found) and found.choices[1:]):
         return _only(what, result, found)
-    if _few(found):
+    if few(found):
         order = ", then ".join(named(one.protocol) for one in found.choices[:4])
         told = "More rounds and longer regions may tell (--rounds 9)."
         if found.more_rounds:
@@ -110,7 +105,7 @@ def _only(what: str, result: BenchResult, found: Recommendation) -> str:
     return f"Choose {what}: the only protocol {sole}."
 
 
-def _few(found: Recommendation) -> bool:
+def few(found: Recommendation) -> bool:
     """Return whether it rests on fewer than five rounds; results of 0.1.0 say it in their words."""
     return any(words in (found.reason or "") for words in ("too few rounds", "fewer than"))
 
@@ -132,7 +127,7 @@ def _leading(result: BenchResult, found: Recommendation) -> str:
     written = "" if first.protocol == SOURCE else "written once and "
     what = _TAKES.get(found.objective, sentence(f"{written}read {often} with {{}}, an image costs"))
     text = f"{what.format(named(first.protocol))} {value_of(result, found, first)}"
-    if others and not _few(found):
+    if others and not few(found):
         last = others[-1]
         text += f"; {named(others[0].protocol)} {plain(others[0].ratio)} times as much"
         text += f", {named(last.protocol)} {plain(last.ratio)} times" if last is not others[0] else ""
@@ -238,7 +233,7 @@ def why(found: Recommendation) -> str:
     if found.winner is None or not found.choices:
         return f"{sentence(found.reason or 'nothing was measured')}."
     first = found.choices[0]
-    if _few(found):
+    if few(found):
         others = [f"{named(one.protocol)} ({plain(one.ratio)} times as much)" for one in found.choices[1:4]]
         return f"So far, best first: {', then '.join([named(first.protocol), *others])}; {found.reason}."
     behind = next((one for one in found.choices[1:] if one.protocol not in found.ties), None)

@@ -2,9 +2,10 @@
 
 from ..analysis.candidates import SOURCE
 from ..analysis.projection import Projected, project
+from ..analysis.warnings import trouble_of
 from ..result.estimates import Estimate
 from ..result.result import BenchResult
-from .conclusion import named, undecided
+from .conclusion import named
 from .numbers import amount, plain
 from .table import Column, Entry, Table, Value, left
 
@@ -15,7 +16,7 @@ _TIMES = ((3.6e12, "hours"), (6e10, "minutes"), (1e9, "seconds"))
 
 def projection_table(result: BenchResult) -> Table | None:
     """Return space and time of all of the source by protocol; None where its size is not known."""
-    found, doubt = project(result), undecided(result)
+    found, doubt = project(result), trouble_of(result)
     if found is None:
         return None
     space, bytes_unit = next((one for one in _BYTES if found.source_bytes >= one[0]), _BYTES[-1])

@@ -11,6 +11,7 @@ from ...benchmark.result.result import BenchResult
 from ...benchmark.text.conclusion import candidate_table, chosen, conclusion_of, why
 from ...benchmark.text.findings import growth_table
 from ...benchmark.text.numbers import counted, cpus, plain, sentence
+from ...benchmark.text.projection import projection_table
 from ...benchmark.text.report import environment_lines, method_lines, status_of, warning_lines
 from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import OP_TITLES, best_of, by_protocol, seed_table
@@ -107,6 +108,8 @@ def _choose(result: BenchResult) -> Section:
     candidates = Folded("All candidates, with their odds", candidate_table(result))
     notes = [tag("p", " ".join(assumed), class_="note")] if assumed else []
     body: Body = [tag("ul", items, class_="choices"), *notes, candidates] if items else []
+    if (whole := projection_table(result)) is not None:
+        body += [tag("h3", whole.title), whole]
     return Section("choose", "What to choose", lead, body)
 
 

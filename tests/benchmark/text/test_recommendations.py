@@ -124,7 +124,7 @@ def test_one_protocol_alone_is_no_choice():
 def test_a_run_that_others_disturbed_names_no_winner():
     made = planted()
     made = conclude(replace(made, noise=replace(made.noise, foreign_cpu=0.61)))
-    assert said(made) == "This run decides nothing: other programs held the CPUs."
+    assert said(made) == "This run decides nothing: other programs held the CPUs (61%)."
     assert all(one.winner is None for one in made.recommendations if one.unit == "ns_per_image")
     assert conclusion_of(made).reason == (  # what was written is as large as ever
         "With the source files an image takes 24.0 kB; hdf5+gzip:4 6.25 times as much, json 41.5 times."
@@ -220,4 +220,4 @@ def test_all_of_the_source_is_projected_with_intervals():
     assert low <= float(write) <= high
     assert float(write) == pytest.approx(1.667e9 * 400e-6 / 3600, rel=0.02)
     held = conclude(replace(whole, noise=replace(made.noise, foreign_cpu=0.61)))
-    assert projection_table(held).notes[-1] == "Times are left out: other programs held the CPUs."
+    assert projection_table(held).notes[-1] == "Times are left out: other programs held the CPUs (61%)."
