@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 .PHONY: install bench peers test soak check lint api clean help
 
 help:
-	@echo "make bench CORES=1,2,4,8   the seed table and the scaling table of this machine"
+	@echo "make bench CORES=1,2,4,8   one process, and over workers, on this machine"
 	@echo "                           (PROTOCOLS=npy,hickle PRESET=full SRC=photos.tar OUT=dir QUICK=1)"
 	@echo "make peers                 brinery and other libraries side by side (ARGS='--corpora small'): an hour"
 	@echo "make test                  the test suite"

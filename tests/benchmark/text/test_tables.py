@@ -43,7 +43,7 @@ def test_the_seed_table_gives_seconds_for_1000_images_marked_as_extrapolated():
     )
     rows = {row[0]: row[1:] for row in rows_of(table)}
     assert list(rows) == ["article's loop, pickle 0", "npy", "source JPEG files"]
-    assert rows["npy"] == ("~2.00", "1.99 to 2.02", "~0.200", "0.200 to 0.200", "231", "9.62", "100 / 100")
+    assert rows["npy"] == ("~2.00", "1.99 to 2.02", "~0.200", "0.200 to 0.200", "231", "9.6", "100 / 100")
     assert rows["source JPEG files"][0] == "-"
 
 
