@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TypeAlias
 
-from ..benchmark.analysis.conclude import with_recommendations
+from ..benchmark.analysis.conclude import with_limits, with_recommendations
 from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
 from ..benchmark.compare.compare import Comparison, compare_files
 from ..benchmark.result.file import from_document, read_document, read_result
@@ -48,6 +48,7 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
 
 def _concluded(result: BenchResult) -> BenchResult:
     """Return the result with what follows from its cells, whatever the version that wrote it concluded."""
+    result = with_limits(result)
     try:
         return with_recommendations(result)
     except MissingLibraryError:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import MissingLibraryError
+from ..result.cell import Variant
 from ..result.estimates import ScalingFit
-from ..result.findings import Ceiling, Scaling
+from ..result.findings import Ceiling, Scaling, Verdict
 from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
 from .bottleneck import find_limit
@@ -61,7 +62,6 @@ def scaling_of(
     found = []
     for own in groups.values():
         first = next(iter(own.values()))
-        facts = [facts_of(own[n], own.get(1), known, usable_cpus) for n in sorted(own)]
         found.append(
             Scaling(
                 protocol=first.protocol,
@@ -70,10 +70,27 @@ def scaling_of(
                 durability=first.durability,
                 dispatch=first.dispatch,
                 fit=_fit(own, usable_cpus),
-                verdicts=tuple(find_limit(one) for one in facts if one is not None),
+                verdicts=_verdicts(own, known, usable_cpus),
             )
         )
     return tuple(found)
+
+
+def with_limits(result: BenchResult) -> BenchResult:
+    """Return the result with the limits that follow from its cells."""
+    known, usable = Ceilings(result.ceilings), result.host.usable_cpus
+    found = []
+    for one in result.scaling:
+        pooled = (cell for cell in result.cells if cell.pool == "loky" and cell.protocol == one.protocol)
+        own = {cell.workers: cell for cell in pooled if Variant.of(cell) == Variant.of(one)}
+        found.append(replace(one, verdicts=_verdicts(own, known, usable) or one.verdicts))
+    return replace(result, scaling=tuple(found))
+
+
+def _verdicts(cells: dict[int, CellResult], ceilings: Ceilings, usable_cpus: float) -> tuple[Verdict, ...]:
+    """Return what limits one protocol and operation at each number of workers."""
+    facts = (facts_of(cells[workers], cells.get(1), ceilings, usable_cpus) for workers in sorted(cells))
+    return tuple(find_limit(one) for one in facts if one is not None)
 
 
 def _fit(cells: dict[int, CellResult], usable_cpus: float) -> ScalingFit | None:

@@ -58,6 +58,7 @@ class MachineUse:
     device_busy_ns: int | None  # time that the device of the scratch folder had requests
     dirty_bytes: int | None = None  # of all files, what waited to be written to storage at the first reading
     busy_ns: int | None = None  # time that the CPUs worked for anybody, in ticks of 10 ms
+    cpus: int | None = None  # how many CPUs these are
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,8 @@ def foreign_share(sample: Sample) -> float | None:
     machine, others = sample.machine, foreign_ns(sample)
     if machine is None or others is None or not machine.wall_ns:
         return None
-    return others / (machine.wall_ns * len(os.sched_getaffinity(0))) if others > _TICKS * _TICK_NS else 0.0
+    cpus = machine.cpus or len(os.sched_getaffinity(0))
+    return others / (machine.wall_ns * cpus) if others > _TICKS * _TICK_NS else 0.0
 
 
 def disturbed_share(sample: Sample, usable: float) -> float:

@@ -60,7 +60,8 @@ def growth_table(result: BenchResult, variant: Variant) -> Table | None:
         else "Curve: the best by AICc; alpha is the serial share, beta the cost of each pair of workers. "
         "Ceiling: the curve's highest throughput, where the data reach that far."
     )
-    notes = (note, "Brackets: 95 % intervals. The evidence of each limit stands in result.json.")
+    paired = "Growth is taken within rounds; the speed-up in the table of times is that of their medians."
+    notes = (note, paired, "Brackets: 95 % intervals. The evidence of each limit stands in result.json.")
     growth, parameters, ceiling, limits = left("growth", "parameters", "ceiling", "limited by (workers)")
     columns = (*left("protocol"), growth, replace(parameters, spare=2), replace(ceiling, spare=1), limits)
     return Table(f"Growth and limits: {variant.title}", columns, rows, notes)

@@ -17,7 +17,8 @@ class Watch:
     def use(self) -> MachineUse:
         """Return what happened so far."""
         spent = (read_machine(self._folder) - self._begin)._asdict()
-        return MachineUse(wall_ns=spent.pop("time_ns"), dirty_bytes=self._dirty, **spent)
+        cpus = len(os.sched_getaffinity(0))
+        return MachineUse(wall_ns=spent.pop("time_ns"), dirty_bytes=self._dirty, cpus=cpus, **spent)
 
 
 def drain(folder: str) -> None:
