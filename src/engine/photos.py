@@ -47,7 +47,7 @@ def photo(index: int, width: int = 320, height: int = 240, seed: int = 0) -> NDA
 
 
 def photo_name(index: int) -> str:
-    """The file name of an image: `000000.jpg`."""
+    """Return the file name of an image: `000000.jpg`."""
     return f"{index:06}.jpg"
 
 
@@ -102,7 +102,7 @@ def _field(random: np.random.Generator, width: int, height: int, power: float) -
 
 @lru_cache(maxsize=8)
 def _log_frequencies(width: int, height: int) -> NDArray[np.float32]:
-    """The logarithm of each coefficient's distance from the mean, in cycles per image height."""
+    """Return the logarithm of each coefficient's distance from the mean, in cycles per image height."""
     down = np.fft.fftfreq(height)[:, None] * height
     across = np.fft.rfftfreq(width)[None, :] * height
     distance = np.hypot(down, across)

@@ -66,7 +66,7 @@ def decode_first(data: bytes) -> Decoded:
 
 
 def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
-    """The frames; an error before the first one is raised, a later one is a frame that is lost."""
+    """Yield the frames; an error before the first one is raised, a later one is a frame that is lost."""
     from .images.frames import decode_frames  # noqa: PLC0415 - Pillow costs as much to import as 100 images to decode
 
     frames = 0

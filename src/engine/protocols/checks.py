@@ -18,7 +18,7 @@ _DENSEST = 4  # bytes of an array that a byte of a record can stand for: json's 
 
 
 def pixels(array: Array) -> memoryview:
-    """The raw bytes of a C-contiguous array of any shape and dtype, without a copy."""
+    """Return the raw bytes of a C-contiguous array of any shape and dtype, without a copy."""
     flat = array.reshape(-1)
     return (flat if flat.dtype == np.uint8 else flat.view(np.uint8)).data
 
@@ -57,7 +57,7 @@ def conform(array: Array, spec: Spec) -> Array:
 
 
 def packed_limit(nbytes: int) -> int:
-    """The most bytes that a compression makes of this many: frames and headers around what stays as it is."""
+    """Return the most bytes that a compression makes of a number of bytes that it cannot make fewer."""
     return nbytes + nbytes // 64 + (1 << 12)
 
 

@@ -135,7 +135,7 @@ FRAME_COMPRESSIONS = tuple(_CODECS)
 
 
 def frame_codec(compression: Compression) -> Codec:
-    """The codec of one of `FRAME_COMPRESSIONS`."""
+    """Return the codec of one of `FRAME_COMPRESSIONS`."""
     return _CODECS[compression.name](compression.level)
 
 

@@ -95,7 +95,7 @@ def payload_of(dataset: Any) -> int | None:
 
 
 def _placements(stacks: Stacks, payloads: dict[str, int | None]) -> list[Placement]:
-    """The placement of each sample, given where each stack, by name, begins."""
+    """Return the placement of each sample, given where each stack, by name, begins."""
     placements = []
     for stack, row in stacks.records:
         base = payloads[stack.name]

@@ -37,7 +37,7 @@ def stored_dtype(message: bytes, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
 
 
 def _message(dtype: np.dtype[Any], big: int) -> bytes:
-    """What h5py writes for a dtype, empty where it takes none of that kind."""
+    """Return what h5py writes for a dtype; empty bytes if it cannot store that kind."""
     kind, size = dtype.kind, dtype.itemsize
     if kind in "ui":
         return _integer(size, big | (_SIGNED if kind == "i" else 0))

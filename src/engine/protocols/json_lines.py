@@ -26,7 +26,7 @@ _WIDTHS = {"b": 6, "f": 26, "c": 56}  # characters of an element and its comma; 
 
 
 def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of a complex number's halves."""
+    """Return the dtype of a complex number's halves."""
     return np.dtype(f"f{dtype.itemsize // 2}")
 
 
@@ -47,7 +47,7 @@ def _encode(array: Array, key: str | None = None) -> bytes:
 
 
 def _array(record: dict[str, Any]) -> Array:
-    """What a user's own code would do with a record."""
+    """Return what a user's own code would do with a record."""
     dtype, shape = np.dtype(record["dtype"]), tuple(record["shape"])
     if dtype.kind == "c":
         pairs: Array = np.array(record["data"], _real(dtype))
@@ -58,7 +58,7 @@ def _array(record: dict[str, Any]) -> Array:
 
 
 def _limit(spec: Spec) -> int:
-    """The most bytes of a line: every list opens and closes, and has a comma behind it."""
+    """Return the most bytes of a line: every list opens and closes, and has a comma behind it."""
     width = _WIDTHS.get(spec.dtype.kind, 0)
     if spec.dtype.kind in "ui":
         bounds = np.iinfo(spec.dtype)

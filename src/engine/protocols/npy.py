@@ -30,7 +30,7 @@ _HEADER = re.compile(
 
 
 def npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    """The header that `numpy.save` writes for a C-contiguous array."""
+    """Return the header that `numpy.save` writes for a C-contiguous array."""
     file = io.BytesIO()
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
@@ -38,12 +38,12 @@ def npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
 
 
 def npy_bytes(array: Array) -> bytes:
-    """The file that `numpy.save` writes, in one piece."""
+    """Return the file that `numpy.save` writes, in one piece."""
     return b"".join((npy_header(array.shape, array.dtype), pixels(array)))
 
 
 def npy_limit(spec: Spec) -> int:
-    """The most bytes that an npy file of this spec takes."""
+    """Return the most bytes that an npy file of this spec takes."""
     return spec.nbytes + _MAX_HEADER
 
 

@@ -20,7 +20,7 @@ def installed(name: str) -> bool:
 
 
 def missing(name: str) -> MissingLibraryError:
-    """The error that says what to install for a library."""
+    """Return the error that says what to install for a library."""
     return MissingLibraryError(f"{name} is not installed: pip install '{_EXTRAS.get(name, name)}'")
 
 

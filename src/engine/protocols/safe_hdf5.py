@@ -255,7 +255,7 @@ class SafeHdf5(ShardReader):
 
 
 def _follow(members: dict[str, int | None], name: str) -> int:
-    """The address of a member of a group, if it is there and behind a hard link."""
+    """Return the address of a member of a group, if it is there and behind a hard link."""
     address = members.get(name)
     if address is None:
         raise CorruptError(f"the HDF5 file has no {name[:80]!r} of its own")

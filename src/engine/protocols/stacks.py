@@ -20,7 +20,7 @@ _HUGE_FROM = 1 << 22  # bytes
 
 
 def group_name(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    """The name of the group of a shape and dtype: `240x320x3-uint8`, for 0-d arrays `scalar-uint8`."""
+    """Return the name of the group of a shape and dtype: `240x320x3-uint8`, for 0-d arrays `scalar-uint8`."""
     return f"{'x'.join(map(str, shape)) or 'scalar'}-{dtype.name}"
 
 
@@ -60,14 +60,14 @@ class Stack:
         self._used = end
 
     def images(self) -> Array:
-        """The stack, shape (N, *shape); a view of the buffer."""
+        """Return the stack, shape (N, *shape); a view of the buffer."""
         shape = (len(self.keys), *self.shape)
         if self._buffer is None:
             return np.empty(shape, self.dtype)
         return np.frombuffer(self._buffer, self.dtype, self._used // self.dtype.itemsize).reshape(shape)
 
     def key_array(self) -> Array:
-        """The keys as UTF-8, shape (N,), dtype S as long as the longest."""
+        """Return the keys as UTF-8, shape (N,), dtype S as long as the longest."""
         return np.array(self.keys)
 
     def release(self) -> None:

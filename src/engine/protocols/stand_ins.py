@@ -73,7 +73,7 @@ def refuse(what: str) -> NoReturn:
 
 
 def call(function: Name, arguments: tuple[Any, ...]) -> Any:
-    """What a stand-in gives for its arguments."""
+    """Return what a stand-in gives for its arguments."""
     count = len(arguments)
     if function is Name.ENCODE and count == 2 and type(arguments[0]) is str:
         if type(arguments[1]) is str and arguments[1] == "latin1":
@@ -104,7 +104,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def set_order(target: DTypeBox, state: tuple[Any, ...]) -> None:
-    """A dtype's state: version 3, byte order, no subarray, names or fields, natural size, no flags."""
+    """Return a dtype's state: version 3, byte order, no subarray, names or fields, natural size, no flags."""
     if len(state) != 8 or type(state[1]) is not str or any(type(value) is not int for value in state[5:]):
         refuse("state of a dtype")
     if type(state[0]) is not int or state[0] != 3 or state[2:5] != (None,) * 3 or state[5:] != (-1, -1, 0):
@@ -115,7 +115,7 @@ def set_order(target: DTypeBox, state: tuple[Any, ...]) -> None:
 
 
 def set_pixels(target: ArrayBox, state: tuple[Any, ...]) -> None:
-    """An array's state: version 1, shape, dtype, whether in Fortran order, bytes."""
+    """Return an array's state: version 1, shape, dtype, whether in Fortran order, bytes."""
     if len(state) != 5 or type(state[0]) is not int or state[0] != 1 or type(state[3]) is not bool:
         refuse("state of an array")
     if target.array is not None:

@@ -73,7 +73,7 @@ class Passing:
         return None if packed is None else packed()
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes, or what is left.
+        """Return the next `size` bytes, or what is left.
 
         Raises:
             Damage: they cannot be had.
@@ -153,7 +153,7 @@ class FileBlocks:
         return data
 
     def part(self, start: int, size: int) -> "FileBlocks":
-        """A stretch of these, to be closed on its own."""
+        """Return a stretch of these, to be closed on its own."""
         return FileBlocks(os.dup(self.descriptor), self._start + start, size)
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class FileBlocks:
 
 
 def open_blocks(path: str) -> FileBlocks:
-    """The bytes of a plain file.
+    """Return the bytes of a plain file.
 
     Raises:
         OSError: it cannot be opened, or is no regular file.

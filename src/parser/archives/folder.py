@@ -30,7 +30,7 @@ def list_folder(
     doubt_from: int = NEVER,
     apart: Identity | None = None,
 ) -> Iterator[Entry]:
-    """The files below a folder, depth first, the names of each directory in the order of their bytes.
+    """Yield the files below a folder, depth first, the names of each directory in the order of their bytes.
 
     A link stands under its own name for what it leads to, where that lies inside the tree. No folder is
     listed inside itself. Memory holds the names of one directory and of those above it, as bare bytes where
@@ -120,7 +120,7 @@ class _Tree:
                 levels.pop()
 
     def _follow(self, key: str, link: str, status: os.stat_result, level: _Level) -> Entry | None:
-        """A link's own entry, or None where it leads into a folder."""
+        """Return a link's own entry, or None where it leads into a folder."""
         found = self._links.target(link, key)
         if not isinstance(found, Target):
             return found
@@ -154,7 +154,7 @@ class _Tree:
 
 
 def _names(folder: str) -> Iterator[str]:
-    """The names in a directory, which is read to its end at once, in the order of their bytes."""
+    """Return the names in a directory in the order of their bytes; it is read to its end at once."""
     with os.scandir(folder) as entries:
         names = map(_name, entries)
         run = _sorted(list(islice(names, _NAMES_SORTED)))

@@ -218,7 +218,7 @@ class _Names:
                 self._give(found, place, own)
 
     def _follow(self, name: str, target: str, within: str) -> str:
-        """The name that a symbolic link leads to, free of links.
+        """Return the name that a symbolic link leads to, free of links.
 
         Raises:
             _LostError: there is none.
@@ -259,7 +259,7 @@ def _lies_in(name: str, folder: str) -> bool:
 
 
 def _plain(key: str) -> str:
-    """A key without names that stand for nothing: `a//b/./c` is the file `a/b/c`."""
+    """Return a key without empty names and dots: `a//b/./c` is the file `a/b/c`."""
     if "//" in key or "/./" in key or key.endswith("/."):
         return "/".join(part for part in key.split("/") if part not in {"", "."})
     return key

@@ -61,7 +61,7 @@ class Links:
         self._descents: Counter[Identity] = Counter()
 
     def target(self, path: str, key: str) -> Target | NotImage | Unreadable:
-        """What a link leads to, or what is to be said of it instead."""
+        """Return what a link leads to, or what is to be said of it instead."""
         try:
             found = _resolve(path)
         except OSError as error:
@@ -82,7 +82,7 @@ class Links:
 
 
 def refused_descent(key: str) -> Unreadable:
-    """What is said of a link into a folder that links lead to too often."""
+    """Return what is said of a link into a folder that links lead to too often."""
     message = f"links lead to its folder in more than {_MOST_DESCENTS} ways: it is not read in one more"
     return Unreadable(key, _LINK_ERROR, message)
 
@@ -107,7 +107,7 @@ def _resolve(path: str) -> Target:
 
 
 def _broken(path: str, key: str, error: OSError) -> NotImage | Unreadable:
-    """What is said of a link that leads to nothing."""
+    """Return what is said of a link that leads to nothing."""
     try:
         leads_to = shown_path(os.readlink(path))  # noqa: PTH115
     except OSError:

@@ -129,7 +129,7 @@ class Quota:
         self._look = look
 
     def ahead(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """The entries that `taken` will give of a listing."""
+        """Return the entries that `taken` will give of a listing."""
         ahead = islice(entries, self._left)
         return ahead if self._look is None else self._looked(ahead, self._look)
 
@@ -140,7 +140,7 @@ class Quota:
             yield entry
 
     def taken(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """The entries that may be listed."""
+        """Return the entries that may be listed."""
         return entries if self._left is None else self._counted(self._left, entries)
 
     def _counted(self, left: int, entries: Iterator[Entry]) -> Iterator[Entry]:
@@ -228,7 +228,7 @@ def _doubted(source: Source, entries: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def archive_states(sources: Sequence[Source]) -> dict[str, ArchiveState]:
-    """The state of every source that is one file, by the path that its members name."""
+    """Return the state of every source that is one file, by the path that its members name."""
     return {
         source.path: archive_state(Path(source.path).stat()) for source in sources if source.kind != "folder"
     }

@@ -25,7 +25,7 @@ _IN_EVERY_ENCODING: Final = f"{string.ascii_letters}{string.digits}/._-"
 
 
 def key_of_bytes(name: bytes, prefix: str = "", encoding: str | None = None) -> str:
-    r"""The key of a name stored as bytes, meant to be UTF-8; "" where the name is empty.
+    r"""Return the key of a name stored as bytes, meant to be UTF-8; "" for an empty name.
 
     Undecodable bytes and NUL stand escaped (`\\xff`, `\\x00`), so that a key is always valid Unicode
     and a valid C string. Leading `./` and `/` are dropped, everything else is kept as it is.
@@ -39,7 +39,7 @@ def key_of_bytes(name: bytes, prefix: str = "", encoding: str | None = None) -> 
 
 
 def text_of_bytes(name: bytes, encoding: str | None = None) -> str:
-    """A name stored as bytes, whole, as `key_of_bytes` reads it."""
+    """Return a name stored as bytes, whole, as `key_of_bytes` reads it."""
     if encoding is not None:
         try:
             return name.decode(encoding)
@@ -52,14 +52,14 @@ def text_of_bytes(name: bytes, encoding: str | None = None) -> str:
 
 
 def key_of_name(name: str, prefix: str = "") -> str:
-    """The key of a name as Python gives it for files: surrogates stand for undecodable bytes."""
+    """Return the key of a name as Python gives it for files: surrogates stand for undecodable bytes."""
     if name.isascii():
         return key_of_text(name, prefix)
     return key_of_bytes(os.fsencode(name), prefix)
 
 
 def key_of_text(text: str, prefix: str = "") -> str:
-    """The key of a name that is valid Unicode."""
+    """Return the key of a name that is valid Unicode."""
     if text[:1] in {".", "/"}:
         while text.startswith(("./", "/")):
             text = text[2:] if text[0] == "." else text[1:]
@@ -89,15 +89,15 @@ def checked_encoding(name: str) -> str:
 
 
 def own_key(archive: str, prefix: str = "") -> str:
-    """The key that stands for an archive itself: its file's name behind its prefix."""
+    """Return the key that stands for an archive itself: its file's name behind its prefix."""
     return f"{prefix}{key_of_name(archive.rpartition('/')[2])}"
 
 
 def place(archive: str, offset: int) -> str:
-    """The key under which damage at a byte offset of an archive is reported: `photos.tar@1024`."""
+    """Return the key under which damage at a byte offset of an archive is reported: `photos.tar@1024`."""
     return f"{archive}@{offset}"
 
 
 def shown_path(path: str) -> str:
-    """A path as it stands in messages: undecodable bytes are escaped."""
+    """Return a path as it stands in messages: undecodable bytes are escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

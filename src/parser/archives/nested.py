@@ -42,7 +42,7 @@ class NestedArchives:
         self._encoding = encoding
 
     def expanded(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """A listing whose members have places in files, with what its archives hold in place of those."""
+        """Yield a listing of members with places in files; archives are replaced by what they hold."""
         with MemberReader(self._budget) as reader:
             for entry in entries:
                 head = _head(reader, entry)
@@ -52,13 +52,13 @@ class NestedArchives:
                     yield entry
 
     def passing(self, blocks: Blocks, position: int, member: Member, head: bytes) -> Iterator[Entry] | None:
-        """The entries of a member whose bytes pass by, as `Inner` says."""
+        """Return the entries of a member whose bytes pass by, as `Inner` says."""
         if claims_image(member.key) or not _holds_archive(head):
             return None
         return _said(member, self._of_stream(blocks, position, member, head))
 
     def _opened(self, member: Member, head: bytes) -> Iterator[Entry]:
-        """The entries of a member that stands in a file."""
+        """Yield the entries of a member that stands in a file."""
         try:
             descriptor = os.open(member.path, _FLAGS)
             state = archive_state(os.fstat(descriptor))
@@ -80,7 +80,7 @@ class NestedArchives:
                     yield entry
 
     def _of_place(self, whole: FileBlocks, member: Member, head: bytes) -> Iterator[Entry]:
-        """The entries of a member in a file that is open."""
+        """Yield the entries of a member in a file that is open."""
         offset = _data_offset(whole, member)
         if member.method == "stored":
             yield from self._of_file(whole, offset, member, head)
@@ -93,7 +93,7 @@ class NestedArchives:
                 yield from self._of_stream(blocks, 0, member, head)
 
     def _of_file(self, whole: FileBlocks, offset: int, member: Member, head: bytes) -> Iterator[Entry]:
-        """The entries of an archive whose bytes stand in a file as they are."""
+        """Yield the entries of an archive whose bytes stand in a file as they are."""
         archive = self._archive(member, offset)
         with closing(whole.part(offset, member.size)) as blocks:
             if head.startswith(ZIP_MAGIC):
@@ -108,7 +108,7 @@ class NestedArchives:
                 yield from self._unpacked(packed, self._archive(member, 0), head)
 
     def _of_stream(self, blocks: Blocks, position: int, member: Member, head: bytes) -> Iterator[Entry]:
-        """The entries of an archive whose bytes pass by."""
+        """Yield the entries of an archive whose bytes pass by."""
         archive = self._archive(member, 0)
         if head.startswith(ZIP_MAGIC):
             message = "a zip inside of a compressed archive, which tells its members at its end only"
@@ -123,7 +123,7 @@ class NestedArchives:
             yield from self._unpacked(packed, archive, head)
 
     def _unpacked(self, packed: BlocksFile, archive: Archive, head: bytes) -> Iterator[Entry]:
-        """The entries of a compressed tar, or that it holds none."""
+        """Yield the entries of a compressed tar, or one that says that it is no tar."""
         compression = compression_of(head) or ""
         with closing(StreamBlocks(packed, compression, self._budget.max_ratio)) as blocks:
             if not begins_tar(blocks.read(0, 2 * BLOCK)):
@@ -136,7 +136,7 @@ class NestedArchives:
         return Archive(member.path, member.key, f"{member.key}/", self._encoding, origin)
 
     def _flat(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """A listing of a nested archive, whose own archives are named as what they are."""
+        """Yield the listing of a nested archive; archives inside it are named as archives."""
         with MemberReader(self._budget) as reader:
             for entry in entries:
                 head = _head(reader, entry)
@@ -144,7 +144,7 @@ class NestedArchives:
 
 
 def _said(member: Member, entries: Iterator[Entry]) -> Iterator[Entry]:
-    """The entries of an archive, and what keeps the rest from being read."""
+    """Yield the entries of an archive, and what keeps the rest from being read."""
     try:
         yield from entries
     except (Damage, OSError, ReadError, ArchiveError, MissingLibraryError) as error:

@@ -15,7 +15,7 @@ def _nobody(_: str) -> bool:
 def prefixes(
     paths: Sequence[str], others: Sequence[str] = (), taken: Callable[[str], bool] = _nobody
 ) -> list[str]:
-    """The prefix of each path: the shortest end of it, by whole names, that no other path has, and a slash.
+    """Return the prefix of each path: its shortest end of whole names that no other path has, and a slash.
 
     `train/images.tar` and `val/images.tar` keep a folder each; `a.zip` and `b.zip` need none. No prefix
     begins with another one, so that a key's beginning tells its source.

@@ -78,7 +78,7 @@ class MemberReader:
         self._path, self._descriptor = "", -1
 
     def read(self, member: Member) -> bytes:
-        """The unpacked bytes of a member, exactly `member.size`, whose signature is an image's.
+        """Return the unpacked bytes of a member, exactly `member.size`, whose signature is an image's.
 
         Of members above 1 MiB the beginning is read first, so that what is no image costs nothing.
 
@@ -127,7 +127,7 @@ class MemberReader:
         return data
 
     def head(self, member: Member) -> bytes:
-        """The first 512 bytes, or fewer, of a member in a file; none where it cannot be read."""
+        """Return the first 512 bytes, or fewer, of a member in a file; none where it cannot be read."""
         packed = member.method != "stored"
         try:
             if member.offset or member.local_header:
@@ -194,7 +194,7 @@ class MemberReader:
 
 
 def archive_state(status: os.stat_result) -> ArchiveState:
-    """What tells one state of an archive from another."""
+    """Return what tells one state of an archive from another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -214,7 +214,7 @@ def _regular(descriptor: int) -> int:
 
 
 def read_whole(descriptor: int, member: Member) -> bytes:
-    """The unpacked bytes of a zip's member, whatever they are.
+    """Return the unpacked bytes of a zip's member, whatever they are.
 
     Raises:
         ReadError: they are cut off, damaged or not as long as listed.
@@ -275,7 +275,7 @@ def _copy_from_file(member: Member, write: Callable[[bytes], object], budget: Re
 
 
 def _whole(descriptor: int, member: Member, offset: int) -> bytes:
-    """The unpacked bytes of a member whose packed ones begin at an offset."""
+    """Return the unpacked bytes of a member whose packed ones begin at an offset."""
     data, size = _pread(descriptor, member.stored, offset), member.size
     if member.method != "stored":
         data = unpack(data, member.method, size)

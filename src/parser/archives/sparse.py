@@ -79,7 +79,7 @@ class WithHoles:
 
 
 def gnu_pieces(blocks: Blocks, header: bytes, offset: int) -> tuple[list[tuple[int, int]], int, int]:
-    """The pieces and the size that a header of the old format tells, and where the stored bytes begin.
+    """Return the pieces and the size that a header of the old format tells, and where the stored bytes begin.
 
     Args:
         blocks: the tar's.
@@ -109,7 +109,7 @@ def _numbers(fields: bytes) -> list[tuple[int, int]]:
 def pax_pieces(
     blocks: Blocks, pax: Mapping[bytes, bytes], offset: int, stored: int
 ) -> tuple[list[tuple[int, int]], int, int]:
-    """The pieces and the size that pax records tell, and where the stored bytes begin.
+    """Return the pieces and the size that pax records tell, and where the stored bytes begin.
 
     Args:
         blocks: the tar's.
@@ -131,7 +131,7 @@ def pax_pieces(
 
 
 def _leading_map(blocks: Blocks, offset: int, stored: int) -> tuple[list[int], int]:
-    """The map before the bytes in format 1.0: a number a line, first how many pieces follow."""
+    """Return the map before the bytes in format 1.0: a number a line, first how many pieces follow."""
     end = offset + stored
     text = b""
     numbers: list[int] = []

@@ -28,7 +28,7 @@ def spilled_database(*statements: str) -> sqlite3.Connection:
 
 
 def no_room(error: sqlite3.Error) -> StorageError:
-    """The error that such a database cannot grow."""
+    """Return the error that such a database cannot grow."""
     return StorageError(
         f"cannot write a temporary file: {error}; make room, or name another folder in TMPDIR"
     )

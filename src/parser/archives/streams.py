@@ -59,7 +59,7 @@ class _Unpacker(Protocol):
 
 
 def compression_of(head: bytes) -> str | None:
-    """The compression of a file that begins with these bytes; None for none of `COMPRESSIONS`."""
+    """Return the compression of a file that begins with these bytes; None if it is not in `COMPRESSIONS`."""
     for name, magic in _MAGIC.items():
         if head.startswith(magic):
             return name
@@ -99,7 +99,7 @@ class Streams:
         self._ready, self._at = b"", 0
 
     def read(self, size: int) -> bytes:
-        """Some bytes, `size` at most; none at the end.
+        """Return some bytes, `size` at most; none at the end.
 
         Raises:
             TooLargeWindow: they need more memory than the budget.
@@ -112,7 +112,7 @@ class Streams:
         return data
 
     def _more(self) -> bytes:
-        """The next unpacked bytes, of the next stream where one has ended."""
+        """Return the next unpacked bytes; after the end of a stream, those of the next."""
         while self._stream is not None or self._begin():
             stream = self._stream
             assert stream is not None
@@ -131,7 +131,7 @@ class Streams:
         return b""
 
     def _packed(self) -> bytes:
-        """The next packed bytes; a checksum at the end of the file comes alone, behind what it is about."""
+        """Return the next packed bytes; a checksum at the end of the file comes alone, after its data."""
         if len(self._input) <= _CHECKSUM:
             self._input += self._file.read(self._at_once)
         if not self._input:
@@ -263,7 +263,7 @@ class _Gzip:
 
 
 def _gzip_header(head: bytes) -> int | None:
-    """The length of a gzip header (RFC 1952, 2.3); None where more bytes are needed to tell it."""
+    """Return the length of a gzip header (RFC 1952, 2.3); None if more bytes are needed to tell."""
     if len(head) < 10:
         return None
     if head[2] != 8:
@@ -308,7 +308,7 @@ class _Zstd:
 
 
 def _library(compression: str) -> tuple[Callable[[], Any], *tuple[type[Exception], ...]]:
-    """What makes an unpacker for one stream, and the errors of its own that it raises."""
+    """Return what makes an unpacker for one stream, and the errors of its own that it raises."""
     if compression == "gzip":
         return _Gzip, zlib.error
     if compression == "deflate":

@@ -28,7 +28,7 @@ def _none(_blocks: Blocks, _position: int, _member: Member, _head: bytes) -> Non
 def list_tar(
     path: str, prefix: str = "", encoding: str | None = None, budget: ReadBudget = _BUDGET
 ) -> Iterator[Entry]:
-    """The entries of a plain tar, whose members workers read by position; those with holes are Passing.
+    """Yield the entries of a plain tar, whose members workers read by position; those with holes are Passing.
 
     Damage never ends a listing silently: the place is yielded as Unreadable, with the key
     `<archive>@<offset>`, and the listing goes on at the next good header.
@@ -54,7 +54,7 @@ def list_compressed_tar(
     encoding: str | None = None,
     inner: Inner = _none,
 ) -> Iterator[Entry]:
-    """The entries of a compressed tar ("gzip", "bzip2", "xz", "zstd"): the bytes of members are Passing.
+    """Yield the entries of a tar compressed by "gzip", "bzip2", "xz" or "zstd"; their bytes are Passing.
 
     What is no image by its signature, and what passes the budget, carries its beginning only: whoever reads
     it says what is wrong. A member whose bytes cannot be read is yielded again as Unreadable. Where the

@@ -46,7 +46,7 @@ def begins_tar(head: bytes) -> bool:
 
 
 def number(field: bytes) -> int:
-    """A numeric field: octal digits, or GNU's and star's base 256 where the top bit is set.
+    """Return a numeric field: octal digits, or GNU's and star's base 256 if the top bit is set.
 
     Raises:
         ValueError: it is neither.
@@ -65,7 +65,7 @@ def number(field: bytes) -> int:
 
 
 def stored_name(block: bytes) -> bytes:
-    """The name in a header: the name field, after the prefix field in POSIX headers."""
+    """Return the name in a header: the name field, after the prefix field in POSIX headers."""
     name = block[:100].partition(b"\0")[0]
     if block[345] and block[257:263] == b"ustar\0":
         # star keeps two times in the last 24 bytes of the prefix field and says so at the block's end.
@@ -75,7 +75,7 @@ def stored_name(block: bytes) -> bytes:
 
 
 def pax_records(data: bytes, most: int) -> tuple[dict[bytes, bytes], int]:
-    """The records of a pax extended header that a listing needs, and how many records it has in all.
+    """Return the records of a pax extended header that a listing needs, and how many records it has in all.
 
     A record is `length keyword=value newline`, length in decimal bytes. The pieces of GNU's sparse format
     0.0, a record each, come together as the map that they are in 0.1.
@@ -110,7 +110,7 @@ def pax_records(data: bytes, most: int) -> tuple[dict[bytes, bytes], int]:
 
 
 def nanoseconds(text: bytes) -> int:
-    """A pax time, decimal seconds with any fraction, in ns.
+    """Return a pax time, decimal seconds with any fraction, in ns.
 
     Raises:
         ValueError: it is no such number.

@@ -198,7 +198,7 @@ class TarWalk:
     def _sparse(
         self, block: bytes, kind: bytes, key: str, offset: int, stored: int, mtime_ns: int
     ) -> SparseFile | Unreadable:
-        """A sparse file, with the map of its pieces: more blocks, records, or bytes before them."""
+        """Return a sparse file, with the map of its pieces: more blocks, records, or bytes before them."""
         begin = offset
         try:
             if kind == b"S":

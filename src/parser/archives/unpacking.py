@@ -28,7 +28,7 @@ def unpack(data: bytes, method: Method, size: int) -> bytes:
 
 
 def unpack_head(data: bytes, method: Method, length: int) -> bytes:
-    """The first `length` bytes, or as many as the beginning of a packed member gives.
+    """Return the first `length` bytes, or as many as the beginning of a packed member gives.
 
     Raises:
         ReadError: it is damaged.
@@ -71,7 +71,7 @@ def _run(data: bytes, method: Method, size: int, limit: int) -> tuple[bytes, boo
 
 
 def _lzma(data: bytes, size: int) -> tuple[Any, bytes]:
-    """A decoder for LZMA in zip: version, length and bytes of the properties (5.8), then a raw stream."""
+    """Return a decoder for LZMA in zip: version, length and bytes of properties (5.8), then a raw stream."""
     import lzma  # noqa: PLC0415  # rare in zips
 
     if len(data) < 9 or int.from_bytes(data[2:4], "little") != 5:

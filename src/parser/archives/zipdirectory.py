@@ -62,7 +62,7 @@ class Directory:
 
 
 def find_directory(blocks: FileBlocks, name: str) -> Directory:
-    """The central directory of a zip.
+    """Return the central directory of a zip.
 
     Its end record is found from the end of the file; what a comment or a member holds that looks like one is
     told from it by where it says that the directory begins.
@@ -103,7 +103,7 @@ def holds_zip(blocks: FileBlocks) -> bool:
 
 
 def _end_records(blocks: FileBlocks) -> Iterator[tuple[int, bytes]]:
-    """What may be the end record, from the file's end on backwards: its place and its 22 bytes."""
+    """Yield what may be the end record, from the file's end on backwards: its place and its 22 bytes."""
     length = blocks.size
     tail_at = max(length - 22 - 0xFFFF, 0)
     tail = blocks.read(tail_at, length - tail_at)
@@ -116,7 +116,7 @@ def _end_records(blocks: FileBlocks) -> Iterator[tuple[int, bytes]]:
 
 
 def _directory(blocks: FileBlocks, end: int, record: bytes, name: str) -> Directory:
-    """What an end record says.
+    """Return what an end record says.
 
     Raises:
         ArchiveError: it is of one part of several, or makes no sense.
@@ -137,7 +137,7 @@ def _directory(blocks: FileBlocks, end: int, record: bytes, name: str) -> Direct
 def _zip64_end(
     blocks: FileBlocks, end: int, locator: bytes, name: str
 ) -> tuple[int, int, int, int, int, int, int]:
-    """The zip64 end record: its position, and the fields that it overrides."""
+    """Return the zip64 end record: its position, and the fields that it overrides."""
     last = end - 20
     nearest = max(last - 0xFFFF, 0)
     before = blocks.read(nearest, last - nearest)

@@ -50,7 +50,7 @@ _AGAIN: Final = "unpack it with 7z and give the folder"
 
 
 def list_zip(path: str, prefix: str = "", encoding: str | None = None) -> Iterator[Entry]:
-    """The entries of a zip, in the order of its central directory, which is read in pieces.
+    """Yield the entries of a zip, in the order of its central directory, which is read in pieces.
 
     Members say where their local header is (`local_header`); the reader finds the data behind it.
 
@@ -69,7 +69,7 @@ def list_zip(path: str, prefix: str = "", encoding: str | None = None) -> Iterat
 
 
 def zip_entries(blocks: FileBlocks, archive: Archive, where: Directory) -> Iterator[Entry]:
-    """The entries of a zip whose bytes are open and whose directory was found."""
+    """Yield the entries of a zip whose bytes are open and whose directory was found."""
     if where.shift and not where.wraps and blocks.read(0, 4) == LOCAL_SIGNATURE:
         message = (
             f"another zip, joined or cut off, stands before this one: its {where.shift:,} bytes are lost"
@@ -170,7 +170,7 @@ class _Listing:
         return member if unix != stat.S_IFLNK else self._link(member)
 
     def _link(self, member: Member) -> Link | Unreadable:
-        """The link whose target is what a member holds."""
+        """Return the link whose target is what a member holds."""
         if max(member.size, member.stored) > _LONGEST_TARGET:
             return Unreadable(member.key, ZIP_ERROR, f"a symbolic link of {member.size:,} bytes")
         try:
@@ -180,7 +180,7 @@ class _Listing:
         return Link(member.key, text_of_bytes(target, self._encoding), hard=False, within=self._prefix)
 
     def _text(self, name: bytes, flags: int, host: int) -> str:
-        """A name in the encoding that its entry, or the user, says it has."""
+        """Return a name in the encoding that its entry, or the user, says it has."""
         if name.isascii() and host not in _BACKSLASHES and self._encoding is None:
             return name.decode()
         if flags & _UTF8:
@@ -209,7 +209,7 @@ class _Listing:
 def _extras(
     extra: bytes, stored: int, size: int, offset: int, name: bytes, flags: int, mtime_ns: int
 ) -> tuple[int, int, int, bytes, int, int]:
-    """What the extra fields say better: zip64 sizes, a Unicode name, a time with a time zone."""
+    """Return what extra fields override: zip64 sizes, a Unicode name, a time with a time zone."""
     at = 0
     wide = False
     while at + 4 <= len(extra):
@@ -237,7 +237,7 @@ def _extras(
 
 @lru_cache(maxsize=1024)
 def _dos_time(date: int, time: int) -> int:
-    """A DOS date and time, which know no time zone, as ns since the epoch in UTC; 0 if they are none."""
+    """Return a DOS date and time, which have no time zone, in ns since the epoch; 0 if they are invalid."""
     year, month, day = 1980 + (date >> 9), date >> 5 & 15, date & 31
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return 0

@@ -172,7 +172,7 @@ def read_pixels(data: bytes, bitmap: Bitmap, *, salvage: bool) -> tuple[NDArray[
 def _fields(
     data: bytes, at: int, size: int, bits: int, packing: int
 ) -> tuple[tuple[int, int, int, int], int]:
-    """The bits of red, green, blue and alpha; and where the palette begins."""
+    """Return the bits of red, green, blue and alpha; and where the palette begins."""
     fields, after = _DEFAULT_FIELDS.get(bits, (0, 0, 0, 0)), at + size
     if packing in {_FIELDS, _ALPHA_FIELDS} and bits in {16, 24, 32}:
         alpha = packing == _ALPHA_FIELDS or size >= 56
@@ -193,7 +193,7 @@ def _fields(
 
 
 def _rows(data: bytes, bitmap: Bitmap) -> tuple[NDArray[np.uint8], int]:
-    """The bytes of the rows, as they lie in the file, and how many rows are missing."""
+    """Return the bytes of the rows, as they lie in the file, and how many rows are missing."""
     stride = (bitmap.width * bitmap.bits + 31) // 32 * 4
     used = (bitmap.width * bitmap.bits + 7) // 8
     raw = np.frombuffer(data[bitmap.start : bitmap.start + bitmap.height * stride], np.uint8)
@@ -207,7 +207,7 @@ def _rows(data: bytes, bitmap: Bitmap) -> tuple[NDArray[np.uint8], int]:
 
 
 def _numbers(rows: NDArray[np.uint8], bitmap: Bitmap) -> NDArray[np.uint8]:
-    """The numbers (H, W) that rows of up to 8 bits a pixel hold, the first pixel in the highest bits."""
+    """Return the numbers (H, W) in rows of up to 8 bits a pixel, the first pixel in the highest bits."""
     if bitmap.bits == 8:
         return rows[:, : bitmap.width]
     digits = np.unpackbits(rows, axis=1, count=bitmap.width * bitmap.bits)
@@ -281,7 +281,7 @@ def _painted(numbers: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[
 
 
 def _lowest(mask: int) -> int:
-    """The number of the lowest bit that is set; 0 for none."""
+    """Return the number of the lowest bit that is set; 0 for none."""
     return max(0, (mask & -mask).bit_length() - 1)
 
 

@@ -13,7 +13,7 @@ _XMP: Final = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 
 
 def tiff_orientation(data: bytes) -> int:
-    """The orientation in the first directory of a TIFF structure; 0 where it says nothing."""
+    """Return the orientation in the first directory of a TIFF structure; 0 where it says nothing."""
     order: Any = {b"II": "little", b"MM": "big"}.get(data[:2])
     if order is None:
         return 0
@@ -28,13 +28,13 @@ def tiff_orientation(data: bytes) -> int:
 
 
 def xmp_orientation(packet: bytes) -> int:
-    """The orientation in a packet of XMP; 0 where it says nothing."""
+    """Return the orientation in a packet of XMP; 0 where it says nothing."""
     match = _XMP.search(packet)
     return int(match[1]) if match else 0
 
 
 def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """The pixels (H, W) or (H, W, C) as they are to be shown; a contiguous array of the same dtype."""
+    """Return the pixels (H, W) or (H, W, C) turned for display; a contiguous array of the same dtype."""
     if orientation in {5, 6, 7, 8}:
         array = array.swapaxes(0, 1)
     if orientation in {3, 4, 7, 8}:

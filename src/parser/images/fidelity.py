@@ -59,7 +59,7 @@ def check_fidelity(data: bytes, kind: str, mode: Mode) -> None:
 
 
 def for_pillow(data: bytes, kind: str) -> bytes:
-    """The file as Pillow reads it right; most are so already.
+    """Return the file as Pillow reads it right; most are so already.
 
     A QOI's decoder remembers the pixel that it begins with, opaque black, once a run shows it (QOI
     specification, "running array"). Pillow's does not, so that the first of the run is told apart.
@@ -81,7 +81,7 @@ def as_stored(kind: str, array: NDArray[Any], mode: str) -> tuple[NDArray[Any], 
 
 
 def sample_bits(kind: str, data: bytes) -> int:
-    """The bits of a sample as a PNG says; 8 for other formats."""
+    """Return the bits of a sample as a PNG says; 8 for other formats."""
     return data[24] if kind == "PNG" else 8  # IHDR is the first chunk: PNG, third edition, 11.2.1
 
 

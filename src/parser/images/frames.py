@@ -66,7 +66,7 @@ def decode_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[De
 
 
 def _every_frame(source: Source, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:
-    """The frames one after the other; those that are lost together come as one."""
+    """Yield the frames one after the other; those that are lost together come as one."""
     stored: Stored | Exception
     room = _ALL_FRAMES * options.max_pixels
     try:
@@ -119,7 +119,7 @@ def _every_frame(source: Source, options: DecodeOptions) -> Iterator[Decoded | L
 
 
 def _known(stored: Stored | Exception) -> Stored:
-    """The first frame, where it was read."""
+    """Return the first frame, where it was read."""
     if isinstance(stored, Exception):
         raise stored
     return stored

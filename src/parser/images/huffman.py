@@ -99,7 +99,7 @@ class _Bits:
         self.left = 8 * len(coded)
 
     def copy(self) -> "_Bits":
-        """The same bits from the same place on."""
+        """Return the same bits from the same place on."""
         other = _Bits(self._coded)
         other._at, other._have, other._bits, other.left = self._at, self._have, self._bits, self.left
         return other
@@ -141,7 +141,7 @@ class _Bits:
 
 
 def _parts(data: bytes, layout: Layout, scan: Scan) -> tuple[list[_Part], int]:
-    """The components of a scan, and how many MCUs it has (A.2)."""
+    """Return the components of a scan, and how many MCUs it has (A.2)."""
     assert layout.frame is not None
     frame = layout.frame
     sampling = {identifier: divmod(factors, 16) for identifier, factors, _ in frame.components}
@@ -176,7 +176,7 @@ def _restart_interval(data: bytes, layout: Layout, scan: Scan) -> int:
 
 
 def _tables(data: bytes, layout: Layout, scan: Scan) -> dict[tuple[int, int], _Table]:
-    """The Huffman tables in force at a scan, by class and number (B.2.4.2)."""
+    """Return the Huffman tables in force at a scan, by class and number (B.2.4.2)."""
     tables = {}
     for code, start, end in layout.segments:
         if code != _DHT or start > scan.start:

@@ -14,10 +14,10 @@ class Faults(Protocol):
     """What is wrong with the frames of an image."""
 
     def before(self, frame: int) -> str:
-        """What is known of a frame before it is decoded; "" for nothing."""
+        """Return what is known of a frame before it is decoded; "" for nothing."""
 
     def after(self, frame: int, array: NDArray[Any]) -> str:
-        """What its pixels show; "" for nothing."""
+        """Return what its pixels show; "" for nothing."""
 
 
 class CheckedSource:

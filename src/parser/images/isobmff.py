@@ -31,7 +31,7 @@ def avif_bits(data: bytes) -> int:
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[_Span]:
-    """The boxes of a stretch: type, and where the content begins and ends."""
+    """Yield the boxes of a stretch: type, and where the content begins and ends."""
     for _ in range(_MAX_BOXES):
         if at + 8 > end:
             return
@@ -46,7 +46,7 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[_Span]:
 
 
 def _track_bits(data: bytes, track: _Span) -> int:
-    """The deepest of the tracks' AV1 sample entries."""
+    """Return the greatest depth of the tracks' AV1 sample entries."""
     spans = [track]
     for kind in _TO_ENTRY[1:]:
         spans = [inner for span in spans for inner in _boxes(data, span[1], span[2]) if inner[0] == kind]
@@ -57,7 +57,7 @@ def _track_bits(data: bytes, track: _Span) -> int:
 
 
 def _item_bits(data: bytes, meta: _Span) -> int:
-    """The primary item's, or that of the items it is put together from."""
+    """Return the depth of the primary item, or of the items that it is composed of."""
     boxes = {kind: (start, stop) for kind, start, stop in _boxes(data, meta[1] + 4, meta[2])}
     start, _ = boxes.get(b"pitm", (len(data), 0))
     primary = int.from_bytes(data[start + 4 : start + (6 if data[start] == 0 else 8)], "big")
@@ -78,7 +78,7 @@ def _item_bits(data: bytes, meta: _Span) -> int:
 
 
 def _associations(data: bytes, at: int, end: int) -> dict[int, list[int]]:
-    """The properties of each item, by their numbers from 1 (ipma)."""
+    """Return the properties of each item, by their numbers from 1 (ipma)."""
     if at + 8 > end:
         return {}
     version, wide = data[at], data[at + 3] & 1
@@ -99,7 +99,7 @@ def _associations(data: bytes, at: int, end: int) -> dict[int, list[int]]:
 
 
 def _parts(data: bytes, iref: tuple[int, int], primary: int) -> list[int]:
-    """The items that a primary item is derived from, such as the tiles of a grid (dimg)."""
+    """Return the items that a primary item is derived from, such as the tiles of a grid (dimg)."""
     start, stop = iref
     if start + 4 > stop:
         return []

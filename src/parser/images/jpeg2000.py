@@ -130,7 +130,7 @@ def _check_colours(about: Jpeg2000) -> None:
 
 
 def _unshifted(array: NDArray[Any], component: Component) -> NDArray[Any]:
-    """Samples of Pillow's, which fill 8 or 16 bits from the top and are never signed, as they were stored."""
+    """Return samples as stored; Pillow gives them unsigned, shifted to the top of 8 or 16 bits."""
     width, bits = 8 * array.dtype.itemsize, component.bits
     stored: NDArray[Any] = array >> array.dtype.type(width - bits)
     if component.signed:
@@ -141,7 +141,7 @@ def _unshifted(array: NDArray[Any], component: Component) -> NDArray[Any]:
 def _painted(
     planes: NDArray[Any], palette: Palette, mapping: tuple[tuple[int, int | None], ...]
 ) -> NDArray[Any]:
-    """Indices as the colours that they point at."""
+    """Return the colours that indices point at."""
     table = np.array(palette.entries, np.uint8 if palette.bits[0] <= 8 else np.uint16)
     if int(planes.max()) >= len(table):
         raise DecodeError(f"damaged: a colour of number {int(planes.max())} in a palette of {len(table)}")

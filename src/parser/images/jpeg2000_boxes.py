@@ -118,7 +118,7 @@ def read_boxes(data: bytes) -> Jpeg2000:
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes of a stretch: type, and where the content begins and ends."""
+    """Yield the boxes of a stretch: type, and where the content begins and ends."""
     for _ in range(_MAX_BOXES):
         if at + 8 > end:
             return

@@ -94,7 +94,7 @@ def decode_doubtful(
 
 
 def _checked_frame(layout: Layout, max_pixels: int) -> Frame:
-    """The frame header of an image that can be decoded here and asks for no more than an honest one."""
+    """Return the frame header of an image that can be decoded here and asks for a plausible effort."""
     frame, scans = layout.frame, len(layout.scans)
     other = [_NOT_READ[code] for code, _, _ in layout.segments if code in _NOT_READ]
     if other:
@@ -195,7 +195,7 @@ def _pillow(data: bytes) -> Pixels:
 
 
 def _salvaged(data: bytes, frame: Frame) -> Pixels | None:
-    """What can be decoded of a damaged image; None where that is nothing."""
+    """Return what can be decoded of a damaged image; None if that is nothing."""
     first = read_layout(data).scans[0]
     if first.data >= first.end:
         return None

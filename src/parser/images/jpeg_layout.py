@@ -165,7 +165,7 @@ def _scan(data: bytes, start: int, end: int) -> Scan:
 
 
 def tidied(data: bytes, layout: Layout, scan_ends: dict[int, int] | None = None) -> bytes:
-    """The same image without what changes no pixel and only makes libjpeg warn.
+    """Return the same image without what changes no pixel and only makes libjpeg warn.
 
     What stands between segments and behind the end goes, so do comments and profiles; JFIF is of version 1,
     a colour transform that is unknown is the one that libjpeg assumes, and the end marker is there.

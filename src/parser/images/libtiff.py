@@ -107,7 +107,7 @@ def read_strips(data: bytes) -> Said:
 
 
 def damage_in(said: Said) -> str:
-    """The first of libtiff's words that is about pixels; what it says of tags costs none of them."""
+    """Return the first of libtiff's words that is about pixels; what it says of tags costs none of them."""
     for where, what in said:
         if not where.startswith(_OF_TAGS) and not any(words in what for words in _HARMLESS):
             return what
@@ -126,7 +126,7 @@ def _read_all(library: Any, page: int) -> None:
 
 @cache
 def _library() -> Any:
-    """The libtiff that Pillow has loaded; None where it cannot be found, or is older than 4.5."""
+    """Return the libtiff that Pillow has loaded; None where it cannot be found, or is older than 4.5."""
     try:
         maps = Path("/proc/self/maps").read_text(errors="surrogateescape")
     except OSError:

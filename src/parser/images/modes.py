@@ -20,7 +20,7 @@ _KNOWN: Final = re.compile(r"(L)([AaX]?)|(RGB|CMYK|HSV)([AaX]*)")
 
 
 def image_pixels(image: Image.Image, depth: int = 8) -> NDArray[Any]:
-    """The pixels of a loaded image.
+    """Return the pixels of a loaded image.
 
     They have the dtype and shape of `numpy.asarray(image)`, except that
     - 1-bit becomes uint8, 0 or 255,

@@ -100,7 +100,7 @@ def _load_tiff(image: Image.Image) -> None:
 
 @cache
 def reader(kind: str) -> Any:
-    """The reader of a format: a class of Pillow's that is called with a file."""
+    """Return the reader of a format: a class of Pillow's that is called with a file."""
     name, wanted = _READERS[kind]
     module: Any = import_module(f"PIL.{name}")
     if kind == "AVIF" and multiprocessing.parent_process() is not None:
@@ -146,7 +146,7 @@ class _Warnings:
 
 
 def _apart(module: ModuleType) -> dict[str, Any]:
-    """What a module of readers defines, with a namespace of its own.
+    """Return what a module of readers defines, with a namespace of its own.
 
     In that, Pillow's limit of pixels is met nowhere, and nothing is printed; Pillow itself stays as it is.
     """
@@ -171,7 +171,7 @@ def _apart(module: ModuleType) -> dict[str, Any]:
 
 
 def _moved(method: FunctionType, namespace: dict[str, Any]) -> FunctionType:
-    """A method that looks its global names up in another namespace."""
+    """Return a method that looks its global names up in another namespace."""
     code = method.__code__, namespace, method.__name__, method.__defaults__, method.__closure__
     moved = FunctionType(*code)
     moved.__kwdefaults__ = method.__kwdefaults__

@@ -83,7 +83,7 @@ def _covers(image: Any) -> bool:
 
 
 def orientation(image: Image.Image) -> int:
-    """What EXIF or XMP of an opened image say, 1 to 8; 1 where they say nothing."""
+    """Return what EXIF or XMP of an opened image say, 1 to 8; 1 where they say nothing."""
     info = image.info
     for number, _, block in getattr(image, "resources", ()):  # of a PSD
         if number == _PSD_EXIF:
@@ -95,7 +95,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def _hexadecimal(text: str) -> bytes:
-    """What ImageMagick writes of a profile: a name, a length, and lines of digits."""
+    """Return what ImageMagick writes of a profile: a name, a length, and lines of digits."""
     try:
         return bytes.fromhex("".join(text.split("\n")[3:]))
     except ValueError:

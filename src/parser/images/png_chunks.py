@@ -42,7 +42,7 @@ class _Chunk(NamedTuple):
     sound: bool
 
     def body(self, data: bytes) -> bytes:
-        """What is in it."""
+        """Return its data."""
         return data[self.start + 8 : self.end - 4]
 
 
@@ -72,11 +72,11 @@ class PngFaults:
         self.known: dict[int, str] = {}
 
     def before(self, frame: int) -> str:
-        """What is wrong with a frame by the look of its chunks; "" for nothing."""
+        """Return what is wrong with a frame by the look of its chunks; "" for nothing."""
         return self.known.get(frame, "")
 
     def after(self, frame: int, array: NDArray[Any]) -> str:
-        """What is wrong with a frame that was decoded: rows that never came are all of one value."""
+        """Return what is wrong with a frame that was decoded: rows that never came are all of one value."""
         row = array[-1]
         filled = frame == 0 and not self._interlaced and not (row == row[0]).all()
         if filled or frame >= len(self.frames):
@@ -212,7 +212,7 @@ def _is_needed(chunk: _Chunk, data: bytes) -> bool:
 
 
 def _joined(data: bytes, kept: list[_Chunk]) -> bytes:
-    """The file with these chunks only; the same bytes where they are all that it has."""
+    """Return the file with these chunks only; the same bytes if it has no others."""
     adjacent = all(before.end == after.start for before, after in pairwise(kept))
     if adjacent and kept[0].start == _SIGNATURE and all(chunk.sound for chunk in kept):
         return data

@@ -150,7 +150,7 @@ class PnmSource:
         return Stored(array, header.peak, colours, salvaged=salvaged)
 
     def _sound_header(self, at: int) -> _Header:
-        """The header at a byte, its sizes held against the budget."""
+        """Return the header at a byte, its sizes held against the budget."""
         header, budget = _read_header(self._data, at), self._options.max_pixels
         if not (header.width and header.height):
             raise DecodeError(f"{header.width} x {header.height} pixels: the header is damaged")

@@ -68,7 +68,7 @@ class NotAnImage(Exception):  # noqa: N818  # an outcome that is counted, not an
 
 
 def sniff(head: bytes) -> str | None:
-    """The image format of a file that begins with these bytes, or None.
+    """Return the image format of a file that begins with these bytes, or None.
 
     Formats that are read bear Pillow's names and are an allow-list; the others are those of `ADVICE`. TGA has
     no signature: `sniff_whole` and `require_image` know it.
@@ -87,13 +87,13 @@ def sniff(head: bytes) -> str | None:
 
 
 def sniff_whole(data: bytes) -> str | None:
-    """The image format of a whole file, by its beginning or, a TGA, by its header and its end."""
+    """Return the image format of a whole file, by its beginning or, a TGA, by its header and its end."""
     kind = sniff(data[:HEAD])
     return kind or ("TGA" if _tga_header(data[:HEAD]) else None)
 
 
 def describe(head: bytes) -> str:
-    """What a file is that `sniff` does not know, for people."""
+    """Return words for what a file is that `sniff` does not know."""
     if not head:
         return "empty file"
     for magic, kind in _OTHER:
@@ -108,7 +108,7 @@ def describe(head: bytes) -> str:
 
 
 def require_image(head: bytes, key: str, tail: bytes | None = None) -> str:
-    """The image format, for a member of that key.
+    """Return the image format, for a member of that key.
 
     Args:
         head: its first bytes.
@@ -138,7 +138,7 @@ def require_image(head: bytes, key: str, tail: bytes | None = None) -> str:
 
 
 def claims_image(key: str) -> str | None:
-    """The image's suffix that a name ends with, such as ".jpg"; None for other names."""
+    """Return the image's suffix that a name ends with, such as ".jpg"; None for other names."""
     claim = CLAIMS.search(key)
     # macOS leaves ._photo.jpg beside photo.jpg: its own data under the image's name.
     if claim is None or key.rpartition("/")[2].startswith("._"):

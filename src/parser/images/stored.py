@@ -59,13 +59,13 @@ class OneImage:
     """What the sources of files with one image have in common."""
 
     def count(self) -> Count:
-        """One."""
+        """Return 1."""
         return Count(1)
 
     def seek(self, frame: int) -> tuple[int, int]:
-        """There is one frame only."""
+        """Raise DecodeError: there is one frame only."""
         raise DecodeError(f"there is no frame {frame}")
 
     def alone(self) -> bool:
-        """It is the only one."""
+        """Return True: it is the only one."""
         return True

@@ -87,7 +87,7 @@ class Page:
     link: int
 
     def values(self, number: int, limit: int = 1 << 12) -> NDArray[Any]:
-        """The whole numbers of a tag, the first `limit` of them; none where it is missing or holds others.
+        """Return the first `limit` whole numbers of a tag; none if it is missing or holds something else.
 
         Raises:
             DecodeError: they lie beyond the end of the file.
@@ -102,11 +102,11 @@ class Page:
         return np.frombuffer(self.file.data, dtype, count, tag.at)
 
     def numbers(self, number: int) -> tuple[int, ...]:
-        """The whole numbers of a tag of few, as `values`."""
+        """Return the whole numbers of a short tag, as `values` does."""
         return tuple(self.values(number).tolist())
 
     def number(self, number: int, default: int) -> int:
-        """The first number of a tag, or the default."""
+        """Return the first number of a tag, or the default."""
         return next(iter(self.values(number, 1).tolist()), default)
 
     @property
@@ -151,7 +151,7 @@ class TiffFile:
         self.first = self.directory(self.integer(8, 8) if self.big else self.integer(4, 4))
 
     def integer(self, at: int, size: int) -> int:
-        """The unsigned number of `size` bytes at a place; beyond the end of the file there are zeros."""
+        """Return the unsigned number of `size` bytes at a place; beyond the end of the file, 0."""
         order: Any = "little" if self.order == "<" else "big"
         return int.from_bytes(self.data[at : at + size].ljust(size, b"\0"), order)
 
@@ -165,7 +165,7 @@ class TiffFile:
             at = self.integer(link, 8 if self.big else 4)
 
     def sub_pages(self, page: Page) -> Iterator[Page]:
-        """The pages that hang below one; those that cannot be read are left out."""
+        """Yield the pages that hang below one; those that cannot be read are left out."""
         for at in page.numbers(SUB_DIRECTORIES)[:_MAX_SUB]:
             try:
                 yield self.directory(at)
@@ -232,7 +232,7 @@ class TiffFile:
 
 
 def _later(file: TiffFile) -> Iterator[Page]:
-    """The next few pages behind the first, up to one that cannot be read."""
+    """Yield the next few pages behind the first, up to one that cannot be read."""
     for at in islice(file.links(), 1, _MAX_SUB):
         try:
             yield file.directory(at)

@@ -160,7 +160,7 @@ def read_samples(page: Page, layout: Layout, *, salvage: bool) -> tuple[NDArray[
 
 
 def _plane_bytes(page: Page, layout: Layout, plane: int, *, salvage: bool) -> tuple[NDArray[np.uint8], bool]:
-    """The unpacked bytes of one plane (rows, bytes of a row), and whether some are missing."""
+    """Return the unpacked bytes of one plane (rows, bytes of a row), and whether some are missing."""
     tiled = layout.tile is not None
     wanted = layout.blocks[0] * layout.blocks[1]
     end = (plane + 1) * wanted
@@ -195,7 +195,7 @@ def _check_ratio(page: Page, layout: Layout, counts: NDArray[Any]) -> None:
 
 
 def _stored_bytes(page: Page, layout: Layout, offsets: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
-    """Strips or tiles that are not compressed, side by side as rows; and how many bytes are missing."""
+    """Return uncompressed strips or tiles, side by side as rows, and how many bytes are missing."""
     data, stride, high = np.frombuffer(page.file.data, np.uint8), layout.stride, layout.block[1]
     out = np.zeros((layout.down, layout.blocks[0] * stride), np.uint8)
     missing = out.size
@@ -241,7 +241,7 @@ def _unpacked_bytes(
 
 
 def _with_directory(page: Page, numbers: list[tuple[int, Sequence[int]]]) -> bytes:
-    """The file with one directory more, in little-endian order, which is its only one from now on."""
+    """Return the file with one directory more, in little-endian order, which is its only one from now on."""
     big = page.file.big
     word, inline = ("Q", 8) if big else ("L", 4)
     out = bytearray(page.file.data)
@@ -263,7 +263,7 @@ def _with_directory(page: Page, numbers: list[tuple[int, Sequence[int]]]) -> byt
 
 
 def _numbers(page: Page, layout: Layout, rows: NDArray[np.uint8]) -> NDArray[Any]:
-    """The numbers (rows, pixels, channels) that bytes stand for, with the predictor undone."""
+    """Return the numbers (rows, pixels, channels) that bytes stand for, with the predictor undone."""
     compression, dtype = page.number(tiff.COMPRESSION, 1), layout.dtype
     predictor = page.number(tiff.PREDICTOR, 1) if compression in _PREDICTED else 1
     shape = (layout.down, layout.across, layout.interleaved)

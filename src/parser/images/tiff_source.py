@@ -169,7 +169,7 @@ def _check_kind(page: Page, layout: Layout, photometric: int) -> None:
 
 
 def _meant(page: Page, layout: Layout, photometric: int, array: NDArray[Any]) -> Stored:
-    """Samples (H, W, C) as what they mean."""
+    """Return samples (H, W, C) with the values that they stand for."""
     bits = layout.bits
     letters = _letters(page, layout, photometric)
     if photometric == _PALETTE:
@@ -193,7 +193,7 @@ def _meant(page: Page, layout: Layout, photometric: int, array: NDArray[Any]) ->
 
 
 def _letters(page: Page, layout: Layout, photometric: int) -> str:
-    """A letter a channel: the colours, then alpha (A), alpha that is multiplied in (a), others (X)."""
+    """Return one letter per channel: colours, then alpha (A), premultiplied alpha (a), others (X)."""
     more = layout.samples - _COLOURS[photometric]
     extra = page.numbers(tiff.EXTRA)[:more]
     if not extra and more == 1 and photometric == _RGB:
@@ -203,7 +203,7 @@ def _letters(page: Page, layout: Layout, photometric: int) -> str:
 
 
 def _painted(page: Page, array: NDArray[Any], letters: str) -> Stored:
-    """Indices as the colours that they point at, with the channels behind them."""
+    """Return the colours that indices point at, followed by the other channels."""
     table = page.values(tiff.COLOUR_MAP, 3 << 16).astype(np.uint16)
     bits = (page.numbers(tiff.BITS) or (1,))[0]
     if table.size != 3 << bits:
@@ -222,7 +222,7 @@ def _painted(page: Page, array: NDArray[Any], letters: str) -> Stored:
 
 
 def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
-    """A page of a compression that knows what pixels are: JPEG, fax; and subsampled YCbCr of any.
+    """Return a page of a compression that knows what pixels are: JPEG, fax; and subsampled YCbCr of any.
 
     Raises:
         DecodeError: other depths and layouts.
@@ -264,7 +264,7 @@ def _is_damaged(data: bytes, *, salvage: bool) -> bool:
 
 
 def _alone(page: Page) -> bytes:
-    """The file with this page as its only one, not turned, and with no tags but those that pixels need."""
+    """Return the file with this page alone, unturned, with only the tags that its pixels need."""
     file = page.file
     out = bytearray(file.data)
     order, word = file.order, "Q" if file.big else "L"
