@@ -12,7 +12,6 @@ import click
 
 from .. import __version__
 from ..errors import BrineryError, BrineryWarning
-from .output import say
 
 __all__ = ["main"]
 
@@ -99,7 +98,7 @@ def main() -> None:
         _say_what_is_wrong(error)
         code = error.exit_code
     except BrineryError as error:
-        say(f"brinery: {error}")
+        _say(f"brinery: {error}")
         code = error.exit_code
     except KeyboardInterrupt as interrupt:
         code = _interrupted(interrupt)
@@ -127,12 +126,18 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
 
 
+def _say(text: str) -> None:
+    from .output import say  # noqa: PLC0415 - start-up stays cheap
+
+    say(text)
+
+
 def _say_what_is_wrong(error: click.ClickException) -> None:
     """Print how a command is used and what was wrong with the call."""
     text = io.StringIO()
     error.show(text)
     for line in text.getvalue().rstrip("\n").split("\n"):
-        say(line)
+        _say(line)
 
 
 def _say_own_warnings() -> None:
@@ -142,7 +147,7 @@ def _say_own_warnings() -> None:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, BrineryWarning):
-            say(f"warning: {message}")
+            _say(f"warning: {message}")
         else:
             others(message, category, *place, **more)
 

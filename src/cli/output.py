@@ -10,9 +10,6 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from ..engine.choices import BACKEND_NAMES
-from ..engine.printable import printable
-
 __all__ = [
     "ProgressBar",
     "backend_option",
@@ -46,6 +43,8 @@ def workers_option(function: Function) -> Function:
 
 def backend_option(function: Function) -> Function:
     """Add --backend to a command."""
+    from ..engine.choices import BACKEND_NAMES  # noqa: PLC0415 - start-up stays cheap
+
     help_text = "Processes, or threads. Threads work too where no process can be started."
     choice = click.Choice(BACKEND_NAMES)
     return click.option("--backend", type=choice, default="loky", show_default=True, help=help_text)(function)
@@ -86,6 +85,8 @@ def put(*lines: str) -> None:
 
 def _line(text: str) -> str:
     """Return a text as one line that steers no terminal: names and messages come from anybody."""
+    from ..engine.printable import printable  # noqa: PLC0415 - start-up stays cheap
+
     shown = printable(text[:_LONGEST_LINE])
     left = len(text) - _LONGEST_LINE
     return f"{shown} ... ({left:,} more letters)" if left > 0 else shown

@@ -283,7 +283,7 @@ class SerializerConformance:
 
     @staticmethod
     def safely(reader: ShardReader, placement: Placement, spec: Spec) -> Array | None:
-        """The array, or None where the safe path refuses; it may do nothing else."""
+        """Return the array, or None where the safe path refuses; it may do nothing else."""
         try:
             array = reader.read(placement, spec)
         except CorruptError:
