@@ -28,7 +28,7 @@ def archive(tmp_path_factory):
 
 def test_a_second_convert_is_refused_and_the_first_goes_on(archive, tmp_path):
     tar, whole = archive
-    first = start_slowly(tar, tmp_path / "out")
+    first = start_slowly(tar, tmp_path / "out", pause=0.03)
     wait_for_samples(first, tmp_path / "out")
     first.send_signal(signal.SIGSTOP)
     for option in ((), ("--overwrite",), ("--repair",)):
