@@ -5,7 +5,8 @@ OUT ?= bench-out
 VENV := .venv
 BIN := $(VENV)/bin
 # Tests of one group in one process; in the order that tests/conftest.py gives them.
-SPREAD := -n auto --dist loadgroup --no-loadscope-reorder
+JOBS ?= auto
+SPREAD := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 STAMP := $(VENV)/.installed
 
 .PHONY: install bench peers test soak check lint api clean help
@@ -14,7 +15,7 @@ help:
 	@echo "make bench CORES=1,2,4,8   one process, and over workers, on this machine"
 	@echo "                           (PROTOCOLS=npy,hickle PRESET=full SRC=photos.tar OUT=dir QUICK=1)"
 	@echo "make peers                 brinery and other libraries side by side (ARGS='--corpora small'): an hour"
-	@echo "make test                  the test suite"
+	@echo "make test                  the test suite (JOBS=3: processes; some tests wait more than they compute)"
 	@echo "make soak                  every fault, power cut, mutation and draw of the tests: hours"
 	@echo "make check                 lint, types, import contracts, tests"
 	@echo "make install               .venv with brinery and its development tools"
