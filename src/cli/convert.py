@@ -1,5 +1,6 @@
 """brinery convert."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,8 @@ def command(src: tuple[str, ...], dest: str, as_json: bool, **options: Any) -> i
 
     SRC is a folder, a tar file (plain, gz, bz2, xz, zst) or a zip file. Running the same command again
     does only what is missing, new or changed; --add takes in another SRC. Keys of several begin with
-    the name of their SRC. Exit code 3 says that members failed: the manifest's table `failures` names them.
+    the name of their SRC. Exit code 3 says that members failed: `brinery failures DEST` lists them.
+    The last line adds up: converted + unchanged + gone (from the source, but kept) + not looked at = samples.
     Links are samples of what they lead to inside SRC; of several entries of one name the last one counts.
 
     \b
@@ -76,6 +78,9 @@ def as_document(result: "ConvertResult") -> dict[str, Any]:
         "archives": result.archives,
         "gone": result.gone,
         "pruned": result.pruned,
+        "others": result.others,
+        "replaced": result.replaced,
+        "failed": result.failed,
         "shards": result.shards,
         "exit_code": result.exit_code,
         "run": result.summary.as_dict(),
@@ -96,24 +101,39 @@ def _how_far(now: "ConvertProgress") -> str:
 
 
 def _sentence(result: "ConvertResult") -> str:
+    """Return what was done, and a sum of what the dataset holds."""
     run = result.summary
-    text = f"{result.path}: {result.converted} images converted in {run.wall_ns / 1e9:.2f} s"
+    text = f"{result.path}: {counted(result.converted, 'image')} converted in {run.wall_ns / 1e9:.2f} s"
     if result.converted:
         rate = f"{run.pixel_bytes_per_second / 1e6:.0f} MB/s of pixels"
-        text += f" ({run.images_per_second:.0f}/s, {rate}, {run.cores_busy:.2f} cores busy)"
-    if result.unchanged:
-        text += f"; {result.unchanged} were done already"
-    return f"{text}; {result.samples} samples"
+        text += f" ({run.images_per_second:,.0f}/s, {rate}, {run.cores_busy:.2f} cores busy)"
+    kept = {"unchanged": result.unchanged, "gone": result.gone, "not looked at": result.others}
+    text += "".join(f", {count:,} {what}" for what, count in kept.items() if count)
+    return f"{text}; {counted(result.samples, 'sample')}"
 
 
 def _tell_rest(result: "ConvertResult") -> None:
-    if result.failures:
-        say(f"{result.failures} members failed: `brinery info {result.path}` shows why")
-    if result.skipped > result.archives:
-        say(f"{result.skipped - result.archives} files are no images and were passed over")
-    if result.archives:
-        say(f"{result.archives} files are archives and were passed over: --nested reads them")
+    more = f"`brinery failures {shlex.quote(str(result.path))}` shows why"
+    earlier = result.failures - result.failed
+    if result.failed:
+        say(f"{counted(result.failed, 'failure')} in this run: {more}")
+    if earlier:
+        again = "`--retry-failed` tries them again"
+        say(f"{counted(earlier, 'failure')} of earlier runs{'' if result.failed else f': {more}'}; {again}")
+    skipped = {
+        ": no images": result.skipped - result.archives,
+        ": archives; --nested reads them": result.archives,
+    }
+    for why, number in skipped.items():
+        if number:
+            say(f"{counted(number, 'entry', 'entries')} skipped{why}")
+    if result.replaced:
+        say(
+            f"{counted(result.replaced, 'sample')} of earlier runs replaced: the image changed or was damaged"
+        )
     if result.gone:
-        say(f"{result.gone} samples are of members that the archive no longer holds; --prune drops them")
+        say(f"{counted(result.gone, 'sample')} gone from the source and kept; --prune drops them")
+    if result.others:
+        say(f"{counted(result.others, 'sample')} not looked at: of other sources, or beyond --limit")
     if result.pruned:
-        say(f"{result.pruned} samples were dropped since the archive no longer holds them")
+        say(f"{counted(result.pruned, 'sample')} dropped: gone from the source")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..engine.sizes import format_size, format_type
-from .output import emit_json, json_option, put
+from .output import counted, emit_json, json_option, put
 
 __all__ = ["command"]
 
@@ -87,6 +87,11 @@ def _last_run(runs: list[dict[str, Any]]) -> list[str]:
     summary = run["summary"]
     if not summary:
         return lines
+    if summary["workers_died"]:
+        died = counted(summary["workers_died"], "worker process", "worker processes")
+        lines.append(
+            f"  died      {died} in the middle of work: an image that ends one is among the failures"
+        )
     peak = summary["peak_pss_bytes"] or summary["peak_rss_bytes"]
     speed = f"{summary['images_per_second']:.0f} images/s, {summary['pixel_bytes_per_second'] / 1e6:.0f} MB/s"
     read, written = format_size(summary["source_bytes"]), format_size(summary["file_bytes"])

@@ -62,9 +62,9 @@ def say(text: str) -> None:
     click.echo(_line(text), err=True)
 
 
-def counted(number: int, one: str) -> str:
-    """Return a number with its noun: "1 image", "12,000 images"."""
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: "1 image", "12,000 images"; `many` is an irregular plural."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def terminal_width() -> int | None:

@@ -59,7 +59,7 @@ def convert(call: ConvertCall) -> ConvertResult:
             raise UsageError(f"{run.refused}; what was converted stays")
         if result.samples == 0 and result.failures == 0:
             withdrawn = result.skipped == 0
-            found = f"; {result.skipped} other files were passed over" if result.skipped else ""
+            found = f"; {result.skipped} other files were skipped" if result.skipped else ""
             if result.archives:
                 found += f", {result.archives} of them archives: --nested reads them"
             raise ArchiveError(f"no image found in {', '.join(map(str, sources))}{found}")

@@ -37,6 +37,7 @@ class RunSummary:
         run_wait_ns: time that units were ready to run and waited for a CPU; None where it is not counted.
         block_wait_ns: time that units waited for storage; None if the kernel does not count it, as usual.
         around: what the machine did meanwhile.
+        workers_died: worker processes that ended in the middle of their work; 0 in early summaries.
     """
 
     wall_ns: int
@@ -62,6 +63,7 @@ class RunSummary:
     run_wait_ns: int | None = None
     block_wait_ns: int | None = None
     around: Surroundings = UNWATCHED
+    workers_died: int = 0
 
     @property
     def images_per_second(self) -> float:

@@ -40,7 +40,14 @@ def test_the_whole_path(brinery_command, tmp_path, tar):
     assert "20 images converted" in text
     code, text, _ = brinery_command("info", out)
     assert code == 0
-    for word in ("20 samples in hickle", "24 x 32 x 3 |u1: 20", "images/s", "cores busy", "peak", "fsync"):
+    for word in (
+        "20 samples in hickle",
+        "24 x 32 x 3, 8-bit unsigned: 20",
+        "images/s",
+        "cores busy",
+        "peak",
+        "fsync",
+    ):
         assert word in text
     code, text, _ = brinery_command("verify", out)
     assert (code, "20 of 20 samples intact" in text) == (0, True)
@@ -70,7 +77,7 @@ def test_json_is_all_that_stands_on_stdout(brinery_command, tmp_path, tar):
     code, text, err = brinery_command("convert", tar, tmp_path / "more", out, "--json", *FAST)
     document = json.loads(text)
     assert (code, document["exit_code"], document["failures"], document["samples"]) == (3, 3, 1, 20)
-    assert "1 members failed" in err
+    assert "1 failure in this run" in err
     found = json.loads(brinery_command("info", out, "--json")[1])
     assert found["failures"][0]["key"] == "more/cut.jpg"
     assert found["sources"] == [
@@ -91,8 +98,8 @@ def test_archives_inside_of_archives_are_counted_with_the_option_that_reads_them
     outer = make_tar(tmp_path / "outer.tar", {"in.tar": tar.read_bytes(), "a.txt": b"text", **images(1)})
     code, _, err = brinery_command("convert", outer, tmp_path / "out", *FAST)
     assert code == 0
-    assert "1 files are no images and were passed over" in err
-    assert "1 files are archives and were passed over: --nested reads them" in err
+    assert "1 entry skipped: no images" in err
+    assert "1 entry skipped: archives; --nested reads them" in err
     code, text, err = brinery_command("convert", outer, tmp_path / "out", "--nested", "--json", *FAST)
     assert (code, json.loads(text)["samples"], json.loads(text)["archives"]) == (0, 21, 0)
     assert "--nested" not in err

@@ -154,11 +154,22 @@ def test_warm_workers_are_watched_in_every_run(tmp_path, convert):
     assert failures(tmp_path / "out") == {"second/in/50.jpg": "Timeout"}
 
 
+DEATHS = """
+import sys
+from brinery.engine.datasets.info import describe
+print(describe(sys.argv[1])["runs"][-1]["summary"]["workers_died"])
+"""
+
+
 def test_the_shards_are_those_of_an_archive_where_the_poison_is_just_broken(tmp_path, convert):
     healthy = {f"{index:03}.jpg": jpeg(index) for index in range(60)}
     killer = poison(30, "kill")
     broken = b"\xff\xd8\xff" + bytes(len(killer) - 3)
     for name, data in (("killer", killer), ("broken", broken)):
         tar = make_tar(tmp_path / f"{name}.tar", healthy | {"030.jpg": data})
-        assert convert(tar, tmp_path / name).returncode == 3
+        done = convert(tar, tmp_path / name)
+        assert done.returncode == 3
+        died = json.loads(convert(tmp_path / name, code=DEATHS).stdout)
+        assert (died > 0, "warning: a worker process died" in done.stderr) == (name == "killer",) * 2
+        assert ("warning: 030.jpg has failed: the worker process" in done.stderr) == (name == "killer")
     assert contents(tmp_path / "killer")[0] == contents(tmp_path / "broken")[0]

@@ -163,6 +163,7 @@ class Manifest(StoredState):
 
     def _replace(self, result: UnitResult) -> list[str]:
         unit = result.number
+        self.made.add(unit)
         before = [] if self._fresh else self._remove(result)
         self._db.executemany(
             "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..summary import RunSummary
 
-__all__ = ["ConvertProgress", "ConvertResult"]
+__all__ = ["ConvertProgress", "ConvertResult", "Settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,24 @@ class ConvertProgress:
 class ConvertResult:
     """What a convert did.
 
+    It adds up: `samples` are `converted`, `unchanged`, `gone` and `others` together, and `samples` before the
+    run and `converted` are `samples` now, `replaced` and `pruned` together.
+
     Attributes:
         path: the dataset's folder.
         samples: arrays the dataset holds now.
-        converted: arrays written by this run.
-        unchanged: members found done already.
+        converted: those that this run wrote.
+        unchanged: those of earlier runs whose members the listing found as they were.
         failures: failures the dataset records now.
         skipped: entries recorded as not being images.
         archives: those of the skipped entries that are archives, which `nested` reads.
-        gone: samples whose members the archive no longer holds; they are kept.
+        gone: samples whose members their source no longer holds; they are kept.
         pruned: samples that `prune` dropped because their members are gone.
         shards: shard files of the dataset.
         summary: what this run used.
+        others: samples of sources that the run did not name, or of entries beyond `limit`.
+        replaced: samples of earlier runs in whose place this run put others, or failures.
+        failed: those of the failures that this run met; the others are of earlier runs.
     """
 
     path: Path
@@ -77,8 +83,26 @@ class ConvertResult:
     pruned: int
     shards: int
     summary: RunSummary
+    others: int = 0
+    replaced: int = 0
+    failed: int = 0
 
     @property
     def exit_code(self) -> int:
         """0, or 3 while the dataset records failures."""
         return 3 if self.failures else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Samples of earlier runs that a listing did not meet.
+
+    Attributes:
+        gone: those that their source no longer holds, and that are kept.
+        others: those of sources that were not listed, or not to their end.
+        pruned: those that were dropped.
+    """
+
+    gone: int = 0
+    others: int = 0
+    pruned: int = 0

@@ -23,14 +23,13 @@ from . import worker
 from .destination import Destination
 from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
 from .options import ConvertCall
-from .outcome import ConvertResult
+from .outcome import ConvertResult, Settled
 from .planner import Note, Pass, PlanCounts, Planner, PlanState
 from .progress import Progress, cost_of
 from .recorder import Recorder, cannot_go_on
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sources import Named, Recorded, Scope, list_named
 from .spool import Spool, travel_budget
-from .stored_state import Totals
 from .supervisor import Supervisor
 from .tally import Tally
 
@@ -72,6 +71,8 @@ class Run:
         self._differing = KeptOrdinals()
         self._twins: NameTwins | None = None
         self._to_redo = 0  # their number
+        self._died = 0  # worker processes
+        self._before = 0  # samples of the dataset
         self._to_do_again = 0  # recorded members whose samples are lost or damaged
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
@@ -114,12 +115,14 @@ class Run:
             if self._supervisor is not None and self._supervisor.backend == "threading":
                 parent_cpu = max(0, parent_cpu - self._tally.cpu_ns)
             summary = self._tally.summary(
-                wall_ns=wall, parent_cpu_ns=parent_cpu, sampler=sampler, around=around
+                wall_ns=wall,
+                parent_cpu_ns=parent_cpu,
+                sampler=sampler,
+                around=around,
+                workers_died=self._died,
             )
             self._record_end(outcome, summary, sampler)
-        unchanged, gone, pruned = finished
-        totals = self._manifest.totals()
-        return _result(self._destination.folder, self._tally, totals, unchanged, gone, pruned, summary)
+        return self._result(finished, summary)
 
     def _record_end(self, outcome: str, summary: RunSummary, sampler: Sampler) -> None:
         rows = [reading.row for reading in sampler.timeline]
@@ -133,12 +136,13 @@ class Run:
             if outcome == "finished":
                 raise
 
-    def _convert(self) -> tuple[int, int, int]:
-        """Do what is missing; return the numbers of members unchanged, gone and pruned."""
+    def _convert(self) -> Settled:
+        """Do what is missing; return what became of the samples that were there before."""
         options, manifest = self._options, self._manifest
         self._destination.sweep()
         if options.repair:
             manifest.mend()
+        self._before = manifest.samples()
         sizes = self._destination.shard_sizes()
         state = manifest.plan_state(sizes.get, self._scope.holds)
         if manifest.waiting:
@@ -167,16 +171,15 @@ class Run:
                 self._list_again(seen, linked=linked or counts.unresolved > 0)
         self._sampler.finish()
         self._recorder.commit()
-        gone = pruned = 0
         if options.limit is None:
             for unit in state.lost_units.keys() - redone:
                 self._recorder.commit([UnitResult(unit, 0)])
-            gone, pruned = self._settle(state.next_ordinal)
+        settled = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
         if state.lost_units:  # a unit can have come to fewer shards than it had
             self._destination.sweep()
         self._check_limit(final=True)
-        return counts.unchanged - self._to_redo, gone, pruned
+        return settled
 
     def _list_again(self, seen: SeenKeys | DistinctKeys, *, linked: bool) -> None:
         """List a second time, for members that only the whole first listing could tell, as the next units.
@@ -270,6 +273,7 @@ class Run:
                     self._sampler.before_the_end()
                 yield results
         finally:
+            self._died += supervisor.died
             worker.stop(self._token)
             batches.close()
 
@@ -319,25 +323,47 @@ class Run:
         self._check_space()
         self._check_limit(final=False)
 
-    def _settle(self, below: int) -> tuple[int, int]:
+    def _settle(self, below: int) -> Settled:
         """Find what the archive no longer holds, and drop it if asked to; drop notes of old listings."""
         if self._manifest.fresh:
-            return 0, 0
-        kept, listed = self._kept.__contains__, self._scope.holds
+            return Settled()
+        kept, limit = self._kept.__contains__, self._options.limit
+        listed = self._scope.holds if limit is None else _nothing
+        gone, others = self._manifest.not_met(kept, below, listed)
+        if limit is not None:
+            return Settled(others=others)
         self._manifest.forget_old_notes(listed)
-        gone = self._manifest.gone(kept, below, listed)
         if not self._options.prune:
-            return len(gone), 0
+            return Settled(len(gone), others)
         if gone:
             there = self._manifest.samples_below(below)
-            said = f"{len(gone)} of {there} samples are of members that the archive no longer holds"
+            said = f"{len(gone):,} of {there:,} samples are of members that the archive no longer holds"
             if 2 * len(gone) > there and not self._options.yes:
                 self.refused = f"--prune would drop more than half: {said}; --yes drops them"
-                return len(gone), 0
+                return Settled(len(gone), others)
             self._warn(f"--prune drops what is gone: {said}")
         self._manifest.prune(gone, kept, below, listed)
         self._recorder.remove_files(gone)
-        return 0, len(gone)
+        return Settled(0, others, len(gone))
+
+    def _result(self, settled: Settled, summary: RunSummary) -> ConvertResult:
+        totals, converted = self._manifest.totals(), self._manifest.samples_made()
+        return ConvertResult(
+            path=self._destination.folder,
+            samples=totals.samples,
+            converted=converted,
+            unchanged=totals.samples - converted - settled.gone - settled.others,
+            failures=totals.failures,
+            skipped=totals.skipped,
+            archives=totals.archives,
+            gone=settled.gone,
+            pruned=settled.pruned,
+            shards=totals.shards,
+            summary=summary,
+            others=settled.others,
+            replaced=self._before + converted - totals.samples - settled.pruned,
+            failed=self._manifest.failures_of(self._manifest.run),
+        )
 
     def _find_damaged(self, state: PlanState) -> frozenset[str]:
         """Verify the dataset, and return the members of damaged samples outside missing shards."""
@@ -370,19 +396,5 @@ class Run:
             self._warn(warning)
 
 
-def _result(
-    path: Path, tally: Tally, totals: Totals, unchanged: int, gone: int, pruned: int, summary: RunSummary
-) -> ConvertResult:
-    return ConvertResult(
-        path=path,
-        samples=totals.samples,
-        converted=tally.samples,
-        unchanged=unchanged,
-        failures=totals.failures,
-        skipped=totals.skipped,
-        archives=totals.archives,
-        gone=gone,
-        pruned=pruned,
-        shards=totals.shards,
-        summary=summary,
-    )
+def _nothing(_key: str) -> bool:
+    return False

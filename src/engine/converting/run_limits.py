@@ -1,5 +1,6 @@
 """Limits at which a run ends or warns: too many failures, too little space."""
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def check_failures(limit: FailureLimit | None, tally: Tally, folder: Path, *, fi
     if failures > allowed:
         raise FailureLimitError(
             f"{failures} of {members} members failed, more than --max-failures {limit}:"
-            f" stopped; see the table failures in {folder}, what was committed stays"
+            f" stopped; what was committed stays, and `brinery failures {shlex.quote(str(folder))}` shows why"
         )
 
 

@@ -48,6 +48,7 @@ class StoredState:
 
     Attributes:
         waiting: lost units with members of sources that the run does not list.
+        made: numbers of the units that this run has recorded.
 
     Args:
         db: the manifest.
@@ -62,6 +63,7 @@ class StoredState:
         self._lost: frozenset[int] = frozenset()
         self._fresh = created or not self._any("shards", "failures", "skipped")
         self.waiting = 0
+        self.made: set[int] = set()
 
     @property
     def fresh(self) -> bool:
@@ -191,16 +193,29 @@ class StoredState:
                 raise self._senseless("a key is no text")
             yield key
 
-    def gone(self, kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]) -> list[str]:
-        """Return the keys of samples that the archive no longer holds.
+    def not_met(
+        self, kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]
+    ) -> tuple[list[str], int]:
+        """Return what the listing did not meet: keys of samples that are gone, and the number of others.
 
         Args:
             kept: returns whether the listing met the entry of an ordinal.
             below: ordinals from here on are this run's own.
-            listed: returns whether the run lists the source of a key.
+            listed: returns whether a key is of a source that the run lists to its end.
         """
-        statement = "SELECT key, key, ordinal FROM samples WHERE ordinal < ?"
-        return list(self._left_behind(statement, kept, below, listed))
+        gone, others = [], 0
+        for key, ordinal, shard in self._each(
+            "SELECT key, ordinal, shard FROM samples WHERE ordinal < ?", below
+        ):
+            if type(ordinal) is not int or ordinal < 0 or type(key) is not str or type(shard) is not int:
+                raise self._senseless("an entry's row makes no sense")
+            if kept(ordinal) or shard // PARTS_PER_UNIT in self.made:
+                continue
+            if listed(key):
+                gone.append(key)
+            else:
+                others += 1
+        return gone, others
 
     def _left_behind(
         self, statement: str, kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]
@@ -244,6 +259,21 @@ class StoredState:
                 if isinstance(summary, dict) and summary.get("members"):
                     return summary
         return {}
+
+    def samples(self) -> int:
+        """Count the samples of the dataset."""
+        count: int = self._numbers("SELECT COALESCE(SUM(samples), 0) FROM shards")[0][0]
+        return count
+
+    def samples_made(self) -> int:
+        """Count the samples that this run has recorded and that are there now."""
+        shards = self._numbers("SELECT unit, samples FROM shards")
+        return sum(samples for unit, samples in shards if unit in self.made)
+
+    def failures_of(self, run: int) -> int:
+        """Count the failures that a run has recorded, or met again in its listing."""
+        count: int = self._numbers("SELECT COALESCE(SUM(1), 0) FROM failures WHERE run = ?", run)[0][0]
+        return count
 
     def shard_names(self) -> set[str]:
         """Return the names of all recorded shard files."""

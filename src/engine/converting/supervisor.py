@@ -39,12 +39,13 @@ class Supervisor:
         workers: processes or threads.
         backend: "loky" or "threading"; a crash or hang of a thread is one of this process.
         timeout: seconds that one member may take; None for no limit.
-        warn: called with a message when threads replace processes that cannot start.
+        warn: called with a message when a worker dies, and when threads replace processes that cannot start.
         done: called with each unit whose result has come.
         ready: returns whether another unit may be drawn while some are under way.
 
     Attributes:
         backend: "loky" or "threading", whichever is in use.
+        died: worker processes that ended in the middle of their work, by themselves or because they hung.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Supervisor:
         self._strikes: Counter[int] = Counter()
         self._fruitless = 0
         self._feed: _Feed | None = None
+        self.died = 0
 
     @property
     def ending(self) -> bool:
@@ -91,9 +93,17 @@ class Supervisor:
             except WorkerError:
                 if self._job.claims is None:
                     raise
+                self._tell_death()
                 yield from self._recover(feed)
             else:
                 return
+
+    def _tell_death(self) -> None:
+        """Say at once that a worker died, and count it."""
+        self.died += 1
+        if self._warn is not None:
+            hung = "was ended, since one image took too long" if self._watchdog.killed else "died"
+            self._warn(f"a worker process {hung}: the images under way are done again, to find the one")
 
     def _use_threads(self, error: NoProcessesError, feed: "_Feed") -> None:
         """Go on with threads if no process can start, unless something was asked that threads cannot do."""
@@ -157,6 +167,7 @@ class Supervisor:
             except NoProcessesError:
                 raise
             except WorkerError:
+                self._tell_death()
                 under_way = feed.take_back()
                 suspects = self._suspects(under_way)
                 if not suspects:
@@ -210,6 +221,8 @@ class Supervisor:
         source = Source(member.size, member.mtime_ns)
         failure = Failure(member.key, suspect.numbered.ordinal, "decode", error, message, source)
         self._quarantined[suspect.numbered.ordinal] = failure
+        if self._warn is not None:
+            self._warn(f"{member.key} has failed: {message}")
 
     def _forget_claims(self) -> None:
         if self._job.claims is not None:

@@ -69,7 +69,13 @@ class Tally:
         self._lifetimes[usage.pid] = max(self._lifetimes.get(usage.pid, 0), usage.lifetime_cpu_ns)
 
     def summary(
-        self, *, wall_ns: int, parent_cpu_ns: int, sampler: Sampler, around: Surroundings = UNWATCHED
+        self,
+        *,
+        wall_ns: int,
+        parent_cpu_ns: int,
+        sampler: Sampler,
+        around: Surroundings = UNWATCHED,
+        workers_died: int = 0,
     ) -> RunSummary:
         """Return the sums.
 
@@ -78,6 +84,7 @@ class Tally:
             parent_cpu_ns: CPU time of this process over the run; with threads, without their units.
             sampler: the one that watched the run, left already.
             around: what the machine did meanwhile.
+            workers_died: worker processes that ended in the middle of their work.
         """
         source_bytes, pixel_bytes, file_bytes, cpu_ns, voluntary, involuntary = self._usage
         read_bytes, write_bytes, run_wait, block_wait = self._known
@@ -107,4 +114,5 @@ class Tally:
             run_wait_ns=run_wait,
             block_wait_ns=block_wait,
             around=around,
+            workers_died=workers_died,
         )

@@ -22,7 +22,12 @@ _RUN: Final = ("id", "command", "started", "outcome", "workers", "backend", "wal
 _MOST: Final = 1 << 63
 _MOST_WORKERS: Final = 1 << 16
 _MAY_BE_UNKNOWN: Final = {"read_bytes", "write_bytes", "peak_pss_bytes"}
-_LATER: Final = {"lifetime_cpu_ns", "run_wait_ns", "block_wait_ns"}  # in no summary of the first versions
+_LATER: Final = {
+    "lifetime_cpu_ns",
+    "run_wait_ns",
+    "block_wait_ns",
+    "workers_died",
+}  # in no summary of the first versions
 
 
 def describe(path: PathLike) -> dict[str, Any]:
