@@ -52,6 +52,8 @@ def test_words_fit_a_phone(drawn, name):
     wide = """() => [...document.querySelectorAll(".scroller:has(.words)")]
         .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"""
     assert page.locator(".words").count() > 0
+    label = page.locator(".words td").first.evaluate("one => getComputedStyle(one, '::before').content")
+    assert page.locator(".words td").first.get_attribute("data-label") in label
     assert page.evaluate(wide) == []
 
 

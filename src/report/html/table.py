@@ -20,23 +20,27 @@ def table_html(table: Table, *, title: bool = True) -> Markup:
         tag("th", column.head, scope="col", class_=None if column.numeric else "text", title=column.hint)
         for column in table.columns
     ]
-    body = []
+    words = not any(column.numeric for column in table.columns)
+    rows = []
     for row in table.rows:
-        places = enumerate(zip(row, table.columns, strict=True))
-        body.append(tag("tr", [_cell(*pair, "td" if place else "th") for place, pair in places]))
+        first, *others = zip(row, table.columns, strict=True)
+        cells = [_cell(value, column, "td", column.head if words else None) for value, column in others]
+        rows.append(tag("tr", _cell(*first, "th"), cells))
     inner = tag(
         "table",
-        tag("caption", table.title, class_=None if title else "unseen"),
+        tag("caption", table.title, class_="unseen"),
         tag("thead", tag("tr", heads)),
-        tag("tbody", body),
+        tag("tbody", rows),
         data_sortable=len(table.rows) > 1,
-        class_=None if any(column.numeric for column in table.columns) else "words",
+        class_="words" if words else None,  # on a phone each row is a list, its cells named
     )
+    head = tag("h3", table.title) if title else Markup("")
     notes = [tag("p", note, class_="note") for note in table.notes]
-    return scroller(table.title, "region", inner) + (tag("div", notes, class_="notes") if notes else "")
+    below = tag("div", notes, class_="notes") if notes else Markup("")
+    return head + scroller(table.title, "region", inner) + below
 
 
-def _cell(value: Value, column: Column, name: str) -> Markup:
+def _cell(value: Value, column: Column, name: str, label: str | None = None) -> Markup:
     entry = entry_of(value)
     key, text = entry.value, entry.text
     if text is None:
@@ -46,4 +50,9 @@ def _cell(value: Value, column: Column, name: str) -> Markup:
         key = f"{key:.6g}" if math.isfinite(key) else None
     note = None if entry.note is None else tag("small", entry.note)
     classes = [one for one in (None if column.numeric else "text", entry.kind) if one]
-    return tag(name, text, note, class_=" ".join(classes) or None, data_sort=None if key == text else key)
+    own = {
+        "class_": " ".join(classes) or None,
+        "data_sort": None if key == text else key,
+        "data_label": label,
+    }
+    return tag(name, text, note, **own)

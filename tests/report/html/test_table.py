@@ -27,7 +27,7 @@ def test_a_number_is_sorted_by_its_text_unless_something_stands_beside_it():
 def test_what_is_not_known_is_a_dash_and_sorts_last():
     assert cells([(None, Entry("void", float("nan")))], *left("a", "b")) == [
         (' class="text"', "\N{EN DASH}"),
-        (' class="text"', "void"),
+        (' class="text" data-label="b"', "void"),
     ]
 
 
@@ -35,11 +35,11 @@ def test_columns_for_pages_and_marks_are_shown():
     columns = (*left("a"), Column("safe", numeric=False, hint="runs no code", page=True))
     html = str(table_html(Table("A table", columns, [("npy", Entry("yes", kind="good"))])))
     assert '<th scope="col" class="text" title="runs no code">safe</th>' in html
-    assert '<td class="text good">yes</td>' in html
+    assert '<td class="text good" data-label="safe">yes</td>' in html
 
 
 def test_texts_are_escaped_wherever_they_stand():
     odd = "<b>&\u202e"
     html = str(table_html(Table(odd, left(odd), [(odd,), (Entry(odd, note=odd),)], (odd,))))
     assert "<b>" not in html
-    assert html.count("&lt;b&gt;&amp;\\u202e") == 7  # once in an attribute
+    assert html.count("&lt;b&gt;&amp;\\u202e") == 8  # once in an attribute
