@@ -190,13 +190,13 @@ def _drifted(drift: Drift | None) -> list[str]:
 
 
 def _sampler(result: BenchResult, effect: Ratio | None) -> list[str]:
-    sampler, found = result.sampler, []
+    sampler, floor, found = result.sampler, result.noise.floor or 0.0, []
     if sampler.cpu_ns is not None and sampler.wall_ns and sampler.cpu_ns > _SAMPLER * sampler.wall_ns:
         found.append(
             f"the sampler took {sampler.cpu_ns / sampler.wall_ns:.1%} of one CPU: "
             "use fewer workers, or read its effect beside the noise floor"
         )
-    if effect is not None and effect.low is not None and effect.low > 1 + _SAMPLER:
+    if effect is not None and (effect.low or 0.0) > 1 + _SAMPLER and effect.value > 1 + floor:
         found.append(
             f"the sampler slows the work by {effect.value - 1:.1%}: read small differences with care"
         )

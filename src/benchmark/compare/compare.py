@@ -13,6 +13,7 @@ from typing import Any
 
 from ...engine.paths import PathLike
 from ...errors import DatasetError
+from ..analysis.noise import with_floor
 from ..analysis.statistics import (
     FALSE_DISCOVERIES,
     FEWEST_ROUNDS,
@@ -183,7 +184,7 @@ def compare_results(a: BenchResult, b: BenchResult, *, names: tuple[str, str] = 
             brinery=one.run.brinery,
             commit=one.run.commit,
             started_at=one.run.started_at,
-            floor=one.noise.floor,
+            floor=with_floor(one.noise).floor,
             version=one.in_turns.version if one.in_turns else None,
         )
         for one, name in zip((a, b), names, strict=True)

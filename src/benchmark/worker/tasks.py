@@ -3,6 +3,7 @@
 import gc
 import mmap
 import os
+import re
 import struct
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ _LEAD_NS = 12_000_000  # between the last arrival and the start, so that everyon
 _PATIENCE_S = 300.0
 _SLOT = struct.Struct("=q")
 _GAVE_UP = -1
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 _UNREADABLE = "what was stored does not load: {}: {}"
 
 
@@ -313,20 +315,15 @@ def reset_peak() -> bool:
 
 def _with_memory(sample: WorkerSample) -> WorkerSample:
     """Add this process's memory; its peak only where the kernel allows to reset it, which is tried again."""
-    peak = swap = None
     try:
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                peak = int(line.split()[1]) * 1024
-            elif line.startswith("VmSwap:"):
-                swap = int(line.split()[1]) * 1024
+        peak = _PEAK.search(Path("/proc/self/status").read_text(encoding="utf-8"))
         memory = psutil.Process().memory_full_info()
     except (OSError, psutil.Error):
         return sample
     return replace(
         sample,
-        peak_rss_bytes=peak if reset_peak() else None,
+        peak_rss_bytes=int(peak[1]) * 1024 if reset_peak() and peak else None,
         rss_bytes=memory.rss,
         pss_bytes=getattr(memory, "pss", None),
-        swap_bytes=swap,
+        swap_bytes=getattr(memory, "swap", None),
     )

@@ -5,7 +5,7 @@ import pytest
 from brinery.benchmark.analysis.summary import cell_results
 from brinery.benchmark.analysis.warnings import REMEDIES, run_warnings, steal_share
 from brinery.benchmark.ledger import Ledger
-from brinery.benchmark.result.estimates import Drift, Estimate
+from brinery.benchmark.result.estimates import Drift, Estimate, Ratio
 from brinery.benchmark.result.findings import SentinelSample
 from brinery.benchmark.result.measured import MachineUse, WorkerSample
 
@@ -55,6 +55,17 @@ def test_a_backlog_of_writes_disturbs_what_writes():
     waiting = [{"machine": use(dirty_bytes=200 << 20)}] * 5
     assert codes(*waiting, op="dump") == {"dirty-backlog"}
     assert codes(*waiting, op="load") == set()
+
+
+def test_an_effect_of_the_sampler_below_the_noise_floor_is_none():
+    made = result([(pooled("npy", "load", 1), [100.0] * 5)])
+    effect = Ratio(1.19, 1.02, 1.41, 0.03, 7, paired=True)
+    told = {
+        floor: run_warnings(replace(made, noise=replace(made.noise, sampler_effect=effect, floor=floor)))
+        for floor in (0.05, 1.3)
+    }
+    assert any("slows the work by 19.0%" in line for line in told[0.05])
+    assert not any("slows the work" in line for line in told[1.3])
 
 
 def test_a_sampler_that_sees_other_cpu_time_than_the_workers_is_told():
