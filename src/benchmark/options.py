@@ -109,46 +109,26 @@ DEFAULTS: BenchArguments = {
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What a bench is asked for, after checking.
+    """What a bench is asked for, after checking."""
 
-    Attributes:
-        source: the user's archive; None for generated images.
-        cores: numbers of workers.
-        protocols: labels.
-        preset: "seed", "scaling" (which begins with the seed's table) or "full".
-        ops: what is timed over workers.
-        rounds: complete rounds, None for as many as the budget allows.
-        budget_s: how long the whole run should take.
-        limit: at most this many images.
-        quick: shorter regions and fewer rounds.
-        scratch: folder for temporary files, None for the output folder.
-        output: where result.json and report.md go.
-        seed: of the order of the cells and of the generated images.
-        caches: of the loads over workers: "warm", "cold".
-        durabilities: of the dumps over workers: "buffered", "fsync".
-        dispatches: of the loads, dumps and maps over workers: "partitioned", "engine".
-        weights: of the recommendation by cost.
-        total: bytes of the whole source; None for its own.
-        costs: file of what an image costs, for two versions in turns, which take brinery's cells alone.
-    """
-
-    source: Path | None
-    cores: tuple[int, ...]
-    protocols: tuple[str, ...]
-    preset: str
-    ops: tuple[str, ...]
-    rounds: int | None
-    budget_s: float
-    limit: int
-    quick: bool
-    scratch: Path | None
-    output: Path
-    seed: int
-    caches: tuple[Cache, ...]
-    durabilities: tuple[Durability, ...]
-    dispatches: tuple[Dispatch, ...]
-    weights: Weights
-    total: int | None
+    source: Path | None  # the user's archive; None for generated images
+    cores: tuple[int, ...]  # numbers of workers
+    protocols: tuple[str, ...]  # labels
+    preset: str  # "seed", "scaling" (which begins with the seed's table) or "full"
+    ops: tuple[str, ...]  # what is timed over workers
+    rounds: int | None  # complete rounds, None for as many as the budget allows
+    budget_s: float  # how long the whole run should take
+    limit: int  # at most this many images
+    quick: bool  # shorter regions and fewer rounds
+    scratch: Path | None  # folder for temporary files, None for the output folder
+    output: Path  # where result.json and report.md go
+    seed: int  # of the order of the cells and of the generated images
+    caches: tuple[Cache, ...]  # of the loads over workers: "warm", "cold"
+    durabilities: tuple[Durability, ...]  # of the dumps over workers: "buffered", "fsync"
+    dispatches: tuple[Dispatch, ...]  # of the loads, dumps and maps over workers: "partitioned", "engine"
+    weights: Weights  # of the recommendation by cost
+    total: int | None  # bytes of the whole source; None for its own
+    # file of what an image costs, for two versions in turns, which take brinery's cells alone
     costs: Path | None
 
     @property

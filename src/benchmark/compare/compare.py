@@ -40,56 +40,34 @@ _OTHER_WORK = 1.2  # two prefixes of the corpus whose lengths differ by more are
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two results.
+    """One of the two results."""
 
-    Attributes:
-        name: as the user gave it.
-        brinery: its version.
-        commit: of the checkout that it ran from, if any.
-        started_at: ISO 8601.
-        floor: its noise floor, such as 0.02; None if not known.
-        version: what was asked to be measured, of two in turns.
-    """
-
-    name: str
-    brinery: str
-    commit: str | None
-    started_at: str
-    floor: float | None
-    version: str | None = None
+    name: str  # as the user gave it
+    brinery: str  # its version
+    commit: str | None  # of the checkout that it ran from, if any
+    started_at: str  # ISO 8601
+    floor: float | None  # its noise floor, such as 0.02; None if not known
+    version: str | None = None  # what was asked to be measured, of two in turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellChange(Cell):
-    """One cell in both results.
+    """One cell in both results."""
 
-    Attributes:
-        verdict: "faster", "regressed", "same" or "inconclusive".
-        reason: why it is inconclusive.
-        ratio: time an image of B over that of A.
-        q_value: of the ratio among all cells; None below five rounds.
-        a_ns: time an image in A, median of rounds or, in pairs, of processes.
-        b_ns: in B.
-        a_rounds: rounds with a valid sample in A.
-        b_rounds: in B.
-        a_images: how many distinct images a worker's pass had in A.
-        b_images: in B.
-        machine: relative change that the machine itself may have had; None if not known, or in pairs.
-        detectable: the least relative slowdown that would be called in nine of ten such comparisons; None
-            below five rounds or pairs, and in comparisons of 0.1.0.
-    """
-
-    verdict: Judgement
-    reason: str | None
-    ratio: Ratio
-    q_value: float | None
-    a_ns: float
-    b_ns: float
-    a_rounds: int
-    b_rounds: int
-    a_images: int
-    b_images: int
+    verdict: Judgement  # "faster", "regressed", "same" or "inconclusive"
+    reason: str | None  # why it is inconclusive
+    ratio: Ratio  # time an image of B over that of A
+    q_value: float | None  # of the ratio among all cells; None below five rounds
+    a_ns: float  # time an image in A, median of rounds or, in pairs, of processes
+    b_ns: float  # in B
+    a_rounds: int  # rounds with a valid sample in A
+    b_rounds: int  # in B
+    a_images: int  # how many distinct images a worker's pass had in A
+    b_images: int  # in B
+    # relative change that the machine itself may have had; None if not known, or in pairs
     machine: float | None
+    # the least relative slowdown that would be called in nine of ten such comparisons; None below five rounds
+    # or pairs, and in comparisons of 0.1.0
     detectable: float | None = None
 
     @property
