@@ -161,14 +161,13 @@ class _Ranks:
 
     def _better(self, best: str, tied: Sequence[str]) -> str:
         """Say what the one has that some of the others lack."""
-        field, own = self._field, []
-        if field.safe(best) and not all(map(field.safe, tied)):
-            own.append("safe to load")
-        if field.portable(best) and not all(map(field.portable, tied)):
-            own.append("readable outside Python")
         if best == SOURCE:
-            own = ["there already"]
-        return f", and {_and(own)}" if own else ", and the simplest"
+            return ", and there already"
+        traits = {"safe to load": self._field.safe, "readable outside Python": self._field.portable}
+        own = [what for what, has in traits.items() if has(best) and not all(map(has, tied))]
+        if any(all(has(one) == has(best) for has in traits.values()) for one in tied):
+            own.append("the simplest")
+        return f", but {_and(own)}"
 
     def _marked(self, choice: Choice) -> Choice:
         name = choice.protocol

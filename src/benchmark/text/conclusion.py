@@ -215,11 +215,12 @@ def chosen(found: Recommendation) -> str:
     if found.winner is None:
         return "no choice"
     first, name = found.choices[0], named(found.winner)
-    if found.workers is None or found.layout == "single":
-        return name
-    if first.dump_workers not in (None, found.workers):
-        return f"{name} (write with {counted(first.dump_workers, 'worker')}, read with {found.workers})"
-    return f"{name} with {counted(found.workers, 'worker')}"
+    if found.workers is not None and found.layout != "single":
+        name += f" with {counted(found.workers, 'worker')}"
+        if first.dump_workers not in (None, found.workers):
+            write = counted(first.dump_workers, "worker")
+            name = f"{named(found.winner)} (write with {write}, read with {found.workers})"
+    return f"{name}, so far" if few(found) else name
 
 
 def flags(choice: Choice) -> str:
@@ -253,9 +254,9 @@ def why(found: Recommendation) -> str:
 def _lead(found: Recommendation, behind: Choice) -> str:
     name, ratio = named(behind.protocol), plain(behind.ratio)
     if found.unit == "bytes_per_image":
-        return f"the smallest protocol is {name}" if found.winner == SOURCE else f"smaller than {name}"
+        return f"the smallest protocol is {name}" if found.winner == SOURCE else f"next is {name}"
     if found.objective == "cost":
-        return f"{name} costs {ratio} times as much"
+        return f"next is {name}, at {ratio} times the cost"
     return f"{ratio} times as fast as {name}"
 
 

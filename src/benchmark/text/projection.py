@@ -11,7 +11,7 @@ from .table import Column, Entry, Table, Value, left
 
 _BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 _FROM = {"cold": "storage", "warm": "memory", None: "memory"}
-_TIMES = ((3.6e12, "hours"), (6e10, "minutes"), (1e9, "seconds"))
+_TIMES = ((3.6e12, "h"), (6e10, "min"), (1e9, "s"))
 
 
 def projection_table(result: BenchResult) -> Table | None:
@@ -43,7 +43,7 @@ def projection_table(result: BenchResult) -> Table | None:
 
     rows = [
         (
-            named(one.protocol),
+            named(one.protocol).removeprefix("the "),
             Entry(plain(one.file_bytes / space), one.file_bytes),
             Entry(plain(one.over_source, 2), one.over_source),
             time(one.write),
@@ -54,17 +54,19 @@ def projection_table(result: BenchResult) -> Table | None:
     ]
     columns = (
         *left("protocol"),
-        Column(f"on disk, {bytes_unit}"),
-        Column("x your source"),
-        Column(f"{time_unit} to write", notes="write range"),
-        Column(f"{time_unit} to read", notes="read range"),
-        Column("workers", spare=1),
+        Column(f"disk, {bytes_unit}"),
+        Column("x your source", spare=2),
+        Column(f"write, {time_unit}", hint="time to write everything once", notes="write range"),
+        Column(f"read, {time_unit}", hint="time to read everything once", notes="read range"),
+        Column("workers", spare=3),
     )
     weights = result.settings.weights
     link = weights.link_mb_per_s
     over = f", every write and read over a link of {link:g} MB/s" if link is not None else ""
     ranges = (
-        "95 % intervals or wider" if found.sure else "the fastest and the slowest round, of fewer than five"
+        "the ends of the measured intervals"
+        if found.sure
+        else "the fastest and the slowest round, of fewer than five"
     )
     assumed = (
         "Assumed: all images are like those measured, on the same machine and disk with this many workers; "

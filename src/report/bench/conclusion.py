@@ -5,7 +5,7 @@ from ...benchmark.analysis.warnings import disturbances, trouble_of
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.recommendations import OBJECTIVES, Objective
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.conclusion import chosen, few, value_of
+from ...benchmark.text.conclusion import chosen, value_of
 from ...benchmark.text.numbers import amount, counted, sentence
 from ..html.page import Fact
 from .groups import groups_of, rate, within
@@ -19,8 +19,7 @@ def facts_of(result: BenchResult) -> tuple[Fact, ...]:
     for found in result.recommendations:
         if found.winner is not None and found.objective in _FASTEST and found.choices:
             title = f"{sentence(OBJECTIVES[found.objective])}, images"
-            note = f"{chosen(found)}{', too few rounds to be sure' if few(found) else ''}"
-            facts.append(Fact(title, f"{amount(1e9 / found.choices[0].value)} /s", note))
+            facts.append(Fact(title, f"{amount(1e9 / found.choices[0].value)} /s", chosen(found)))
         if found.objective == "smallest" and found.winner is not None:
             own = next((one for one in found.choices if one.protocol != SOURCE), found.choices[0])
             value, *over = value_of(result, found, own).split(", ")

@@ -50,8 +50,9 @@ def bench_page(result: BenchResult) -> Page:
         Section(
             "size",
             "Size against speed",
-            "Loads over many images a file, each protocol with the number of workers that suits it best.",
-            _doubted(there([tradeoff_chart(result, groups)]), trouble),
+            "Reads from memory, each protocol with its best number of workers: through brinery.open "
+            "where that was timed, otherwise by its own library.",
+            _doubted(there([tradeoff_chart(result)]), trouble),
         ),
         _workers(result, groups, trouble),
         _time(result, groups),

@@ -1,4 +1,4 @@
-"""File size against load time: what cannot be bettered in both."""
+"""Size against time to read: what cannot be bettered in both."""
 
 import math
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from typing import Any
 
 import altair as alt
 
+from ...benchmark.analysis.candidates import Field
 from ...benchmark.analysis.sizes import DIFFERENT_IMAGES, shown_layout, sizes_of
 from ...benchmark.result.result import BenchResult
+from ...benchmark.text.conclusion import named
 from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, sentence, times
 from ...benchmark.text.table import Entry, Table, left, right
-from ...benchmark.text.tables import interval, size_note
+from ...benchmark.text.tables import size_note
 from ..html.chart import Chart, built, data, tips
 from ..html.theme import ACCENT, FADED, INK, MUTED, SHORT_LABELS, SURFACE
-from .groups import Group, within
 
 _WIDTH, _HEIGHT, _LINE = 760, 380, 14.0
 
@@ -28,6 +29,7 @@ class _Spot:
     low: float
     high: float
     workers: int
+    op: str
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
@@ -39,56 +41,52 @@ def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
     ]
 
 
-def tradeoff_chart(result: BenchResult, groups: list[Group]) -> Chart | None:
-    """Return the chart; None where no protocol has both a size and a load."""
-    found = sorted(_spots(result, groups), key=lambda spot: spot.load)
+def tradeoff_chart(result: BenchResult) -> Chart | None:
+    """Return the chart; None where no protocol has both a size and a read."""
+    found = sorted(_spots(result), key=lambda spot: spot.load)
     if not found:
         return None
-    mark = sizes_of(result, shown_layout(result)).mark
+    sizes = sizes_of(result, shown_layout(result))
+    mark, source = sizes.mark, (sizes.source or 0.0) / 1000
     best = pareto({one.protocol: (one.kilobytes, one.load) for one in found})
     columns = (
         *left("protocol"),
-        *right("kB an image", "load, µs an image", "images/s", "workers"),
-        *left("Pareto line"),
+        *right("kB an image", "x your source", "read, µs an image", "images/s", "workers"),
+        *left("read by", "Pareto line"),
     )
     rows = [
         (
             one.protocol,
             Entry(f"{mark}{plain(one.kilobytes)}", one.kilobytes),
+            Entry(plain(one.kilobytes / source, 2), one.kilobytes / source) if source else None,
             Entry(None, one.load, f"{plain(one.low)} to {plain(one.high)}"),
             Entry(amount(1e6 / one.load), 1e6 / one.load),
             one.workers,
+            one.op,
             "yes" if one.protocol in best else "no",
         )
         for one in found
     ]
     return Chart(
         name="tradeoff",
-        title="Microseconds to load an image against the size of its file",
+        title="Microseconds to read an image against its size",
         caption=f"{_caption(found, best, mark)}{_sized(result)}",
         spec=_spec(found, best),
-        table=Table("File size and load time", columns, rows),
+        table=Table("Size and time to read", columns, rows),
     )
 
 
-def _spots(result: BenchResult, groups: list[Group]) -> list[_Spot]:
-    loads = [group for group in groups if group.variant.op == "load"]
-    group = next((one for one in loads if not one.variant.marks), loads[0] if loads else None)
-    single = [[cell] for cell in result.cells if cell.op == "load" and cell.layout == "single"]
-    stored = sizes_of(result, shown_layout(result)).values
+def _spots(result: BenchResult) -> list[_Spot]:
+    """Return what readers of datasets get; a protocol that only its own library was timed of, by that."""
+    field = Field(result)
+    warm, _ = field.read_condition()
+    timed = {one.protocol: one for one in (*field.candidates("load"), *field.reads(warm))}
     found = []
-    for cells in group.cells.values() if group else single:
-        own = [cell for cell in within(cells, result.host.usable_cpus) if cell.valid]
-        loaded = [(cell.stats.median_ns, cell) for cell in own if cell.stats and known(cell.stats.median_ns)]
-        if not loaded:
-            continue
-        time, cell = min(loaded, key=lambda one: one[0])
-        size = stored.get(cell.protocol) if result.sizes else cell.size.file_bytes_per_image
-        if size is not None and known(size) and min(size, time) > 0:
-            low, high = interval(cell) or (time, time)
-            found.append(
-                _Spot(cell.protocol, size / 1000, time / 1000, low / 1000, high / 1000, cell.workers)
-            )
+    for name, size in field.sizes().values.items():
+        if (one := timed.get(name)) and known(size) and known(one.value) and min(size, one.value) > 0:
+            time, low, high = (ns / 1000 for ns in (one.value, *one.span[:2]))
+            (term,) = one.terms
+            found.append(_Spot(named(name), size / 1000, time, low, high, term.workers, term.op))
     return found
 
 
@@ -104,20 +102,17 @@ def _caption(found: list[_Spot], best: list[str], mark: str) -> str:
     fastest, slowest = found[0], found[-1]
     smallest = min(found, key=lambda one: one.kilobytes)
     line = (
-        f"Lower left is better, both axes are logarithmic. {listed(best)} "
-        f"{'stands' if len(best) == 1 else 'stand'} on the Pareto line: no other is both smaller and faster "
-        "to load."
+        "Lower left is better, both axes are logarithmic. On the Pareto line, where no other is both smaller "
+        f"and faster to read: {listed(best)}. "
     )
     if fastest.protocol == smallest.protocol:
-        line += f" {fastest.protocol} is the fastest and the smallest at once."
+        line += f"Fastest and smallest at once: {fastest.protocol}."
     else:
-        line += (
-            f" {fastest.protocol} loads fastest ({duration(fastest.load * 1000)}), {smallest.protocol} is "
-            f"smallest ({mark}{plain(smallest.kilobytes)} kB)."
-        )
+        kilobytes = f"{mark}{plain(smallest.kilobytes)} kB"
+        line += f"Fastest: {fastest.protocol} ({duration(fastest.load * 1000)}). "
+        line += f"Smallest: {smallest.protocol} ({kilobytes})."
     if slowest is not fastest:
-        ratio = times(slowest.load / fastest.load)
-        line += f" {slowest.protocol} takes {ratio} as long as {fastest.protocol}."
+        line += f" Slowest: {slowest.protocol}, {times(slowest.load / fastest.load)} as long as the fastest."
     return line
 
 

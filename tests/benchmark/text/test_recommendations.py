@@ -93,7 +93,7 @@ def said(made):
 def test_a_safe_protocol_wins_a_tie_with_an_unsafe_one():
     made = planted(map_us={"npy": 20.1, "pickle-5": 20, "hdf5": 26})
     assert said(made) == (
-        "Choose npy with 1 worker: statistically tied with pickle-5, and safe to load and readable outside "
+        "Choose npy with 1 worker: statistically tied with pickle-5, but safe to load and readable outside "
         "Python."
     )
 
@@ -213,7 +213,7 @@ def test_all_of_the_source_is_projected_with_intervals():
     table = projection_table(whole)
     assert table.title == "All 40.0 TB of your source, about 1,670,000,000 images"
     rows = {row[0]: row[1:] for row in zip(*(strip.cells for strip in table.strips()), strict=True)}
-    assert rows["the source files"][:4] == ("40.0", "1.0", "0", "-")  # they are there, and each read decodes
+    assert rows["source files"][:4] == ("40.0", "1.0", "0", "-")  # they are there, and each read decodes
     space, ratio, write, span, *_ = rows["npy"]
     assert (space, ratio) == ("385", "9.6")
     low, high = (float(end) for end in span.split(" to "))

@@ -3,7 +3,6 @@
 import math
 from itertools import pairwise
 
-from brinery.report.bench.groups import groups_of
 from brinery.report.bench.size_against_speed import pareto, tradeoff_chart
 
 from ..made import bench
@@ -16,7 +15,7 @@ def test_only_what_nothing_betters_is_on_the_line():
 
 def test_labels_do_not_cover_one_another():
     made = bench({f"p{n}": 20.0 + n / 10 for n in range(9)})
-    chart = tradeoff_chart(made, groups_of(made))
+    chart = tradeoff_chart(made)
     rows = chart.spec["data"]["values"]
     low, high = next(
         layer["encoding"]["y"]["scale"]["domain"] for layer in chart.spec["layer"] if "y" in layer["encoding"]
