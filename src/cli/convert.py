@@ -38,7 +38,8 @@ def command(src: tuple[str, ...], dest: str, as_json: bool, **options: Any) -> i
     SRC is a folder, a tar file (plain, gz, bz2, xz, zst) or a zip file. Running the same command again
     does only what is missing, new or changed; --add takes in another SRC. Keys of several begin with
     the name of their SRC. Exit code 3 says that members failed: `brinery failures DEST` lists them.
-    The last line adds up: converted + unchanged + gone (from the source, but kept) + not looked at = samples.
+    The last line adds up to what DEST holds: converted, unchanged, gone (from the source, but kept) and not
+    looked at (of sources that were not named, or beyond --limit).
     Links are samples of what they lead to inside SRC; of several entries of one name the last one counts.
 
     \b
@@ -89,14 +90,14 @@ def as_document(result: "ConvertResult") -> dict[str, Any]:
 
 def _how_far(now: "ConvertProgress") -> str:
     if now.to_verify:
-        return f"verifying first: {now.verified:,} of {counted(now.to_verify, 'sample')}"
+        return f"{now.verified:,} of {counted(now.to_verify, 'sample')} verified"
     if not now.members:
-        return f"listing: {now.entries:,} entries found"
+        return f"{counted(now.entries, 'entry', 'entries')} listed"
     text = f"{counted(now.images, 'image')}, {now.images / (now.seconds or 1.0):,.0f}/s"
     if now.failures:
         text += f", {now.failures:,} failed"
     if now.skipped:
-        text += f", {now.skipped:,} no images"
+        text += f", {now.skipped:,} skipped"
     return text
 
 
@@ -133,7 +134,5 @@ def _tell_rest(result: "ConvertResult") -> None:
         )
     if result.gone:
         say(f"{counted(result.gone, 'sample')} gone from the source and kept; --prune drops them")
-    if result.others:
-        say(f"{counted(result.others, 'sample')} not looked at: of other sources, or beyond --limit")
     if result.pruned:
         say(f"{counted(result.pruned, 'sample')} dropped: gone from the source")

@@ -27,6 +27,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _FIRST_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
 _LONGEST_LINE = 4000
+_SHORTEST_BAR, _LONGEST_BAR = 5, 40
+_TEXT = 75  # columns of a line of progress beside its bar
 
 
 def json_option(function: Function) -> Function:
@@ -133,11 +135,12 @@ class ProgressBar:
         now = time.monotonic()
         if left is not None:
             text += f", {_clock(left)} left"
+        percent = "" if fraction is None else f" {fraction:.0%}"
         if self._bar is not None:
-            self._bar.update(self._task, total=None if fraction is None else 1, completed=fraction, text=text)
+            total = None if fraction is None else 1
+            self._bar.update(self._task, total=total, completed=fraction, text=f"{percent} {text}".strip())
         elif now - self._last >= (_PLAIN_SECONDS if self._told else _FIRST_SECONDS):
             self._last, self._told = now, True
-            percent = "" if fraction is None else f" {fraction:.0%}"
             say(f"{self._label}{percent}: {text}")
 
 
@@ -145,11 +148,12 @@ def _rich_bar(label: str) -> tuple[Any, Any]:
     from rich.console import Console  # noqa: PLC0415 - start-up stays cheap
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
 
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[text]}"),
-        console=Console(stderr=True),
+        BarColumn(max(_SHORTEST_BAR, min(_LONGEST_BAR, console.width - _TEXT))),
+        TextColumn("{task.fields[text]}", markup=False),
+        console=console,
         transient=True,
     )
     return bar, bar.add_task(label, total=None, text="starting")
