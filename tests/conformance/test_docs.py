@@ -10,7 +10,8 @@ from brinery.engine.protocols.registry import get_serializer, known_protocols
 from brinery.engine.protocols.testing import make_array, same, write_shard
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocols.md"
-BLOCKS = re.findall(r"<!-- shard: (\S+) -->\n```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+FOUND = re.findall(r"<!-- (shard|also): (\S+) -->\n```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+BLOCKS = [(label, block) for _, label, block in FOUND]
 SAMPLES = [(f"photos/{n} ü.jpg", make_array((4, 6, 3), seed=n)) for n in range(3)]
 
 
@@ -26,6 +27,14 @@ def test_the_lines_read_a_shard(label, block, tmp_path, monkeypatch):
     arrays = list(names["samples"].values()) if "samples" in names else names["arrays"]
     assert len(arrays) == len(SAMPLES)
     assert all(same(np.asarray(again), array) for again, (_, array) in zip(arrays, SAMPLES, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("label", "block"), [(label, block) for kind, label, block in FOUND if kind == "shard"]
+)
+def test_a_dataset_tells_the_same_lines(label, block):
+    serializer = get_serializer(label)
+    assert block == serializer.lines(f"000000{serializer.file_suffix}", single=False)
 
 
 def test_every_format_has_its_lines():

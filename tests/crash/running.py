@@ -92,4 +92,4 @@ def assert_resumes(archive, out):
     assert 0 < before < COUNT
     finish(start(tar, out, "--backend", "threading"), 0)
     assert contents(out) == whole
-    assert sorted(os.listdir(out)) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(out)) == ["README.txt", "manifest.sqlite", "shards"]

@@ -202,4 +202,4 @@ def test_killed_again_and_again_at_any_time(archive, tmp_path, attempt):
         assert process.returncode in (0, -signal.SIGKILL), err
     finish(start(archive[0], tmp_path / "out"), 0)
     assert contents(tmp_path / "out") == archive[1]
-    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["README.txt", "manifest.sqlite", "shards"]

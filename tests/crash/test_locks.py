@@ -82,7 +82,7 @@ def test_a_convert_without_locks_gives_the_same(archive, tmp_path, no_locks):
     tar, whole = archive
     finish(start(tar, tmp_path / "out", env=no_locks), 0)
     assert contents(tmp_path / "out") == whole
-    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["README.txt", "manifest.sqlite", "shards"]
     for command in (("info",), ("verify", "--workers", "1")):
         run = [sys.executable, "-m", "brinery", *command, str(tmp_path / "out")]
         subprocess.run(run, env=no_locks, check=True, capture_output=True, timeout=20)
@@ -105,7 +105,7 @@ def test_without_locks_a_second_convert_is_refused_and_a_killed_one_keeps_nobody
     first.wait()
     finish(start(tar, tmp_path / "out", env=no_locks), 0)
     assert contents(tmp_path / "out") == whole
-    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["README.txt", "manifest.sqlite", "shards"]
 
 
 def test_every_way_without_locks(tmp_path, lockless):
@@ -113,7 +113,7 @@ def test_every_way_without_locks(tmp_path, lockless):
     out = tmp_path / "out"
     for options in ({}, {}, {"repair": True}, {"overwrite": True}):
         assert brinery.convert(folder, out, **OPTIONS, **options).samples == 8
-        assert sorted(os.listdir(out)) == ["manifest.sqlite", "shards"]
+        assert sorted(os.listdir(out)) == ["README.txt", "manifest.sqlite", "shards"]
     with brinery.open(out) as dataset:
         assert len(dataset[:]) == 8
     assert brinery.verify(out, workers=2).samples == 8
@@ -216,7 +216,7 @@ def test_what_was_left_half_done_is_undone_without_locks(tmp_path, half_done, lo
     assert brinery.verify(half_done, workers=1).bad == ()
     result = brinery.convert(tmp_path / "photos", half_done, **OPTIONS)
     assert (result.samples, result.converted) == (120, 0)
-    assert sorted(os.listdir(half_done)) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(half_done)) == ["README.txt", "manifest.sqlite", "shards"]
 
 
 @needs_root

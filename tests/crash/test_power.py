@@ -114,6 +114,6 @@ def test_nothing_recorded_is_lost(archive, tmp_path, kind, cut):
         verified = run(sys.executable, "-m", "brinery", "verify", "--workers", "1", str(disk / "out"))
         assert verified.returncode == 0, verified.stderr
         finish(start(tar, disk / "out"), 0)
-        assert sorted(os.listdir(disk / "out")) == ["manifest.sqlite", "shards"]
+        assert sorted(os.listdir(disk / "out")) == ["README.txt", "manifest.sqlite", "shards"]
         shutil.copytree(disk / "out", tmp_path / "copy")
     assert contents(tmp_path / "copy") == whole

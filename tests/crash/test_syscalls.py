@@ -115,7 +115,7 @@ def chosen(points, counts):
 
 def resume(tar, out, **options):
     brinery.convert(tar, out, workers=1, backend="threading", shard_size="96KiB", **options)
-    assert sorted(os.listdir(out)) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(out)) == ["README.txt", "manifest.sqlite", "shards"]
     return contents(out)
 
 
@@ -180,7 +180,7 @@ def test_worker_processes_killed_at_a_system_call_cost_nothing(archive, tmp_path
         done = inject(point, "signal=KILL", tmp_path / "log", tar=tar, out=out, backend="loky")
         assert done.returncode == 0, (point, done.stderr)
         assert contents(out) == whole, point
-        assert sorted(os.listdir(out)) == ["manifest.sqlite", "shards"]
+        assert sorted(os.listdir(out)) == ["README.txt", "manifest.sqlite", "shards"]
 
 
 def test_a_run_killed_beside_its_worker_process_goes_on(archive, tmp_path):

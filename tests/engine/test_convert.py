@@ -57,7 +57,7 @@ def test_every_image_of_a_folder_is_in_the_dataset(tmp_path, folder, files):
     result = brinery.convert(folder, tmp_path / "out", **SMALL)
     assert (result.samples, result.converted, result.failures, result.exit_code) == (40, 40, 0, 0)
     assert_holds(tmp_path / "out", files)
-    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["README.txt", "manifest.sqlite", "shards"]
 
 
 def test_the_order_is_the_archives(tmp_path, files):
@@ -345,7 +345,7 @@ def test_leftovers_of_a_killed_run_are_swept(tmp_path, folder):
     (tmp_path / "out" / ".partial" / "000100.npy").write_bytes(b"half")
     brinery.convert(folder, tmp_path / "out", **SMALL)
     assert contents(tmp_path / "out") == before
-    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.sqlite", "shards"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["README.txt", "manifest.sqlite", "shards"]
 
 
 @pytest.mark.parametrize("layout", ["shards", "mirror"])

@@ -208,7 +208,7 @@ def test_a_log_is_not_read_in_the_manifests_place(dataset, tmp_path):
     for function in ways_to_use(dataset, tmp_path).values():
         with pytest.raises(DatasetError, match="which brinery never makes"):
             function()
-    assert sorted(os.listdir(dataset)) == ["manifest.sqlite", "manifest.sqlite-wal", "shards"]
+    assert sorted(os.listdir(dataset)) == ["README.txt", "manifest.sqlite", "manifest.sqlite-wal", "shards"]
 
 
 def test_a_manifest_that_is_a_link_is_refused(dataset, tmp_path):

@@ -17,8 +17,10 @@ from ..machine.inside import Folder
 from ..machine.new_file import PARTIAL_FOLDER
 from ..manifest.files import JOURNAL_NAME, LOG_NAMES
 from ..manifest.schema import MANIFEST_NAME
+from ..protocols.registry import get_serializer
 from .claims import claimants
 from .manifest_writer import Manifest
+from .readme import put_readme, readme_text, remove_readme
 
 __all__ = ["Destination"]
 
@@ -81,6 +83,8 @@ class Destination:
         try:
             self._check_settings(settings)
             self._make_folders(settings["layout"])
+            text = readme_text(get_serializer(settings["protocol"]), settings["layout"])
+            put_readme(self.place, folder, text, fsync=fsync)
         except BaseException:
             self.close()
             raise
@@ -165,6 +169,7 @@ class Destination:
                     )
 
     def _clear(self) -> None:
+        remove_readme(self.folder)
         for name in _OWN_NAMES:
             self._delete(name)
 

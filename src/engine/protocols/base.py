@@ -228,6 +228,21 @@ class Serializer(ABC):
         stack by stack, so order is theirs where shapes differ.
         """
 
+    def lines(self, file: str, *, single: bool) -> str:  # noqa: ARG002 - a format without lines of its own
+        """Return Python that reads a file by the format's own library, without brinery.
+
+        Of a shard it sets `samples`, a dict of arrays by key, or `arrays`, a sequence, if the file holds no
+        keys. Of a file of one array it sets `array`.
+
+        Args:
+            file: the file's path, as it stands between quotes.
+            single: it holds one array alone.
+
+        Returns:
+            Whole lines; nothing by default.
+        """
+        return ""
+
     @abstractmethod
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Open a shard for the safe path."""

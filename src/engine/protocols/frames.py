@@ -28,6 +28,8 @@ class Codec(ABC):
     suffix: ClassVar[str]
     default_level: ClassVar[int]
     max_ratio: ClassVar[int]  # bytes that one byte of a frame can give at most
+    imports: ClassVar[str]  # what the expression below needs
+    opened: ClassVar[str]  # Python that opens a file of frames to be read, and peeked at
 
     def __init__(self, level: int | None = None) -> None:
         self.level = self.default_level if level is None else level
@@ -53,6 +55,8 @@ class _Gzip(Codec):
     suffix = ".gz"
     default_level = 6
     max_ratio = DEFLATE_RATIO
+    imports = "gzip"
+    opened = 'gzip.open("{file}")'
 
     def compress(self, data: bytes) -> bytes:
         # zlib's own gzip header: no name, mtime 0.
@@ -75,6 +79,13 @@ class _Zstd(Codec):
     suffix = ".zst"
     default_level = 3
     max_ratio = 1 << 15  # a block of 128 KiB takes four bytes
+    imports = "io, zstandard"
+    opened = (
+        "io.BufferedReader(\n"
+        "    zstandard.ZstdDecompressor().stream_reader("
+        'open("{file}", "rb"), read_across_frames=True)\n'
+        ")"
+    )
 
     def compress(self, data: bytes) -> bytes:
         return bytes(library("zstandard").ZstdCompressor(level=self.level).compress(data))
@@ -103,6 +114,8 @@ class _Lz4(Codec):
     suffix = ".lz4"
     default_level = 0
     max_ratio = 255
+    imports = "lz4.frame"
+    opened = 'lz4.frame.open("{file}")'
 
     def compress(self, data: bytes) -> bytes:
         frame = library("lz4.frame")
@@ -171,6 +184,14 @@ class FramedSerializer(Serializer):
     def codec(self) -> Codec | None:
         """What compresses each record, or None."""
         return None if self.compression is None else frame_codec(self.compression)
+
+    def lines_around(self, file: str, modules: str, body: str) -> str:
+        """Return Python that opens a file as `file`, its frames unpacked, and runs a body inside."""
+        codec = self.codec
+        imports = {*modules.split(", "), *(codec.imports.split(", ") if codec is not None else ())}
+        opened = 'open("{file}", "rb")' if codec is None else codec.opened
+        inside = "".join(f"    {line}\n" for line in body.splitlines())
+        return f"import {', '.join(sorted(imports))}\n\nwith {opened.format(file=file)} as file:\n{inside}"
 
     def stream(self, path: str | PathLike[str]) -> io.BufferedReader:
         """Open a file to read its records one after the other; `peek(1)` is empty at the end."""

@@ -41,6 +41,14 @@ _STREAM_FROM = 1 << 16  # bytes of a sample
 _STREAM_AT = 4096  # the first multiple of the alignment behind what HDF5 writes before the first dataset
 
 
+_STACKS = """\
+    samples = {}
+    for group in file.values():
+        for key, image in zip(group["keys"], group["images"][()]):
+            samples[key.decode()] = image
+"""
+
+
 def open_hdf5(file: OutputFile, **options: Any) -> Any:
     """Start an HDF5 file, an `h5py.File`, in an open file; versions are fixed, so the bytes are too."""
     return library("h5py").File(file, "w", libver=("earliest", "v110"), **options)
@@ -205,6 +213,11 @@ class Hdf5Serializer(Serializer):
                 keys, images = group["keys"][()], group["images"][()]
                 for row, key in enumerate(keys):
                     yield key.decode("utf-8"), images[row, ...]
+
+    def lines(self, file: str, *, single: bool) -> str:
+        """Read by h5py, stack by stack."""
+        body = '    array = file["image"][()]\n' if single else _STACKS
+        return f'import h5py\n\nwith h5py.File("{file}") as file:\n{body}'
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read rows of checked stacks."""

@@ -69,6 +69,12 @@ class _HickleWriter(StackedWriter):
         return payloads
 
 
+_STACKS = """\
+    for key, image in zip(group["keys"], group["images"]):
+        samples[key.decode()] = image
+"""
+
+
 class HickleSerializer(Serializer):
     """hickle, which writes HDF5 with Python's types beside."""
 
@@ -100,6 +106,12 @@ class HickleSerializer(Serializer):
         for group in library("hickle").load(path).values():
             for row, key in enumerate(group["keys"]):
                 yield key.decode("utf-8"), group["images"][row, ...]
+
+    def lines(self, file: str, *, single: bool) -> str:
+        """Call `hickle.load`."""
+        if single:
+            return f'import hickle\n\narray = hickle.load("{file}")\n'
+        return f'import hickle\n\nsamples = {{}}\nfor group in hickle.load("{file}").values():\n{_STACKS}'
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read rows of checked stacks; hickle takes no part in it."""

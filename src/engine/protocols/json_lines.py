@@ -145,6 +145,15 @@ class _LineWriter(ShardWriter):
         return self._placements
 
 
+_ARRAY = 'numpy.array(record["data"], record["dtype"]).reshape(record["shape"])'
+_SINGLE = f"record = json.load(file)\narray = {_ARRAY}"
+_SAMPLES = f"""\
+samples = {{}}
+for line in file:
+    record = json.loads(line)
+    samples[record["key"]] = {_ARRAY}"""
+
+
 class JsonSerializer(FramedSerializer):
     """Numbers as text that any language reads."""
 
@@ -171,6 +180,10 @@ class JsonSerializer(FramedSerializer):
             for line in stream:
                 record = json.loads(line)
                 yield record["key"], _array(record)
+
+    def lines(self, file: str, *, single: bool) -> str:
+        """Parse by `json`, line by line."""
+        return self.lines_around(file, "json, numpy", _SINGLE if single else _SAMPLES)
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read lines, whose length the spec bounds."""

@@ -29,6 +29,13 @@ _HEADER = re.compile(
 )
 
 
+_FRAMES = """\
+stream = io.BytesIO(file.read())
+arrays = []
+while stream.tell() < len(stream.getbuffer()):
+    arrays.append(numpy.load(stream))"""
+
+
 def npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
     """Return the header that `numpy.save` writes for a C-contiguous array."""
     file = io.BytesIO()
@@ -207,6 +214,14 @@ class NpySerializer(FramedSerializer):
                 for array in np.load(file, allow_pickle=False):
                     # A row of a stack of scalars is a scalar, no array.
                     yield None, np.asarray(array)
+
+    def lines(self, file: str, *, single: bool) -> str:
+        """Call `numpy.load`, of each frame where compressed."""
+        if self.codec is not None:
+            body = "array = numpy.load(io.BytesIO(file.read()))" if single else _FRAMES
+            return self.lines_around(file, "io, numpy", body)
+        call = f'array = numpy.load("{file}")' if single else f'arrays = numpy.load("{file}", mmap_mode="r")'
+        return f"import numpy\n\n{call}\n"
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read arrays out of their stacks."""

@@ -26,6 +26,7 @@ _ALLOWED_FLAGS = 0x800  # the name is UTF-8; encryption and sizes that follow th
 _ZIP64 = 0xFFFFFFFF
 _ZIP64_FROM = 1 << 30  # deflated data may come out a little longer, and 2 GiB is where zip64 must begin
 _SINGLE = "image"
+_SAMPLES = "samples = {key: archive[key] for key in archive.files}"
 
 
 class _ZipWriter(ShardWriter):
@@ -147,6 +148,11 @@ class NpzSerializer(Serializer):
             for name in members.zip.namelist():
                 array: Any = members[name]
                 yield name.removesuffix(".npy"), array
+
+    def lines(self, file: str, *, single: bool) -> str:
+        """Call `numpy.load`."""
+        found = f'array = archive["{_SINGLE}"]' if single else _SAMPLES
+        return f'import numpy\n\nwith numpy.load("{file}") as archive:\n    {found}\n'
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read members by their local headers, checksums included."""

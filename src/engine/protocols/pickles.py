@@ -208,6 +208,13 @@ def _decode_alone(data: bytes, _spec: Spec) -> Array:
     return array
 
 
+_SAMPLES = """\
+samples = {}
+while file.peek(1):
+    key, array = pickle.load(file)
+    samples[key] = array"""
+
+
 class PickleSerializer(FramedSerializer):
     """Pickles by Python's C pickler; subclasses set the protocol version."""
 
@@ -243,6 +250,10 @@ class PickleSerializer(FramedSerializer):
         with self.stream(path) as stream:
             while stream.peek(1):
                 yield self._load(stream)
+
+    def lines(self, file: str, *, single: bool) -> str:
+        """Call `pickle.load`, once for each sample."""
+        return self.lines_around(file, "pickle", "array = pickle.load(file)" if single else _SAMPLES)
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read records with the strict machine, which can call nothing."""
