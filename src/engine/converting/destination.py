@@ -83,8 +83,7 @@ class Destination:
         try:
             self._check_settings(settings)
             self._make_folders(settings["layout"])
-            text = readme_text(get_serializer(settings["protocol"]), settings["layout"])
-            put_readme(self.place, folder, text, fsync=fsync)
+            self._put_readme(settings, fsync=fsync)
         except BaseException:
             self.close()
             raise
@@ -155,6 +154,13 @@ class Destination:
         try:
             for name in (FILES_FOLDER if layout == "mirror" else SHARDS_FOLDER, PARTIAL_FOLDER):
                 (self.folder / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot write into {self.folder}: {error.strerror}") from error
+
+    def _put_readme(self, settings: Mapping[str, str], *, fsync: bool) -> None:
+        text = readme_text(get_serializer(settings["protocol"]), settings["layout"])
+        try:
+            put_readme(self.place, self.folder, text, fsync=fsync)
         except OSError as error:
             raise StorageError(f"cannot write into {self.folder}: {error.strerror}") from error
 

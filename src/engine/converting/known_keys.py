@@ -10,7 +10,7 @@ from ..manifest.guarded import GuardedConnection
 from ..records import PARTS_PER_UNIT
 from .planner import Known
 
-__all__ = ["KnownKeys"]
+__all__ = ["KnownKeys", "no_frame"]
 
 _AHEAD = 1024  # rows read at once: a row of them costs a tenth of a lookup
 _NUMBERS, _NUMBERS_OR_NULL = {int}, {int, NoneType}
@@ -24,16 +24,16 @@ _FOLLOWING = """
 SELECT key, shard, record, ordinal, source_size, source_mtime_ns, source_crc32, frame
     FROM samples WHERE (shard, record) > (?, ?) ORDER BY shard, record LIMIT ?
 """
-_OTHER = """
-SELECT unit, ordinal, source_size, source_mtime_ns, NULL
-    FROM {} WHERE key = ? AND unit IS NOT NULL LIMIT 1
+_NO_FRAME = """
+    AND NOT EXISTS (SELECT 1 FROM samples WHERE samples.key = ? AND samples.ordinal = failures.ordinal)
+    AND NOT EXISTS (SELECT 1 FROM samples WHERE samples.member = ? AND samples.ordinal = failures.ordinal)
 """
-_CHECKSUMS = {
-    "sample": "SELECT source_xxh3 FROM samples WHERE key = ? AND frame = 0",
-    "failure": "SELECT source_xxh3 FROM failures WHERE key = ? AND unit IS NOT NULL LIMIT 1",
-    "skipped": "SELECT source_xxh3 FROM skipped WHERE key = ? AND unit IS NOT NULL LIMIT 1",
-}
-_OTHERS = {"failure": _OTHER.format("failures"), "skipped": _OTHER.format("skipped")}
+"""A condition on the table `failures`: no lost frame of the image of that key, given twice.
+
+A frame's failure has the key `image#N`, which can be the name of another member.
+"""
+_OTHER = "SELECT unit, ordinal, source_size, source_mtime_ns, NULL FROM {} WHERE key = ? AND unit IS NOT NULL"
+_CHECKSUM = "SELECT source_xxh3 FROM {} WHERE key = ? AND unit IS NOT NULL"
 
 
 class KnownKeys:
@@ -58,15 +58,19 @@ class KnownKeys:
                 shard, record, ordinal, size, mtime_ns, crc32 = row
                 self._last = (shard, record)
                 return Known("sample", ordinal, shard // PARTS_PER_UNIT, size, mtime_ns, crc32)
-            for kind, statement in _OTHERS.items():
-                for unit, ordinal, size, mtime_ns, _ in self._rows(statement, key):
+            for kind in ("failure", "skipped"):
+                for unit, ordinal, size, mtime_ns, _ in self._checked(self._others(_OTHER, kind, key)):
                     return Known(kind, ordinal, unit, size, mtime_ns)
         return None
 
     def checksum(self, key: str, kind: str) -> str | None:
         """Return xxh3-64 of a recorded key's source; None if its bytes were not read."""
         with self._lock:
-            rows = self._db.rows(_CHECKSUMS[kind], (key,))
+            if kind == "sample":
+                statement = "SELECT source_xxh3 FROM samples WHERE key = ? AND frame = 0"
+                rows = self._db.rows(statement, (key,))
+            else:
+                rows = self._others(_CHECKSUM, kind, key)
         return rows[0][0] if rows and type(rows[0][0]) is str else None
 
     def forget(self) -> None:
@@ -96,9 +100,22 @@ class KnownKeys:
                 raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
         return rows
 
+    def _others(self, statement: str, kind: str, key: str) -> list[tuple[Any, ...]]:
+        """Return the first row of a key in `failures` or `skipped`, frames of another image aside."""
+        if kind == "skipped":
+            return self._db.rows(f"{statement.format(kind)} LIMIT 1", (key,))
+        condition, values = no_frame(key)
+        return self._db.rows(f"{statement.format('failures')}{condition} LIMIT 1", (key, *values))
+
     def _follows(self, shard: int, record: int) -> bool:
         """Return whether a row comes soon after the last one found."""
         last_shard, last_record = self._last
         if shard == last_shard:
             return 0 < record - last_record <= _NEAR
         return shard > last_shard and record < _NEAR
+
+
+def no_frame(key: str) -> tuple[str, tuple[str, ...]]:
+    """Return a condition on `failures` that leaves out frames of another image, and its values."""
+    image, mark, number = key.rpartition("#")
+    return (_NO_FRAME, (image, image)) if mark and number.isdecimal() else ("", ())

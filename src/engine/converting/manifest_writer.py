@@ -15,6 +15,7 @@ from ...parser.images.signature import READ_ARCHIVE
 from ..manifest.connect import connect_to_write
 from ..manifest.schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
 from ..records import Failure, Sample, Shard, Skipped, Source, UnitResult, shard_id
+from .known_keys import no_frame
 from .planner import Note, PlanState
 from .source_table import begin_listing, end_listing
 from .sources import Named, Recorded
@@ -197,8 +198,10 @@ class Manifest(StoredState):
             removed += self._remove_samples("member = ?", key)
             self._remove_lost_frames(key, {ordinal for _, ordinal in removed})
             before += removed
-            for table in ("failures", "skipped"):
-                self._db.execute(f"DELETE FROM {table} WHERE key = ? AND unit IS NOT NULL", (key,))  # noqa: S608
+            condition, values = no_frame(key)
+            failures = f"DELETE FROM failures WHERE key = ? AND unit IS NOT NULL{condition}"  # noqa: S608
+            self._db.execute(failures, (key, *values))
+            self._db.execute("DELETE FROM skipped WHERE key = ? AND unit IS NOT NULL", (key,))
         return before
 
     def _remove_samples(self, condition: str, key: str) -> list[tuple[str, int]]:

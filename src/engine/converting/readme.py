@@ -134,25 +134,30 @@ def _is_own(text: bytes) -> bool:
 
 
 def put_readme(folder: Folder, path: Path, text: str, *, fsync: bool) -> None:
-    """Write the file if there is none, or one of brinery's with another text; that it cannot be is no error.
+    """Write the file if there is none, or one of brinery's with another text.
 
     Args:
         folder: the dataset's, open.
         path: its path; the file is made in its folder of partial files.
         text: see `readme_text`.
         fsync: make the file's bytes durable before it has its name.
+
+    Raises:
+        OSError: it cannot be written.
     """
     data = text.encode()
-    with suppress(OSError):
+    try:
         found = _read(folder)
-        if found is None or (found != data and _is_own(found)):
-            file = NewFile(path / PARTIAL_FOLDER / README_NAME)
-            try:
-                file.write(data)
-                file.commit(README_NAME, fsync=fsync, folder=folder.number)
-            except BaseException:
-                file.discard()
-                raise
+    except OSError:
+        return  # whatever it is, it is not brinery's
+    if found is None or (found != data and _is_own(found)):
+        file = NewFile(path / PARTIAL_FOLDER / README_NAME)
+        try:
+            file.write(data)
+            file.commit(README_NAME, fsync=fsync, folder=folder.number)
+        except BaseException:
+            file.discard()
+            raise
 
 
 def remove_readme(path: Path) -> None:

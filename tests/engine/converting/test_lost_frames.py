@@ -132,3 +132,32 @@ def test_the_first_frame_is_kept_where_it_alone_is_asked_for(tmp_path):
     source = make_folder(tmp_path / "in", {"a.tif": tiff(1, 2, 3), "b.tif": tiff(0)})
     result = brinery.convert(source, tmp_path / "out", **OPTIONS | {"frames": "first"})
     assert (result.samples, set(failures(tmp_path / "out"))) == (1, {"b.tif"})
+
+
+def test_a_file_with_the_key_of_a_lost_frame_is_another_one(tmp_path):
+    source = make_folder(tmp_path / "in", {"b.tif": tiff(1, 3), "b.tif#1": png(1)})
+    out = tmp_path / "out"
+    of_frames = [("b.tif#1", "frame 1"), ("b.tif#3", "frame 3")]
+
+    def convert(data=None):
+        if data is not None:
+            (source / "b.tif#1").write_bytes(data)
+        result = brinery.convert(source, out, **OPTIONS)
+        found = rows(out, "SELECT key, substr(message, 1, 7) FROM failures ORDER BY key, ordinal")
+        return result.converted, result.unchanged, found
+
+    assert convert() == (3, 0, of_frames)
+    assert convert() == (0, 2, of_frames)
+    assert convert(png(22)) == (1, 1, of_frames)
+    assert convert(png(22)[:60])[2][1:2] != of_frames[1:]  # its own failure stands beside that of the frame
+    again = convert()
+    assert again[:2] == (0, 2)
+    assert len(again[2]) == 3
+    assert convert(png(3)) == (1, 1, of_frames)
+
+
+def png(number):
+    """A PNG of its own."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels(number, (9, 7, 3))).save(stream, "PNG")
+    return stream.getvalue()
