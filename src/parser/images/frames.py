@@ -22,6 +22,7 @@ from .sgi import SgiFaults
 from .stored import Source, Stored
 from .sun import SunSource
 from .tiff_source import TiffSource
+from .webp import WebpSource
 
 __all__ = ["decode_frames"]
 
@@ -34,6 +35,7 @@ _READERS: Final[dict[str, Callable[[bytes, DecodeOptions], Source]]] = {
     "PPM": PnmSource,
     "SUN": SunSource,
     "TIFF": TiffSource,
+    "WEBP": WebpSource,
 }
 _ALL_FRAMES: Final = 4  # times `max_pixels`: what the frames of one image may hold together
 

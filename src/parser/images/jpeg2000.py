@@ -14,10 +14,10 @@ from PIL import Jpeg2KImagePlugin
 from ...errors import DecodeError
 from ..options import DecodeOptions
 from .jpeg2000_boxes import Component, Jpeg2000, Palette, read_boxes
-from .jpeg2000_tiles import lost_tiles
-from .modes import as_image
+from .jpeg2000_tiles import largest_tile, lost_tiles
+from .modes import as_image, in_bands
 from .pillow import load
-from .pixels import check_pixels
+from .pixels import check_pixels, check_working_memory
 from .stored import OneImage, Stored
 
 __all__ = ["Jpeg2000Source"]
@@ -54,6 +54,7 @@ class Jpeg2000Source(OneImage):
         check_pixels(about.width, about.height, options.max_pixels)
         _check_components(about.components)
         _check_colours(about)
+        check_working_memory(_most_held(data, about), options.max_pixels)
 
     def read(self) -> Stored:
         """Decode the image.
@@ -69,7 +70,8 @@ class Jpeg2000Source(OneImage):
         if lost and not salvage:
             raise DecodeError(f"damaged JPEG2000: {lost}")
         salvaged = load(image, salvage=salvage) or bool(lost)
-        array = _unshifted(np.asarray(image), about.components[0])
+        array = _unshifted(in_bands(image), about.components[0])
+        del image
         planes = array.reshape(*array.shape[:2], -1)
         bits, signed = about.components[0].bits, about.components[0].signed
         if about.palette is not None:
@@ -87,6 +89,17 @@ class Jpeg2000Source(OneImage):
         array = planes[..., 0] if planes.shape[2] == 1 else planes
         colours = None if letters in {"L", "LA", "RGB", "RGBA"} else letters
         return Stored(np.ascontiguousarray(array), peak, colours, about.orientation, salvaged)
+
+
+def _most_held(data: bytes, about: Jpeg2000) -> int:
+    """Return the bytes that decoding holds at its peak.
+
+    openjpeg makes 32 bits of every sample of a tile, Pillow packs them, and puts the tile into its image.
+    """
+    samples = len(about.components)
+    sample = 1 if about.components[0].bits <= 8 else 2
+    pixel = sample if samples == 1 else 4
+    return largest_tile(data, about.start) * samples * (4 + sample) + about.width * about.height * pixel
 
 
 def _check_components(components: tuple[Component, ...]) -> None:
@@ -132,7 +145,7 @@ def _check_colours(about: Jpeg2000) -> None:
 def _unshifted(array: NDArray[Any], component: Component) -> NDArray[Any]:
     """Return samples as stored; Pillow gives them unsigned, shifted to the top of 8 or 16 bits."""
     width, bits = 8 * array.dtype.itemsize, component.bits
-    stored: NDArray[Any] = array >> array.dtype.type(width - bits)
+    stored: NDArray[Any] = array >> array.dtype.type(width - bits) if bits < width else array
     if component.signed:
         stored = (stored.astype(np.int32) - (1 << (bits - 1))).astype(f"i{array.dtype.itemsize}")
     return stored

@@ -7,11 +7,17 @@ import struct
 from collections import Counter
 from typing import Final
 
-__all__ = ["lost_tiles"]
+__all__ = ["largest_tile", "lost_tiles"]
 
 _SOT: Final = b"\xff\x90"
 _SIZ: Final = struct.Struct(">8I")
 _PART: Final = struct.Struct(">HIBB")
+
+
+def largest_tile(data: bytes, start: int) -> int:
+    """Return the pixels of the largest tile that a codestream can have, by its header at `start`."""
+    right, low, left, top, across, down, _, _ = _SIZ.unpack_from(data, start + 8)
+    return int(min(across, max(0, right - left)) * min(down, max(0, low - top)))
 
 
 def lost_tiles(data: bytes, start: int, end: int) -> str:

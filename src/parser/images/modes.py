@@ -1,6 +1,7 @@
 """Pixels of a loaded image as an array: its own channels and depth, or the 8-bit ones asked for."""
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -11,16 +12,17 @@ from ...errors import DecodeError
 from ..options import Mode
 from .stored import Stored
 
-__all__ = ["as_image", "image_pixels", "to_mode", "with_alpha"]
+__all__ = ["as_image", "bands", "image_pixels", "in_bands", "to_mode", "with_alpha"]
 
 _LETTERS: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _EIGHT_BIT_FORM: Final = frozenset({np.dtype(np.uint8), np.dtype(np.uint16)})
 _KNOWN: Final = re.compile(r"(L)([AaX]?)|(RGB|CMYK|HSV)([AaX]*)")
 """A letter a channel: colours, then alpha (A), alpha that is multiplied in (a), others (X)."""
+_BAND: Final = 1 << 20  # bytes that Pillow keeps of the rows that are copied at a time
 
 
 def image_pixels(image: Image.Image, depth: int = 8) -> NDArray[Any]:
-    """Return the pixels of a loaded image.
+    """Return the pixels of a loaded image, converted some rows at a time: it is held once beside its array.
 
     They have the dtype and shape of `numpy.asarray(image)`, except that
     - 1-bit becomes uint8, 0 or 255,
@@ -36,6 +38,37 @@ def image_pixels(image: Image.Image, depth: int = 8) -> NDArray[Any]:
     Returns:
         Array (H, W) or (H, W, C), contiguous, writable, in native byte order.
     """
+    return in_bands(image, lambda band: _band_pixels(band, depth))
+
+
+def in_bands(image: Image.Image, pixels: Callable[[Image.Image], NDArray[Any]] = np.array) -> NDArray[Any]:
+    """Return what a function gives of all rows of a loaded image, asked for some of them at a time.
+
+    `numpy.array(image)` takes three times the memory: the rows as pieces, joined, and copied.
+    """
+    out: NDArray[Any] | None = None
+    for top, band in bands(image):
+        array = pixels(band)
+        if len(array) == image.height:
+            return array
+        if out is None:
+            out = np.empty((image.height, *array.shape[1:]), array.dtype)
+        out[top : top + len(array)] = array
+    return pixels(image) if out is None else out
+
+
+def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield a loaded image in pieces of some rows, each with the number of its first row."""
+    width, height = image.size
+    rows = max(1, _BAND // (4 * max(1, width)))
+    if rows >= height:
+        yield 0, image
+        return
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(top + rows, height)))
+
+
+def _band_pixels(image: Image.Image, depth: int) -> NDArray[Any]:
     mode = image.mode
     transparent = image.info.get("transparency")
     if mode in {"P", "PA"}:
@@ -132,5 +165,6 @@ def with_alpha(array: NDArray[Any], hidden: NDArray[np.bool_]) -> NDArray[Any]:
     """Return pixels (H, W, C) with alpha behind them: 0 where they are hidden, else the greatest."""
     out = np.empty((*array.shape[:2], array.shape[2] + 1), array.dtype)
     out[..., :-1] = array
-    out[..., -1] = np.where(hidden, 0, np.iinfo(array.dtype).max)
+    out[..., -1] = np.iinfo(array.dtype).max
+    out[hidden, -1] = 0
     return out

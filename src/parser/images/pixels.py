@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from ...errors import DecodeError
 
-__all__ = ["Decoded", "LostFrames", "check_pixels", "check_samples", "declare_pixels_to"]
+__all__ = [
+    "Decoded",
+    "LostFrames",
+    "check_pixels",
+    "check_samples",
+    "check_working_memory",
+    "declare_pixels_to",
+]
 
 _BYTES: Final = 8
 """Bytes that a pixel may take on average where an image uses the whole budget: RGBA of 16 bits."""
@@ -79,4 +86,21 @@ def check_samples(width: int, height: int, channels: int, itemsize: int, max_pix
         raise DecodeError(
             f"{width} x {height} pixels of {channels} x {8 * itemsize} bits are {size:,} bytes; "
             f"the budget is {_BYTES * max_pixels:,}"
+        )
+
+
+def check_working_memory(nbytes: int, max_pixels: int) -> None:
+    """Refuse an image whose decoder holds more than twice the bytes that the budget's pixels make.
+
+    Args:
+        nbytes: what it holds at its peak.
+        max_pixels: the budget.
+
+    Raises:
+        DecodeError: with the sizes.
+    """
+    if nbytes > 2 * _BYTES * max_pixels:
+        raise DecodeError(
+            f"decoding it takes {nbytes:,} bytes of memory; the budget is {2 * _BYTES * max_pixels:,}"
+            f" for {max_pixels:,} pixels"
         )

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ...errors import DecodeError
 from ..options import DecodeOptions
-from .modes import with_alpha
+from .modes import bands, in_bands, with_alpha
 from .pillow import load, open_image
 from .pillow_source import PillowSource, orientation
 from .stored import Stored
 
 if TYPE_CHECKING:
-    from PIL import ImageFile
+    from PIL import Image, ImageFile
 
 __all__ = ["PngSource"]
 
@@ -75,15 +75,19 @@ class PngSource(PillowSource):
         checked = header + zlib.crc32(header).to_bytes(4, "big")
         image = open_image(self._data[:12] + checked + self._data[33:], "PNG", self._options.max_pixels)
         salvaged = load(image, salvage=self._options.salvages(*image.size, len(self._data)))
-        return np.array(image).view(">u2").astype(np.uint16), salvaged
+        return in_bands(image, lambda band: np.array(band).view(">u2").astype(np.uint16)), salvaged
 
     def _colours(self, mode: str) -> tuple[NDArray[Any], bool]:
         """Colours of 16 bits, decoded once for the high bytes and once for the low ones."""
-        planes = []
-        salvaged = False
-        for order in "BL":  # big-endian numbers are cut to their first byte, little-endian ones to the second
-            image = cast("ImageFile.ImageFile", open_image(self._data, "PNG", self._options.max_pixels))
-            image.tile = [tile._replace(args=f"{mode};16{order}") for tile in image.tile]
-            salvaged = load(image, salvage=self._options.salvages(*image.size, len(self._data)))
-            planes.append(np.asarray(image).astype(np.uint16))
-        return planes[0] << 8 | planes[1], salvaged
+        image, salvaged = self._bytes_of_colours(f"{mode};16B")  # numbers are cut to their first byte
+        array = in_bands(image, lambda band: np.asarray(band).astype(np.uint16) << 8)
+        del image
+        image, salvaged = self._bytes_of_colours(f"{mode};16L")  # and here to their second
+        for top, band in bands(image):
+            array[top : top + band.height] |= np.asarray(band)
+        return array, salvaged
+
+    def _bytes_of_colours(self, raw_mode: str) -> tuple["Image.Image", bool]:
+        image = cast("ImageFile.ImageFile", open_image(self._data, "PNG", self._options.max_pixels))
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        return image, load(image, salvage=self._options.salvages(*image.size, len(self._data)))

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ...errors import DecodeError
 from . import tiff
+from .modes import in_bands
 from .pillow import load, reader
 from .pixels import check_samples
 from .tiff import Page
@@ -237,7 +238,7 @@ def _unpacked_bytes(
     except OSError as error:
         name = CODEC_NAMES[page.number(tiff.COMPRESSION, 1)]
         raise DecodeError(f"damaged: its {name} data cannot be unpacked ({error})") from error
-    return np.asarray(image), salvaged
+    return in_bands(image), salvaged
 
 
 def _with_directory(page: Page, numbers: list[tuple[int, Sequence[int]]]) -> bytes:
