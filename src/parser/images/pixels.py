@@ -19,6 +19,9 @@ __all__ = [
 _BYTES: Final = 8
 """Bytes that a pixel may take on average where an image uses the whole budget: RGBA of 16 bits."""
 
+_LITTLE: Final = 1 << 28
+"""Bytes that any decoder may hold, however few pixels are allowed."""
+
 
 class Decoded(NamedTuple):
     """One decoded frame; a tuple, since there is one for every image.
@@ -99,8 +102,9 @@ def check_working_memory(nbytes: int, max_pixels: int) -> None:
     Raises:
         DecodeError: with the sizes.
     """
-    if nbytes > 2 * _BYTES * max_pixels:
+    budget = max(2 * _BYTES * max_pixels, _LITTLE)
+    if nbytes > budget:
         raise DecodeError(
-            f"decoding it takes {nbytes:,} bytes of memory; the budget is {2 * _BYTES * max_pixels:,}"
-            f" for {max_pixels:,} pixels"
+            f"decoding it takes {nbytes:,} bytes of memory;"
+            f" the budget is {budget:,} for {max_pixels:,} pixels"
         )
