@@ -24,11 +24,15 @@ def db():
 
 
 def hold_something(db):
-    db.execute("INSERT INTO failures VALUES ('a', NULL, NULL, 'list', 'E', 'm', 1, 1, NULL, 1)")
+    db.execute(
+        "INSERT INTO failures (key, stage, error, message, source_size, source_mtime_ns, run)"
+        " VALUES ('a', 'list', 'E', 'm', 1, 1, 1)"
+    )
 
 
 def record_run(db, started, outcome, settings):
-    statement = "INSERT INTO runs VALUES (NULL, 'convert', ?, ?, 1, 'threading', NULL, ?, NULL)"
+    statement = """INSERT INTO runs (command, started, outcome, workers, backend, settings)
+        VALUES ('convert', ?, ?, 1, 'threading', ?)"""
     db.execute(statement, (started, outcome, settings))
 
 

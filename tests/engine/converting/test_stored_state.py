@@ -81,9 +81,10 @@ def test_samples_that_a_listing_did_not_meet_are_gone(state):
     def met(ordinal):
         return ordinal not in (0, 3, 61)
 
-    assert state.gone(met, ENTRIES, all_keys) == ["0000.gif", "0000.gif#1", "0061.gif", "0061.gif#1"]
-    assert state.gone(met, MEMBERS, all_keys) == ["0000.gif", "0000.gif#1"]
-    assert state.gone(met, ENTRIES, lambda key: key > "0060") == ["0061.gif", "0061.gif#1"]
+    first, last = ["0000.gif", "0000.gif#1"], ["0061.gif", "0061.gif#1"]
+    assert state.not_met(met, ENTRIES, all_keys) == ([*first, *last], 0)
+    assert state.not_met(met, MEMBERS, all_keys) == (first, 0)
+    assert state.not_met(met, ENTRIES, lambda key: key > "0060") == (last, 2)  # the run lists not all sources
 
 
 def test_shards_of_a_unit_are_numbers_of_their_own():
@@ -101,7 +102,7 @@ def test_shards_of_a_unit_are_numbers_of_their_own():
         ("UPDATE shards SET file_bytes = 'many'", lambda state: state.plan_state(present, all_keys)),
         ("UPDATE failures SET ordinal = -1", lambda state: state.plan_state(present, all_keys)),
         ("INSERT INTO dataset VALUES ('open_unit', 'x')", lambda state: state.plan_state(present, all_keys)),
-        ("UPDATE samples SET ordinal = -1", lambda state: state.gone(lambda _: False, ENTRIES, all_keys)),
+        ("UPDATE samples SET ordinal = -1", lambda state: state.not_met(lambda _: False, ENTRIES, all_keys)),
         ("UPDATE samples SET key = x'00' WHERE key = '0000.gif'", lambda state: list(state.sample_keys())),
         ("UPDATE shards SET name = x'00'", lambda state: state.shard_names()),
         ("UPDATE dataset SET value = x'00'", lambda state: state.settings()),
