@@ -1,7 +1,7 @@
 """Looks up what the manifest holds for a key, reading ahead if keys come in the order they were recorded."""
 
 import threading
-from itertools import chain
+from itertools import chain, compress
 from types import NoneType
 from typing import Any
 
@@ -79,25 +79,20 @@ class KnownKeys:
             self._ahead.clear()
 
     def _look_up(self, key: str) -> tuple[Any, ...] | None:
-        row = next(iter(self._rows(_SAMPLE, key)), None)
+        row = next(iter(self._checked(self._db.rows(_SAMPLE, (key,)))), None)
         if row is not None and self._follows(*row[:2]):
             following = self._db.rows(_FOLLOWING, (*row[:2], _AHEAD))
-            first_frames = [row for row in following if row[-1] == 0]
-            keys = [row[0] for row in first_frames]
-            self._ahead = dict(zip(keys, self._checked([row[1:-1] for row in first_frames]), strict=True))
+            if following:
+                keys, *columns, frames = zip(*following, strict=True)
+                self._check(columns)
+                first_frames = [frame == 0 for frame in frames]
+                rows = zip(*columns, strict=True)
+                self._ahead = dict(compress(zip(keys, rows, strict=True), first_frames))
         return row
 
-    def _rows(self, statement: str, key: str) -> list[tuple[Any, ...]]:
-        return self._checked(self._db.rows(statement, (key,)))
-
     def _checked(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Return the rows after checking that shard or unit, places, size, time and CRC-32 are numbers."""
         if rows:
-            *numbers, crc32s = zip(*rows, strict=True)
-            kinds = {*map(type, chain.from_iterable(numbers))}
-            sound = kinds == _NUMBERS and {*map(type, crc32s)} <= _NUMBERS_OR_NULL
-            if not sound or min(map(min, numbers[:-1])) < 0:
-                raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
+            self._check([*zip(*rows, strict=True)])
         return rows
 
     def _others(self, statement: str, kind: str, key: str) -> list[tuple[Any, ...]]:
@@ -106,6 +101,14 @@ class KnownKeys:
             return self._db.rows(f"{statement.format(kind)} LIMIT 1", (key,))
         condition, values = no_frame(key)
         return self._db.rows(f"{statement.format('failures')}{condition} LIMIT 1", (key, *values))
+
+    def _check(self, columns: list[tuple[Any, ...]]) -> None:
+        """Check that shard or unit, places, size, time and CRC-32 are numbers."""
+        *numbers, crc32s = columns
+        kinds = {*map(type, chain.from_iterable(numbers))}
+        sound = kinds == _NUMBERS and {*map(type, crc32s)} <= _NUMBERS_OR_NULL
+        if not sound or min(map(min, numbers[:-1])) < 0:
+            raise DatasetError(f"{self._db.path} is damaged: an entry's row makes no sense")
 
     def _follows(self, shard: int, record: int) -> bool:
         """Return whether a row comes soon after the last one found."""

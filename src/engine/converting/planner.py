@@ -192,8 +192,8 @@ class Planner:
                 self._other(entry)
             elif self._twin is not None and (twin := self._twin(entry.key)) is not None:
                 self._noted(_without_file(entry.key, twin))
-            else:
-                yield from self._member(entry)
+            elif completed := self._member(entry):
+                yield from completed
         while self._places or self._held:
             yield from self._cut_the_end()
         if self._doubted:

@@ -40,6 +40,7 @@ _BYTES_A_SECOND: Final = 10e6
 _WRITERS_STEPS: Final = 30_000_000  # a transaction of many small changes is one statement
 _WRITERS_SECONDS: Final = 60.0
 
+_TEXTS: Final = frozenset({str, bytes})
 _OK: Final = sqlite3.SQLITE_OK
 _DENY: Final = sqlite3.SQLITE_DENY
 _READ: Final = sqlite3.SQLITE_READ
@@ -266,8 +267,15 @@ class GuardedConnection(sqlite3.Connection):
 
 
 def _bytes_of(rows: list[Any]) -> int:
-    """Bytes of texts, at least: no two rows of a sound file share them."""
-    return sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+    """Return the least number of bytes that the texts take: no two rows of a sound file share them."""
+    size = 0
+    for column in zip(*rows, strict=True):
+        kinds = {*map(type, column)}
+        if kinds <= _TEXTS:
+            size += sum(map(len, column))
+        elif kinds & _TEXTS:
+            size += sum(len(value) for value in column if type(value) in _TEXTS)
+    return size
 
 
 def _may_read(action: int, table: str | None, name: str | None, _: str | None, inside: str | None) -> int:
