@@ -152,7 +152,7 @@ class Sample(NamedTuple):
         dtype: numpy's short name, such as `|u1`.
         shape: in elements, as a JSON list.
         xxh3: xxh3-64 of the raw C-order bytes, as 16 hex digits.
-        orientation: the EXIF orientation, 1 where there is none.
+        orientation: the EXIF orientation; 1 if the file has none.
         salvaged: decoded from a damaged image.
         source_size: bytes of the encoded image.
         source_mtime_ns: its time of change, in ns since the epoch.

@@ -33,7 +33,7 @@ def test_a_second_convert_is_refused_and_the_first_goes_on(archive, tmp_path):
     first.send_signal(signal.SIGSTOP)
     for option in ((), ("--overwrite",), ("--repair",)):
         _, _, err = finish(start(tar, tmp_path / "out", *option), 4)
-        assert "another convert is at work in" in err
+        assert "another convert is writing into" in err
         assert err.count("\n") == 1
     first.send_signal(signal.SIGCONT)
     finish(first, 0)

@@ -96,7 +96,7 @@ def test_without_locks_a_second_convert_is_refused_and_a_killed_one_keeps_nobody
     wait_for_samples(first, tmp_path / "out")
     first.send_signal(signal.SIGSTOP)
     _, _, err = finish(start(tar, tmp_path / "out", env=no_locks), 4)
-    assert f"another convert is at work in {tmp_path / 'out'} (process {first.pid} on " in err
+    assert f"another convert is writing into {tmp_path / 'out'} (process {first.pid} on " in err
     info = [sys.executable, "-m", "brinery", "info", str(tmp_path / "out")]
     read = subprocess.run(info, env=no_locks, check=False, capture_output=True, text=True, timeout=20)
     assert read.returncode == 4

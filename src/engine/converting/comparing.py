@@ -18,7 +18,7 @@ __all__ = ["Comparison"]
 
 
 class Comparison:
-    """One pass over a unit's members, which tells those whose bytes are not the recorded ones.
+    """One pass over a unit's members that finds those whose bytes differ from the recorded ones.
 
     Args:
         job: what the units share.

@@ -49,7 +49,7 @@ class Destination:
 
     Raises:
         DestinationError: the folder holds something else, or a dataset made with other settings.
-        StorageError: it cannot be made or written, or another convert is at work in it.
+        StorageError: it cannot be made or written, or another convert writes into it.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *, overwrite: bool, fsync: bool) -> None:
@@ -58,7 +58,9 @@ class Destination:
             _check_contents(folder, overwrite)
             self.created = not folder.exists()
             if folder.is_symlink() and self.created:
-                raise DestinationError(f"{folder} is a link to nothing: make what it names, or remove it")
+                raise DestinationError(
+                    f"{folder} is a link to nothing: create its target, or remove the link"
+                )
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(folder)
         except OSError as error:
@@ -90,7 +92,7 @@ class Destination:
 
     @property
     def partial(self) -> Path:
-        """The folder of what is unfinished; it goes when the destination is closed."""
+        """The folder of unfinished files, deleted when the destination is closed."""
         return self.folder.absolute() / PARTIAL_FOLDER
 
     @property
@@ -99,18 +101,18 @@ class Destination:
         return self.partial / "claims"
 
     def check(self) -> None:
-        """Raise StorageError where another convert has taken this one for dead and writes here."""
+        """Raise StorageError if another convert took this one for dead and now writes here."""
         self._lock.check()
 
     def close(self) -> None:
-        """Close the manifest, remove what is unfinished, and give the lock back."""
+        """Close the manifest, delete unfinished files and release the lock."""
         self.manifest.close()
         self.place.close()
         shutil.rmtree(self.folder / PARTIAL_FOLDER, ignore_errors=True)
         self._lock.release()
 
     def withdraw(self) -> None:
-        """Close and leave the folder as it was found: nothing came of it."""
+        """Close, and leave the folder as it was found, since nothing was written."""
         self.close()
         self._clear()
         if self.created:
@@ -165,7 +167,7 @@ class Destination:
             raise StorageError(f"cannot write into {self.folder}: {error.strerror}") from error
 
     def _refuse_links(self) -> None:
-        """Raise DestinationError where something of this name would be written elsewhere."""
+        """Raise DestinationError if writing to this name would write elsewhere."""
         for name, is_own in _OWN_KINDS.items():
             with suppress(FileNotFoundError):
                 if not is_own(os.lstat(self.folder / name).st_mode):
@@ -180,7 +182,7 @@ class Destination:
             self._delete(name)
 
     def _delete(self, name: str) -> None:
-        """Delete a file, a folder with all in it, or a link and not what it leads to."""
+        """Delete a file, a folder with its contents, or a link but not its target."""
         path = self.folder / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -218,12 +220,12 @@ def _check_contents(folder: Path, overwrite: bool) -> None:
 
 
 def _is_left(name: str) -> bool:
-    """Whether a name is that of what a convert leaves behind that was killed before it had a manifest."""
+    """Whether a name is one that a convert leaves behind if it is killed before it has a manifest."""
     return name in (PARTIAL_FOLDER, JOURNAL_NAME) or name.startswith(LOCK_NAME)
 
 
 def check_apart(sources: Sequence[Path], folder: Path) -> None:
-    """Raise UsageError where the destination lies inside a source folder, or is one."""
+    """Raise UsageError if the destination lies inside a source folder, or is one."""
     try:
         target = folder.resolve()
     except (OSError, RuntimeError) as error:  # too long, or links that go round in circles

@@ -12,9 +12,9 @@ from .planner import Known
 
 __all__ = ["KnownKeys", "no_frame"]
 
-_AHEAD = 1024  # rows read at once: a row of them costs a tenth of a lookup
+_AHEAD = 1024  # rows read at once: each costs a tenth of a lookup
 _NUMBERS, _NUMBERS_OR_NULL = {int}, {int, NoneType}
-_NEAR = 16  # records further on still count as the next: later frames of a member have none of their own
+_NEAR = 16  # records further on count as the next one too: later frames of a member are not looked up
 
 _SAMPLE = """
 SELECT shard, record, ordinal, source_size, source_mtime_ns, source_crc32

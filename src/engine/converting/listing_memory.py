@@ -1,4 +1,4 @@
-"""What a run remembers of a listing as it goes by: keys seen, ordinals kept, source bytes to come."""
+"""What a run remembers of a listing: keys seen, ordinals kept, source bytes to come."""
 
 import os
 import sqlite3

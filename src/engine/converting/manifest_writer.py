@@ -23,7 +23,7 @@ from .stored_state import StoredState, shard_range
 
 __all__ = ["Manifest"]
 
-_READERS_SECONDS = 60  # that others may be reading the manifest while it is to be written
+_READERS_SECONDS = 60  # how long readers may keep this process from writing
 _INSERT_SAMPLE = (
     f"INSERT OR IGNORE INTO samples ({', '.join(Sample._fields)})"  # noqa: S608
     f" VALUES ({', '.join('?' * len(Sample._fields))})"
@@ -121,13 +121,13 @@ class Manifest(StoredState):
         self.put_settings({"open_unit": unit, "open_ordinal": ordinal})
 
     def begin_linking(self, state: PlanState, keys: Iterable[str]) -> list[str]:
-        """Begin the generation of what links lead to, and of the last entries of several of a key.
+        """Begin the generation of link targets, and of the last of several entries with one key.
 
         From here on archives are listed twice from the start, by this run and all that follow.
 
         Args:
             state: where it begins.
-            keys: of several entries each: what is recorded of the first ones is deleted.
+            keys: those of several entries each; records of the first ones are deleted.
 
         Returns:
             Keys whose samples are gone.
@@ -151,7 +151,7 @@ class Manifest(StoredState):
         """Record finished units and what the listing noted, in one transaction.
 
         Returns:
-            Keys whose samples are gone without another in their place.
+            Keys whose samples are gone and were not replaced.
         """
         vanished: list[str] = []
         with self._transaction():
@@ -247,7 +247,7 @@ class Manifest(StoredState):
         )
 
     def _note(self, note: Note) -> None:
-        """Record what the listing found, or that it found it again."""
+        """Record what the listing found, or mark it as found again."""
         if isinstance(note, Skipped) and note.reason == READ_ARCHIVE:  # its members are here in its place
             self._db.execute("DELETE FROM skipped WHERE key = ?", (note.key,))
             return
@@ -272,7 +272,7 @@ class Manifest(StoredState):
     def prune(
         self, keys: Iterable[str], kept: Callable[[int], bool], below: int, listed: Callable[[str], bool]
     ) -> None:
-        """Delete these samples, and what failed or was skipped and is gone too."""
+        """Delete these samples, and failures and skipped entries that are gone too."""
         with self._transaction():
             for key in keys:
                 self._remove_samples("key = ?", key)
@@ -290,7 +290,7 @@ class Manifest(StoredState):
             self._recount(row for (row,) in wrong)
 
     def forget_old_notes(self, listed: Callable[[str], bool]) -> None:
-        """Delete what earlier listings noted of these keys and this complete one did not."""
+        """Delete notes of earlier listings on these keys that this complete listing did not make again."""
         with self._transaction():
             for table in ("failures", "skipped"):
                 old = f"SELECT rowid, key FROM {table} WHERE unit IS NULL AND run <> ?"  # noqa: S608
@@ -338,7 +338,7 @@ class Manifest(StoredState):
             begin_listing(self._db, named, recorded, started_ns)
 
     def put_backend(self, backend: str) -> None:
-        """Record what works in this run, where it is not what was meant to."""
+        """Record the backend of this run if it is not the one that was asked for."""
         with self._transaction():
             self._db.execute("UPDATE runs SET backend = ? WHERE id = ?", (backend, self.run))
 

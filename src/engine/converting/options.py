@@ -1,4 +1,4 @@
-"""A call of convert: its options, checked, and what they come to."""
+"""A call of convert: its options, checked, and the values that follow from them."""
 
 import os
 import re
@@ -26,7 +26,7 @@ _LEAST_MEMORY = 256 << 20  # libraries, and a small image
 
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
-    """How many failures a run bears: a number, or a percentage of the members handled."""
+    """How many failures a run tolerates: a number, or a percentage of the members handled."""
 
     value: float
     percent: bool
@@ -37,7 +37,7 @@ class FailureLimit:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ConvertCall(ConvertOptions):
-    """One call of `brinery.convert`, and what its options come to.
+    """One call of `brinery.convert`, and the values that follow from its options.
 
     Attributes:
         src: one or several folders, tar files (plain, gz, bz2, xz, zst) or zip files.
@@ -75,7 +75,7 @@ class ConvertCall(ConvertOptions):
 
     @property
     def name_encoding(self) -> str | None:
-        """The encoding of names under Python's own name for it."""
+        """The encoding of names, as Python calls it."""
         return None if self.encoding is None else checked_encoding(self.encoding)
 
     @property
@@ -110,7 +110,7 @@ class ConvertCall(ConvertOptions):
         _ = self.shard_bytes, self.failure_limit, self.read_budget(), self.name_encoding
 
     def decode_options(self) -> DecodeOptions:
-        """Return what of this concerns the decoder."""
+        """Return the options of the decoder."""
         return DecodeOptions(
             mode=self.mode,
             orient=self.orient,
@@ -121,11 +121,11 @@ class ConvertCall(ConvertOptions):
         )
 
     def read_budget(self) -> ReadBudget:
-        """Return what of this concerns the reader of members."""
+        """Return the limits of the reader of members."""
         return ReadBudget(max_bytes=parse_size(self.max_bytes), max_ratio=self.max_ratio)
 
     def identity(self) -> dict[str, str]:
-        """Return what a dataset keeps for life: two runs into one dataset must agree on it."""
+        """Return what a dataset keeps for life: all runs into one dataset must agree on it."""
         return {
             "protocol": self.protocol,
             "layout": self.layout,

@@ -375,5 +375,5 @@ def _without_file(key: str, twin: str) -> Unreadable:
 def _too_long(key: str) -> Unreadable:
     """Return the failure of an entry whose name is too long for a key; a checksum stands in its key."""
     shown = f"{key[:_SHOWN_OF_KEY]}... ({bytes_checksum(key.encode())})"
-    message = f"its name has {len(key):,} letters, a key has at most {_LONGEST_KEY:,}"
+    message = f"its name has {len(key):,} characters, a key at most {_LONGEST_KEY:,}"
     return Unreadable(shown, "NameTooLong", message)

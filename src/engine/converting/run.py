@@ -37,14 +37,14 @@ __all__ = ["Run"]
 
 
 def _ignore(_: object) -> None:
-    """Drop a message that nobody asked for, or a note that an earlier listing of the run made."""
+    """Ignore a message that nobody asked for, or a note that an earlier listing of the run made."""
 
 
 class Run:
     """One convert from its first look at the manifest to its last row.
 
     Attributes:
-        refused: why samples of members that are gone were not dropped although that was asked for; or None.
+        refused: why `prune` did not drop the samples of members that are gone; "" if it did.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Run:
                 self._recorder.commit([UnitResult(unit, 0)])
         settled = self._settle(state.next_ordinal)
         self._destination.remove_shards(manifest.drop_empty_shards())
-        if state.lost_units:  # a unit can have come to fewer shards than it had
+        if state.lost_units:  # a unit may now have fewer shards than before
             self._destination.sweep()
         self._check_limit(final=True)
         return settled
@@ -207,7 +207,7 @@ class Run:
 
     @property
     def _earlier_twin(self) -> Callable[[str], str | None] | None:
-        """What tells the earlier key that has a key's file; None where all names differ."""
+        """The function that finds the earlier key with a key's file; None if all names differ."""
         return None if self._twins is None else self._twins.earlier
 
     def _pass(
@@ -305,7 +305,7 @@ class Run:
             if result.changed is not None:
                 raise ArchiveError(
                     f"{result.changed}; what was committed stays:"
-                    " run the same again when nothing writes to it"
+                    " run the same command again when nothing writes to it"
                 )
             if result.fatal is not None:
                 raise cannot_go_on(result.fatal)

@@ -45,5 +45,6 @@ def warning_of_space(folder: Path, source_bytes: float) -> str | None:
         return None
     return (
         f"the output may need about {format_size(ahead)} more, and {folder} has"
-        f" {format_size(free)} left; a run that stops for want of space goes on when there is more"
+        f" {format_size(free)} left; if the run stops for lack of space, run the same command again when"
+        " there is more"
     )

@@ -185,7 +185,7 @@ def list_named(
         budget: of what is unpacked while they are listed.
         link: as `list_sources` takes it.
         quota: of entries.
-        watch: returns the entries of a source, of which it takes note.
+        watch: returns the entries of a source after wrapping them, to follow how far the listing is.
     """
     reserved = tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
 
@@ -206,7 +206,7 @@ def _apart(entry: Entry, reserved: tuple[str, ...]) -> Entry:
 
 
 def _as_recorded(seen: Named, record: Recorded, dataset: str) -> Source:
-    """Return a source with its recorded prefix, and the time from which on its members are doubted."""
+    """Return a source with its recorded prefix, and the time from which its members are doubted."""
     source, state = seen.source, seen.state
     encoding = record.encoding
     if source.encoding not in {None, encoding}:
@@ -266,7 +266,7 @@ def _recognised(seen: Sequence[Named], recorded: Sequence[Recorded], *, surely: 
 
 
 def _shared_names(one: str, other: str) -> int:
-    """Return how many names at the end of two paths are the same."""
+    """Return how many names at the ends of two paths agree."""
     names = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], names))
 

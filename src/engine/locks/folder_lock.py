@@ -11,9 +11,9 @@ __all__ = ["FolderLock"]
 
 
 class FolderLock:
-    """Keeps other converts out of a folder: by flock(2), or by a lock file where the file system cannot lock.
+    """Keeps other converts out of a folder: by flock(2), or by a lock file if the file system cannot lock.
 
-    A crash leaves no flock behind, and a lock file that others find out to be left.
+    A crash leaves no flock behind; a lock file that it leaves is recognised by others.
 
     Args:
         folder: that is there.
@@ -38,13 +38,13 @@ class FolderLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StorageError(
-                f"another convert is at work in {self._folder}: wait for it, or choose another destination"
+                f"another convert is writing into {self._folder}: wait for it, or choose another destination"
             ) from error
         except OSError:
             self.show()
 
     def show(self) -> None:
-        """Make the lock file too, for readers to whom sqlite's own locks tell nothing.
+        """Make the lock file too, for readers that sqlite's own locks do not reach.
 
         Raises:
             StorageError: another convert has one.
@@ -56,7 +56,7 @@ class FolderLock:
             self._file = file
 
     def check(self) -> None:
-        """See that the lock is still held.
+        """Check that the lock is still held.
 
         Raises:
             StorageError: it was taken over.
@@ -65,7 +65,7 @@ class FolderLock:
             self._file.check()
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._file is not None:
             self._file.release()
         os.close(self._descriptor)

@@ -1,8 +1,8 @@
-"""A file that says who writes in a folder, for file systems that cannot lock: made by one, seen by all.
+"""A file that says who writes into a folder, for file systems that cannot lock.
 
-It comes into being whole, by link(2), which one of several wins on every file system that has links. The
-holder renews its time of change. Who finds one of the same machine looks whether the process still runs; who
-finds one of another machine waits and sees whether it is renewed.
+It is made whole by link(2), at which one of several processes succeeds on every file system that has links.
+The holder renews its time of change. A process that finds the file of its own machine checks whether the
+holder still runs; one that finds the file of another machine waits to see whether it is renewed.
 """
 
 import errno
@@ -40,9 +40,9 @@ class Holder:
         host: name of the machine.
         system: what tells its processes from those of others: the boot, and the namespace of process ids.
         pid: the process.
-        started: when it was started, in ticks since the boot; None where that is not known.
+        started: when it was started, in ticks since the boot; None if that is not known.
         since: when it took the lock, for people.
-        token: of this taking.
+        token: tells this taking of the lock from others.
     """
 
     host: str
@@ -81,7 +81,7 @@ class Holder:
 
 
 def holder_of(folder: Path) -> Holder | None:
-    """Return who holds the lock file of a folder; None where there is none, or it does not say.
+    """Return who holds the lock file of a folder; None if there is no holder, or the file does not say.
 
     Raises:
         OSError: it cannot be read.
@@ -110,7 +110,7 @@ class LockFile:
         self._thread = threading.Thread(target=self._keep_renewing, name="lock-file", daemon=True)
 
     def take(self) -> None:
-        """Make the file, in the place of one whose holder is gone.
+        """Make the file, replacing one whose holder is gone.
 
         Raises:
             StorageError: another process holds it.
@@ -139,7 +139,7 @@ class LockFile:
             )
 
     def release(self) -> None:
-        """Remove the file, and what was left of takings that were broken off."""
+        """Remove the file, and the leftovers of attempts to take it that were cut short."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -150,7 +150,7 @@ class LockFile:
                         (self._folder / name).unlink(missing_ok=True)
 
     def _make(self) -> bool:
-        """Make the file; return whether it was not there."""
+        """Make the file; return False if it was there already."""
         own = self._folder / f"{LOCK_NAME}-{self._holder.token}"
         try:
             _write_new(own, self._text)
@@ -173,10 +173,10 @@ class LockFile:
         return True
 
     def _remove_if_left(self) -> None:
-        """Remove the file where its holder is gone.
+        """Remove the file if its holder is gone.
 
         Raises:
-            StorageError: its holder is at work.
+            StorageError: its holder still runs.
         """
         try:
             text = _read(self._path)
@@ -184,18 +184,19 @@ class LockFile:
             if holder is not None and holder.is_here:
                 at_work = holder.runs
             else:
-                at_work = _is_renewed(self._path, text, str(holder or "a process that cannot be told"))
+                at_work = _is_renewed(self._path, text, str(holder or "an unknown process"))
         except FileNotFoundError:
             return
         if at_work:
+            who = holder or "its lock file does not say where"
             raise StorageError(
-                f"another convert is at work in {self._folder} ({holder or 'where, it does not say'}):"
-                " wait for it, or choose another destination"
+                f"another convert is writing into {self._folder} ({who}): wait for it, or choose another"
+                " destination"
             )
         self._remove(text)
 
     def _remove(self, text: bytes) -> None:
-        """Remove the file that says this; of several that want to, one does."""
+        """Remove the file with this content; of several processes that try, one succeeds."""
         taking = self._path.with_name(LOCK_NAME + _TAKING)
         until = time.monotonic() + _TAKE_OVER_SECONDS
         while True:
@@ -246,10 +247,10 @@ def _is_renewed(path: Path, text: bytes, holder: str) -> bool:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Write a file that was not there.
+    """Write a new file.
 
     Raises:
-        FileExistsError: it was.
+        FileExistsError: it is there already.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:

@@ -54,7 +54,7 @@ class NameTwins:
             return self._earlier(key)
         except sqlite3.Error as error:
             raise StorageError(
-                f"cannot write a temporary file: {error}; make room, or name another folder in TMPDIR"
+                f"cannot write a temporary file: {error}; free space, or name another folder in TMPDIR"
             ) from error
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ def name_twins(folder: Path, suffix: str, keys: Iterable[str] | None) -> Iterato
     except OSError as error:
         raise StorageError(
             f"cannot write into {folder.parent.parent}: {error.strerror or error};"
-            " what was committed stays: make room or mend it and run the same again"
+            " what was committed stays: free space or fix the cause, then run the same command again"
         ) from error
     with closing(twins):
         twins.remember(keys)

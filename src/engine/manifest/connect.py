@@ -40,7 +40,7 @@ _OBJECTS: Final = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master
 def connect_read_only(folder: Path) -> GuardedConnection:
     """Open a dataset's manifest for reading only, after checking that it is one.
 
-    A transaction is open, so that what is read next is of the same state: `commit` ends it.
+    A transaction is open, so that later reads see the same state: `commit` ends it.
 
     Raises:
         DatasetError: it is not there, damaged, of another format, or not as brinery makes it.

@@ -80,7 +80,7 @@ class Guard:
         self.overrun = False
 
     def tick(self) -> bool:
-        """Return whether the statement is to be ended; sqlite asks every so many steps."""
+        """Return whether the statement is to be ended; sqlite asks every `TICK` steps."""
         now = time.thread_time()  # CPU time: a slow disk is no reason to end
         if self._begin is None:
             self._begin = now
@@ -192,7 +192,7 @@ class GuardedConnection(sqlite3.Connection):
         at_once: int = _AT_ONCE,
         begun: sqlite3.Cursor | None = None,
     ) -> Iterator[list[Any]]:
-        """Yield the rows of a statement that reads, so many at a time; raises what `rows` does.
+        """Yield the rows of a statement that reads, in batches; raises what `rows` does.
 
         Args:
             statement: the SQL.

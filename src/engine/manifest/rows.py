@@ -26,7 +26,7 @@ def checked_rows(
     longest: int = LONGEST_TEXT,
     at_once: int = _AT_ONCE,
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield rows of a table, so many at a time.
+    """Yield rows of a table in batches.
 
     Args:
         db: the manifest.

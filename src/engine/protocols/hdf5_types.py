@@ -24,7 +24,7 @@ _SIGNED, _IMPLIED = 8, 0x20
 
 
 def stored_dtype(message: bytes, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
-    """Return the dtype, in the byte order of the file, if a message is of it; else None.
+    """Return the dtype, in the byte order of the file, if a message describes one; else None.
 
     Args:
         message: a datatype message; bytes behind it are padding.

@@ -26,7 +26,7 @@ def lock(request, tmp_path, monkeypatch):
 def test_a_second_writer_is_refused_until_the_first_has_ended(lock):
     first, second = lock(), lock()
     first.take()
-    with pytest.raises(StorageError, match="another convert is at work in"):
+    with pytest.raises(StorageError, match="another convert is writing into"):
         second.take()
     first.check()
     first.release()

@@ -41,7 +41,7 @@ def test_one_process_holds_it_and_leaves_nothing(tmp_path):
     first, second = LockFile(tmp_path), LockFile(tmp_path)
     first.take()
     assert holder_of(tmp_path).pid == os.getpid()
-    with pytest.raises(StorageError, match=rf"at work in .* \(process {os.getpid()} on .*since .*\): wait"):
+    with pytest.raises(StorageError, match=rf"writing into .* \(process {os.getpid()} on .*since .*\): wait"):
         second.take()
     assert os.listdir(tmp_path) == [LOCK_NAME]
     first.release()
@@ -105,7 +105,7 @@ def test_a_holder_renews_it(tmp_path, impatient):
 def test_one_that_makes_no_sense_is_watched_too(tmp_path, impatient, text):
     (tmp_path / LOCK_NAME).write_text(text)
     lock = LockFile(tmp_path)
-    with pytest.warns(BrineryWarning, match="a process that cannot be told"):
+    with pytest.warns(BrineryWarning, match="an unknown process"):
         lock.take()
     lock.release()
 
