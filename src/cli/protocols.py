@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import emit_json, json_option, put
+from .output import emit_json, json_option, put, terminal_width
 
 if TYPE_CHECKING:
+    from ..benchmark.text.table import Table
     from ..engine.protocols.registry import ProtocolInfo
 
 __all__ = ["command"]
@@ -29,21 +30,35 @@ def command(as_json: bool) -> int:
     if as_json:
         emit_json([_as_document(info) for info in known])
         return 0
-    width = max(len(info.name) for info in known)
-    put(f"{'protocol':{width}}  mapped  safe  portable  compressions")
-    for info in known:
-        able = info.abilities
-        marks = "  ".join(
-            f"{'yes' if able_to else '-':{size}}"
-            for able_to, size in ((able.raw_payload, 6), (able.safe_load, 4), (able.portable, 8))
-        )
-        line = f"{info.name:{width}}  {marks}  {', '.join(able.compressions)}"
-        if not info.available:
-            line += f"  ({info.problem or f'not installed: {info.extra}'})"
-        put(line)
-    put("mapped: opened without a copy; safe: the format's own library runs no code from a file;")
-    put("portable: readable outside Python. brinery itself opens every protocol without running code.")
+    from ..benchmark.text.terminal import text_table  # noqa: PLC0415
+
+    put(*text_table(_table(known), terminal_width()).split("\n"))
     return 0
+
+
+def _table(known: "list[ProtocolInfo]") -> "Table":
+    from ..benchmark.text.table import Table, left  # noqa: PLC0415
+
+    rows = [
+        (
+            info.name,
+            *("yes" if able else "-" for able in _able(info)),
+            ", ".join(info.abilities.compressions) or "-",
+            "yes" if info.available else info.problem or f"not installed: {info.extra}",
+        )
+        for info in known
+    ]
+    notes = (
+        "mapped: opened without a copy; safe: the format's own library runs no code from a file.",
+        "portable: readable outside Python. brinery itself opens every protocol without running code.",
+    )
+    columns = left("protocol", "mapped", "safe", "portable", "compressions", "available")
+    return Table("Protocols", columns, rows, notes)
+
+
+def _able(info: "ProtocolInfo") -> tuple[bool, bool, bool]:
+    able = info.abilities
+    return able.raw_payload, able.safe_load, able.portable
 
 
 def _as_document(info: "ProtocolInfo") -> dict[str, object]:

@@ -185,7 +185,8 @@ def _drifted(drift: Drift | None) -> list[str]:
         return []
     change = drift.over_run
     span = "" if change.low is None or change.high is None else f" ({change.low:+.1%} to {change.high:+.1%})"
-    text = f"drift: the same work took {change.value:+.1%}{span} longer at the end than at the start"
+    more = "longer" if change.value > 0 else "less time"
+    text = f"drift: the same work took {abs(change.value):.1%} {more}{span} at the end than at the start"
     return [f"{text}: let the machine settle, then measure again"]
 
 

@@ -139,7 +139,8 @@ def _workers(result: BenchResult, groups: list[Group], trouble: str | None) -> S
         body += [chart] if chart else []
         body += [Folded(growth.title, growth)] if growth else []
     efficiency = efficiency_chart(groups)
-    meanings = " ".join(f"{sentence(OP_TITLES.get(group.variant.op, group.variant.op))}." for group in groups)
+    ops = dict.fromkeys(group.variant.op for group in groups)
+    meanings = " ".join(f"{sentence(OP_TITLES.get(op, op))}." for op in ops)
     return Section("workers", "More workers", meanings, _doubted([*body, *there([efficiency])], trouble))
 
 
