@@ -13,9 +13,12 @@ from .record_options import options_of
 
 if TYPE_CHECKING:
     from ..engine.converting.outcome import ConvertProgress, ConvertResult
+    from ..engine.summary import RunSummary
 
 __all__ = ["command"]
 
+_HELD = 0.1  # of the CPUs
+_MISSED = 0.25  # of the CPU time that the workers had
 _PLACEHOLDERS = {
     "protocol": "NAME",
     "shard_size": "SIZE",
@@ -113,7 +116,19 @@ def _sentence(result: "ConvertResult") -> str:
     return f"{text}; {counted(result.samples, 'sample')}"
 
 
+def _disturbed(run: "RunSummary") -> float | None:
+    """Return the share of the CPUs that other programs took; None where that is little, or held up nobody."""
+    others, cpus, waited = run.around.others_cpu_ns, run.around.cpu_ns, run.run_wait_ns
+    if others is None or not cpus or waited is None or waited < _MISSED * run.worker_cpu_ns:
+        return None
+    return others / cpus if others > _HELD * cpus else None
+
+
 def _tell_rest(result: "ConvertResult") -> None:
+    held = _disturbed(result.summary)
+    if held is not None:
+        page = f"`brinery report {shlex.quote(str(result.path))}`"
+        say(f"other programs took {held:.0%} of the CPUs meanwhile: {page} shows what that cost")
     more = f"`brinery failures {shlex.quote(str(result.path))}` shows why"
     earlier = result.failures - result.failed
     if result.failed:

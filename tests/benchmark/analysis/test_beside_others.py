@@ -1,6 +1,7 @@
 """A region and a convert on a CPU that other programs hold, measured here and now."""
 
 import pytest
+from click.testing import CliRunner
 
 from brinery.benchmark.analysis.bottleneck import find_limit
 from brinery.benchmark.analysis.ceilings import Ceilings, facts_of
@@ -12,7 +13,8 @@ from brinery.benchmark.result.cell import Cell
 from brinery.benchmark.worker.corpus import make_corpus
 from brinery.benchmark.worker.shards import Part
 from brinery.benchmark.worker.tasks import Task, run_stage
-from brinery.engine.convert import convert
+from brinery.cli.convert import command as convert
+from brinery.cli.info import command as info
 from brinery.report.conversion.advice import advice
 from brinery.report.conversion.read import read_conversion, verdict_of
 
@@ -45,9 +47,14 @@ def test_a_region_beside_spinners_is_limited_by_other_programs(corpus, tmp_path)
 
 
 def test_a_convert_beside_spinners_is_limited_by_other_programs_and_advised_to_stop_them(corpus, tmp_path):
+    out = tmp_path / "out"
     with crowded():
-        convert(corpus.folder, tmp_path / "out", protocol="npy", workers=1, backend="threading", fsync=False)
-    run = read_conversion(tmp_path / "out").run
+        arguments = [corpus.folder, str(out), "--workers", "1", "--backend", "threading", "--no-fsync"]
+        said = CliRunner().invoke(convert, arguments, standalone_mode=False)
+    run = read_conversion(out).run
     names_others(verdict_of(run))
     assert run.foreign > 0.3
     assert advice(run, "npy")[0].what.startswith("Stop other programs")
+    assert f"other programs took {run.foreign:.0%} of the CPUs meanwhile" in said.stderr
+    told = CliRunner().invoke(info, [str(out)], standalone_mode=False)
+    assert f"of their time; other programs took {run.foreign:.0%} of the CPUs" in told.output

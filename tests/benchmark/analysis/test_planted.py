@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 TRIES = 5
-DISTURBED = ("oversubscribed", "throttled")
+DISTURBED = ("other-programs", "oversubscribed", "throttled")
 PATIENCE_S = 90  # of all tests together
 BUSY = 0.15
 GROWTH = 1.15  # of CPU time with two: of a copy, memory is full; of a loop, others are at work
