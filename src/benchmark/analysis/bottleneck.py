@@ -13,7 +13,7 @@ from ..result.findings import Limit, Verdict
 _TRAFFIC = 10e3  # bytes/s to or from storage
 _FOREIGN = 0.05
 _OWN = "part of that wait that these workers alone would have"
-_LIKELY = 0.5  # a runner-up has at least half its evidence
+_LIKELY = 0.6  # of its evidence that a runner-up has at least
 _PERCENT, _FACTOR, _NUMBER = "{:.0%}", "{:.2f}", "{:.0f}"
 _RATE = "{:.2f} MB/s"
 

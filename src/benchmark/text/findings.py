@@ -109,8 +109,8 @@ def _marked(workers: int, result: BenchResult) -> str:
 
 
 def limit_title(limit: str) -> str:
-    """Return a limit in words, such as "file creation"."""
-    return limit.replace("-", " ")
+    """Return a limit in words, such as "file creation" or "CPU"."""
+    return "CPU" if limit == "cpu" else limit.replace("-", " ")
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
@@ -120,8 +120,9 @@ def verdict_lines(verdict: Verdict) -> list[str]:
         f"Evidence: {'; '.join(verdict.evidence)}.",
     ]
     if verdict.runner_up:
-        lacking = "; ".join(verdict.lacking) or "nothing"
-        lines.append(f"Next likely is {limit_title(verdict.runner_up)}, which lacks: {lacking}.")
+        lacking = "; ".join(verdict.lacking)
+        rest = f"which lacks: {lacking}" if lacking else "whose evidence holds too"
+        lines.append(f"Next likely is {limit_title(verdict.runner_up)}, {rest}.")
     if verdict.missing:
         lines.append(f"Not counted here: {', '.join(verdict.missing)}.")
     return lines

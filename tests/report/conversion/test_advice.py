@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from brinery.benchmark.text.findings import verdict_lines
 from brinery.engine.machine.activity import Surroundings
 from brinery.engine.records import Phases
 from brinery.engine.summary import RunSummary
@@ -72,6 +73,11 @@ def test_limit_and_advice_follow_what_the_workers_waited_for(made, limit, first)
     assert (first == "Use more or faster CPUs") == any(
         "faster CPUs" in one.what for one in advice(made, "npy")
     )
+
+
+def test_the_next_likely_limit_has_most_of_its_evidence_or_all():
+    assert verdict_of(QUIET).runner_up is None
+    assert "Next likely is oversubscribed, whose evidence holds too." in verdict_lines(verdict_of(THROTTLED))
 
 
 def test_reading_that_computes_is_not_sped_up_by_storage():
