@@ -1,10 +1,11 @@
 """What an image costs, roughly: a few images of each protocol, so that the plan can size the regions."""
 
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from ..engine.protocols.registry import get_serializer
 from .cells import Cost, Slice
@@ -51,15 +52,14 @@ def share_costs(costs: Costs, path: Path) -> Costs:
     Two versions in turns do the same work so, whatever their calibrations found.
     """
     if not path.exists():
-        path.write_text(json.dumps(asdict(costs)), encoding="utf-8")
+        path.write_bytes(msgspec.json.encode(costs))
         return costs
-    known = json.loads(path.read_text(encoding="utf-8"))
-
-    def agreed(what: str, own: Mapping[str, Cost]) -> dict[str, Cost]:
-        return {name: Cost(**known[what][name]) if name in known[what] else own[name] for name in own}
-
-    protocols, baselines = agreed("protocols", costs.protocols), agreed("baselines", costs.baselines)
-    return replace(costs, protocols=protocols, baselines=baselines)
+    known = msgspec.json.decode(path.read_bytes(), type=Costs)
+    return replace(
+        costs,
+        protocols={name: known.protocols.get(name, own) for name, own in costs.protocols.items()},
+        baselines={name: known.baselines.get(name, own) for name, own in costs.baselines.items()},
+    )
 
 
 def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:

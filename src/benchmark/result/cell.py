@@ -33,7 +33,7 @@ class _Conditioned(Protocol):
     def dispatch(self) -> Dispatch: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Variant:
     """An operation under one condition; it is its own key."""
 

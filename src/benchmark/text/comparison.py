@@ -1,7 +1,7 @@
 """A comparison in sentences and tables: text for the terminal, Markdown for a pull request."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import compress, groupby
 
 from ...engine.printable import printable
 from ..analysis.statistics import SMALLEST_CHANGE
@@ -91,16 +91,10 @@ def changes_by_variant(changes: Sequence[CellChange]) -> Iterator[tuple[str, str
     def key(change: CellChange) -> tuple[bool, Variant]:
         return change.layout != "single", Variant.of(change)
 
-    for (shards, variant), own in groupby(
-        sorted(changes, key=lambda one: (key(one)[0], *_order(key(one)[1]))), key
-    ):
+    for (shards, variant), own in groupby(sorted(changes, key=key), key):
         op, *marks = variant.title.split(", ")
         title = ", ".join([op, "over workers" if shards else "one file an image", *marks])
         yield variant.id if shards else f"single-{variant.id}", title, list(own)
-
-
-def _order(variant: Variant) -> tuple[str, tuple[str, ...]]:
-    return variant.op, variant.marks
 
 
 def _tables(changes: Sequence[CellChange]) -> list[Table]:
@@ -108,15 +102,14 @@ def _tables(changes: Sequence[CellChange]) -> list[Table]:
 
 
 def changes_table(title: str, changes: Sequence[CellChange]) -> Table:
-    """Return a line for each cell, by protocol and number of workers."""
+    """Return a line for each cell, by protocol and number of workers, without columns that are empty."""
     protocols = list(dict.fromkeys(change.protocol for change in changes))
-    own = sorted(
-        changes,
-        key=lambda one: (protocols.index(one.protocol), one.workers, one.pool == "loky"),
-    )
+    own = sorted(changes, key=lambda one: (protocols.index(one.protocol), one.workers, one.pool == "loky"))
     other = "~ the runs measured prefixes of the corpus whose lengths differ by more than a fifth."
     notes = (other,) if any(change.other_work for change in own) else ()
-    return Table(title, _COLUMNS, [_row(change) for change in own], notes)
+    rows = [_row(change) for change in own]
+    known = [any(value is not None for value in column) for column in zip(*rows, strict=True)]
+    return Table(title, [*compress(_COLUMNS, known)], [[*compress(row, known)] for row in rows], notes)
 
 
 def _row(change: CellChange) -> Sequence[Value]:
@@ -161,41 +154,28 @@ def uncompared_table(comparison: Comparison, most: int | None = None) -> Table:
 
 
 def _sides(comparison: Comparison) -> list[str]:
+    return [f"A: {side_line(comparison.a)}", f"B: {side_line(comparison.b)}", *method_lines(comparison)]
+
+
+def method_lines(comparison: Comparison) -> list[str]:
+    """Return what the ratios are from, what may be noise, and how small a slowdown would have been found."""
+    how, machine = "between two runs", "; machine: by how much the ceilings may have changed"
+    if comparison.paired:
+        pairs = max((change.ratio.rounds for change in comparison.cells), default=0)
+        how = (
+            f"of {counted(pairs, 'pair')} of processes that took turns, without the wait for CPUs that other "
+            "programs held"
+        )
+        machine = ""
     floor = "not known" if comparison.floor is None else percent(comparison.floor, places=1)
-    least = f"noise floor {floor}, the least change called is {percent(SMALLEST_CHANGE)}"
-    if not comparison.paired:
-        least += "; machine: by how much the ceilings may have changed"
-    lines = [
-        f"A: {side_line(comparison.a)}",
-        f"B: {side_line(comparison.b)}",
-        f"Ratios of time {how_measured(comparison)}, above 1 is slower; {least}.",
-    ]
-    return [*lines, *filter(None, [detectable_line(comparison)])]
-
-
-def how_measured(comparison: Comparison) -> str:
-    """Return what the ratios are from, in words."""
-    if not comparison.paired:
-        return "between two runs"
-    pairs = max((change.ratio.rounds for change in comparison.cells), default=0)
-    return (
-        f"of {counted(pairs, 'pair')} of processes that took turns, without the wait for CPUs that other "
-        "programs held"
-    )
-
-
-def detectable_line(comparison: Comparison) -> str:
-    """Return how small a slowdown would have been found; empty if that is not known."""
+    least = f"noise floor {floor}, the least change called is {percent(SMALLEST_CHANGE)}{machine}"
+    lines = [f"Ratios of time {how}, above 1 is slower in B; {least}."]
     found = sorted(change.detectable for change in comparison.cells if change.detectable is not None)
-    if not found:
-        return ""
-    middle, most = (percent(one) for one in (found[(len(found) - 1) // 2], found[-1]))
-    return (
-        f"Nine of ten such comparisons would call a slowdown of {middle} in half of the cells, of {most} in "
-        "every cell."
-        if len(found) > 1
-        else f"Nine of ten such comparisons would call a slowdown of {most}."
-    )
+    if found:
+        half, every = percent(found[(len(found) - 1) // 2]), percent(found[-1])
+        where = f"{half} in half of the cells, of {every} in every cell" if len(found) > 1 else every
+        lines.append(f"Nine of ten such comparisons would call a slowdown of {where}.")
+    return lines
 
 
 def side_line(side: Side) -> str:

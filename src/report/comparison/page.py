@@ -10,14 +10,13 @@ from ...benchmark.result.cell import protocol_title
 from ...benchmark.text.comparison import (
     changes_by_variant,
     changes_table,
-    detectable_line,
     groups_table,
-    how_measured,
+    method_lines,
     side_line,
     summary,
     uncompared_table,
 )
-from ...benchmark.text.numbers import counted, known, listed, percent, plain, sentence, times
+from ...benchmark.text.numbers import counted, known, listed, plain, sentence, times
 from ...benchmark.text.table import Table
 from ..html.chart import Chart, built, data, tips, told_apart
 from ..html.glossary import COMPARE_WORDS
@@ -54,22 +53,19 @@ def comparison_page(comparison: Comparison) -> Page:
         "A point is the time of B over that of A, with its 95 % interval. The shaded band reaches from "
         f"{plain(1 / margin)} to {plain(margin)}: within it nothing has changed. A cell is called only if "
         "its interval excludes 1, the ratio lies beyond the band, and it stays so after correction for the "
-        "number of cells. Where the machine itself may have changed as much between the runs, the answer "
-        "stays open."
+        "number of cells."
     )
+    if not comparison.paired:
+        lead += " Where the machine itself may have changed as much between the runs, the answer stays open."
     document = packed_json(finite(comparison.as_dict()))
     apart, groups = uncompared_table(comparison), groups_table(comparison)
-    told = percent(floor, places=1) if known(floor) else "not known"
     return Page(
         kind="compare",
         about=f"A: {side_line(comparison.a)}. B: {side_line(comparison.b)}.",
         conclusion=_conclusion(comparison),
         reason=summary(comparison),
         facts=facts if comparison.cells else (),
-        status=(
-            f"Ratios of time {how_measured(comparison)}, above 1 is slower in B. Noise floor {told}; "
-            f"the least change called is {percent(SMALLEST_CHANGE)}. {detectable_line(comparison)}"
-        ),
+        status=" ".join(method_lines(comparison)),
         alarm_title="The two results cannot be compared: they differ.",
         alarms=tuple(f"{one.item}: {one.a} in A, {one.b} in B." for one in comparison.differences),
         sections=(

@@ -57,13 +57,19 @@ BENCH_WORDS = {
 COMPARE_WORDS = {
     "cell": BENCH_WORDS["cell"],
     "regressed": (
-        "B takes longer than A: the interval excludes 1, the ratio lies beyond the band, and q is below .05."
+        "B takes longer than A: the interval excludes 1, the ratio lies beyond the band, and q is below .05; "
+        "in pairs below .01."
     ),
     "faster": "B takes less time than A, by the same rule.",
     "same": "The interval lies within the band.",
     "inconclusive": "The interval is too wide to say, or there were fewer than five rounds.",
     "band": "The larger of 3 % and the noise floor, to either side of 1.",
-    "noise floor": BENCH_WORDS["noise floor"],
+    "noise floor": (
+        "The relative change that the same code seems to show. In pairs, half of the cells' intervals reach "
+        "farther."
+    ),
+    "pair": "Two processes, one of each version, that took turns. It counts once, whatever its rounds.",
+    "detectable": "The least slowdown that nine of ten such comparisons would call, by the noise seen here.",
     "q": (
         "The odds of a ratio like this by chance, corrected for the number of cells (Benjamini and Hochberg)."
     ),

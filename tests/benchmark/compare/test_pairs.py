@@ -11,7 +11,7 @@ from brinery.benchmark.compare.pairs import calm_times
 from brinery.benchmark.result.file import read_result, write_result
 from brinery.benchmark.result.measured import MachineUse, round_times
 from brinery.benchmark.result.result import InTurns
-from brinery.benchmark.text.comparison import comparison_text, summary
+from brinery.benchmark.text.comparison import changes_by_variant, changes_table, comparison_text, summary
 from brinery.errors import DatasetError
 
 from ..made import pooled, result, sample
@@ -214,3 +214,19 @@ def test_a_place_in_turns_that_makes_no_sense_is_refused(tmp_path):
     (tmp_path / "base.json").write_text(text)
     with pytest.raises(DatasetError, match="a pair measures 1 round or more, not 0"):
         read_result(tmp_path / "base.json")
+
+
+def test_a_table_of_pairs_has_no_column_for_what_the_machine_changed_between_runs():
+    base, head = sides(10)
+    ((_, title, changes), *_) = changes_by_variant(compare_results(base, head).cells)
+    heads = [column.head for column in changes_table(title, changes).columns]
+    assert heads == [
+        "protocol",
+        "workers",
+        "A images/s",
+        "B images/s",
+        "time B/A",
+        "detectable",
+        "q",
+        "verdict",
+    ]
