@@ -1,14 +1,11 @@
 """Runs a bench from its options to its result, writing result.json after every round."""
 
-import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +18,7 @@ from ..engine.machine.sampler import Sampler
 from ..engine.paths import PathLike
 from ..engine.workers import pool
 from ..engine.workers.process_limits import has_proc
-from ..errors import BrineryError, BrineryWarning, NoProcessesError, StorageError
+from ..errors import BrineryError, BrineryWarning, NoProcessesError
 from ..parser.archives.listing import check_sources
 from . import host as machine
 from .analysis.conclude import conclude, with_bounds
@@ -35,9 +32,9 @@ from .options import BenchArguments, BenchOptions, make_bench_options
 from .regions.article import SeedTable
 from .regions.scaling import Sweep
 from .regions.sentinel import Sentinel
-from .regions.session import BenchProgress, Progress, Scratch, Session
+from .regions.session import BenchProgress, Progress, Scratch, Session, scratch_folder
 from .regions.sizes import measure_sizes
-from .result.file import write_result
+from .result.file import write_result, write_whole
 from .result.measured import CellResult, share_of_time
 from .result.result import BenchResult, Host, Noise, Run, Settings, Storage
 from .sampled import sampled
@@ -99,7 +96,8 @@ def benchmark(
     if settings.source is not None:
         check_sources([settings.source])
     say = say or _ignore
-    with _scratch(settings) as scratch:
+    place = settings.scratch or settings.output
+    with scratch_folder(settings.output, place, ".brinery-bench-") as scratch:
         start = Start.now(argv or tuple(sys.argv), scratch)
         bench = None
         try:
@@ -122,25 +120,6 @@ def benchmark(
 
 def _ignore(_: object) -> None:
     """Ignore a line that nobody asked for."""
-
-
-@contextlib.contextmanager
-def _scratch(options: BenchOptions) -> Iterator[Path]:
-    folder = options.scratch or options.output
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".brinery-bench-", dir=folder.resolve()))
-    except OSError as error:
-        raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
-    try:
-        yield scratch
-    except OSError as error:
-        raise StorageError(
-            f"cannot go on in {scratch}: {error.strerror or error}; make room, or choose --scratch"
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +284,7 @@ def _plan(
 
 def _write(result: BenchResult, options: BenchOptions) -> BenchResult:
     write_result(result, options.output / "result.json")
-    report = options.output / "report.md"
-    try:
-        report.write_text(report_markdown(result), encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {report}: {error.strerror}") from error
+    write_whole(options.output / "report.md", report_markdown(result).encode())
     return result
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ..benchmark.compare.compare import Comparison
+from ..benchmark.result.file import write_whole
 from ..benchmark.result.result import BenchResult
 from ..benchmark.text.comparison import comparison_markdown
 from ..benchmark.text.report import report_markdown
 from ..benchmark.text.table import csv_table
 from ..engine.paths import PathLike
-from ..errors import MissingLibraryError, StorageError, UsageError
+from ..errors import MissingLibraryError, UsageError
 from .conversion.markdown import conversion_markdown
 from .source import Source, read_source
 
@@ -133,14 +134,7 @@ def _markdown(found: Source) -> str:
 def _save(files: dict[Path, bytes], found: Source, format: Format, page: "Page | None" = None) -> Written:  # noqa: A002
     """Write files, each whole or not at all; the one, or the folder of several, is what was written."""
     for path, content in files.items():
-        aside = path.with_name(path.name + ".partial")
-        try:
-            if format == "csv":
-                path.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(content)
-            aside.replace(path)
-        except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror}") from error
+        write_whole(path, content, make_folder=format == "csv")
     kind = next((kind for type_, kind in _KINDS.items() if isinstance(found, type_)), "convert")
     first, total = next(iter(files)), sum(map(len, files.values()))
     charts, conclusion = (tuple(page.charts), page.conclusion) if page else ((), None)

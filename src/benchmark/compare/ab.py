@@ -19,11 +19,12 @@ from typing import Any, Literal, NoReturn
 from ...engine.corpus import make_corpus
 from ...engine.paths import PathLike
 from ...engine.workers import pool
-from ...errors import BrineryError, StorageError, UsageError
+from ...errors import BrineryError, UsageError
 from ..analysis.noise import with_sentinel
 from ..analysis.summary import cell_results
 from ..ledger import Ledger
 from ..options import DEFAULTS, BenchOptions, make_bench_options
+from ..regions.session import scratch_folder
 from ..result.file import read_result, write_result
 from ..result.result import BenchResult, InTurns
 from .compare import Comparison, compare_results
@@ -83,12 +84,7 @@ def run_ab(
     planned = make_bench_options(source, **checked)
     rounds_each = _rounds_each(planned, options.get("protocols"))
     folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".brinery-ab-", dir=folder.resolve()))
-    except OSError as error:
-        raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
-    try:
+    with scratch_folder(folder, folder, ".brinery-ab-") as work:
         trees = [
             make_tree(name, work / side, Path(repository or "."))
             for side, name in zip(_SIDES, (base, head), strict=True)
@@ -121,8 +117,6 @@ def run_ab(
                 write_result(result, path)
             found = compare_results(merged[0], merged[1], names=(str(files[0]), str(files[1])))
             (after_pair or _ignore)(found)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return found
 
 

@@ -1,12 +1,15 @@
 """What the parts of a bench share: the corpus, the scratch folder, the ledger, the way a region is taken."""
 
 import itertools
-from collections.abc import Callable, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...engine.workers import pool
-from ...errors import WorkerError
+from ...errors import StorageError, WorkerError
 from ..ledger import Ledger
 from ..options import BenchOptions
 from ..result.cell import Cell
@@ -17,6 +20,29 @@ from ..worker.tasks import Meeting, Task, run_action, run_memory
 from .region import Region, of_reports, own_pss
 
 _AGAIN = 2
+
+
+@contextmanager
+def scratch_folder(output: Path, place: Path, prefix: str) -> Iterator[Path]:
+    """Make the output folder, and in `place` a new folder that is removed at the end.
+
+    Raises:
+        StorageError: one of them cannot be made, or what was done within failed with an OSError.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=place.resolve()))
+    except OSError as error:
+        raise StorageError(f"cannot write into {place}: {error.strerror}") from error
+    try:
+        yield scratch
+    except OSError as error:
+        raise StorageError(
+            f"cannot go on in {scratch}: {error.strerror or error}; make room, or choose --scratch"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,23 @@ def write_document(document: dict[str, Any], path: str | os.PathLike[str]) -> No
     Raises:
         StorageError: the file cannot be written.
     """
-    target = Path(path)
-    aside = target.with_name(target.name + ".partial")
+    write_whole(Path(path), json.dumps(document).encode() + b"\n")
+
+
+def write_whole(path: Path, content: bytes, *, make_folder: bool = False) -> None:
+    """Write a file, whole or not at all; its folder is made first if `make_folder` says so.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    aside = path.with_name(path.name + ".partial")
     try:
-        aside.write_text(json.dumps(document) + "\n", encoding="utf-8")
-        aside.replace(target)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        aside.replace(path)
     except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror}") from error
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_result(path: str | os.PathLike[str]) -> BenchResult:
