@@ -18,7 +18,7 @@ from pathlib import Path
 
 from planted import make_folder
 
-MATRIX = [*("--preset", "seed"), *("--limit", "32"), *("--rounds", "5"), "--quick"]
+MATRIX = [*("--preset", "seed"), *("--limit", "32"), *("--rounds", "8"), "--quick"]
 
 
 def brinery(*arguments: str) -> dict:
@@ -69,7 +69,7 @@ def main() -> None:
         make_folder(versions[name], "1.0", times, copy=True)
     kinds = {
         "same": ("a-copy", "npy,pickle-5,json", given.runs),
-        "planted": ("slower", "npy,pickle-5,planted", given.planted),
+        "planted": ("slower", "npy,planted", given.planted),
     }
     for kind, (head, protocols, count) in kinds.items():
         folder = given.output / kind

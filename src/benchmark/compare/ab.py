@@ -33,7 +33,7 @@ from .turns import Player
 from .versions import Tree, check_tree, make_tree
 
 _PAIRS = 8
-_MOST_ROUNDS, _MOST_QUICK = 8, 4  # of each pair; more pairs tell more than more rounds of each
+_MOST_ROUNDS = 8  # of each pair; more pairs tell more than more rounds of each
 _FEWEST_ROUNDS = 3
 _REGIONS = 150  # that a pair measures of each version, where that leaves it enough rounds
 _SIDES: tuple[Literal["base", "head"], ...] = ("base", "head")
@@ -185,8 +185,7 @@ def _rounds_each(planned: BenchOptions, protocols: Sequence[str] | str | None) -
     cells = len(given) * 2
     if planned.preset != "seed":
         cells += len(given) * len(planned.ops) * (len(planned.cores) + 1)
-    most = _MOST_QUICK if planned.quick else _MOST_ROUNDS
-    return max(_FEWEST_ROUNDS, min(most, _REGIONS // cells))
+    return max(_FEWEST_ROUNDS, min(_MOST_ROUNDS, _REGIONS // cells))
 
 
 def _ignore(_: object) -> None:

@@ -33,7 +33,7 @@ from .machine_change import MachineChange
 from .pairs import are_pair, by_process, calm_times, independent_times, ratio_between, ratio_in_pairs
 
 SCHEMA = "brinery.compare/1"
-FALSE_DISCOVERIES_IN_PAIRS = 0.01  # ratios in pairs are surer, and a call is meant to end a discussion
+FALSE_DISCOVERIES_IN_PAIRS = 0.02  # one version against itself has a call in 1 of 100 measurements
 
 _OTHER_WORK = 1.2  # two prefixes of the corpus whose lengths differ by more are not quite the same work
 
@@ -254,8 +254,10 @@ def _judged(
     changes = []
     for (name, one), q_value in zip(found.items(), q_values, strict=True):
         ratio, own = one.ratio, machine.of(name) if machine else None
-        level = FALSE_DISCOVERIES_IN_PAIRS if ratio.paired else FALSE_DISCOVERIES
-        verdict = judge(ratio, q_value, floor, machine=own, level=level)
+        level, margin, least = FALSE_DISCOVERIES, floor, own
+        if ratio.paired:  # its floor is wide where the cells are noisy: that makes none of them the same
+            level, margin, least = FALSE_DISCOVERIES_IN_PAIRS, None, floor
+        verdict = judge(ratio, q_value, margin, machine=least, level=level)
         changes.append(
             CellChange(
                 **asdict(name),
@@ -270,7 +272,7 @@ def _judged(
                 a_images=one.cells[0].size.images,
                 b_images=one.cells[1].size.images,
                 machine=own,
-                detectable=detectable_change(ratio, len(found), floor, machine=own, level=level),
+                detectable=detectable_change(ratio, len(found), margin, machine=least, level=level),
             )
         )
     return tuple(changes)
@@ -284,7 +286,8 @@ def _reason(one: _Measured, machine: float | None) -> str:
     excludes = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
     if excludes and machine is not None and max(ratio.value, 1 / ratio.value) <= 1 + machine:
         return "the machine itself may have changed as much between the runs: measure both with bench --ab"
-    return "the interval is too wide, or the change too near the noise: measure more rounds"
+    more = "more pairs, with --rounds" if ratio.paired else "more rounds"
+    return f"the interval is too wide, or the change too near the noise: measure {more}"
 
 
 def _groups(changes: Sequence[CellChange]) -> tuple[Group, ...]:

@@ -51,7 +51,7 @@ def comparison_page(comparison: Comparison) -> Page:
     )
     lead = (
         "A point is the time of B over that of A, with its 95 % interval. The shaded band reaches from "
-        f"{plain(1 / margin)} to {plain(margin)}: within it nothing has changed. A cell is called only if "
+        f"{plain(1 / margin)} to {plain(margin)}: within it nothing is called. A cell is called only if "
         "its interval excludes 1, the ratio lies beyond the band, and it stays so after correction for the "
         "number of cells."
     )

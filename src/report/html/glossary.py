@@ -58,10 +58,10 @@ COMPARE_WORDS = {
     "cell": BENCH_WORDS["cell"],
     "regressed": (
         "B takes longer than A: the interval excludes 1, the ratio lies beyond the band, and q is below .05; "
-        "in pairs below .01."
+        "in pairs below .02."
     ),
     "faster": "B takes less time than A, by the same rule.",
-    "same": "The interval lies within the band.",
+    "same": "The interval lies within the band; in pairs, within 3 %.",
     "inconclusive": "The interval is too wide to say, or there were fewer than five rounds.",
     "band": "The larger of 3 % and the noise floor, to either side of 1.",
     "noise floor": (

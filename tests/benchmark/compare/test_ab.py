@@ -29,7 +29,7 @@ NpySerializer.dump = _slower
 
 
 def test_ab_measures_the_trees_that_it_is_given(tmp_path, monkeypatch):
-    monkeypatch.setattr(ab, "_MOST_QUICK", 3)
+    monkeypatch.setattr(ab, "_MOST_ROUNDS", 3)
     for name in ("as-is", "slow"):
         shutil.copytree(SRC, tmp_path / name / "src", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "slow" / "src" / "engine" / "protocols" / "npy.py").open("a") as module:
@@ -69,7 +69,6 @@ def test_fewer_cells_are_measured_more_often():
         return _rounds_each(make_bench_options(**options), protocols)
 
     assert rounds("npy", cores="1,2", ops="dump,load") == 8
-    assert rounds("npy", cores="1,2", ops="dump,load", quick=True) == 4
     assert rounds(["npy", "json"], cores="1,2") == 5
     assert rounds("a-new-one,npy", preset="seed") == 8
     assert rounds() == 3

@@ -167,6 +167,14 @@ def test_the_noise_floor_of_a_pair_is_what_half_of_its_cells_may_seem_to_differ_
     assert called(compare_results(*sides(9, {CELLS[0]: 1.1}, luck=0.1))) == {}
 
 
+def test_cells_that_noise_hides_are_not_called_the_same():
+    quiet, loud = (compare_results(*sides(11, luck=luck, noise=0.001)) for luck in (0.002, 0.1))
+    assert quiet.counts["same"] == len(CELLS)
+    assert loud.counts["same"] == 0
+    assert loud.exit_code == 2
+    assert "measure more pairs, with --rounds." in summary(loud)
+
+
 def held(cell, number, wait_ms, busy_ms, workers=1):
     """A region of 100 ms of work, plus the wait of its first worker while all CPUs together were busy."""
     made = sample(cell, number, 100)
