@@ -21,7 +21,6 @@ from brinery.benchmark.worker.ceilings import CEILINGS
 from brinery.engine.protocols.npy import NpySerializer
 from brinery.engine.workers import pool
 from brinery.errors import ArchiveError, DatasetError, UsageError
-from brinery.report.bench.groups import groups_of
 from brinery.report.bench.size_against_speed import tradeoff_chart
 
 from ..cli.test_commands import brinery_command  # noqa: F401 - the fixture
@@ -118,10 +117,12 @@ def test_every_size_is_of_all_images_and_the_same_everywhere(tiny):
     sizes = {one.protocol: one.file_bytes / 12 for one in made.sizes if one.layout == "shards"}
     assert set(sizes) == {"npy", "pickle-2"}
     (smallest,) = [one for one in made.recommendations if one.objective == "smallest"]
+    sizes["source-files"] = made.dataset.source_bytes / 12
     assert {one.protocol: one.value for one in smallest.choices} == sizes
-    chart = tradeoff_chart(made, groups_of(made))
+    chart = tradeoff_chart(made)
+    named = {"the source files" if name == "source-files" else name: one for name, one in sizes.items()}
     assert {row["protocol"]: row["kB"] for row in chart.spec["data"]["values"]} == pytest.approx(
-        {protocol: size / 1000 for protocol, size in sizes.items()}
+        {protocol: size / 1000 for protocol, size in named.items()}
     )
     assert "files of all 12 images" in (output / "report.md").read_text()
 
@@ -332,5 +333,5 @@ def test_the_command_prints_tables(tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Seed table")
+    assert done.stdout.startswith("Single process, one file per image")
     assert "expected" in done.stderr

@@ -213,7 +213,7 @@ def _and(names: Sequence[str]) -> str:
 
 def _more(rounds: int | None) -> str:
     if rounds is None:
-        return "no sensible number of rounds"
+        return "not even 30 rounds"
     return f"about {rounds} more round{'' if rounds == 1 else 's'}"
 
 

@@ -1,5 +1,6 @@
 """What was measured: a worker's part, a region, a cell; plain data for result.json."""
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -183,6 +184,12 @@ class CellResult(Cell):
     def counting(self) -> list[Sample]:
         """The samples that count."""
         return [sample for sample in self.samples if sample.counts]
+
+    @property
+    def rate(self) -> float:
+        """Images/s; 0 where the cell does not count."""
+        found = self.stats.images_per_s if self.valid and self.stats else 0.0
+        return found if math.isfinite(found) else 0.0
 
 
 def round_times(samples: Iterable[Sample]) -> dict[int, float]:

@@ -7,7 +7,6 @@ from ..analysis.sizes import shown_layout, sizes_of
 from ..analysis.warnings import trouble_of
 from ..result.cell import BASELINES, Variant
 from ..result.findings import Limit
-from ..result.measured import CellResult
 from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Weights
 from ..result.result import BenchResult
 from .numbers import (
@@ -15,7 +14,6 @@ from .numbers import (
     counted,
     cpus,
     duration,
-    known,
     over_source,
     percent,
     plain,
@@ -76,7 +74,7 @@ def _sentence(result: BenchResult, found: Recommendation, answers: dict[Objectiv
         return _only(what, result, found)
     if few(found):
         order = ", then ".join(named(one.protocol) for one in found.choices[:4])
-        told = "More rounds and longer regions may tell (--rounds 9)."
+        told = "Not even 30 rounds like these would decide."
         if found.more_rounds:
             told = f"About {counted(found.more_rounds, 'more round')} would decide."
         rounds = found.rounds or "below 5"
@@ -161,11 +159,11 @@ def _of_link(choice: Choice, weights: Weights) -> str:
 def _converting(result: BenchResult, winner: str) -> str:
     """Return how many workers pay, by the convert of the winner or whatever else was measured of it."""
     usable = result.host.usable_cpus
-    own = [cell for cell in result.cells if cell.protocol == winner and cell.pool == "loky" and _rate(cell)]
+    own = [cell for cell in result.cells if cell.protocol == winner and cell.pool == "loky" and cell.rate]
     of_op = {variant: [one for one in own if Variant.of(one) == variant] for variant in result.variants}
     of_op = {variant: cells for variant, cells in of_op.items() if cells}
     variant = next((one for one in of_op if one.op == "convert"), next(iter(of_op), None))
-    rates = {cell.workers: _rate(cell) for cell in of_op[variant]} if variant else {}
+    rates = {cell.workers: cell.rate for cell in of_op[variant]} if variant else {}
     within = {workers: rate for workers, rate in rates.items() if workers <= max(1.0, usable)}
     if variant is None or not within:
         return ""
@@ -184,22 +182,17 @@ def _converting(result: BenchResult, winner: str) -> str:
     return f"{text}."
 
 
-def _rate(cell: CellResult) -> float:
-    """Return images/s; 0 where the cell does not count."""
-    return cell.stats.images_per_s if cell.valid and cell.stats and known(cell.stats.images_per_s) else 0.0
-
-
 def _without(result: BenchResult) -> Conclusion:
     """Return what can be said without recommendations."""
     within = [cell for cell in result.cells if cell.workers <= max(1.0, result.host.usable_cpus)]
-    best = max((cell for cell in within if cell.op == "load"), key=_rate, default=None)
-    if best is None or not _rate(best):
+    best = max((cell for cell in within if cell.op == "load"), key=lambda cell: cell.rate, default=None)
+    if best is None or not best.rate:
         reasons = [one.reason for one in result.recommendations if one.reason]
         reason = next(iter(reasons), "no valid load was measured")
         return Conclusion("No protocol can be named.", f"The measurement does not allow it: {reason}.")
     how = "" if best.pool == "none" else f" with {counted(best.workers, 'worker')}"
     reason = (
-        f"It loads {amount(_rate(best))} images/s. Recommendations with their odds need scipy: pip install "
+        f"It loads {amount(best.rate)} images/s. Recommendations with their odds need scipy: pip install "
         "'brinery[bench]'."
     )
     return Conclusion(f"{best.protocol} loads fastest{how}.", reason)

@@ -23,6 +23,8 @@ from .projection import projection_table
 from .table import Table, markdown_table
 from .tables import seed_table, size_note, workers_table
 
+_PARTS = {"seed": "of a single process", "scaling": "over workers"}
+
 
 def all_tables(result: BenchResult) -> list[Table]:
     """Return every table: one process, over workers with its growth, ceilings, noise, recommendations."""
@@ -62,7 +64,8 @@ def report_markdown(result: BenchResult) -> str:
 def status_of(result: BenchResult) -> str:
     """Return what was measured: cells and their warnings, rounds, time, the noise floor."""
     floor = result.noise.floor
-    rounds = ", ".join(f"{counted(done, 'round')} of {name}" for name, done in result.run.rounds_done.items())
+    done = result.run.rounds_done.items()
+    rounds = ", ".join(f"{counted(count, 'round')} {_PARTS.get(name, name)}" for name, count in done)
     parts = [
         *([] if result.run.finished else ["not finished: these are the rounds that were done"]),
         _counts(result),

@@ -2,13 +2,12 @@
 
 from ...benchmark.analysis.candidates import SOURCE
 from ...benchmark.analysis.warnings import disturbances, trouble_of
-from ...benchmark.result.measured import CellResult
 from ...benchmark.result.recommendations import OBJECTIVES, Objective
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.conclusion import chosen, value_of
 from ...benchmark.text.numbers import amount, counted, sentence
 from ..html.page import Fact
-from .groups import groups_of, rate, within
+from .groups import groups_of, within
 
 _FASTEST: tuple[Objective, ...] = ("fastest-read", "fastest-read-cold", "fastest-load", "fastest-dump")
 
@@ -27,15 +26,12 @@ def facts_of(result: BenchResult) -> tuple[Fact, ...]:
     if trouble_of(result):
         return tuple(facts)
     converts = [group.every for group in groups_of(result) if group.variant.op == "convert"]
-    best = _fastest([cell for own in converts for cell in within(own, result.host.usable_cpus)])
-    if best is not None:
+    usable = [cell for every in converts for cell in within(every, result.host.usable_cpus)]
+    best = max(usable, key=lambda cell: cell.rate, default=None)
+    if best is not None and best.rate:
         note = f"{best.protocol} with {counted(best.workers, 'worker')}"
-        facts.append(Fact("Fastest convert, images", f"{amount(rate(best))} /s", note))
+        facts.append(Fact("Fastest convert, images", f"{amount(best.rate)} /s", note))
     return tuple(facts)
-
-
-def _fastest(cells: list[CellResult]) -> CellResult | None:
-    return max((cell for cell in cells if rate(cell)), key=lambda cell: rate(cell) or 0.0, default=None)
 
 
 def alarms(result: BenchResult) -> tuple[str, ...]:

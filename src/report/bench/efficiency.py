@@ -8,7 +8,7 @@ from ...benchmark.text.numbers import is_noise, of_possible
 from ...benchmark.text.table import Entry, Table, left, right
 from ..html.chart import Chart, data, tips
 from ..html.facets import Grid, side_by_side
-from .groups import Group, marked, rate
+from .groups import Group, marked
 
 _ROW, _COLUMN, _EDGE = 26, 56, 70
 
@@ -26,7 +26,7 @@ def efficiency_chart(groups: list[Group]) -> Chart | None:
         }
         for group in groups
         for protocol, own in group.cells.items()
-        if (rates := {cell.workers: rate(cell) or 0.0 for cell in own}).get(1)
+        if (rates := {cell.workers: cell.rate for cell in own}).get(1)
         for cell in own
         if cell.workers > 1 and (value := rates[cell.workers])
     ]

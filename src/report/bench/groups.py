@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ...benchmark.result.cell import Variant
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.numbers import known
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,6 @@ def groups_of(result: BenchResult) -> list[Group]:
 def within(cells: Iterable[CellResult], usable: float) -> list[CellResult]:
     """Return the cells with no more workers than usable CPUs, and those with one."""
     return [cell for cell in cells if cell.workers <= max(1.0, usable)]
-
-
-def rate(cell: CellResult) -> float | None:
-    """Return images/s; None where the cell does not count."""
-    return cell.stats.images_per_s if cell.valid and cell.stats and known(cell.stats.images_per_s) else None
 
 
 def marked(workers: int, usable: float) -> str:

@@ -15,7 +15,7 @@ from ...benchmark.text.tables import interval, interval_note, workers_table
 from ..html.chart import Chart, data, tips, told_apart
 from ..html.facets import Grid, side_by_side
 from ..html.theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
-from .groups import Group, rate
+from .groups import Group
 
 _HEIGHT = 108
 _GRID = Grid(width=150, least=105, edge=34, gap=16, columns=4, scale="independent")
@@ -52,7 +52,7 @@ def scaling_chart(result: BenchResult, group: Group) -> Chart | None:
 
 def _rows(cells: list[CellResult], band: tuple[BandPoint, ...], usable: float) -> list[dict[str, Any]]:
     """Return the points, lines and bands of one protocol."""
-    rates = {cell.workers: value for cell in cells if (value := rate(cell)) is not None}
+    rates = {cell.workers: cell.rate for cell in cells if cell.rate}
     if not rates:
         return []
     ends = {cell.workers: interval(cell) for cell in cells}
