@@ -100,9 +100,6 @@ class Page:
         self.add(f"### brinery.{name}")
         self.add("```python", self.signature(f"brinery.{name}", function), "```")
         doc, hints = parse(function.__doc__), typing.get_type_hints(function)
-        if "options" in hints:
-            doc.items["Args"].pop("options")
-            doc.items["Args"] |= parse(typing.get_args(hints["options"])[0].__doc__).items["Attributes"]
         self.prose(doc)
         for hint in (*_callbacks(hints.values()), hints["return"]):
             self.follow(hint)
@@ -126,21 +123,12 @@ class Page:
                 continue
             if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
                 parts.append("*")
-            if parameter.kind is parameter.VAR_KEYWORD:
-                parts += self.options(*typing.get_args(parameter.annotation))
-                continue
             hint = self.annotation(*annotations[parameter.name])
             default = "" if parameter.default is parameter.empty else f" = {_value(parameter.default)}"
             parts.append(f"{parameter.name}: {hint}{default}")
         end = f") -> {self.annotation(written.returns, _scope(function))}"
         line = f"{name}({', '.join(parts)}{end}"
         return line if len(line) <= 100 else "\n".join((f"{name}(", *(f"    {part}," for part in parts), end))
-
-    def options(self, names: type) -> Iterator[str]:
-        """Yield the keyword arguments that a TypedDict names, with the defaults that stand beside it."""
-        scope = _scope(names)
-        for name, node in _attributes(names):
-            yield f"{name}: {self.annotation(node, scope)} = {_value(scope['DEFAULTS'][name])}"
 
     def annotation(self, node: ast.expr | None, scope: dict[str, Any]) -> str:
         """Return a type as the source writes it, and remember its aliases."""

@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,15 @@ def test_a_program_is_checked_by_its_authors_mypy(tmp_path):
 
 def test_the_bench_is_one_function_also_when_its_package_was_imported():
     import brinery.benchmark.cells
-    from brinery.benchmark.options import DEFAULTS, BenchArguments
+    from brinery.benchmark.options import BenchArguments
+    from brinery.engine.option_records import meanings
 
     assert inspect.isfunction(brinery.benchmark)
     assert sys.modules["brinery.benchmark.cells"].seed_cells
-    assert DEFAULTS.keys() == BenchArguments.__annotations__.keys()
+    names = [option.name for option in fields(BenchArguments)]
+    assert list(meanings(BenchArguments)) == names
     assert list(inspect.signature(brinery.benchmark).parameters) == [
-        "source", "progress", "say", "argv", "options",
+        "source", *names, "progress", "say", "argv",
     ]  # fmt: skip
 
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, TypeVar, Unpack, get_args
+from typing import TypeVar, get_args
 
+from ..engine.option_records import called_with
 from ..engine.paths import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
 from ..engine.sizes import parse_size
@@ -34,8 +35,9 @@ _MOST_WORKERS = 1024
 Name = TypeVar("Name", bound=str)
 
 
-class BenchArguments(TypedDict, total=False):
-    """What `benchmark` takes by keyword; lists may be given as text with commas.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchArguments:
+    """The options of `brinery.benchmark`, as they are given; lists may be text with commas.
 
     Attributes:
         cores: numbers of workers.
@@ -63,48 +65,36 @@ class BenchArguments(TypedDict, total=False):
         costs: file of what an image costs, for two versions measured in turns: the first writes it.
     """
 
-    cores: Sequence[int] | str
-    protocols: Sequence[str] | str | None
-    preset: str
-    ops: Sequence[str] | str
-    rounds: int | None
-    budget: float | None
-    limit: int
-    quick: bool
-    scratch: PathLike | None
-    output: PathLike
-    seed: int
-    cache: Sequence[str] | str
-    durability: Sequence[str] | str
-    dispatch: Sequence[str] | str
-    reads_per_write: float
-    link: float | None
-    memory_cap: int | str | None
-    total: int | str | None
-    costs: PathLike | None
+    cores: Sequence[int] | str = (1, 2, 4, 8)
+    protocols: Sequence[str] | str | None = None
+    preset: str = "scaling"
+    ops: Sequence[str] | str = ("convert", "dump", "load", "map")
+    rounds: int | None = None
+    budget: float | None = None
+    limit: int = 1000
+    quick: bool = False
+    scratch: PathLike | None = None
+    output: PathLike = "bench-out"
+    seed: int = 0
+    cache: Sequence[str] | str = "warm"
+    durability: Sequence[str] | str = "buffered"
+    dispatch: Sequence[str] | str = "partitioned"
+    reads_per_write: float = 10.0
+    link: float | None = None
+    memory_cap: int | str | None = None
+    total: int | str | None = None
+    costs: PathLike | None = None
 
 
-DEFAULTS: BenchArguments = {
-    "cores": (1, 2, 4, 8),
-    "protocols": None,
-    "preset": "scaling",
-    "ops": ("convert", "dump", "load", "map"),
-    "rounds": None,
-    "budget": None,
-    "limit": 1000,
-    "quick": False,
-    "scratch": None,
-    "output": "bench-out",
-    "seed": 0,
-    "cache": "warm",
-    "durability": "buffered",
-    "dispatch": "partitioned",
-    "reads_per_write": 10.0,
-    "link": None,
-    "memory_cap": None,
-    "total": None,
-    "costs": None,
-}
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BenchRequest(BenchArguments):
+    """What is to be measured, and how.
+
+    Attributes:
+        source: an archive of images; by default photo-like images are generated.
+    """
+
+    source: PathLike | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,54 +142,55 @@ class BenchOptions:
         return (1, 3) if self.quick else (3, 7)
 
 
-def make_bench_options(source: PathLike | None = None, **arguments: Unpack[BenchArguments]) -> BenchOptions:
+def checked(given: BenchRequest) -> BenchOptions:
     """Return the options after checking them.
+
+    Args:
+        given: `source`, and all that `BenchArguments` names.
 
     Raises:
         UsageError: a value that makes no sense.
         UnknownProtocolError: no such protocol; lists the known ones.
         MissingLibraryError: a protocol's library is not installed.
     """
-    unknown = arguments.keys() - DEFAULTS.keys()
-    if unknown:
-        raise TypeError(f"benchmark() got an unexpected keyword argument {min(unknown)!r}")
-    given: BenchArguments = {**DEFAULTS, **arguments}
-    preset, rounds, limit, seed = given["preset"], given["rounds"], given["limit"], given["seed"]
+    preset, rounds, limit, seed = given.preset, given.rounds, given.limit, given.seed
     if preset not in PRESETS:
         raise UsageError(f"preset is one of {', '.join(PRESETS)}, not {preset!r}")
-    for name, value in (("rounds", rounds), ("limit", limit), ("budget", given["budget"])):
+    for name, value in (("rounds", rounds), ("limit", limit), ("budget", given.budget)):
         if value is not None and value <= 0:
             raise UsageError(f"{name} must be more than 0, not {value:g}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, not {seed}")
     chosen = every_protocol() if preset == "full" else SEED_PROTOCOLS
-    if given["protocols"] is not None:
-        chosen = _distinct("protocols", given["protocols"])
+    if given.protocols is not None:
+        chosen = _distinct("protocols", given.protocols)
         for label in chosen:
             get_serializer(label)
-    cap, total = (
-        None if size is None else parse_size(size) for size in (given["memory_cap"], given["total"])
-    )
+    cap, total = (None if size is None else parse_size(size) for size in (given.memory_cap, given.total))
     return BenchOptions(
-        source=_path(source),
-        cores=_cores(given["cores"]),
+        source=_path(given.source),
+        cores=_cores(given.cores),
         protocols=chosen,
         preset=preset,
-        ops=_among("ops", given["ops"], OPS),
+        ops=_among("ops", given.ops, OPS),
         rounds=rounds,
-        budget_s=_budget(given["budget"], preset, len(chosen), quick=given["quick"]),
+        budget_s=_budget(given.budget, preset, len(chosen), quick=given.quick),
         limit=limit,
-        quick=given["quick"],
-        scratch=_path(given["scratch"]),
-        output=Path(given["output"]),
+        quick=given.quick,
+        scratch=_path(given.scratch),
+        output=Path(given.output),
         seed=seed,
-        caches=_in_order("cache", given["cache"], CACHES),
-        durabilities=_in_order("durability", given["durability"], DURABILITIES),
-        dispatches=_in_order("dispatch", given["dispatch"], DISPATCHES),
-        weights=Weights(given["reads_per_write"], given["link"], cap),
+        caches=_in_order("cache", given.cache, CACHES),
+        durabilities=_in_order("durability", given.durability, DURABILITIES),
+        dispatches=_in_order("dispatch", given.dispatch, DISPATCHES),
+        weights=Weights(given.reads_per_write, given.link, cap),
         total=total,
-        costs=_path(given["costs"]),
+        costs=_path(given.costs),
     )
+
+
+make_bench_options = called_with(BenchRequest)(checked)
+"""Checks options that are given by keyword."""
 
 
 def every_protocol() -> tuple[str, ...]:

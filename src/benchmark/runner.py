@@ -6,16 +6,16 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, Unpack
+from typing import TypeAlias
 
 from .. import __version__
 from ..engine.machine.garbage import only_new_garbage
 from ..engine.machine.sampler import Sampler
-from ..engine.paths import PathLike
+from ..engine.option_records import called_with
 from ..engine.workers import pool
 from ..engine.workers.process_limits import has_proc
 from ..errors import BrineryError, BrineryWarning, NoProcessesError
@@ -28,7 +28,7 @@ from .analysis.warnings import run_warnings, steal_share
 from .calibrate import calibrate, share_costs
 from .cells import rounds_that_fit
 from .ledger import Ledger
-from .options import BenchArguments, BenchOptions, make_bench_options
+from .options import BenchOptions, BenchRequest, checked
 from .regions.article import SeedTable
 from .regions.scaling import Sweep
 from .regions.sentinel import Sentinel
@@ -58,26 +58,27 @@ class BenchInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-def benchmark(
-    source: PathLike | None = None,
-    *,
-    progress: Callable[[BenchProgress], None] | None = None,
-    say: Callable[[str], None] | None = None,
-    argv: tuple[str, ...] | None = None,
-    **options: Unpack[BenchArguments],
-) -> BenchResult:
-    """Measure protocols and numbers of workers; write result.json and report.md into the output folder.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BenchCall(BenchRequest):
+    """One call of `brinery.benchmark`.
 
-    Args:
-        source: an archive of images; by default photo-like images are generated.
+    Attributes:
         progress: called before the first timed region and after every one.
         say: called with lines of text for people: the plan, what is being done.
         argv: the command, for the result; by default this process's.
-        **options: `cores` and `protocols`, such as (1, 2) and ("npy", "hdf5"); `preset`, "seed", "scaling"
-            or "full"; `ops` over workers; `rounds`, or `budget` in seconds; `limit` of images; `quick`;
-            folders `scratch` and `output`; `seed`; `cache`, `durability` and `dispatch` over workers. Of the
-            recommendation by cost: `reads_per_write`, `link` in 10^6 bytes/s, `memory_cap` in bytes or as
-            "2GiB". `costs` is for two versions in turns.
+    """
+
+    progress: Callable[[BenchProgress], None] | None = field(default=None, kw_only=True)
+    say: Callable[[str], None] | None = field(default=None, kw_only=True)
+    argv: tuple[str, ...] | None = field(default=None, kw_only=True)
+
+
+@called_with(BenchCall)
+def benchmark(call: BenchCall) -> BenchResult:
+    """Measure protocols and numbers of workers; write result.json and report.md into the output folder.
+
+    Args:
+        call: `source`, `progress`, `say` and `argv`, and all that `BenchArguments` names.
 
     Raises:
         UsageError: options make no sense.
@@ -90,21 +91,21 @@ def benchmark(
         for recommendation in result.recommendations:
             print(recommendation.objective, recommendation.winner, recommendation.reason)
     """
-    settings = make_bench_options(source, **options)
+    settings = checked(call)
     if not has_proc():
         raise BrineryError("/proc is not mounted, or not all of it: a bench reads there what processes do")
     if settings.source is not None:
         check_sources([settings.source])
-    say = say or _ignore
+    say = call.say or _ignore
     place = settings.scratch or settings.output
     with scratch_folder(settings.output, place, ".brinery-bench-") as scratch:
-        start = Start.now(argv or tuple(sys.argv), scratch)
+        start = Start.now(call.argv or tuple(sys.argv), scratch)
         bench = None
         try:
             # Regions in this process collect before they begin; that threads work was said once.
             with warnings.catch_warnings(), only_new_garbage():
                 warnings.simplefilter("ignore", BrineryWarning)
-                bench = prepare(settings, start, scratch, say, progress or _ignore)
+                bench = prepare(settings, start, scratch, say, call.progress or _ignore)
                 measure(bench, say)
         except KeyboardInterrupt as interruption:
             if bench is None:

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -23,7 +23,7 @@ from ...errors import BrineryError, UsageError
 from ..analysis.noise import with_sentinel
 from ..analysis.summary import cell_results
 from ..ledger import Ledger
-from ..options import DEFAULTS, BenchOptions, make_bench_options
+from ..options import BenchArguments, BenchOptions, make_bench_options
 from ..regions.session import scratch_folder
 from ..result.file import read_result, write_result
 from ..result.result import BenchResult, InTurns
@@ -194,7 +194,7 @@ def _ignore(_: object) -> None:
 
 def _arguments(options: dict[str, Any]) -> list[str]:
     """Return command-line options of their values, without defaults: an older version may lack the option."""
-    defaults: dict[str, Any] = {**DEFAULTS}
+    defaults = asdict(BenchArguments())
     found = []
     for name, value in options.items():
         if value is None or value is False or _text(value) == _text(defaults[name]):
