@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ...errors import UsageError
 from .cell import Cell
 from .stats import median, total
 
@@ -127,6 +128,13 @@ class Stats:
     # how often such an interval holds the median, such as 0.984 for seven rounds; None below five rounds, and
     # in results of 0.1.0, which resampled the rounds
     coverage: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check that all times are of work that took time."""
+        for name in ("median_ns", "min_ns", "max_ns", "low_ns", "high_ns"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name} of an image must be more than 0, not {value:g}")
 
 
 @dataclass(frozen=True, slots=True)

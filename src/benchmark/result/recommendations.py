@@ -72,6 +72,11 @@ class Choice:
     safe: bool | None = None  # its own library runs no code from a file
     portable: bool | None = None  # readable outside Python
 
+    def __post_init__(self) -> None:
+        """Check the value: every objective is a time or a size."""
+        if not 0 < self.value < math.inf:
+            raise UsageError(f"the value of {self.protocol} must be more than 0, not {self.value:g}")
+
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
@@ -95,3 +100,8 @@ class Recommendation:
     assumptions: tuple[str, ...] = ()  # what the values rest on and was not measured
     rounds: int | None = None  # how many the values have
     more_rounds: int | None = None  # about how many more would decide, where they are too few; None: too many
+
+    def __post_init__(self) -> None:
+        """Check that what is named was a candidate."""
+        if self.winner is not None and not self.choices:
+            raise UsageError(f"{self.winner} is named, but no candidate is there")

@@ -174,7 +174,7 @@ def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
         void = Entry("void", None, cell.problem, "bad")
         return (cell.protocol, workers, void, *[None] * (len(_WORKER_COLUMNS) - 3))
     ends, peak = interval(cell), cell.memory.peak_pss_bytes if cell.memory else None
-    gain = one.stats.median_ns / stats.median_ns if one and one.stats and stats.median_ns else None
+    gain = one.stats.median_ns / stats.median_ns if one and one.stats else None
     span = f"{amount(1e9 / ends[1])} to {amount(1e9 / ends[0])}" if ends else None
     kept = gain / cell.workers if gain and cell.pool == "loky" else None
     of_ceiling = None
@@ -204,7 +204,7 @@ def interval(cell: CellResult) -> tuple[float, float] | None:
         return None
     low = stats.min_ns if stats.low_ns is None else stats.low_ns
     high = stats.max_ns if stats.high_ns is None else stats.high_ns
-    return (low, high) if known(low) and known(high) and low > 0 else None
+    return low, high
 
 
 def interval_note(cells: Iterable[CellResult]) -> str:

@@ -62,6 +62,7 @@ def breaking(document, path, value):
         (["cells", 0, "layout"], "heap", r"'heap' - at `\$\.cells\[0\]\.layout"),
         (["host", "cpu"], None, "missing required field `cpu` - at `\\$.host`"),
         (["settings", "weights", "reads_per_write"], -1, "reads per write must be 0 or more"),
+        (["cells", 0, "stats", "high_ns"], 0, "high_ns of an image must be more than 0"),
         (["cells"], 3, r"\$\.cells"),
     ],
 )
