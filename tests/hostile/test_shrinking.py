@@ -28,7 +28,7 @@ def make(root, protocol, layout="shards"):
 
 
 def shards(path):
-    return [file for file in path.rglob("*") if file.is_file() and not file.name.startswith("manifest")]
+    return [file for file in path.rglob("*") if file.is_file() and file.suffix not in {".sqlite", ".txt"}]
 
 
 def read_on(step, path, via):
