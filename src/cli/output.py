@@ -109,6 +109,7 @@ class ProgressBar:
         self._unit = unit
         self._begin = self._last = time.monotonic()
         self._told = False
+        self._first: tuple[float, float] | None = None
         self._bar: Any = None
         self._task: Any = None
 
@@ -125,10 +126,18 @@ class ProgressBar:
             self._bar.stop()
 
     def update(self, done: int, fraction: float | None) -> None:
-        """Show how many are done, and which part of the whole if that is known."""
-        elapsed = max(time.monotonic() - self._begin, 1e-9)
-        left = elapsed / fraction - elapsed if fraction else None
-        self.show(f"{done:,} {self._unit}, {done / elapsed:,.0f}/s", fraction, left)
+        """Show how many are done, and which part of the whole if that is known.
+
+        What is left is expected to go on as it did since the first call: before that, workers start.
+        """
+        now = time.monotonic()
+        rate = done / max(now - self._begin, 1e-9)
+        left = None
+        if fraction is not None:
+            since, before = self._first = self._first or (now, fraction)
+            if fraction > before:
+                left = (1 - fraction) * (now - since) / (fraction - before)
+        self.show(f"{done:,} {self._unit}, {rate:,.0f}/s", fraction, left)
 
     def show(self, text: str, fraction: float | None, left: float | None) -> None:
         """Show a text, the part of the whole, and the seconds that are left, if they are known."""

@@ -65,6 +65,17 @@ def test_progress_without_a_terminal_is_a_line_after_a_second_and_every_ten_seco
     ]
 
 
+def test_the_time_that_workers_take_to_start_is_not_expected_again(capsys, clock):
+    with ProgressBar("verifying", "samples") as bar:
+        for seconds, done in ((30, 10), (40, 110)):
+            clock.now = 100.0 + seconds
+            bar.update(done, done / 210)
+    assert capsys.readouterr().err.splitlines() == [
+        "verifying 5%: 10 samples, 0/s",
+        "verifying 52%: 110 samples, 3/s, 0:10 left",
+    ]
+
+
 def test_what_is_shown_has_an_end_only_if_that_is_known(capsys, clock):
     with ProgressBar("converting", "images") as bar:
         clock.now += 1

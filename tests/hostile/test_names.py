@@ -172,6 +172,6 @@ def test_a_manifest_cannot_have_other_files_deleted(tmp_path, deep):
     options = {"workers": 1, "backend": "threading", "fsync": False}
     brinery.convert(archive, deep / "out", **options)
     with sqlite3.connect(deep / "out" / "manifest.sqlite") as db:
-        db.execute("INSERT INTO shards VALUES (99000000, 99, 0, '../../../../escaped.png', 4, 0, 0)")
+        db.execute("INSERT INTO shards VALUES (99000000, 99, 0, '../../../../escaped.png', 4, 0, 0, NULL)")
     brinery.convert(archive, deep / "out", **options)
     assert (tmp_path / "a" / "escaped.png").read_bytes() == b"mine"
