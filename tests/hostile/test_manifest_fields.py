@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 import brinery
+from brinery.cli.failures import command as failures
 from brinery.cli.info import command as info
 from brinery.cli.report import command as report
 from brinery.engine.datasets.restore import restore_stretch
@@ -102,6 +103,7 @@ WAYS = {
     "read": read,
     "info": lambda dataset, _: say(info, dataset),
     "json": lambda dataset, _: json.loads(say(info, dataset, "--json")),
+    "failures": lambda dataset, _: json.loads(say(failures, dataset, "--json", "--skipped")),
     "markdown": lambda dataset, root: say(report, dataset, "-o", root / "report.md"),
     "verify": lambda dataset, _: verify_stretch(dataset, whole(dataset)),
     "restore": lambda dataset, root: restore_stretch(dataset, root / "back", "png", None, whole(dataset)),

@@ -4,15 +4,16 @@ import csv
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ...errors import ArchiveError, BrineryError, ReadError, StorageError, UsageError
+from ...errors import ArchiveError, BrineryError, CorruptError, ReadError, StorageError, UsageError
 from ...parser.archives.blocks import Blocks, Passing
 from ...parser.archives.listing import Source, list_sources, plan_sources
 from ...parser.archives.members import Entry, Member
+from ...parser.archives.names import checked_encoding
 from ...parser.archives.reading import copy_member
 from ...parser.archives.tarfiles import list_compressed_tar
 from ...parser.options import ReadBudget
@@ -90,6 +91,7 @@ def copy_failed(path: PathLike, out: PathLike, wanted: Iterable[Failed]) -> Copy
     catalog = Catalog(absolute(path))
     try:
         sources = made_from(catalog)
+        _check_encodings(catalog.path, sources)
         linked = catalog.settings.get("listed_twice") == "yes"
         nested = catalog.settings.get("nested") == "yes"
         follow = _followed_links(catalog)
@@ -114,15 +116,22 @@ def copy_failed(path: PathLike, out: PathLike, wanted: Iterable[Failed]) -> Copy
     return CopyResult(target, copies.count, tuple(missing))
 
 
+def _check_encodings(manifest: Path, sources: Iterable[MadeFrom]) -> None:
+    """Raise CorruptError if names cannot be read as a source says: the manifest may come from anyone."""
+    for source in sources:
+        try:
+            if source.encoding is not None:
+                checked_encoding(source.encoding)
+        except UsageError as error:
+            raise CorruptError(f"{manifest}: the table sources makes no sense: {error}") from error
+
+
 def _check_outside(out: PathLike, sources: Sequence[MadeFrom]) -> None:
-    try:
-        target = absolute(out).resolve()
-        for source in sources:
+    for source in sources:
+        with suppress(OSError, RuntimeError, ValueError):  # neither can then be made or listed
             folder = Path(source.path)
-            if folder.is_dir() and target.is_relative_to(folder.resolve()):
+            if folder.is_dir() and absolute(out).resolve().is_relative_to(folder.resolve()):
                 raise UsageError(f"{out} lies inside the source {source.path}: give a folder outside of it")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise StorageError(f"cannot make {out}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _followed_links(catalog: Catalog) -> bool:
@@ -147,6 +156,8 @@ def _copy_from(
     missing: list[NotCopied] = []
     ended = ""
     try:
+        if not Path(made.path).is_absolute():
+            raise UsageError("a source's path is absolute")
         (source,) = plan_sources([made.path], follow_links=follow, encoding=made.encoding, nested=nested)
         source = replace(source, prefix=made.prefix)
         second = {key for key, (first, *_) in wanted.items() if first.error == "DuplicateKey"}

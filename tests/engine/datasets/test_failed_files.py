@@ -2,14 +2,16 @@
 
 import csv
 import os
+import sqlite3
 import tarfile
+from contextlib import closing
 
 import pytest
 
 import brinery
 from brinery.engine.datasets.failed_files import copy_failed
 from brinery.engine.datasets.failures import read_failures
-from brinery.errors import DestinationError, UsageError
+from brinery.errors import CorruptError, DestinationError, UsageError
 
 from ...images import images, jpeg, make_folder, make_tar, make_zip
 
@@ -148,3 +150,30 @@ def test_the_folder_is_new_and_outside(tmp_path):
     with pytest.raises(DestinationError, match="not empty"):
         copied(dataset, full)
     assert os.listdir(full) == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "a\0b", "", "/", "relative.tar", "FIFO", "x" * 5000])
+def test_a_manifest_that_names_other_sources_harms_nothing(tmp_path, path):
+    dataset = converted(tmp_path, make_tar(tmp_path / "a.tar", images(1) | BROKEN))
+    if path == "FIFO":
+        path = str(tmp_path / "pipe")
+        os.mkfifo(path)
+    elif path == "/":
+        path = str(tmp_path / "dataset that is no source")
+        make_folder(path, {"bad/cut.jpg": b"another one"})
+    change(dataset, "UPDATE sources SET path = ?", path)
+    result = copied(dataset, tmp_path / "broken")
+    assert (result.files, len(result.not_copied)) == (0, 3)
+    assert files_in(tmp_path / "broken") == {}
+
+
+def test_a_manifest_whose_encoding_is_none_is_damaged(tmp_path):
+    dataset = converted(tmp_path, make_tar(tmp_path / "a.tar", images(1) | BROKEN))
+    change(dataset, "UPDATE sources SET encoding = ?", "rot13")
+    with pytest.raises(CorruptError, match="rot13"):
+        copied(dataset, tmp_path / "broken")
+
+
+def change(dataset, statement, value):
+    with closing(sqlite3.connect(dataset / "manifest.sqlite")) as db, db:
+        db.execute(statement, (value,))
