@@ -24,7 +24,8 @@ def table_html(table: Table, *, title: bool = True) -> Markup:
     rows = []
     for row in table.rows:
         first, *others = zip(row, table.columns, strict=True)
-        cells = [_cell(value, column, "td", column.head if words else None) for value, column in others]
+        named = words and len(others) > 1
+        cells = [_cell(value, column, "td", column.head if named else None) for value, column in others]
         rows.append(tag("tr", _cell(*first, "th"), cells))
     inner = tag(
         "table",
