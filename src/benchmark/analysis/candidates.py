@@ -116,6 +116,10 @@ class Field:
             and (cell.dispatch == "partitioned" or cell.op == "convert")
         )
 
+    def knows(self, protocol: str) -> bool:
+        """Return whether it is known what a protocol can do."""
+        return protocol == SOURCE or self._abilities.get(protocol) is not None
+
     def safe(self, protocol: str) -> bool:
         """Return whether its own library runs no code from a file."""
         able = self._abilities.get(protocol)
@@ -273,4 +277,6 @@ class Field:
 
     def _scale(self, cell: CellResult) -> float:
         corpus, own = self._result.dataset, cell.size.pixel_bytes_per_image
-        return corpus.pixel_bytes / corpus.images / own if own and corpus.pixel_bytes else 1.0
+        return (
+            corpus.pixel_bytes / corpus.images / own if own and corpus.pixel_bytes and corpus.images else 1.0
+        )

@@ -151,7 +151,7 @@ class _Ranks:
         choices = [
             self._marked(Choice(name, None, None, size, size / sizes.values[best], None, None, None))
             for name in (best, *(name for name in order if name != best))
-            if (size := sizes.values[name])
+            for size in (sizes.values[name],)
         ]
         reason = f"within 1 % of {_and(ties)}{self._better(best, ties)}" if ties else ""
         return _answer("smallest", condition, choices, ties, reason)
@@ -171,6 +171,8 @@ class _Ranks:
 
     def _marked(self, choice: Choice) -> Choice:
         name = choice.protocol
+        if not self._field.knows(name):
+            return choice
         return replace(choice, safe=self._field.safe(name), portable=self._field.portable(name))
 
     def _choice(

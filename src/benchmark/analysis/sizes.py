@@ -67,6 +67,7 @@ def sizes_of(result: BenchResult, layout: Layout, cells: Iterable[CellResult] | 
         told.pop(BASELINES[2], None)
         counts = {cell.size.images for cell in told.values()}
         values = {name: cell.size.file_bytes_per_image or 0.0 for name, cell in told.items()}
+    values = {name: size for name, size in values.items() if size > 0}
     if corpus.images and corpus.source_bytes:
         values[BASELINES[2]] = corpus.source_bytes / corpus.images
     images = counts.pop() if len(counts) == 1 else None

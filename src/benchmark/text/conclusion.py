@@ -69,7 +69,7 @@ def conclusion_of(result: BenchResult) -> Conclusion:
 
 
 def _sentence(result: BenchResult, found: Recommendation, answers: dict[Objective, Recommendation]) -> str:
-    what, alone = chosen(found), [one.protocol for one in found.choices if one.protocol != SOURCE][1:] == []
+    what, alone = _crew(found), [one.protocol for one in found.choices if one.protocol != SOURCE][1:] == []
     if alone and found.winner != SOURCE and not (few(found) and found.choices[1:]):
         return _only(what, result, found)
     if few(found):
@@ -82,8 +82,7 @@ def _sentence(result: BenchResult, found: Recommendation, answers: dict[Objectiv
     basis = _basis(found, result.settings.weights)
     if found.winner == SOURCE:
         return f"Keep {_KEPT}: {found.reason or 'no protocol costs less'}{basis}."
-    marks = flags(found.choices[0])
-    text = f"Choose {what}{f' ({marks})' if marks else ''}{basis}"
+    text = f"Choose {_flagged(found)}{basis}"
     if found.ties:
         return f"{text}: {found.reason}."
     if not found.decided:
@@ -98,9 +97,13 @@ def _only(what: str, result: BenchResult, found: Recommendation) -> str:
     """Return what is to be said of the only protocol."""
     if len({cell.protocol for cell in result.cells} - set(BASELINES)) == 1:
         return f"Only {what} was measured: there is no other protocol to choose from."
-    memory = result.settings.weights.memory_bytes if found.objective == "cost" else None
-    sole = "whose safe read was timed" if memory is None else f"within {size(memory)} of memory"
-    return f"Choose {what}: the only protocol {sole}."
+    memory = result.settings.weights.memory_bytes
+    sole = {"fastest-load": "that was timed", "fastest-dump": "that was timed"}.get(
+        found.objective, "whose safe read was timed"
+    )
+    if found.objective == "cost" and memory is not None:
+        sole = f"within {size(memory)} of memory"
+    return f"Choose {_flagged(found)}: the only protocol {sole}."
 
 
 def few(found: Recommendation) -> bool:
@@ -184,7 +187,8 @@ def _converting(result: BenchResult, winner: str) -> str:
 
 def _without(result: BenchResult) -> Conclusion:
     """Return what can be said without recommendations."""
-    within = [cell for cell in result.cells if cell.workers <= max(1.0, result.host.usable_cpus)]
+    usable = max(1.0, result.host.usable_cpus)
+    within = [cell for cell in result.cells if cell.workers <= usable and cell.protocol not in BASELINES]
     best = max((cell for cell in within if cell.op == "load"), key=lambda cell: cell.rate, default=None)
     if best is None or not best.rate:
         reasons = [one.reason for one in result.recommendations if one.reason]
@@ -204,16 +208,28 @@ def named(protocol: str) -> str:
 
 
 def chosen(found: Recommendation) -> str:
-    """Return a recommendation's winner, such as "npy with 2 workers"."""
+    """Return a recommendation's winner, such as "npy with 2 workers"; too few rounds have none but so far."""
     if found.winner is None:
         return "no choice"
-    first, name = found.choices[0], named(found.winner)
-    if found.workers is not None and found.layout != "single":
-        name += f" with {counted(found.workers, 'worker')}"
-        if first.dump_workers not in (None, found.workers):
-            write = counted(first.dump_workers, "worker")
-            name = f"{named(found.winner)} (write with {write}, read with {found.workers})"
-    return f"{name}, so far" if few(found) else name
+    return f"{_crew(found)}, so far" if few(found) else _crew(found)
+
+
+def _crew(found: Recommendation) -> str:
+    """Return a winner with its workers."""
+    first, name = found.choices[0], named(found.choices[0].protocol)
+    if found.workers is None or found.layout == "single":
+        return name
+    if first.dump_workers not in (None, found.workers):
+        return f"{name} (write with {counted(first.dump_workers, 'worker')}, read with {found.workers})"
+    return f"{name} with {counted(found.workers, 'worker')}"
+
+
+def _flagged(found: Recommendation) -> str:
+    """Return a winner with its workers and what speaks against it."""
+    what, marks = _crew(found), flags(found.choices[0])
+    if not marks:
+        return what
+    return f"{what[:-1]}; {marks})" if what.endswith(")") else f"{what} ({marks})"
 
 
 def flags(choice: Choice) -> str:
@@ -234,6 +250,8 @@ def why(found: Recommendation) -> str:
     parts = [found.reason, flags(first)]
     if behind is not None and behind.ratio >= 1.0005:
         parts.append(_lead(found, behind))
+    if first.link_ns is not None:
+        parts.append(f"of {duration(first.value)} an image {duration(first.link_ns)} are the assumed link")
     if found.unit == "bytes_per_image":
         source = next((one.value for one in found.choices if one.protocol == SOURCE), None)
         own = next((one for one in found.choices if one.protocol != SOURCE), first)

@@ -124,7 +124,7 @@ def _doubted(body: Body, trouble: str | None) -> Body:
 
 def _seed(result: BenchResult, trouble: str | None) -> Section:
     table, cells, parts = seed_table(result), by_protocol(result), []
-    for op, does, what in () if trouble else (("load", "loads", " for 1000 images"), ("dump", "dumps", "")):
+    for op, does, what in () if trouble else (("load", "loaded", " for 1000 images"), ("dump", "dumped", "")):
         best = best_of(cells, op)
         if best is not None and best.stats is not None:
             parts.append(f"{best.protocol} {does} fastest, {plain(best.stats.median_ns / 1e6)} s{what}")

@@ -181,7 +181,7 @@ def _caption(group: Group, rows: list[dict[str, Any]]) -> str:
     if allowed:
         best = max(allowed, key=lambda row: row["value"])
         fastest = f"{amount(best['value'])} images/s with {counted(best['workers'], 'worker')}"
-        parts.append(f"{best['protocol']} is fastest: {fastest}.")
+        parts.append(f"Fastest in these rounds: {best['protocol']}, {fastest}.")
     for protocol in group.cells:
         own = {row["workers"]: row["value"] for row in allowed if row["protocol"] == protocol}
         more = [value for workers, value in own.items() if workers > 1]

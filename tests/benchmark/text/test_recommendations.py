@@ -221,3 +221,9 @@ def test_all_of_the_source_is_projected_with_intervals():
     assert float(write) == pytest.approx(1.667e9 * 400e-6 / 3600, rel=0.02)
     held = conclude(replace(whole, noise=replace(made.noise, foreign_cpu=0.61)))
     assert projection_table(held).notes[-1] == "Times are left out: other programs held the CPUs (61%)."
+
+
+def test_what_no_safe_reader_was_timed_of_is_named_and_not_chosen():
+    made = planted(map_us={"npy": 200}, load_us={"npy": 900, "pickle-5": 20})
+    assert said(made) == "Choose npy with 1 worker: the only protocol whose safe read was timed."
+    assert "without pickle-5, of which no safe read was timed" in " ".join(recommendation_table(made).notes)

@@ -46,7 +46,7 @@ def test_the_headline_decides_nothing_and_says_who_held_the_cpus(page):
     assert not any("fastest" in section.lead for section in page.sections)
     quiet = bench_page(bench())
     assert quiet.conclusion == "Choose npy with 2 workers."
-    assert any("loads fastest" in section.lead for section in quiet.sections)
+    assert any("loaded fastest" in section.lead for section in quiet.sections)
 
 
 def test_captions_take_back_what_they_say_of_differences(page):
