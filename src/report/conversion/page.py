@@ -136,7 +136,7 @@ def _throughput(found: Conversion) -> Chart | None:
         usage,
         {"images/s": lambda one: None if one.written is None else one.written / each},
         name="throughput",
-        title="Images/s over time",
+        title="Images/s",
         unit="images/s",
         caption=caption,
         level=Level(mean, "mean"),
