@@ -14,7 +14,7 @@ __all__ = ["photo", "photo_name", "write_photos"]
 
 
 def photo(index: int, width: int = 320, height: int = 240, seed: int = 0) -> NDArray[np.uint8]:
-    """One photo-like image: noise with the spectrum of natural images.
+    """Return one photo-like image: noise with the spectrum of natural images.
 
     Luma has an amplitude of about 1/f^1.5, chroma, which is smoother in photographs, 1/f^2. How rough,
     how bright, how colourful and how contrasty an image is varies from one to the next.

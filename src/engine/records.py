@@ -120,7 +120,7 @@ class Unit(Travelling):
     recorded: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, Any]:
-        """Members travel as plain tuples, at a quarter of what named ones cost."""
+        """Send members as plain tuples, which cost a quarter of named ones."""
         rows = [(ordinal, *member) for ordinal, member in self.members]
         return _unit_of, (self.number, rows, self.quarantined, self.recorded)
 

@@ -104,7 +104,7 @@ def _jpeg(data: bytes, options: DecodeOptions, scratch: Scratch | None) -> Decod
 def _plain(
     data: bytes, header: JpegHeader, options: DecodeOptions, scratch: Scratch | None
 ) -> NDArray[np.uint8] | None:
-    """Grey (H, W) or RGB (H, W, 3) of a plain JPEG; None for any other, and where libjpeg-turbo warns."""
+    """Return grey (H, W) or RGB (H, W, 3) of a plain JPEG; None for any other, and if libjpeg-turbo warns."""
     _, width, height, components, plain = header
     if not plain or components not in {1, 3}:
         return None

@@ -13,7 +13,7 @@ class Foreign(NamedTuple):
 
 
 def foreign_archive(head: bytes) -> Foreign | None:
-    """Which of them a file is that begins with these bytes, of which 512 are enough; None: none of them."""
+    """Return which of them a file is, by its first 512 bytes; None if it is none of them."""
     for magic, foreign in _MAGIC:
         if head.startswith(magic):
             return foreign

@@ -55,7 +55,7 @@ class DecodeOptions:
     max_frames: int = 10_000
 
     def salvages(self, width: int, height: int, nbytes: int) -> bool:
-        """Whether an image of that size is kept where it is damaged.
+        """Return whether an image of that size is kept where it is damaged.
 
         Not where its bytes could hold next to nothing of it: what is kept would be empty, and large.
         """

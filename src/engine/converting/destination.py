@@ -220,7 +220,7 @@ def _check_contents(folder: Path, overwrite: bool) -> None:
 
 
 def _is_left(name: str) -> bool:
-    """Whether a name is one that a convert leaves behind if it is killed before it has a manifest."""
+    """Return whether a name is one that a convert leaves behind if it is killed before it has a manifest."""
     return name in (PARTIAL_FOLDER, JOURNAL_NAME) or name.startswith(LOCK_NAME)
 
 

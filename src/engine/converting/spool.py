@@ -43,7 +43,7 @@ class Spool:
         self._last: Member | None = None  # with its bytes
 
     def room(self) -> bool:
-        """Whether another unit may be drawn while some are under way: files are bounded too."""
+        """Return whether another unit may be drawn while some are under way: files are bounded too."""
         return self._in_files < _MOST_IN_FILES
 
     def load(self, member: Member) -> Member | None:

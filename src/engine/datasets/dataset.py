@@ -251,7 +251,7 @@ class Dataset(Sequence[Array]):
         return self._read(shard, self._catalog.entry(shard.info, place))
 
     def _beside(self, shard: OpenedShard, places: Places, file: int, place: int) -> Array:
-        """Return an array of several shards that were filled side by side, from the file of its own."""
+        """Return an array of several shards that were filled side by side, from the file that holds it."""
         buffer = self._files.mapped(self._file_of(shard, file), None)
         spec = places.specs[place] if len(places.specs) > 1 else places.specs[0]
         payload = places.payloads[place]

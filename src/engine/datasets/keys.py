@@ -13,7 +13,7 @@ class Keys(Sequence[str]):
 
     Args:
         catalog: where they are looked up.
-        check_open: raises DatasetError where the dataset is closed.
+        check_open: raises DatasetError if the dataset is closed.
     """
 
     def __init__(self, catalog: Catalog, check_open: Callable[[], None]) -> None:

@@ -287,7 +287,7 @@ def _system() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a process was started, in ticks since the boot, by proc_pid_stat(5); -1 where it has ended."""
+    """Return when a process started, in ticks since the boot, by proc_pid_stat(5); -1 if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return -1 if fields[0] in (b"Z", b"X") else int(fields[19])

@@ -112,7 +112,7 @@ def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
 
 
 def _refuse_a_writer(folder: Path) -> None:
-    """Read no manifest that changes meanwhile, where sqlite cannot lock it.
+    """Refuse a manifest that is being written, if sqlite cannot lock it.
 
     Raises:
         DatasetError: another process converts into the folder.
@@ -136,7 +136,7 @@ def _undo(path: Path, found: Found) -> None:
 
 
 def _opens(connection: GuardedConnection) -> bool:
-    """Whether a manifest can be read: where it cannot be written, sqlite cannot undo what is half done."""
+    """Return whether a manifest can be read: sqlite cannot undo what is half done in a read-only one."""
     try:
         connection.execute(_ANYTHING).fetchone()
     except sqlite3.OperationalError as error:
@@ -145,9 +145,9 @@ def _opens(connection: GuardedConnection) -> bool:
 
 
 def _connect_to_copy(path: Path, found: Found) -> GuardedConnection:
-    """Undo in a copy what a killed writer left half done where nothing can be written.
+    """Undo what a killed writer left half done in a copy, since the manifest cannot be written.
 
-    The copy has no name any more once it is open.
+    The copy loses its name as soon as it is open.
 
     Raises:
         DatasetError: there is no room for it.
@@ -174,7 +174,7 @@ def _connect_to_copy(path: Path, found: Found) -> GuardedConnection:
 def _connect(
     path: Path, found: Found, *, mode: str, writing: bool, timeout: float = 5.0, shown: Path | None = None
 ) -> GuardedConnection:
-    """Connect to a manifest, without sqlite's locks where the file system has none; `shown` is its name."""
+    """Connect to a manifest, without sqlite's locks if the file system has none; `shown` is its name."""
     vfs = "" if found.locks else "&vfs=unix-none"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}{vfs}",

@@ -1,4 +1,4 @@
-"""manifest.sqlite and what lies beside it, looked at before sqlite is: it may come from anybody.
+"""Checks manifest.sqlite and the files beside it before sqlite opens them: they may come from anybody.
 
 File formats: https://www.sqlite.org/fileformat2.html, the database header and the rollback journal.
 """
@@ -34,18 +34,18 @@ _JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
 _JOURNAL_HEADER: Final = struct.Struct(">8sIIIII")  # magic, records, nonce, pages before, sector, page size
 _NOBODYS_BYTE: Final = (1 << 30) - 1  # sqlite locks those behind it
 # What a manifest may cost is measured by its size, and holes cost nothing. File systems that pack files pack
-# manifests five times; some tell of no blocks at all.
+# manifests to a fifth; some report no blocks at all.
 _MOST_PACKED: Final = 64
 _WHOLE_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies on the disk.
+    """What the checks found.
 
     Attributes:
         size: of the manifest, in bytes.
-        half_done: a transaction was left so; sqlite undoes it when it opens the manifest for writing.
+        half_done: a transaction was left half done; sqlite undoes it when it opens the manifest to write.
         locks: the file system has the record locks that sqlite takes; True for a manifest that is not there.
         file: the manifest, for a connection to hold; None for one that is not there.
     """
@@ -57,11 +57,11 @@ class Found:
 
 
 def check_files(path: Path) -> Found:
-    """Refuse a manifest that would lead sqlite to other files, or a journal that would do more than undo.
+    """Refuse a manifest that leads sqlite to other files, or a journal that would do more than undo.
 
-    A write-ahead log would be read in the manifest's place. A journal that ends with a name is part of a
-    transaction over several files: undoing it, sqlite deletes the file of that name. A journal that tells
-    of more pages than the manifest has would make it grow, to terabytes if it says so.
+    A write-ahead log would be read instead of the manifest. A journal that ends with a name is part of a
+    transaction over several files: undoing it, sqlite deletes the file of that name. A journal that claims
+    more pages than the manifest has would make it grow, to terabytes if it says so.
 
     Args:
         path: of the manifest, which need not be there yet.
@@ -89,7 +89,7 @@ def check_files(path: Path) -> Found:
 
 
 def _size(path: Path | str, descriptor: int) -> int:
-    """Return the size of a regular file; of a pipe or a device sqlite would wait for ever."""
+    """Return the size of a regular file; sqlite would wait for ever for a pipe or a device."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise DatasetError(f"{path} is no regular file")

@@ -52,7 +52,7 @@ _CHANGES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlit
 
 
 class Guard:
-    """Counts what a statement costs, and ends it where that is more than the file's size allows.
+    """Counts what a statement costs, and ends it if that is more than the file's size allows.
 
     Attributes:
         size: of the file, in bytes.
@@ -245,7 +245,7 @@ class GuardedConnection(sqlite3.Connection):
             self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
 
     def unreadable(self, error: Exception) -> DatasetError:
-        """Return what an error of sqlite's means to who reads."""
+        """Return an error of sqlite's in words for readers."""
         if self.guard.overrun:
             error = DatasetError(
                 f"it takes more work than its {self.guard.size:,} bytes can need: it is damaged"

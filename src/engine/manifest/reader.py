@@ -392,7 +392,7 @@ def _joined(parts: list[list[Spec]], count: int) -> list[Spec]:
 
 
 def _can_be_key(text: str) -> bool:
-    """Whether a manifest could hold a text: not with lone surrogates, nor if it is too long."""
+    """Return whether a manifest could hold a text: not with lone surrogates, nor if it is too long."""
     try:
         return len(text.encode()) <= LONGEST_TEXT
     except UnicodeEncodeError:

@@ -157,7 +157,7 @@ class _Object:
     optional: frozenset[str] = frozenset()
 
     def takes(self, other: "_Object") -> bool:
-        """Whether the other is this one, with some of the optional columns."""
+        """Return whether the other is this one, with some of the optional columns."""
         if (self.kind, self.table, self.head, self.end) != (other.kind, other.table, other.head, other.end):
             return False
         columns = [part for part in other.parts if part not in self.optional]

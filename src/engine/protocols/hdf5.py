@@ -75,7 +75,7 @@ class _Unwritten:
 
 
 def chunk_options(compression: Compression | None, shape: tuple[int, ...], itemsize: int) -> dict[str, Any]:
-    """How to create a dataset: keyword arguments of `create_dataset`.
+    """Return how to create a dataset: keyword arguments of `create_dataset`.
 
     Args:
         compression: gzip, lzf or None.
@@ -95,7 +95,7 @@ def chunk_options(compression: Compression | None, shape: tuple[int, ...], items
 
 
 def payload_of(dataset: Any) -> int | None:
-    """Where the bytes of a dataset begin in its file: None if chunked, 0 if there are none."""
+    """Return where the bytes of a dataset begin in its file: None if chunked, 0 if there are none."""
     if dataset.chunks is not None:
         return None
     offset: int | None = dataset.id.get_offset()

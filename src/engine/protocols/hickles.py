@@ -34,7 +34,7 @@ _ROOTS = frozenset({"data", "hickle_types_table"})
 
 
 def _quoted(name: str) -> str:
-    """How hickle spells a dict's str key as the name of a node."""
+    """Return how hickle spells a dict's str key as the name of a node."""
     return f'"{name}"'
 
 

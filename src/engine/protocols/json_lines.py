@@ -67,7 +67,7 @@ def _limit(spec: Spec) -> int:
 
 
 def _lists(spec: Spec) -> int:
-    """How many lists an array is written as, the pairs of complex numbers not counted."""
+    """Return how many lists an array is written as, the pairs of complex numbers not counted."""
     lists, inner = 0, 1
     for length in spec.shape if spec.nbytes else (0,):  # what has no elements is one empty list
         lists += inner

@@ -12,7 +12,7 @@ _EXTRAS = {"zstandard": "brinery[formats]", "lz4": "brinery[formats]", "h5py": "
 
 
 def installed(name: str) -> bool:
-    """Whether a top-level library can be imported, without importing it."""
+    """Return whether a top-level library can be imported, without importing it."""
     try:
         return find_spec(name) is not None
     except (ImportError, ValueError):

@@ -99,7 +99,7 @@ def _learn_around(array: Array, key_bytes: int, protocol: int) -> _Around | None
 
 
 def _find_payload(record: bytes, array: Array, protocol: int) -> int | None:
-    """Where an array's bytes stand in its pickle: behind the opcode that gives their length."""
+    """Return where an array's bytes stand in its pickle: behind the opcode that gives their length."""
     size = array.nbytes
     if protocol < 3:
         return None

@@ -124,7 +124,7 @@ def _load_built_in(name: str) -> type[Serializer]:
 
 
 def _third_parties() -> dict[str, EntryPoint]:
-    """Entry points by protocol name; the first of a name wins, and none can take a built-in name."""
+    """Return entry points by protocol name; the first of a name wins, and none can take a built-in name."""
     from importlib.metadata import entry_points  # noqa: PLC0415 - most runs need no third party's protocol
 
     found: dict[str, EntryPoint] = {}

@@ -36,7 +36,7 @@ def why_no_processes() -> str | None:
 
 
 def has_proc() -> bool:
-    """Whether /proc tells of processes and of the machine: psutil, and loky by it, fail where it does not."""
+    """Return whether /proc describes processes and the machine: without, psutil and so loky fail."""
     return Path("/proc/stat").exists() and Path(f"/proc/{os.getpid()}/stat").exists()
 
 

@@ -68,7 +68,7 @@ class Passing:
         self.damage: Damage | None = None
 
     def packed(self) -> int | None:
-        """How many bytes of the packed file were read so far; None where it is not packed."""
+        """Return how many bytes of the packed file were read so far; None where it is not packed."""
         packed: Callable[[], int] | None = getattr(self._blocks, "packed", None)
         return None if packed is None else packed()
 
@@ -260,7 +260,7 @@ class StreamBlocks:
         self._kept = b""  # the bytes that end at `position`
 
     def packed(self) -> int:
-        """How many packed bytes were read."""
+        """Return how many packed bytes were read."""
         return self._file.tell()
 
     @property

@@ -148,7 +148,7 @@ class _Tree:
         return None
 
     def _holds(self, folder: Target) -> bool:
-        """Whether a folder is one of those that are being listed."""
+        """Return whether a folder is one of those that are being listed."""
         identity = identity_of(folder.status)
         return any(level.identity == identity for level in self._levels)
 

@@ -254,7 +254,7 @@ class _Names:
 
 
 def _lies_in(name: str, folder: str) -> bool:
-    """Whether a name is a folder's own, or that of something in it."""
+    """Return whether a name is a folder's own, or that of something in it."""
     return f"{name}/".startswith(f"{folder}/") or not folder
 
 

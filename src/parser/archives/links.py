@@ -75,7 +75,7 @@ class Links:
         return Unreadable(key, _LINK_ERROR, message)
 
     def may_descend(self, target: Target) -> bool:
-        """Whether a folder that links below linked folders lead to may be listed once more."""
+        """Return whether a folder that links below linked folders lead to may be listed once more."""
         identity = identity_of(target.status)
         self._descents[identity] += 1
         return self._descents[identity] <= _MOST_DESCENTS

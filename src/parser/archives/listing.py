@@ -83,7 +83,7 @@ def check_sources(sources: Sequence[str | os.PathLike[str]]) -> None:
 
 
 def list_archives(sources: Sequence[str | os.PathLike[str]], budget: ReadBudget = _BUDGET) -> Iterator[Entry]:
-    """Everything that the sources hold, in an order that depends on their content only.
+    """Return everything that the sources hold, in an order that depends on their content only.
 
     The sources are checked at once, as `check_sources` does; the listing itself is lazy, and its memory
     does not grow with the number of entries (a folder holds the names of one directory at a time).

@@ -159,21 +159,21 @@ def _refused(_blocks: Blocks, _position: int, member: Member, head: bytes) -> It
 
 
 def _head(reader: MemberReader, entry: Entry) -> bytes:
-    """How a member begins that has a place in a file and is not named like an image; nothing of others."""
+    """Return the first bytes of a member in a file that is not named like an image; none of others."""
     if not isinstance(entry, Member) or entry.data is not None or claims_image(entry.key):
         return b""
     return reader.head(entry)
 
 
 def _holds_archive(head: bytes) -> bool:
-    """Whether bytes begin an archive, or compressed data, which may be a tar."""
+    """Return whether bytes begin an archive, or compressed data, which may be a tar."""
     if head.startswith(ZIP_MAGIC) or compression_of(head) is not None:
         return True
     return begins_tar(head) and head[:BLOCK] != ZEROS
 
 
 def _data_offset(blocks: FileBlocks, member: Member) -> int:
-    """Where in its file a member's bytes begin."""
+    """Return where in its file a member's bytes begin."""
     if not member.local_header:
         return member.offset
     header = blocks.read(member.offset, 30)

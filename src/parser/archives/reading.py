@@ -302,7 +302,7 @@ def _pread(descriptor: int, size: int, offset: int) -> bytes:
 
 
 def _behind_local_header(descriptor: int, offset: int) -> int:
-    """Where the data begins behind a zip's local header (APPNOTE.TXT 6.3.10, 4.3.7)."""
+    """Return where the data begins behind a zip's local header (APPNOTE.TXT 6.3.10, 4.3.7)."""
     header = _pread(descriptor, 30, offset)
     if header[:4] != b"PK\x03\x04":
         raise ReadError("damaged: no zip header where the central directory says")

@@ -156,10 +156,10 @@ def _decimal(text: bytes) -> int:
 
 
 def checked_pieces(pieces: list[tuple[int, int]], size: int, stored: int) -> Pieces:
-    """Pieces that hold bytes, which lie one behind the other in a file of that size, and are so many bytes.
+    """Return the pieces that hold bytes, `stored` in all, one after the other in a file of that size.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not like that.
     """
     if len(pieces) > _MOST_PIECES:
         raise ValueError(f"more than {_MOST_PIECES:,} pieces")

@@ -38,7 +38,7 @@ class Packed(Protocol):
         """Up to `size` bytes; none at the end."""
 
     def tell(self) -> int:
-        """How many were read."""
+        """Return how many were read."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -168,7 +168,7 @@ class Streams:
         return False
 
     def _fill(self, size: int) -> None:
-        """Have so many packed bytes at hand, unless the file ends before."""
+        """Read ahead until `size` packed bytes are at hand, or the file ends."""
         while len(self._input) < size and (data := self._file.read(self._at_once)):
             self._input += data
 

@@ -16,7 +16,7 @@ _PIECE: Final = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a block of 512 bytes carries its own checksum.
+    """Return whether a block of 512 bytes carries its own checksum.
 
     The sum of the bytes is taken from Adler-32's low half, twelve times as fast as summing in Python;
     it is known modulo 65521 only, of which the largest possible sum holds one multiple.
@@ -38,7 +38,7 @@ def is_header(block: bytes) -> bool:
 
 
 def begins_tar(head: bytes) -> bool:
-    """Whether two blocks begin a tar: a header, one that is damaged but has its magic, or the end marker."""
+    """Return whether two blocks begin a tar: a header, a damaged one with its magic, or the end marker."""
     block = head[:BLOCK]
     if len(block) < BLOCK:
         return False

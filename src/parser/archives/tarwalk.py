@@ -115,7 +115,7 @@ class TarWalk:
             self._spoiled = str(error)
 
     def _read_records(self, data: bytes) -> dict[bytes, bytes]:
-        """Those of a pax header that a listing needs: there are ten, however many it has."""
+        """Return those of a pax header that a listing needs: there are ten, however many it has."""
         if self._records <= 0:
             most = f"{_RECORDS_AN_ENTRY} an entry and {_SPARE_RECORDS:,} more"
             raise ValueError(f"too many pax records: the budget is {most}")
@@ -191,7 +191,7 @@ class TarWalk:
         return Link(key, text, hard, self._prefix)
 
     def _has_data(self, offset: int) -> bool:
-        """Whether a hard link has bytes of its own, as pax and cpio may write it: no header follows it."""
+        """Return whether a hard link has its own bytes, as pax and cpio may write it: no header follows."""
         block = self._blocks.read(offset, BLOCK)
         return len(block) == BLOCK and block != ZEROS and not is_header(block)
 

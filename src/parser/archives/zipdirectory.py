@@ -57,7 +57,7 @@ class Directory:
         return not self.wide and self.shift > 0 and not self.shift & FULL
 
     def holds(self, entries: int) -> bool:
-        """Whether that is the right number of entries; tools that know no zip64 write more than 65,535."""
+        """Return whether the number of entries is right; tools without zip64 also write more than 65,535."""
         return entries == self.count or (not self.wide and entries & 0xFFFF == self.count)
 
 
@@ -87,7 +87,7 @@ def find_directory(blocks: FileBlocks, name: str) -> Directory:
 
 
 def holds_zip(blocks: FileBlocks) -> bool:
-    """Whether a file that begins with something else ends with a zip, whose first entry is in its place."""
+    """Return whether a file that begins otherwise ends with a zip whose first entry is in its place."""
     for end, record in _end_records(blocks):
         try:
             found = _directory(blocks, end, record, "")

@@ -198,7 +198,7 @@ class _Listing:
         return name.decode("utf-8", "backslashreplace")
 
     def _place(self, offset: int, stored: int) -> int:
-        """Where in the file a local header is that the directory gives."""
+        """Return where in the file a local header is that the directory gives."""
         if self._where.wraps:  # entries follow each other, so that the missing bits can be told
             while offset < self._end:
                 offset += FULL + 1

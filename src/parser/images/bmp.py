@@ -217,7 +217,7 @@ def _numbers(rows: NDArray[np.uint8], bitmap: Bitmap) -> NDArray[np.uint8]:
 
 
 def _unpacked(data: bytes, bitmap: Bitmap) -> tuple[NDArray[np.uint8], int]:
-    """Numbers of pixels that are packed as runs; those that runs leave out are 0."""
+    """Return numbers of pixels that are packed as runs; those that runs leave out are 0."""
     width, height, half = bitmap.width, bitmap.height, bitmap.packing == _RLE4
     out = np.zeros((height, width), np.uint8)
     at, left, row, end = bitmap.start, 0, 0, len(data)
@@ -253,7 +253,7 @@ def _unpacked(data: bytes, bitmap: Bitmap) -> tuple[NDArray[np.uint8], int]:
 
 
 def _coloured(rows: NDArray[np.uint8], bitmap: Bitmap) -> NDArray[np.uint8]:
-    """Pixels (H, W, 3) or (H, W, 4) of rows whose bits are colours."""
+    """Return pixels (H, W, 3) or (H, W, 4) of rows whose bits are colours."""
     size, fields = bitmap.bits // 8, bitmap.fields[: 4 if bitmap.fields[3] else 3]
     pixels = rows[:, : bitmap.width * size].reshape(bitmap.height, bitmap.width, size)
     if all(_depth(mask) == 8 and _lowest(mask) % 8 == 0 for mask in fields):
@@ -273,7 +273,7 @@ def _coloured(rows: NDArray[np.uint8], bitmap: Bitmap) -> NDArray[np.uint8]:
 
 
 def _painted(numbers: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Numbers as the colours of a palette; as grey where the palette says that they are."""
+    """Return numbers as the colours of a palette; as grey where the palette says that they are."""
     grey = np.arange(len(palette), dtype=np.uint8) * np.uint8(255 if len(palette) == 2 else 1)
     if (palette == grey[:, None]).all():
         return grey[numbers]

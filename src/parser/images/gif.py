@@ -51,12 +51,12 @@ def read_layout(data: bytes) -> GifLayout:
 
 
 def _colours(flags: bytes) -> int:
-    """Bytes of the colour table that these flags announce."""
+    """Return bytes of the colour table that these flags announce."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def _behind_blocks(data: bytes, at: int) -> int:
-    """Where a chain of sub-blocks ends, its terminator included."""
+    """Return where a chain of sub-blocks ends, its terminator included."""
     end = len(data)
     while at < end and (size := data[at]):
         at += size + 1
@@ -83,7 +83,7 @@ class GifSource(PillowSource):
         super().__init__(data, "GIF", options)
 
     def count(self) -> Count:
-        """How many frames there are, by their headers."""
+        """Return how many frames there are, by their headers."""
         cut = DecodeError("the end is missing, and frames may be") if self._layout.cut else None
         return Count(len(self._layout.canvases), cut)
 

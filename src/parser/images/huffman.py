@@ -71,7 +71,7 @@ def _check_interval(coded: bytes, parts: list[_Part], units: int) -> None:
 
 
 def _goes_on(bits: "_Bits", parts: list[_Part]) -> bool:
-    """Whether what is left is blocks that end where the data ends, filled up with ones."""
+    """Return whether what is left is blocks that end where the data ends, filled up with ones."""
     again = bits.copy()
     try:
         while True:

@@ -65,7 +65,7 @@ def _area(entry: tuple[int, ...]) -> int:
 
 
 def _depth(entry: tuple[int, ...], kind: str) -> int:
-    """Bits of a pixel as the directory says; cursors have the place of the hot spot there."""
+    """Return bits of a pixel as the directory says; cursors have the place of the hot spot there."""
     colours, bits = entry[2], entry[5]
     if kind == "CUR":
         return 0
@@ -73,7 +73,7 @@ def _depth(entry: tuple[int, ...], kind: str) -> int:
 
 
 def _size(bitmap: bytes) -> tuple[int, int]:
-    """Width and height of a bitmap without a file header; its mask stands below it and does not count."""
+    """Return width and height of a bitmap without a file header, without the mask below it."""
     width = int.from_bytes(bitmap[4:8], "little", signed=True)
     height = int.from_bytes(bitmap[8:12], "little", signed=True)
     return abs(width), abs(height) // 2

@@ -15,7 +15,7 @@ _Span = tuple[bytes, int, int]
 
 
 def avif_bits(data: bytes) -> int:
-    """Bits of a sample in the image that a decoder shows: the track's of a sequence, else the primary item's.
+    """Return the bits of a sample in the image that a decoder shows: a sequence's track or the primary item.
 
     A file whose boxes make no sense has 8 bits: the decoder refuses it.
     """
@@ -115,5 +115,5 @@ def _parts(data: bytes, iref: tuple[int, int], primary: int) -> list[int]:
 
 
 def _av1c_bits(data: bytes, at: int) -> int:
-    """Bits by the flags high_bitdepth and twelve_bit."""
+    """Return bits by the flags high_bitdepth and twelve_bit."""
     return {0: 8, 0x20: 8, 0x40: 10, 0x60: 12}[data[at + 2] & 0x60]

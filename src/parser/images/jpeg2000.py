@@ -162,7 +162,7 @@ def _painted(
 
 
 def _sorted(planes: NDArray[Any], about: Jpeg2000) -> tuple[NDArray[Any], str]:
-    """Channels in the order of their colours, alpha behind them; and a letter for each."""
+    """Return channels in the order of their colours, alpha behind them; and a letter for each."""
     count = planes.shape[2]
     colours = _COLOURS.get(about.space if about.space is not None else -1) or _PROFILES.get(about.profile, 0)
     if not about.channels:

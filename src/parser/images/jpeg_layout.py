@@ -97,7 +97,7 @@ class Layout(NamedTuple):
     """What a JPEG is made of, as far as it can be followed.
 
     Attributes:
-        frame: the first frame header, None where there is none.
+        frame: the first frame header; None if there is none.
         segments: all before the end, scan headers included.
         scans: in order.
         ended: the end marker is there.
@@ -167,7 +167,7 @@ def _scan(data: bytes, start: int, end: int) -> Scan:
 def tidied(data: bytes, layout: Layout, scan_ends: dict[int, int] | None = None) -> bytes:
     """Return the same image without what changes no pixel and only makes libjpeg warn.
 
-    What stands between segments and behind the end goes, so do comments and profiles; JFIF is of version 1,
+    Bytes between segments and after the end go, and so do comments and profiles; JFIF gets version 1,
     a colour transform that is unknown is the one that libjpeg assumes, and the end marker is there.
 
     Args:

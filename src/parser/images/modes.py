@@ -133,7 +133,7 @@ def to_mode(stored: Stored, mode: Mode) -> NDArray[np.uint8]:
 
 
 def _divided(colour: NDArray[Any], alpha: NDArray[Any], peak: int) -> NDArray[Any]:
-    """Colours that were multiplied with alpha as they were before; where alpha is 0 they stay."""
+    """Return colours that were multiplied with alpha as they were before; where alpha is 0 they stay."""
     by = np.where(alpha == 0, peak, alpha)[..., None].astype(np.uint64)
     divided: NDArray[Any] = np.minimum(colour.astype(np.uint64) * np.uint64(peak) // by, peak).astype(
         colour.dtype

@@ -179,7 +179,7 @@ def _moved(method: FunctionType, namespace: dict[str, Any]) -> FunctionType:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height of the canvas (RFC 9649); 0 where the header is none."""
+    """Return width and height of the canvas (RFC 9649); 0 where the header is none."""
     chunk = data[12:16]
     if chunk == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")

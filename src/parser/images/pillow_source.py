@@ -37,7 +37,7 @@ class PillowSource:
         self._depth = sample_bits(kind, data)
 
     def count(self) -> Count:
-        """How many frames the image has."""
+        """Return how many frames the image has."""
         if self._kind not in ANIMATED:
             return Count(1)
         try:
@@ -61,7 +61,7 @@ class PillowSource:
         return self._image.size
 
     def alone(self) -> bool:
-        """Whether the frame covers the whole canvas, or is a page."""
+        """Return whether the frame covers the whole canvas, or is a page."""
         image: Any = self._image
         if self._kind == "GIF":
             return _covers(image) and getattr(image, "_frame_transparency", 0) is None
@@ -78,7 +78,7 @@ class PillowSource:
 
 
 def _covers(image: Any) -> bool:
-    """Whether the frame that is still to be decoded has the size of the canvas."""
+    """Return whether the frame that is still to be decoded has the size of the canvas."""
     return bool(image.tile) and image.tile[0][1] == (0, 0, *image.size)
 
 

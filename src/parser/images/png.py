@@ -78,7 +78,7 @@ class PngSource(PillowSource):
         return in_bands(image, lambda band: np.array(band).view(">u2").astype(np.uint16)), salvaged
 
     def _colours(self, mode: str) -> tuple[NDArray[Any], bool]:
-        """Colours of 16 bits, decoded once for the high bytes and once for the low ones."""
+        """Return colours of 16 bits, decoded once for the high bytes and once for the low ones."""
         image, salvaged = self._bytes_of_colours(f"{mode};16B")  # numbers are cut to their first byte
         array = in_bands(image, lambda band: np.asarray(band).astype(np.uint16) << 8)
         del image

@@ -188,7 +188,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
 
 
 def _is_needed(chunk: _Chunk, data: bytes) -> bool:
-    """Whether a chunk is of use; a critical one that is unknown cannot be left out (5.4)."""
+    """Return whether a chunk is needed; a critical one that is unknown cannot be left out (5.4)."""
     if chunk.name in _NEEDED:
         return chunk.sound or chunk.name != b"eXIf"
     if chunk.name[:1].isupper() and chunk.name not in _KNOWN_CRITICAL:

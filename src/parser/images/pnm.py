@@ -93,7 +93,7 @@ class PnmSource:
         self._second = self._following(self._header)
 
     def count(self) -> Count:
-        """How many images there are; bytes behind the last that are none do not count."""
+        """Return how many images there are; bytes behind the last that are none do not count."""
         frames, at = 1, self._second
         while at is not None:
             if frames == _MAX_IMAGES:
@@ -114,7 +114,7 @@ class PnmSource:
         return self._header.width, self._header.height
 
     def alone(self) -> bool:
-        """Images stand alone."""
+        """Return True: images stand alone."""
         return True
 
     def read(self) -> Stored:
@@ -159,14 +159,14 @@ class PnmSource:
         return header
 
     def _following(self, header: _Header) -> int | None:
-        """Where the next image begins; None where there is none, as behind all plain ones."""
+        """Return where the next image begins; None if there is none, as after all plain ones."""
         if header.magic in b"123":
             return None
         match = _NEXT.match(self._data, header.raster + header.values * header.dtype.itemsize)
         return None if match is None else match.end() - 3
 
     def _checked(self, have: int, size: int) -> bool:
-        """Whether samples are missing, which is a failure unless damaged images are kept."""
+        """Return whether samples are missing, which is a failure unless damaged images are kept."""
         if have < size and not self._options.salvage:
             raise DecodeError(f"truncated: {have:,} of {size:,} values are there")
         return have < size
@@ -233,7 +233,7 @@ def _scale(text: bytes) -> float:
 
 
 def _whole(data: bytes, header: _Header) -> tuple[NDArray[Any], int]:
-    """Values of a raw raster, with zeros for those that are missing, and how many are there."""
+    """Return values of a raw raster, with zeros for those that are missing, and how many are there."""
     dtype, count = header.dtype, header.values
     have = min(count, max(0, len(data) - header.raster) // dtype.itemsize)
     values = np.frombuffer(data, dtype, have, header.raster) if have else np.empty(0, dtype)
@@ -245,7 +245,7 @@ def _whole(data: bytes, header: _Header) -> tuple[NDArray[Any], int]:
 
 
 def _plain(data: bytes, header: _Header) -> tuple[NDArray[Any], int]:
-    """Values written in decimal, or bits with or without white space between them; and how many there are.
+    """Return values written in decimal, or bits with optional white space; and how many there are.
 
     Raises:
         DecodeError: something else stands there.

@@ -47,7 +47,7 @@ def check_later_frames(data: bytes, kind: str) -> None:
 
 
 def _check_xpm(data: bytes) -> None:
-    """Colours are read of one form only: others are cut or refused (X PixMap format, version 3)."""
+    """Refuse colours of all forms but the one that is read right (X PixMap format, version 3)."""
     lines = iter(data.splitlines())
     head = next((found for line in lines if (found := _XPM_HEAD.match(line))), None)
     if head is None:

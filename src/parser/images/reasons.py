@@ -38,7 +38,7 @@ _LONGEST: Final = 300
 
 
 def decode_error(error: Exception, kind: str) -> DecodeError:
-    """One line for whatever a decoder raises; a DecodeError is returned as it is.
+    """Return one line for whatever a decoder raises; a DecodeError is returned as it is.
 
     Pillow raises at least nine classes. Those whose text was made for programmers (`KeyError: 7`) say only
     that what the image says of itself makes no sense.

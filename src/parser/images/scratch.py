@@ -22,7 +22,7 @@ class Scratch:
         self._buffer = np.empty(0, np.uint8)
 
     def room(self, nbytes: int) -> NDArray[np.uint8] | None:
-        """Return a buffer of at least so many bytes, the same each time; None for more than 64 MiB."""
+        """Return a buffer of at least `nbytes` bytes, the same each time; None for more than 64 MiB."""
         if nbytes > _MOST:
             return None
         if nbytes > self._buffer.nbytes:

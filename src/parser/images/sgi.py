@@ -29,7 +29,7 @@ class SgiFaults:
         return ""
 
     def after(self, frame: int, array: NDArray[Any]) -> str:
-        """Which row is cut short, of those whose last sample is zero."""
+        """Return which row is cut short, of those whose last sample is zero."""
         del frame
         data = self._data
         if data[2:4] != b"\1\1":  # run lengths of bytes

@@ -268,7 +268,7 @@ def _drawing(head: bytes) -> str | None:
 
 
 def _layers(head: bytes) -> str | None:
-    """Paintings that are zips, by their first member, which is not packed."""
+    """Return which painting format a zip is, by its first member, which is not packed."""
     if head[:4] != b"PK\x03\x04" or head[30:38] != b"mimetype":
         return None
     if head.startswith(b"application/x-krita", 38):
@@ -281,7 +281,7 @@ def _iff(head: bytes) -> str | None:
 
 
 def _tga_header(head: bytes) -> bool:
-    """Whether a header makes sense as a TGA's (Truevision, version 2.0, fields 2 to 5)."""
+    """Return whether a header makes sense as a TGA's (Truevision, version 2.0, fields 2 to 5)."""
     if len(head) < 18:
         return False
     _, mapped, code, _, entries, bits, _, _, width, height, depth, flags = struct.unpack_from(

@@ -43,13 +43,13 @@ class Source(Protocol):
     """An opened image of one or more frames, at the first; what its methods raise is a failure."""
 
     def count(self) -> Count:
-        """How many frames there are; asked once the first one is read or has failed; raises nothing."""
+        """Return how many frames there are, once the first one is read or has failed; raise nothing."""
 
     def seek(self, frame: int) -> tuple[int, int]:
         """Go to a later frame; return its width and height, before its pixels are decoded."""
 
     def alone(self) -> bool:
-        """Whether the frame at hand builds on none before it."""
+        """Return whether the frame at hand builds on none before it."""
 
     def read(self) -> Stored:
         """Decode the frame."""

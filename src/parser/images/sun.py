@@ -72,7 +72,7 @@ class SunSource(OneImage):
         return Stored(array, salvaged=bool(missing) or beyond)
 
     def _meant(self, rows: NDArray[np.uint8]) -> tuple[NDArray[Any], bool]:
-        """Rows of bytes as pixels, and whether some have no colour."""
+        """Return rows of bytes as pixels, and whether some have no colour."""
         (width, height), depth = self._size, self._depth
         if depth > 8:
             size = depth // 8
@@ -89,7 +89,7 @@ class SunSource(OneImage):
 
 
 def _unpacked(data: bytes, at: int, size: int) -> bytes:
-    """Bytes whose runs are packed: 0x80, the run's length less one, its value; 0x80 0 is 0x80 itself."""
+    """Return bytes with runs unpacked: 0x80, the length less one, the value; 0x80 0 is 0x80 itself."""
     out = bytearray()
     while len(out) < size and at < len(data):
         mark = data.find(_ESCAPE, at)

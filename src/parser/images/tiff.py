@@ -126,7 +126,7 @@ class Page:
         return bool(self.number(_NEW_SUBFILE, 0) & 5) or self.number(_SUBFILE, 1) == 2
 
     def described(self) -> str:
-        """How many samples of which depth a pixel has, for messages."""
+        """Return how many samples of which depth a pixel has, for messages."""
         bits, formats = self.numbers(BITS) or (1,), self.numbers(FORMAT) or (1,)
         kinds = {1: "unsigned", 2: "signed", 3: "float", 5: "complex", 6: "complex"}
         depth = "/".join(map(str, sorted(set(bits))))
@@ -156,7 +156,7 @@ class TiffFile:
         return int.from_bytes(self.data[at : at + size].ljust(size, b"\0"), order)
 
     def links(self) -> Iterator[int]:
-        """Where the pages begin, in their order; a chain that leads back to one of them ends there."""
+        """Return where the pages begin, in their order; a chain that leads back to one of them ends there."""
         at, seen = self.first.at, set[int]()
         while at and at not in seen and len(seen) < _MAX_PAGES:
             seen.add(at)
@@ -226,7 +226,7 @@ class TiffFile:
         return Page(self, tags, at, link)
 
     def _end(self, at: int) -> tuple[int, int]:
-        """Where the tags of the directory at a byte begin and end."""
+        """Return where the tags of the directory at a byte begin and end."""
         head, step = (8, 20) if self.big else (2, 12)
         return at + head, at + head + step * self.integer(at, head)
 

@@ -290,7 +290,7 @@ def _numbers(page: Page, layout: Layout, rows: NDArray[np.uint8]) -> NDArray[Any
 
 
 def _undo_float_predictor(rows: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
-    """Floats whose bytes were sorted by their weight and then stored as differences (Adobe, TIFF TN 3)."""
+    """Return floats whose bytes were sorted by weight and stored as differences (Adobe, TIFF TN 3)."""
     across, step, size = layout.block[0], layout.interleaved, layout.bits // 8
     parts = []
     for packed in np.split(rows, layout.blocks[0], axis=1):
@@ -304,13 +304,13 @@ def _undo_float_predictor(rows: NDArray[np.uint8], layout: Layout) -> NDArray[An
 
 
 def _join(triples: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Numbers of 24 bits (..., 3), the greatest byte first."""
+    """Return numbers of 24 bits (..., 3), the greatest byte first."""
     value: NDArray[np.uint32] = triples.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     return value
 
 
 def _float24(triples: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Floats of 24 bits (..., 3), the greatest byte first: a sign, 7 bits of exponent, 16 of mantissa."""
+    """Return floats of 24 bits (..., 3), greatest byte first: sign, 7 bits of exponent, 16 of mantissa."""
     value = _join(triples)
     sign, exponent, mantissa = value >> 23, (value >> 16 & 0x7F).astype(np.int32), value & 0xFFFF
     scaled = np.where(exponent == 0, mantissa, mantissa | 0x10000).astype(np.float32)
@@ -321,7 +321,7 @@ def _float24(triples: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _unpack_bits(rows: NDArray[np.uint8], layout: Layout, shape: tuple[int, int, int]) -> NDArray[Any]:
-    """Unsigned numbers of any depth below 32 bits, packed without gaps, the greatest bit first."""
+    """Return unsigned numbers of any depth below 32 bits, packed without gaps, the greatest bit first."""
     bits, step = layout.bits, layout.interleaved
     dtype = np.dtype(np.uint8 if bits < 8 else np.uint16 if bits <= 16 else np.uint32)
     out = np.zeros(shape, dtype)

@@ -101,7 +101,7 @@ class TiffSource:
         check_pixels(*self._page.size, options.max_pixels)
 
     def count(self) -> Count:
-        """How many pages there are."""
+        """Return how many pages there are."""
         pages = sum(1 for _ in self._file.links())
         stack = _STACK.match(_bytes(self._file.first, tiff.DESCRIPTION)[:4096])
         if pages == 1 and stack and int(stack[1]) > 1:
@@ -117,7 +117,7 @@ class TiffSource:
         return self._page.size
 
     def alone(self) -> bool:
-        """Pages stand alone."""
+        """Return True: pages stand alone."""
         return True
 
     def read(self) -> Stored:
@@ -252,7 +252,7 @@ def _by_pillow(page: Page, options: DecodeOptions) -> tuple[Stored, bool]:
 
 
 def _is_damaged(data: bytes, *, salvage: bool) -> bool:
-    """Whether libtiff warns of the pixels of a file's page; Pillow does not hear it.
+    """Return whether libtiff warns of the pixels of a file's page; Pillow does not hear it.
 
     Raises:
         DecodeError: what it says, unless damaged pixels are to be salvaged.
@@ -284,7 +284,7 @@ def _alone(page: Page) -> bytes:
 
 
 def _plain_ycbcr(page: Page) -> bool:
-    """Whether YCbCr has all its samples, of 8 bits, and black and white at 0 and 255."""
+    """Return whether YCbCr has all its samples, of 8 bits, and black and white at 0 and 255."""
     kind = page.number(tiff.SAMPLES, 1), set(page.numbers(tiff.BITS)), page.number(tiff.FORMAT, 1)
     if kind != (3, {8}, 1) or page.numbers(tiff.SUBSAMPLING) != (1, 1):
         return False

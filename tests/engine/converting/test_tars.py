@@ -13,7 +13,7 @@ import brinery
 from brinery.engine.converting.manifest_writer import Manifest
 
 from ...images import as_pillow, encoded, images, jpeg, make_tar, pixels
-from ...parser.archives.test_tarfiles import END, entry_of
+from ...parser.archives.tars import END, entry_of
 from ..test_convert import assert_holds, contents
 
 SMALL = {"workers": 2, "backend": "threading", "shard_size": "64KiB", "fsync": False}

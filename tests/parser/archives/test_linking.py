@@ -18,7 +18,7 @@ from brinery.parser.archives.reading import MemberReader
 from brinery.parser.options import ReadBudget
 
 from ..samples import JPEG_LIKE, members, not_images, unreadable
-from .test_tarfiles import END, entry_of, tar
+from .tars import END, entry_of, tar
 
 ONE, TWO = JPEG_LIKE + b"one", JPEG_LIKE + b"two"
 PACK = {"plain": bytes, "gz": gzip.compress}

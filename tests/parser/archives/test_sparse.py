@@ -11,7 +11,7 @@ from brinery.parser.archives.reading import MemberReader
 from brinery.parser.options import ReadBudget
 
 from ..samples import JPEG_LIKE, contents, listed, members, unreadable
-from .test_tarfiles import END, entry_of, pax_header, tar
+from .tars import END, entry_of, pax_header, tar
 
 FORMATS = {
     "old": ["--format=gnu"],

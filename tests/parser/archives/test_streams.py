@@ -14,7 +14,7 @@ from brinery.parser.archives.listing import check_sources
 from brinery.parser.archives.streams import Streams, compression_of
 
 from ..samples import JPEG_LIKE, contents, listed, members, not_images, unreadable
-from .test_tarfiles import tar
+from .tars import tar
 
 ONE, TWO = b"one " * 50_000, b"two " * 50_000
 
