@@ -17,6 +17,7 @@ from .markdown import markdown_line, markdown_text
 from .numbers import percent, plain
 
 _NONE = "-"
+_NUMBER = re.compile(r"[~+\-]*([\d,]*\.?\d+)(%?)[*]?")  # as tables show one
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +140,23 @@ def csv_table(table: Table) -> str:
 
 
 def _exact(entry: Entry) -> str:
-    """Return what an entry holds: its number, unless it is shown as a word such as "inline"."""
-    if isinstance(entry.value, int | float) and (entry.text is None or re.search(r"\d", entry.text)):
+    """Return the number that an entry shows, unrounded; its text where it is sorted by another unit."""
+    if isinstance(entry.value, str) or entry.value is None:
+        return _safe(entry.text if entry.text is not None else entry.value)
+    if entry.text is None or _shows(entry.text, entry.value):
         return f"{entry.value:.12g}" if math.isfinite(entry.value) else ""
-    return _safe(entry.text if entry.text is not None else entry.value)
+    return _safe(entry.text.replace(",", "") if _NUMBER.fullmatch(entry.text) else entry.text)
+
+
+def _shows(text: str, value: float) -> bool:
+    """Return whether a text is this number, rounded: with marks, as a percentage, or before a word."""
+    match = _NUMBER.match(text)
+    if match is None or not math.isfinite(value):
+        return False
+    shown = float(match[1].replace(",", ""))
+    meant = 100 * value if match[2] else value
+    place = 10.0 ** -len(match[1].partition(".")[2])
+    return abs(abs(meant) - shown) <= max(0.51 * place, 0.006 * abs(meant))
 
 
 def _safe(text: float | str | None) -> str:

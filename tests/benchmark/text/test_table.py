@@ -2,6 +2,8 @@
 
 import csv
 
+import pytest
+
 from brinery.benchmark.text.table import Column, Entry, Table, csv_table, left
 
 
@@ -19,6 +21,25 @@ def test_csv_has_the_numbers_themselves_and_words_where_a_number_is_shown_as_one
         (4,),
     ]
     assert records(number, rows=rows) == [["time, s"], ["1.23456789"], ["inline"], [""], ["void"], ["4"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "told"),
+    [
+        ("95", 100_027_392, "95"),  # MiB, sorted by bytes
+        ("1.89 ms", 1_887_534.5, "1.89 ms"),
+        ("1,234", 1_293_942, "1234"),
+        ("3", 2, "3"),
+        ("9,980", 9977.25, "9977.25"),
+        ("~0.401", 0.40083, "0.40083"),
+        ("60% decode", 0.6002844, "0.6002844"),
+        ("-0.3%", -0.00312, "-0.00312"),
+        ("4*", 4, "4"),
+        ("load 2, dump 1", 2, "load 2, dump 1"),
+    ],
+)
+def test_csv_keeps_the_unit_of_the_head(text, value, told):
+    assert records(Column("n"), rows=[(Entry(text, value),)])[1] == [told]
 
 
 def test_csv_has_notes_in_columns_of_their_own():
