@@ -195,18 +195,19 @@ class _Ranks:
 
     def _assumed(self, condition: Condition, candidates: Sequence[Candidate]) -> list[str]:
         """Return what times rest on beside the objective's own weights."""
-        found, there = [], {one.protocol for one in candidates}
-        reads = any(one.terms[-1].op in ("map", "decode") for one in candidates)
-        if condition.cache == "cold":
+        found, there, cold = [], {one.protocol for one in candidates}, condition.cache == "cold"
+        if cold:
             found.append("read from storage by the format's own library")
         if SOURCE in there and condition.layout == "shards":
-            found.append("source files are decoded from memory" if condition.cache != "cold" else "")
+            found.append(
+                f"source files are {'read raw from storage and' if cold else 'in memory and'} decoded"
+            )
         absent = [name for name in self._field.protocols if name not in there and not self._field.safe(name)]
-        if reads and absent:
+        if absent and any(one.terms[-1].op in ("map", "decode") for one in candidates):
             found.append(f"without {_and(absent)}, of which no safe read was timed")
         if self._field.uneven:
             found.append("times scaled by pixels to the corpus's mean image")
-        return [text for text in found if text]
+        return found
 
 
 def _and(names: Sequence[str]) -> str:
