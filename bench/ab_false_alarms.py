@@ -11,19 +11,74 @@ and the comparisons that agree.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from planted import make_folder
+import brinery
 
 MATRIX = [*("--preset", "seed"), *("--limit", "32"), *("--rounds", "8"), "--quick"]
 
+MODULE = """
+import time
 
-def brinery(*arguments: str) -> dict:
-    command = [sys.executable, "-P", "-m", "brinery", *arguments, "--json"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+from brinery.engine.protocols.base import ShardWriter
+from brinery.engine.protocols.json_lines import JsonSerializer
+
+TIMES = {times}
+
+
+def prolonged(do, *arguments):
+    begin = time.thread_time()
+    result = do(*arguments)
+    end = begin + TIMES * (time.thread_time() - begin)
+    while time.thread_time() < end:
+        pass
+    return result
+
+
+class Writer(ShardWriter):
+    def __init__(self, inner):
+        self.inner = inner
+
+    def add(self, key, array):
+        prolonged(self.inner.add, key, array)
+
+    def finish(self):
+        return self.inner.finish()
+
+
+class Planted(JsonSerializer):
+    name = "planted"
+
+    def dump(self, array, file):
+        return prolonged(super().dump, array, file)
+
+    def writer(self, file):
+        return Writer(super().writer(file))
+"""
+ENTRY_POINTS = "[brinery.protocols]\nplanted = planted_protocol:Planted\n"
+METADATA = "Metadata-Version: 2.1\nName: planted-protocol\nVersion: 1.0\n"
+
+
+def make_folder(folder: Path, times: float) -> None:
+    """Make a folder with a copy of brinery, and a package that registers the protocol `planted`."""
+    about = folder / "planted_protocol-1.0.dist-info"
+    about.mkdir(parents=True, exist_ok=True)
+    (about / "METADATA").write_text(METADATA)
+    (about / "entry_points.txt").write_text(ENTRY_POINTS)
+    (folder / "planted_protocol.py").write_text(MODULE.format(times=times))
+    package = folder / "brinery"
+    if not package.exists():
+        installed = Path(brinery.__file__).resolve().parent
+        shutil.copytree(installed, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def command(*arguments: str) -> dict:
+    words = [sys.executable, "-P", "-m", "brinery", *arguments, "--json"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
     if done.returncode not in (0, 1, 2):
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)
@@ -31,7 +86,7 @@ def brinery(*arguments: str) -> dict:
 
 def run(folder: Path, versions: list[Path], protocols: str, options: list[str]) -> None:
     begin = time.monotonic()
-    brinery(
+    command(
         *("bench", "--ab", *map(str, versions), "--protocols", protocols),
         *(*options, "--output", str(folder / "unfinished")),
     )
@@ -66,7 +121,7 @@ def main() -> None:
     sides = {"as-it-is": 1.0, "a-copy": 1.0, "slower": given.times}
     versions = {name: given.output.absolute() / "versions" / name for name in sides}
     for name, times in sides.items():
-        make_folder(versions[name], "1.0", times, copy=True)
+        make_folder(versions[name], times)
     kinds = {
         "same": ("a-copy", "npy,pickle-5,json", given.runs),
         "planted": ("slower", "npy,planted", given.planted),
@@ -79,7 +134,7 @@ def main() -> None:
     right = total = agreed = 0
     for path in sorted(given.output.glob("*/[0-9]*/comparison.json")):
         saved, calls = json.loads(path.read_text()), called(json.loads(path.read_text()))
-        again = brinery("compare", *(str(path.with_name(name)) for name in ("base.json", "head.json")))
+        again = command("compare", *(str(path.with_name(name)) for name in ("base.json", "head.json")))
         agreed += agree(saved, again)
         total += 1
         kind = path.parent.parent.name

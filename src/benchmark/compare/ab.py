@@ -4,7 +4,7 @@ A pair are two benches in processes of their own, each of which imports one of t
 work in the same order, and while the one measures a region, the other waits: what the machine does within
 seconds falls on both. The order alternates (A B, B A, A B ...), so that a steady drift favours neither. All
 read the same images, with one seed, and what an image costs is found once. A process has its own luck, with
-where its memory lies for one: the median over a pair's rounds counts once, and there are several pairs.
+where its memory lies for one: a pair counts once, whatever its rounds, and there are several pairs.
 """
 
 import secrets

@@ -4,15 +4,15 @@ Two processes of the same code differ by more than the rounds of one: each keeps
 memory lies for one. So a pair of processes gives one value, however many rounds it has.
 """
 
-import math
 from collections.abc import Mapping
+
+import numpy as np
 
 from ..analysis.statistics import paired_ratio, unpaired_ratio
 from ..result.cell import Cell
 from ..result.estimates import Ratio
-from ..result.measured import CellResult, Sample, foreign_ns, median_by_round, round_times
+from ..result.measured import CellResult, Sample, WorkerSample, foreign_ns, median_by_round, round_times
 from ..result.result import BenchResult
-from ..result.stats import median
 
 
 def are_pair(a: BenchResult, b: BenchResult) -> bool:
@@ -32,14 +32,14 @@ def ratio_in_pairs(a: Mapping[int, float], b: Mapping[int, float], rounds_each: 
     Args:
         a: one positive value by round.
         b: the other version's values by round.
-        rounds_each: how many consecutive rounds one pair of processes measured: the median of their ratios
-            counts once.
+        rounds_each: how many consecutive rounds one pair of processes measured, which count once.
 
     Raises:
         MissingLibraryError: scipy is not installed.
     """
-    logs = by_process({one: math.log(b[one] / a[one]) for one in a.keys() & b.keys()}, rounds_each)
-    return paired_ratio([1.0] * len(logs), [math.exp(log) for log in logs.values()]) if logs else None
+    common = a.keys() & b.keys()
+    in_a, in_b = (calm_by_process({one: values[one] for one in common}, rounds_each) for values in (a, b))
+    return paired_ratio(list(in_a.values()), list(in_b.values())) if common else None
 
 
 def ratio_between(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
@@ -51,18 +51,25 @@ def ratio_between(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
     return unpaired_ratio(list(a.values()), list(b.values()))
 
 
-def by_process(values: Mapping[int, float], rounds_each: int) -> dict[int, float]:
-    """Return the median over each process's rounds, by the number of its pair."""
+def calm_by_process(times: Mapping[int, float], rounds_each: int) -> dict[int, float]:
+    """Return the lower quartile over each process's rounds, by the number of its pair.
+
+    What disturbs a round makes it longer, so the lower ones tell more of the version than the middle does.
+    """
+    return _by_process(times, rounds_each, 0.25)
+
+
+def _by_process(values: Mapping[int, float], rounds_each: int, quantile: float) -> dict[int, float]:
     found: dict[int, list[float]] = {}
     for number, value in sorted(values.items()):
         found.setdefault(number // rounds_each, []).append(value)
-    return {number: median(own) for number, own in found.items()}
+    return {number: float(np.quantile(own, quantile)) for number, own in found.items()}
 
 
 def independent_times(cell: CellResult, result: BenchResult) -> dict[int, float]:
     """Return the time an image in ns of each independent unit: a round, or a process of several rounds."""
     times = round_times(cell.samples)
-    return times if result.in_turns is None else by_process(times, result.in_turns.rounds_each)
+    return times if result.in_turns is None else _by_process(times, result.in_turns.rounds_each, 0.5)
 
 
 def calm_times(cell: CellResult, usable: float) -> dict[int, float]:
@@ -70,7 +77,7 @@ def calm_times(cell: CellResult, usable: float) -> dict[int, float]:
 
     What no other program accounts for stays in, and so does every wait of more workers than there are CPUs:
     that may be the version's own doing. A partitioned region lasts as long as its slowest worker; of work
-    that is handed out, only what every worker waited is left out.
+    that is handed out, only what every worker waited is left out. No time is below the CPU time spent in it.
 
     Args:
         cell: with its samples.
@@ -87,5 +94,14 @@ def _calm_ns(sample: Sample, cell: Cell) -> float:
     others = foreign_ns(sample) or 0
     waits = [min(worker.run_wait_ns or 0, others) for worker in sample.workers]
     if cell.dispatch == "engine":
-        return max(1, sample.wall_ns - min(waits))
-    return max(1, *(worker.wall_ns - wait for worker, wait in zip(sample.workers, waits, strict=True)))
+        return max(sample.wall_ns - min(waits), *map(_spent_ns, sample.workers))
+    return max(
+        max(worker.wall_ns - wait, _spent_ns(worker))
+        for worker, wait in zip(sample.workers, waits, strict=True)
+    )
+
+
+def _spent_ns(worker: WorkerSample) -> int:
+    """Return the CPU time, which waits and clocks that differ a little cannot undercut."""
+    spent = worker.cpu_ns if worker.process_cpu_ns is None else worker.process_cpu_ns
+    return max(1, min(worker.wall_ns, spent))

@@ -168,13 +168,14 @@ def method_lines(comparison: Comparison) -> list[str]:
         )
         machine = ""
     floor = "not known" if comparison.floor is None else percent(comparison.floor, places=1)
-    least = f"noise floor {floor}, the least change called is {percent(SMALLEST_CHANGE)}{machine}"
-    lines = [f"Ratios of time {how}, above 1 is slower in B; {least}."]
+    least = percent(max(SMALLEST_CHANGE, comparison.floor or 0.0), places=1)
+    noise = f"noise floor {floor}, no change below {least} is called{machine}"
+    lines = [f"Ratios of time {how}, above 1 is slower in B; {noise}."]
     found = sorted(change.detectable for change in comparison.cells if change.detectable is not None)
     if found:
         half, every = percent(found[(len(found) - 1) // 2]), percent(found[-1])
-        where = f"{half} in half of the cells, of {every} in every cell" if len(found) > 1 else every
-        lines.append(f"Nine of ten such comparisons would call a slowdown of {where}.")
+        where = f"{half} in half of the cells, of {every} in all" if len(found) > 1 else every
+        lines.append(f"Detectable, nine times out of ten: a slowdown of {where}.")
     return lines
 
 
