@@ -143,6 +143,8 @@ class Processes:
     def _submit_first(self, packed: bytes) -> Future[Any]:
         """Submit a task to processes that may have to start, or may have ended while they were idle."""
         others, threads = multiprocessing.active_children(), set(threading.enumerate())
+        # Processes inherit it: one that starts could meet Ctrl-C before it can ignore it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             future: Future[Any] = self._pool.executor.submit(_call_packed, self._function, packed)
             if not self._warm:
@@ -158,6 +160,8 @@ class Processes:
             self._pool.end()
             _kill_all_but(others)
             raise NoProcessesError(reason_of(error)) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return future
 
     def _wait_for_the_last(self) -> None:
@@ -245,8 +249,7 @@ def _new_pool(size: int) -> _Pool:
     try:
         # Started with -c and -m, trackers and workers would import from the current folder first.
         hides_folder = _SAFE_PATH not in os.environ and not {"", os.getcwd()}.intersection(sys.path)  # noqa: PTH109 - as loky
-        if hides_folder:
-            _start_trackers()
+        _start_trackers(hides_folder=hides_folder)
         executor = ProcessPoolExecutor(
             size,
             timeout=_IDLE_SECONDS,
@@ -260,14 +263,16 @@ def _new_pool(size: int) -> _Pool:
     return _Pool(executor, size, origin)
 
 
-def _start_trackers() -> None:
-    """Start the processes that clean up after killed ones."""
-    os.environ[_SAFE_PATH] = "1"
+def _start_trackers(*, hides_folder: bool) -> None:
+    """Start the processes that clean up after killed ones, before a submit that holds signals back."""
+    if hides_folder:
+        os.environ[_SAFE_PATH] = "1"
     try:
         resource_tracker.ensure_running()
         loky_tracker.ensure_running()
     finally:
-        del os.environ[_SAFE_PATH]
+        if hides_folder:
+            del os.environ[_SAFE_PATH]
 
 
 def _check_threads(before: Collection[threading.Thread]) -> None:

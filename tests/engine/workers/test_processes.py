@@ -216,3 +216,24 @@ def test_a_process_forked_by_hand_leaves_its_parents_workers_alone(tmp_path):
 def test_a_convert_while_the_interpreter_shuts_down(tmp_path, before):
     done = run_script(AT_EXIT, make_folder(tmp_path / "photos", images(5)), tmp_path, *before)
     assert done.stdout.split() == ["5"]
+
+
+EARLY_INTERRUPT = """
+import os, signal
+from brinery.engine.workers import pool
+
+os.setpgid(0, 0)
+signal.signal(signal.SIGINT, lambda *_: None)
+
+def tasks():
+    yield -1
+    os.killpg(0, signal.SIGINT)
+    yield -2
+
+print(sorted(pool.run(abs, tasks(), workers=1)))
+"""
+
+
+def test_a_worker_that_is_starting_does_not_see_an_interrupt():
+    done = subprocess.run([sys.executable, "-c", EARLY_INTERRUPT], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
