@@ -12,7 +12,7 @@ import click
 from ..engine.choices import STAGES
 from ..engine.printable import printable
 from ..errors import UsageError
-from .output import counted, emit_json, json_option, put, say
+from .output import ProgressBar, counted, emit_json, json_option, put, say
 
 if TYPE_CHECKING:
     from ..engine.datasets.failed_files import CopyResult
@@ -64,7 +64,9 @@ def command(
     if copy_to is not None:
         from ..engine.datasets.failed_files import copy_failed  # noqa: PLC0415 - as above
 
-        copied = copy_failed(dest, copy_to, found.failures)
+        total = len(found.failures)
+        with ProgressBar("copying", "files") as bar:
+            copied = copy_failed(dest, copy_to, found.failures, lambda done: bar.update(done, done / total))
     if as_json:
         emit_json({"path": dest, **_as_document(found, skipped=skipped), **_copies(copied)})
     elif as_csv:

@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -72,7 +72,12 @@ class CopyResult:
         return 3 if self.not_copied else 0
 
 
-def copy_failed(path: PathLike, out: PathLike, wanted: Iterable[Failed]) -> CopyResult:
+def copy_failed(
+    path: PathLike,
+    out: PathLike,
+    wanted: Iterable[Failed],
+    progress: Callable[[int], None] | None = None,
+) -> CopyResult:
     """Copy the files behind failures, as they are in their archives, into a folder of their own.
 
     A file has its key's path below the folder, with what no path can hold replaced. The file `failures.csv`
@@ -82,6 +87,7 @@ def copy_failed(path: PathLike, out: PathLike, wanted: Iterable[Failed]) -> Copy
         path: the dataset's folder.
         out: a new or empty folder outside the dataset and its sources.
         wanted: failures of the dataset.
+        progress: called with the number of files copied so far.
 
     Raises:
         DatasetError: `path` is no dataset, or its manifest is damaged.
@@ -108,7 +114,7 @@ def copy_failed(path: PathLike, out: PathLike, wanted: Iterable[Failed]) -> Copy
             by_source.setdefault(source, []).append(failed)
     target = make_out_folder(out, path)
     try:
-        with closing(_Copies(target)) as copies:
+        with closing(_Copies(target, progress)) as copies:
             for source, failures in by_source.items():
                 missing += _copy_from(source, failures, copies, linked=linked, nested=nested, follow=follow)
     except OSError as error:
@@ -213,7 +219,8 @@ class _Copies:
         count: how many were written.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, progress: Callable[[int], None] | None = None) -> None:
+        self._progress = progress
         self._folder = Folder(target)
         descriptor = os.open(INDEX, _FLAGS, 0o666, dir_fd=self._folder.number)
         self._index = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
@@ -241,6 +248,8 @@ class _Copies:
             self._folder.remove(folders, name)
             return [NotCopied(failed.key, str(error)) for failed in failures]
         self.count += 1
+        if self._progress is not None:
+            self._progress(self.count)
         shown = "/".join((*folders, name))
         self._rows.writerows(
             (shown, printable(f.key), f.stage, f.error, printable(f.message)) for f in failures
