@@ -126,11 +126,8 @@ class Supervisor:
                 units,
                 workers=workers,
                 backend=self.backend,
-                ahead=ahead,
-                gather=_GATHER_SECONDS,
                 or_threads=False,
-                ready=self._ready,
-                pulse=_PULSE_SECONDS,
+                pace=pool.Pace(ahead, _GATHER_SECONDS, self._ready, _PULSE_SECONDS),
             )
             try:
                 for results in batches:

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...errors import BrineryWarning, NoProcessesError, UsageError
@@ -13,7 +14,7 @@ from .dispatch import Calls, Crew
 from .process_limits import why_no_processes
 from .threads import Threads
 
-__all__ = ["check_processes", "check_workers", "run", "run_batches", "say_threads", "shutdown"]
+__all__ = ["Pace", "check_processes", "check_workers", "run", "run_batches", "say_threads", "shutdown"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,6 +36,23 @@ def check_processes() -> None:
     reason = why_no_processes()
     if reason is not None:
         raise NoProcessesError(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How tasks are drawn and results are handed over.
+
+    Attributes:
+        ahead: tasks drawn and queued per worker.
+        gather: seconds that a list waits for further results after its first, while tasks are left.
+        ready: returns whether another task may be drawn while some are under way.
+        pulse: seconds after which an empty list is yielded if no result has come; None for never.
+    """
+
+    ahead: int = 2
+    gather: float = 0
+    ready: Callable[[], bool] | None = None
+    pulse: float | None = None
 
 
 def run(
@@ -69,7 +87,7 @@ def run(
         NoProcessesError: no process can start, and `or_threads` is False.
     """
     batches = run_batches(
-        function, tasks, workers=workers, backend=backend, ahead=ahead, or_threads=or_threads
+        function, tasks, workers=workers, backend=backend, or_threads=or_threads, pace=Pace(ahead)
     )
     try:
         for batch in batches:
@@ -84,11 +102,8 @@ def run_batches(
     *,
     workers: int,
     backend: Backend = "loky",
-    ahead: int = 2,
-    gather: float = 0,
     or_threads: bool = True,
-    ready: Callable[[], bool] | None = None,
-    pulse: float | None = None,
+    pace: Pace = Pace(),
 ) -> Generator[list[Result], None, None]:
     """Do as `run` does, but yield lists of the results that came while the consumer was busy.
 
@@ -99,14 +114,11 @@ def run_batches(
         tasks: as for `run`.
         workers: as for `run`.
         backend: as for `run`.
-        ahead: as for `run`.
-        gather: seconds that a list waits for further results after its first, while tasks are left.
         or_threads: as for `run`.
-        ready: returns whether another task may be drawn while some are under way.
-        pulse: seconds after which an empty list is yielded if no result has come; None for never.
+        pace: how tasks are drawn and results are handed over.
     """
     check_workers(workers, backend)
-    first, rest, all_drawn = _look_ahead(iter(tasks), workers, ready)
+    first, rest, all_drawn = _look_ahead(iter(tasks), workers, pace.ready)
     if not first:
         next(rest, None)  # raises the error of the listing
         return
@@ -115,7 +127,7 @@ def run_batches(
         try:
             crew = _processes(function, size, workers)
             tasks = _in_turn(first, rest)
-            yield from _batches(crew, tasks, size, ahead=ahead, gather=gather, ready=ready, pulse=pulse)
+            yield from _batches(crew, tasks, size, pace, gather=pace.gather)
         except NoProcessesError as error:
             if not or_threads:
                 raise
@@ -126,28 +138,26 @@ def run_batches(
             return
     crew = Threads(function, size)
     tasks = _in_turn(first, rest)
-    yield from _batches(crew, tasks, size, ahead=ahead, gather=None, ready=ready, pulse=pulse)
+    yield from _batches(crew, tasks, size, pace, gather=None)
 
 
 def _batches(
     crew: Crew,
     tasks: Iterator[Any],
     size: int,
+    pace: Pace,
     *,
-    ahead: int,
     gather: float | None,
-    ready: Callable[[], bool] | None,
-    pulse: float | None,
 ) -> Generator[list[Any], None, None]:
-    """Give a crew its tasks and yield its results."""
-    calls: Calls[Any] = Calls(crew, tasks, ready)
+    """Give a crew its tasks and yield its results; those of threads, one by one, are not gathered."""
+    calls: Calls[Any] = Calls(crew, tasks, pace.ready)
     finished = False
     try:
         calls.feed(size)
         if gather is not None and not calls.exhausted:
             time.sleep(_SENDING_SECONDS)  # the thread that sends them needs the interpreter too
-        calls.feed(max(ahead, 1) * size)
-        yield from calls.batches(gather, pulse)
+        calls.feed(max(pace.ahead, 1) * size)
+        yield from calls.batches(gather, pace.pulse)
         finished = True
     finally:
         calls.stop()

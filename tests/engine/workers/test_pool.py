@@ -109,7 +109,7 @@ def test_a_consumer_slower_than_its_workers_holds_them_back(backend):
             drawn.append(number)
             yield number
 
-    for batch in pool.run_batches(square, tasks(), workers=2, backend=backend, ahead=2):
+    for batch in pool.run_batches(square, tasks(), workers=2, backend=backend, pace=pool.Pace(ahead=2)):
         time.sleep(0.01)
         taken += len(batch)
         ahead.append(len(drawn) - taken)
@@ -207,7 +207,11 @@ def test_no_task_is_drawn_beside_others_while_there_is_no_room(backend):
             yield number
 
     batches = pool.run_batches(
-        slow_square, tasks(), workers=2, backend=backend, ready=lambda: len(drawn) - len(taken) < 2
+        slow_square,
+        tasks(),
+        workers=2,
+        backend=backend,
+        pace=pool.Pace(ready=lambda: len(drawn) - len(taken) < 2),
     )
     for batch in batches:
         taken += batch
