@@ -29,6 +29,9 @@ _SIGNED = {
     "busy_ns",
 }
 
+# Whole numbers are counts; of the others these cannot be negative, as the ends of an interval of a change can.
+_MEASURED = ("_ns", "_bytes", "_per_image", "_per_s")
+
 
 def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
     """Write a result as JSON, whole or not at all.
@@ -125,14 +128,15 @@ def from_document(kind: type[Kind], document: Any, path: str | os.PathLike[str])
     except (msgspec.ValidationError, UsageError) as error:
         raise DatasetError(f"{os.fspath(path)} is damaged: {error}") from error
     for place, value in _negative(built, "$"):
-        raise DatasetError(f"{os.fspath(path)} is damaged: {value} is no count - at `{place}`")
+        raise DatasetError(f"{os.fspath(path)} is damaged: {value:g} cannot be below 0 - at `{place}`")
     return built
 
 
-def _negative(value: Any, place: str, name: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the whole numbers below 0 and where they are; all of a result are counts, but some."""
-    if isinstance(value, int):
-        if value < 0 and name not in _SIGNED:
+def _negative(value: Any, place: str, name: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the numbers below 0 that count or measure something, and where they are."""
+    if isinstance(value, int | float):
+        measured = isinstance(value, int) or name.endswith(_MEASURED)
+        if value < 0 and measured and name not in _SIGNED:
             yield place, value
     elif isinstance(value, tuple):
         for number, item in enumerate(value):

@@ -63,6 +63,11 @@ def breaking(document, path, value):
         (["host", "cpu"], None, "missing required field `cpu` - at `\\$.host`"),
         (["settings", "weights", "reads_per_write"], -1, "reads per write must be 0 or more"),
         (["cells", 0, "stats", "high_ns"], 0, "high_ns of an image must be more than 0"),
+        (
+            ["cells", 0, "size", "pixel_bytes_per_image"],
+            -1.5,
+            r"-1.5 cannot be below 0 - at `\$\.cells\[0\]\.size",
+        ),
         (["cells"], 3, r"\$\.cells"),
     ],
 )
@@ -95,7 +100,7 @@ def test_no_count_is_negative(made, tmp_path, path):
     document = made.as_dict()
     breaking(document, path, -3)
     (tmp_path / "result.json").write_text(json.dumps(document))
-    with pytest.raises(DatasetError, match=r"-3 is no count - at `\$\." + path[0]):
+    with pytest.raises(DatasetError, match=r"-3 cannot be below 0 - at `\$\." + path[0]):
         read_result(tmp_path / "result.json")
 
 
