@@ -29,7 +29,7 @@ _SIGNED = {
     "busy_ns",
 }
 
-# Whole numbers are counts; of the others these cannot be negative, as the ends of an interval of a change can.
+# Whole numbers are counts. Other numbers may be negative, as an end of an interval, but for these.
 _MEASURED = ("_ns", "_bytes", "_per_image", "_per_s")
 
 
