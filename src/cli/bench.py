@@ -181,7 +181,7 @@ def _compare_versions(
     try:
         with ProgressBar("measuring", "regions") as bar:
             comparison = run_ab(
-                *versions,
+                versions,
                 source=src,
                 say=say,
                 progress=lambda now: bar.show(now.doing, now.fraction, now.left_s),

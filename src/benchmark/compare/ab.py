@@ -41,8 +41,7 @@ _BENCH = ("-P", "-m", "brinery", "bench")
 
 
 def run_ab(
-    base: str,
-    head: str,
+    versions: tuple[str, str],
     *,
     source: PathLike | None = None,
     rounds: int | None = None,
@@ -59,8 +58,8 @@ def run_ab(
     fails, what it said into failed.log. `compare_files` says of the two what this returns.
 
     Args:
-        base: a git revision, a checkout of brinery, or an environment that has it installed (bin/python).
-        head: the version to compare with it, in one of the same forms.
+        versions: base and head, each a git revision, a checkout of brinery, or an environment that has it
+            installed (bin/python).
         source: an archive of images; by default photo-like images are generated, once.
         rounds: how many pairs of processes; 8 by default. Each measures every cell 3 to 8 times: the fewer
             cells, the more often.
@@ -87,7 +86,7 @@ def run_ab(
     with scratch_folder(folder, folder, ".brinery-ab-") as work:
         trees = [
             make_tree(name, work / side, Path(repository or "."))
-            for side, name in zip(_SIDES, (base, head), strict=True)
+            for side, name in zip(_SIDES, versions, strict=True)
         ]
         for tree in trees:
             check_tree(tree)
@@ -96,12 +95,12 @@ def run_ab(
             make_corpus(source, count=planned.images, seed=options.get("seed", 0))
             pool.shutdown()
         arguments = [str(Path(source).absolute()), *_arguments(options), "--rounds", str(rounds_each)]
+        base, head = versions
         say(f"plan       {count} pairs of processes, A of {base} and B of {head}, which take turns")
         say(f"           {rounds_each} rounds in each pair, of {_what(planned, options)}")
         identity = secrets.token_hex(8)
         turns = [
-            InTurns(identity, side, name, rounds_each)
-            for side, name in zip(_SIDES, (base, head), strict=True)
+            InTurns(identity, side, name, rounds_each) for side, name in zip(_SIDES, versions, strict=True)
         ]
         files = [folder / f"{side}.json" for side in _SIDES]
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])

@@ -36,7 +36,7 @@ def test_ab_measures_the_trees_that_it_is_given(tmp_path, monkeypatch):
         module.write(SLOWER_DUMP)
     said, told, known = [], [], []
     found = run_ab(
-        str(tmp_path / "as-is"), str(tmp_path / "slow"), rounds=1, output=tmp_path / "out", say=said.append,
+        (str(tmp_path / "as-is"), str(tmp_path / "slow")), rounds=1, output=tmp_path / "out", say=said.append,
         progress=told.append, after_pair=known.append, preset="seed", protocols="npy", limit=8, quick=True,
     )  # fmt: skip
     ratios = {(one.protocol, one.op): one.ratio.value for one in found.cells}
@@ -91,11 +91,11 @@ def test_ab_hands_on_what_differs_from_the_defaults():
 def test_ab_refuses_what_is_no_version(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="neither a checkout"):
-        run_ab(str(tmp_path / "empty"), "HEAD", output=tmp_path / "out", source=tmp_path)
+        run_ab((str(tmp_path / "empty"), "HEAD"), output=tmp_path / "out", source=tmp_path)
     with pytest.raises(UsageError, match="neither a folder nor a git revision"):
-        run_ab("no-such-branch", "HEAD", output=tmp_path / "out", source=tmp_path)
+        run_ab(("no-such-branch", "HEAD"), output=tmp_path / "out", source=tmp_path)
     with pytest.raises(UsageError, match="rounds"):
-        run_ab("HEAD", "HEAD", rounds=0, output=tmp_path / "out")
+        run_ab(("HEAD", "HEAD"), rounds=0, output=tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -118,4 +118,4 @@ def test_ab_runs_revisions_of_a_repository_and_says_why_a_bench_failed(tmp_path)
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one", "--no-verify"]):
         subprocess.run([*git, *arguments], check=True)
     with pytest.raises(BrineryError, match=r"the bench of HEAD failed: no disk; see .*failed\.log"):
-        run_ab("HEAD", "HEAD", output=tmp_path / "out", source=tmp_path, repository=package.parent)
+        run_ab(("HEAD", "HEAD"), output=tmp_path / "out", source=tmp_path, repository=package.parent)
