@@ -105,6 +105,8 @@ class ProgressBar:
     """
 
     def __init__(self, label: str, unit: str) -> None:
+        from ..engine import printable  # noqa: F401, PLC0415 - a later import may find no file descriptor left
+
         self._label = label
         self._unit = unit
         self._begin = self._last = time.monotonic()

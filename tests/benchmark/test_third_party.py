@@ -6,11 +6,12 @@ The command is a user's own, from the shell, and what it prints is one JSON docu
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "bench" / "planted.py"
+SCRIPT = Path(__file__).parents[2] / "bench" / "ab_false_alarms.py"
 
 
 def planted():
@@ -22,8 +23,8 @@ def planted():
 
 def test_a_third_partys_protocol_is_measured_and_the_result_printed_as_json(tmp_path):
     folder = tmp_path / "package"
-    planted().make_folder(folder, "1.0", 1.0)
-    (folder / "brinery").unlink()  # the installed one
+    planted().make_folder(folder, 1.0)
+    shutil.rmtree(folder / "brinery")  # the installed one is meant
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [

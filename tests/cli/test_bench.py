@@ -25,8 +25,9 @@ def versions(monkeypatch, tmp_path):
     """Stand in for the measuring: the head takes 1.2 times as long; returns what was asked for."""
     asked = {}
 
-    def run(base, head, *, say, progress, after_pair, **options):
-        asked.update(options, versions=(base, head))
+    def run(versions, *, say, progress, after_pair, **options):
+        base, head = versions
+        asked.update(options, versions=versions)
         say("pair 1 of 7: base, main")
         progress(TurnProgress(0.5, 60.0, "pair 1 of 7, round 1, dump npy, 2 workers"))
         times = [150 + number % 3 for number in range(7)]

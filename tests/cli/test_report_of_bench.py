@@ -15,8 +15,9 @@ def test_the_page_is_written(tmp_path, capsys):
     assert "report.html: " in capsys.readouterr().err
 
 
-def test_what_to_choose_is_said_last():
+def test_what_to_choose_is_said_last(monkeypatch):
     pytest.importorskip("scipy")
+    monkeypatch.delenv("COLUMNS", raising=False)
     told = []
     bench_command._conclude(bench(), told.append)
     assert told[-1] == "Choose npy with 2 workers."

@@ -100,8 +100,9 @@ def test_it_is_the_same_for_every_writer_and_reader(corpus, converted, label):
     pixels = {path.name: as_pillow(path.read_bytes()) for path in sorted(corpus.iterdir())}
     reader = READERS.get(label.split("+")[0], read_pickles)
     found = []
-    for _, data in sorted(first[0].items()):
-        found += reader(gzip.decompress(data) if label == "pickle-2+gzip" else data)
+    for name, data in sorted(first[0].items()):
+        if name.startswith("shards/"):
+            found += reader(gzip.decompress(data) if label == "pickle-2+gzip" else data)
     assert len(found) == IMAGES
     for (key, array), (name, image) in zip(found, pixels.items(), strict=True):
         assert key in (name, None)

