@@ -131,8 +131,8 @@ class Catalog:
     def _all_shards(self, db: GuardedConnection) -> Shards:
         if not self.settings.keys() >= _SETTINGS:
             raise DatasetError(f"{self.path} does not say how the dataset was made")
-        beside = "beside" if "beside" in db.columns["shards"] else "NULL"
-        rows = db.numbers(f"SELECT id, samples, {beside} FROM shards WHERE samples > 0 ORDER BY id")  # noqa: S608
+        beside = ", beside" if "beside" in db.columns["shards"] else ""
+        rows = db.numbers(f"SELECT id, samples{beside} FROM shards WHERE samples > 0 ORDER BY id")  # noqa: S608
         return Shards(self.path, rows, db.guard.most_rows)
 
     def __len__(self) -> int:

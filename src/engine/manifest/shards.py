@@ -7,7 +7,6 @@ from functools import partial
 from itertools import accumulate
 from operator import index as whole
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from ...errors import CorruptError
@@ -29,7 +28,7 @@ class Shards:
 
     Args:
         path: of the manifest.
-        rows: id, samples and `beside` of each shard with samples, by id.
+        rows: id, samples and, if the manifest has it, `beside` of each shard with samples, by id.
         most_samples: more than this is damage.
 
     Raises:
@@ -41,18 +40,18 @@ class Shards:
         self._last: dict[int, int] = {}  # id of the last shard beside a first one
         ids: Sequence[int]
         counts: Sequence[int]
-        ids, counts, firsts = zip(*rows, strict=True) if rows else ((), (), ())
+        ids, counts, *beside = zip(*rows, strict=True) if rows else ((), ())
         if not {*map(type, ids), *map(type, counts)} <= {int} or any(shard < 0 for shard in ids[:1]):
             raise self._senseless()
         self._total: int = sum(counts)
         if self._total > most_samples:
             raise CorruptError(f"{path}: it is too small for {self._total} samples")
         self.files = len(ids)
-        if {*map(type, firsts)} - {NoneType}:
-            ids, counts = self._gathered(ids, counts, firsts)
+        if beside and beside[0].count(None) < self.files:
+            ids, counts = self._gathered(ids, counts, beside[0])
         self.ids: Sequence[int] = array("q", ids)
         ends = array("q", accumulate(counts))
-        self.starts: Sequence[int] = array("q", [0, *ends])
+        self.starts: Sequence[int] = array("q", (0,)) + ends
         self.holding = partial(bisect_right, ends)
 
     def _gathered(
