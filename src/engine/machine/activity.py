@@ -70,18 +70,19 @@ def cpu_of_others() -> int | None:
     It counts the CPUs that this process may use; None where the system does not tell.
     """
     busy, _ = _cpu_times()
-    if busy is None:
-        return None
-    times = os.times()
-    own = times.user + times.system + times.children_user + times.children_system
-    waiting = [os.getpid()]
+    return difference(busy, _own_cpu())
+
+
+def _own_cpu() -> int:
+    """Return the CPU time of this process and its children, ended ones too, in ns: proc(5), `pid/stat`."""
+    ticks, waiting = 0, [os.getpid()]
     while waiting:
-        for pid in children_of(waiting.pop()):
-            with suppress(psutil.Error, OSError):
-                spent = psutil.Process(pid).cpu_times()
-                own += spent.user + spent.system + spent.children_user + spent.children_system
-                waiting.append(pid)
-    return busy - round(own * 1e9)
+        pid = waiting.pop()
+        with suppress(OSError, ValueError):
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
+            waiting += children_of(pid)
+    return ticks * _TICK_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,11 @@ UNWATCHED = Surroundings()
 
 def surroundings(folder: str | os.PathLike[str]) -> Callable[[], Surroundings]:
     """Watch the machine from now on; the function returned tells what it did up to its call."""
-    begin, before = read_machine(folder), cpu_of_others()
+    begin, own = read_machine(folder), _own_cpu()
 
     def so_far() -> Surroundings:
-        spent, others = read_machine(folder) - begin, difference(cpu_of_others(), before)
+        spent = read_machine(folder) - begin
+        others = difference(spent.busy_ns, _own_cpu() - own)
         counts = (
             *(spent.time_ns * len(os.sched_getaffinity(0)), round(spent.time_ns * usable_cpus())),
             *(others, spent.steal_ns, spent.throttled_ns, spent.io_stalled_ns, spent.device_busy_ns),
