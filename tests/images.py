@@ -72,6 +72,15 @@ def make_zip(path, files):
     return Path(path)
 
 
+MAKERS = {
+    "folder": make_folder,
+    "tar": make_tar,
+    "zip": make_zip,
+    "tar.gz": lambda path, files: make_tar(path, files, "w:gz"),
+    "tar.xz": lambda path, files: make_tar(path, files, "w:xz"),
+}
+
+
 def as_pillow(data):
     """The reference: what Pillow decodes."""
     return np.asarray(Image.open(io.BytesIO(data)))

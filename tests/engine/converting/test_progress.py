@@ -7,7 +7,7 @@ import pytest
 
 import brinery
 
-from ...images import images, jpeg, make_folder, make_tar, make_zip
+from ...images import MAKERS, images, jpeg, make_tar, make_zip
 
 FAST = {"workers": 1, "backend": "threading", "fsync": False, "shard_size": "64KiB"}
 
@@ -34,17 +34,7 @@ def mixed(count=60):
     return files
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        make_folder,
-        make_tar,
-        make_zip,
-        lambda path, files: make_tar(path, files, "w:gz"),
-        lambda path, files: make_tar(path, files, "w:xz"),
-    ],
-    ids=["folder", "tar", "zip", "tar.gz", "tar.xz"],
-)
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_the_end_is_nearly_reached_when_the_last_image_is_done(tmp_path, make):
     result, steps = told(make(tmp_path / "source", mixed()), tmp_path / "out")
     last = steps[-1]

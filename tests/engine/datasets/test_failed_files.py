@@ -13,7 +13,7 @@ from brinery.engine.datasets.failed_files import copy_failed
 from brinery.engine.datasets.failures import read_failures
 from brinery.errors import CorruptError, DestinationError, UsageError
 
-from ...images import images, jpeg, make_folder, make_tar, make_zip
+from ...images import MAKERS, images, jpeg, make_folder, make_tar, make_zip
 
 FAST = {"workers": 1, "backend": "threading", "fsync": False}
 BROKEN = {
@@ -40,17 +40,7 @@ def files_in(folder):
     }
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        make_folder,
-        make_tar,
-        make_zip,
-        lambda path, files: make_tar(path, files, "w:gz"),
-        lambda path, files: make_tar(path, files, "w:xz"),
-    ],
-    ids=["folder", "tar", "zip", "tar.gz", "tar.xz"],
-)
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_every_kind_of_source_gives_back_what_failed(tmp_path, make):
     dataset = converted(tmp_path, make(tmp_path / "source", images(3) | BROKEN))
     result = copied(dataset, tmp_path / "broken")
