@@ -20,7 +20,7 @@ __all__ = ["Progress", "cost_of"]
 _EVERY_SECONDS = 0.4
 _LOOK = 128  # entries between two looks at the clock
 _ZIP_ENTRY = 128  # bytes that a zip's headers take for a member of a short name
-_MEASURE_AFTER_SECONDS = 0.3
+_MEASURE_AFTER_SECONDS = 0.5  # a run that ends sooner starts no thread that looks at all files
 _SECOND = 1e9
 
 
@@ -130,9 +130,7 @@ class Progress:
         """
         if threading.get_ident() != self._thread or not (self._due() or now):
             return
-        if (
-            time.monotonic() - self._begin > _MEASURE_AFTER_SECONDS
-        ):  # a run that ends sooner needs no estimate
+        if time.monotonic() - self._begin > _MEASURE_AFTER_SECONDS:
             self._size.start()
         self._estimator.update(self._seen())
         whole = self._whole()
