@@ -132,6 +132,7 @@ def test_too_many_open_files_are_no_fault_of_an_image(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_processes(monkeypatch):
+    pool.shutdown()  # warm ones would prove the contrary
     monkeypatch.setattr(pool, "why_no_processes", lambda: "there is a reason")
 
 

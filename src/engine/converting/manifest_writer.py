@@ -1,7 +1,6 @@
 """The manifest as the one converting process writes it: index and ledger of a dataset."""
 
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from ...errors import DatasetError, StorageError
 from ...parser.images.signature import READ_ARCHIVE
-from ..manifest.connect import connect_to_write
+from ..manifest.connect import connect_to_write, storage_error
 from ..manifest.schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
 from ..records import Failure, Sample, Shard, Skipped, Source, UnitResult, shard_id
 from .known_keys import no_frame
@@ -50,7 +49,7 @@ class Manifest(StoredState):
         try:
             self._db = connect_to_write(self._path, timeout=_READERS_SECONDS)
         except sqlite3.DatabaseError as error:
-            raise _storage_error(self._path, error) from error
+            raise storage_error(self._path, error) from error
         try:
             created = self._prepare(settings, fsync=fsync)
             super().__init__(self._db, self._lock, created=created)
@@ -67,6 +66,7 @@ class Manifest(StoredState):
         db, created = self._db, not self._db.columns
         db.execute(f"PRAGMA synchronous = {'EXTRA' if fsync else 'OFF'}")
         if created:
+            db.set_progress_handler(None, 0)  # its rows are this run's own: nothing is to bound
             with self._transaction():
                 for statement in SCHEMA.split(";"):
                     db.execute(statement)
@@ -104,7 +104,7 @@ class Manifest(StoredState):
                 raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> StorageError | DatasetError:
-        return self._db.unreadable(error) if self._db.guard.overrun else _storage_error(self._path, error)
+        return self._db.unreadable(error) if self._db.guard.overrun else storage_error(self._path, error)
 
     # Settings
 
@@ -389,9 +389,3 @@ def _skipped_row(unit: int | None, skipped: Skipped, run: int) -> tuple[Any, ...
     source = skipped.source
     told = (skipped.key, unit, skipped.ordinal, skipped.reason)
     return (*told, source.size, source.mtime_ns, source.xxh3, run)
-
-
-def _storage_error(path: Path, error: sqlite3.Error) -> StorageError | DatasetError:
-    if isinstance(error, sqlite3.OperationalError) or not isinstance(error, sqlite3.DatabaseError):
-        return StorageError(f"cannot write {os.fspath(path)}: {error}")
-    return DatasetError(f"{os.fspath(path)} is damaged: {error}")

@@ -138,8 +138,8 @@ class Planner:
         listing: how this pass is planned.
         first_time: returns whether a key occurs for the first time in this listing.
         keep: called with the ordinal of every recorded entry that the archive still has.
-        load: called with each member to convert or compare, before the listing goes on, since it may carry
-            bytes that are passing by; returns it with bytes that stay, or None if they cannot be read.
+        load: called with members to convert or compare that carry data, before the listing goes on, since the
+            bytes may be passing by; returns it with bytes that stay, or None if they cannot be read.
         note: called, at every listing, with entries that need no worker: no image, unreadable, a key twice.
     """
 
@@ -205,7 +205,7 @@ class Planner:
         """Give a member its place, and return the units that it completes."""
         known = self._lookup(member.key)
         if known is None or self._is_stale(known, member):
-            loaded = self._load(member)
+            loaded = member if member.data is None else self._load(member)
             return () if loaded is None else self._place(loaded, None)
         self._keep(known.ordinal)
         units: list[Unit] = []

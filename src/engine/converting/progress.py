@@ -81,8 +81,10 @@ class Progress:
         """Yield the entries of a source, and count them and the bytes that they take."""
         self._base += self._position
         self._position = 0
-        in_order, packed = source.kind == "tar", source.kind not in {"tar", "zip", "folder"}
-        overhead = _ZIP_ENTRY if source.kind == "zip" else 0
+        if source.kind == "folder":
+            yield from self._listed_files(entries)
+            return
+        in_order, packed = source.kind == "tar", source.kind != "zip"
         for entry in entries:
             self._entries += 1
             if isinstance(entry, Member):
@@ -94,10 +96,31 @@ class Progress:
                     if isinstance(entry.data, Passing):
                         self._position = entry.data.packed() or self._position
                 else:
-                    self._position += entry.stored + overhead
+                    self._position += entry.stored + _ZIP_ENTRY
             if not self._entries % _LOOK:
                 self.look()
             yield entry
+
+    def _listed_files(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """Do as `listed` does for a folder: nothing is between files, and they are counted in blocks."""
+        count = nbytes = 0
+        try:
+            for entry in entries:
+                count += 1
+                if isinstance(entry, Member):
+                    nbytes += entry.stored
+                yield entry
+                if count == _LOOK:
+                    self._count_files(count, nbytes)
+                    count = nbytes = 0
+                    self.look()
+        finally:
+            self._count_files(count, nbytes)
+
+    def _count_files(self, count: int, nbytes: int) -> None:
+        self._entries += count
+        self._stored += nbytes
+        self._position += nbytes
 
     def handed_out(self, units: Iterator[Unit]) -> Iterator[Unit]:
         """Yield units, and count their members and bytes as under way."""

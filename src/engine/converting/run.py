@@ -99,11 +99,14 @@ class Run:
         so_far, around = surroundings(self._destination.folder), UNWATCHED
         sampler = self._sampler
         try:
-            with only_new_garbage(), sampler:
-                try:
-                    finished = self._convert()
-                finally:
-                    wall, around = time.perf_counter_ns() - begin, so_far()
+            try:
+                with only_new_garbage(), sampler:
+                    try:
+                        finished = self._convert()
+                    finally:
+                        wall = time.perf_counter_ns() - begin
+            finally:
+                around = so_far(sampler.children)
             outcome = "finished"
         except KeyboardInterrupt:
             outcome = "interrupted"

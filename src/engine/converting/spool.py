@@ -102,6 +102,8 @@ class Spool:
     def release(self, unit: Unit) -> None:
         """Forget the bytes of a unit that is done."""
         with self._lock:
+            if not self._in_memory and not self._kept:
+                return
             for _, member in unit.members:
                 if isinstance(member.data, bytes):
                     self._in_memory -= len(member.data)

@@ -284,15 +284,12 @@ class StoredState:
 
     def totals(self) -> Totals:
         """Count what the dataset holds."""
-        samples, failures, skipped = (
-            # COUNT(*) alone would be a single step of sqlite, of unbounded work.
-            self._numbers(f"SELECT COALESCE(SUM(1), 0) FROM {table}")[0][0]  # noqa: S608
-            for table in ("samples", "failures", "skipped")
-        )
-        shards, files, pixels = self._numbers(
-            "SELECT COALESCE(SUM(1), 0), COALESCE(SUM(file_bytes), 0), COALESCE(SUM(pixel_bytes), 0)"
-            " FROM shards"
-        )[0]
+        # COUNT(*) alone would be a single step of sqlite, of unbounded work.
+        tables = ("samples", "failures", "skipped")
+        counts = [f"(SELECT COALESCE(SUM(1), 0) FROM {table})" for table in tables]  # noqa: S608
+        sums = "COALESCE(SUM(1), 0), COALESCE(SUM(file_bytes), 0), COALESCE(SUM(pixel_bytes), 0)"
+        statement = f"SELECT {', '.join(counts)}, {sums} FROM shards"  # noqa: S608
+        samples, failures, skipped, shards, files, pixels = self._numbers(statement)[0]
         unread = f"SELECT COALESCE(SUM(1), 0) FROM skipped WHERE reason IN ({_UNREAD})"  # noqa: S608
         archives = self._rows(unread, *UNREAD_ARCHIVES)[0][0]  # the reasons that it compares may be long
         return Totals(samples, shards, failures, skipped, files, pixels, archives)

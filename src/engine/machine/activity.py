@@ -2,11 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -26,6 +25,7 @@ __all__ = [
 ]
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_LONGEST = 1 << 20  # bytes of a file of the kernel's
 
 
 class MachineCounters(NamedTuple):
@@ -73,15 +73,22 @@ def cpu_of_others() -> int | None:
     return difference(busy, _own_cpu())
 
 
-def _own_cpu() -> int:
-    """Return the CPU time of this process and its children, ended ones too, in ns: proc(5), `pid/stat`."""
-    ticks, waiting = 0, [os.getpid()]
+def _own_cpu(children: Iterable[int] | None = None) -> int:
+    """Return the CPU time of this process and its children, ended ones too, in ns: proc(5), `pid/stat`.
+
+    Args:
+        children: the processes that this one started, if they are known.
+    """
+    own = os.getpid()
+    waiting = [own, *(children_of(own) if children is None else children)]
+    ticks = 0
     while waiting:
         pid = waiting.pop()
         with suppress(OSError, ValueError):
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
             ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
-            waiting += children_of(pid)
+            if pid != own:
+                waiting += _children_of_thread(pid, pid)
     return ticks * _TICK_NS
 
 
@@ -111,13 +118,17 @@ class Surroundings:
 UNWATCHED = Surroundings()
 
 
-def surroundings(folder: str | os.PathLike[str]) -> Callable[[], Surroundings]:
-    """Watch the machine from now on; the function returned tells what it did up to its call."""
+def surroundings(folder: str | os.PathLike[str]) -> Callable[[Iterable[int]], Surroundings]:
+    """Watch the machine from now on.
+
+    Returns:
+        A function that tells what the machine did up to its call, given the processes that this one started.
+    """
     begin, own = read_machine(folder), _own_cpu()
 
-    def so_far() -> Surroundings:
+    def so_far(children: Iterable[int]) -> Surroundings:
         spent = read_machine(folder) - begin
-        others = difference(spent.busy_ns, _own_cpu() - own)
+        others = difference(spent.busy_ns, _own_cpu(children) - own)
         counts = (
             *(spent.time_ns * len(os.sched_getaffinity(0)), round(spent.time_ns * usable_cpus())),
             *(others, spent.steal_ns, spent.throttled_ns, spent.io_stalled_ns, spent.device_busy_ns),
@@ -131,12 +142,25 @@ def surroundings(folder: str | os.PathLike[str]) -> Callable[[], Surroundings]:
 def children_of(pid: int) -> list[int]:
     """Return the processes that this one started; psutil would look through all of the machine's."""
     try:
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - as in `_read`
+        return [child for thread in threads for child in _children_of_thread(pid, thread)]
     except OSError:
         with suppress(psutil.Error, OSError):
             return [child.pid for child in psutil.Process(pid).children()]
         return []
+
+
+def _children_of_thread(pid: int, thread: int | str) -> list[int]:
+    return [int(child) for child in _read(f"/proc/{pid}/task/{thread}/children").split()]
+
+
+def _read(path: str) -> bytes:
+    """Return the text of a short file of the kernel's; Path and its text layer cost more than the read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _LONGEST)
+    finally:
+        os.close(descriptor)
 
 
 def dirty_bytes() -> int | None:
@@ -152,7 +176,7 @@ def _told(read: Callable[[], int | None]) -> int | None:
 
 
 def _dirty_bytes() -> int:
-    lines = Path("/proc/meminfo").read_bytes().splitlines()
+    lines = _read("/proc/meminfo").splitlines()
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith((b"Dirty:", b"Writeback:")))
 
 
@@ -161,8 +185,10 @@ def _cpu_times() -> tuple[int | None, int | None]:
     wanted = {f"cpu{number}".encode() for number in os.sched_getaffinity(0)}
     busy = steal = 0
     try:
-        for line in Path("/proc/stat").read_bytes().splitlines():
-            name, *ticks = line.split()
+        for line in _read("/proc/stat").splitlines():
+            name, *ticks = line.split(None, 9)
+            if not name.startswith(b"cpu"):
+                break
             if name in wanted:
                 user, nice, system, _idle, _iowait, irq, softirq, stolen = map(int, ticks[:8])
                 busy += user + nice + system + irq + softirq
@@ -176,29 +202,29 @@ def _throttled() -> int | None:
     """Sum the time that this process's cgroups were held back: cgroup-v2.rst, sched-bwc.rst, `cpu.stat`."""
     total = None
     for path in _cpu_stats():
-        values = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
-        if "throttled_usec" in values:
-            total = (total or 0) + int(values["throttled_usec"]) * 1000
-        elif "throttled_time" in values:
-            total = (total or 0) + int(values["throttled_time"])
+        values = dict(line.split() for line in _read(path).splitlines())
+        if b"throttled_usec" in values:
+            total = (total or 0) + int(values[b"throttled_usec"]) * 1000
+        elif b"throttled_time" in values:
+            total = (total or 0) + int(values[b"throttled_time"])
     return total
 
 
 @cache
-def _cpu_stats() -> tuple[Path, ...]:
-    """Return the `cpu.stat` of every cgroup above this process."""
+def _cpu_stats() -> tuple[str, ...]:
+    """Return the `cpu.stat` of every cgroup above this process that tells of throttling."""
     files = [folder / "cpu.stat" for folder in enclosing_groups("cpu")]
-    return tuple(dict.fromkeys(file.resolve() for file in files if file.is_file()))
+    there = dict.fromkeys(file.resolve() for file in files if file.is_file())
+    return tuple(str(file) for file in there if "throttled_" in file.read_text(encoding="ascii"))
 
 
 def _io_stalled() -> int:
     """Return the time in which some task waited for storage (Documentation/accounting/psi.rst)."""
-    some = Path("/proc/pressure/io").read_text(encoding="ascii").splitlines()[0]
-    return int(some.rpartition("total=")[2]) * 1000
+    some = _read("/proc/pressure/io").splitlines()[0]
+    return int(some.rpartition(b"total=")[2]) * 1000
 
 
 def _device_busy(folder: str | os.PathLike[str]) -> int:
     """Return the time in which the device had requests (Documentation/block/stat.rst, io_ticks)."""
-    number = Path(folder).stat().st_dev
-    path = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/stat")
-    return int(path.read_text(encoding="ascii").split()[9]) * 1_000_000
+    number = os.stat(folder).st_dev  # noqa: PTH116 - as in `_read`
+    return int(_read(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/stat").split()[9]) * 1_000_000

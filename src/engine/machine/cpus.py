@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 __all__ = ["default_workers", "enclosing_groups", "usable_cpus"]
@@ -14,7 +15,7 @@ _CGROUPS_OF_SELF = Path("/proc/self/cgroup")
 def usable_cpus() -> float:
     """Return the smallest of the CPU affinity and all enclosing cgroups' quotas, in CPUs, not rounded."""
     cpus = float(len(os.sched_getaffinity(0)))
-    quotas = [_quota(group) for group in enclosing_groups("cpu")]
+    quotas = [_quota(group) for group in _groups_with_quotas()]
     return min([cpus, *(quota for quota in quotas if quota is not None)])
 
 
@@ -51,6 +52,14 @@ def enclosing_groups(
                 yield folder
                 if folder == mount:
                     break
+
+
+@cache
+def _groups_with_quotas() -> tuple[Path, ...]:
+    """Return the groups that have a quota's file; a process seldom moves to others."""
+    names = ("cpu.max", "cpu.cfs_quota_us")
+    groups = dict.fromkeys(enclosing_groups("cpu"))
+    return tuple(group for group in groups if any((group / name).is_file() for name in names))
 
 
 def _quota(folder: Path) -> float | None:

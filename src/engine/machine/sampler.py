@@ -1,5 +1,6 @@
 """Measures what a run uses: a thread reads psutil over the process tree, at a bounded cost."""
 
+import os
 import resource
 import threading
 import time
@@ -147,6 +148,11 @@ class Sampler:
     def timeline(self) -> list[Reading]:
         """All readings kept, in order of time."""
         return [reading for tick in self._ticks for reading in tick]
+
+    @property
+    def children(self) -> list[int]:
+        """The processes below this one, by their ids, that the last reading found."""
+        return [pid for pid in self._processes if pid != os.getpid()]
 
     @property
     def peak(self) -> Peak:

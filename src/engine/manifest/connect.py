@@ -9,13 +9,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
-from ...errors import DatasetError
+from ...errors import DatasetError, StorageError
 from ..locks.lock_file import LOCK_NAME, holder_of
 from .files import JOURNAL_NAME, Found, check_files
 from .guarded import LONGEST_TEXT, TICK, Guard, GuardedConnection
 from .schema import FORMAT, MANIFEST_NAME, check_schema
 
-__all__ = ["connect_read_only", "connect_to_write"]
+__all__ = ["connect_read_only", "connect_to_write", "storage_error"]
 
 _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_TEXT,
@@ -102,7 +102,7 @@ def connect_to_write(path: Path, *, timeout: float) -> GuardedConnection:
     connection = _connect(path, found, mode="rwc", writing=True, timeout=timeout)
     connection.file = found.file
     try:
-        if connection.execute(_ANYTHING).fetchone():
+        if found.size and connection.execute(_ANYTHING).fetchone():
             _check(connection)
     except BaseException:
         connection.close()
@@ -212,3 +212,21 @@ def _check(connection: GuardedConnection) -> None:
     if version != FORMAT:
         named = "none" if version is None else repr(version)
         raise DatasetError(f"{path}: this brinery reads the format {FORMAT!r}, the dataset says {named:.60}")
+
+
+def storage_error(path: Path, error: sqlite3.Error) -> StorageError | DatasetError:
+    """Return why a manifest cannot be written, in the system's words if sqlite has none."""
+    if not isinstance(error, sqlite3.OperationalError) and isinstance(error, sqlite3.DatabaseError):
+        return DatasetError(f"{os.fspath(path)} is damaged: {error}")
+    why = str(error)
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CANTOPEN"):  # of its journal
+        why = _why_no_file(path.parent) or why
+    return StorageError(f"cannot write {os.fspath(path)}: {why}")
+
+
+def _why_no_file(folder: Path) -> str | None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror

@@ -32,8 +32,12 @@ def check_workers(workers: int, backend: str) -> None:
 
 
 def check_processes() -> None:
-    """Raise NoProcessesError if something is known to keep worker processes from starting."""
-    reason = why_no_processes()
+    """Raise NoProcessesError if something is known to keep worker processes from starting.
+
+    Warm ones prove that nothing does.
+    """
+    processes = sys.modules.get(f"{__package__}.processes")
+    reason = None if processes is not None and processes.warm() else why_no_processes()
     if reason is not None:
         raise NoProcessesError(reason)
 

@@ -27,7 +27,7 @@ from joblib.externals.loky.backend.reduction import dumps as loky_dumps
 from ...errors import NoProcessesError, WorkerError
 from .process_limits import reason_of
 
-__all__ = ["Processes", "shutdown"]
+__all__ = ["Processes", "shutdown", "warm"]
 
 _IDLE_SECONDS = 300
 _ONE_THREAD = dict.fromkeys(
@@ -206,6 +206,10 @@ class _Idle:
         if pool is not None:
             pool.end()
 
+    def holds(self) -> bool:
+        """Return whether there are processes."""
+        return self._pool is not None
+
     def end_with_this_process(self) -> None:
         """Have multiprocessing end the processes: a process that it started would wait for them first."""
         with self._lock:
@@ -231,6 +235,11 @@ def _forked() -> None:
 
 
 os.register_at_fork(after_in_child=_forked)
+
+
+def warm() -> bool:
+    """Return whether processes of an earlier call wait for work."""
+    return _idle.holds()
 
 
 def shutdown() -> None:

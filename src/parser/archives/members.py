@@ -93,4 +93,4 @@ Entry: TypeAlias = Member | NotImage | Unreadable | Link
 
 def storable_time(mtime_ns: int) -> int:
     """Hold a time within the 64 bits of a manifest's column: from the year 1677 to 2262."""
-    return max(-_LATEST, min(mtime_ns, _LATEST))
+    return mtime_ns if -_LATEST <= mtime_ns <= _LATEST else max(-_LATEST, min(mtime_ns, _LATEST))

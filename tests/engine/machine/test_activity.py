@@ -26,7 +26,7 @@ def test_what_lies_between_two_readings_and_what_is_unknown_stays_so():
 def test_a_counter_that_goes_back_counts_as_nothing(tmp_path, monkeypatch):
     readings = iter([MachineCounters(0, 9, 50, 0, 0, 0), MachineCounters(10**9, 8, 40, 0, None, 3)])
     monkeypatch.setattr(activity, "read_machine", lambda _folder: next(readings))
-    found = surroundings(tmp_path)()
+    found = surroundings(tmp_path)([])
     assert (found.steal_ns, found.io_stalled_ns, found.device_busy_ns) == (0, None, 3)
     assert found.cpu_ns == 10**9 * len(os.sched_getaffinity(0)) >= found.usable_cpu_ns > 0
 
