@@ -79,16 +79,17 @@ class _Test:
 
     def on(self, facts: Facts) -> _Condition | None:
         value = self.read(facts)
+        wanted = f"{'below' if self.below else 'at least'} {self._shown(self.bound)}"
         if value is None:
-            unknown = _Condition(f"{self.what} not known", None, 0.0, (self.what,))
+            unknown = _Condition(f"{self.what} ({wanted}, not known)", None, 0.0, (self.what,))
             return None if self.optional else unknown
-        shown, bound = (
-            self.show.format(one / 1e6 if self.show == _RATE else one) for one in (value, self.bound)
-        )
-        text = f"{self.what} {shown} ({'below' if self.below else 'at least'} {bound})"
+        text = f"{self.what} {self._shown(value)} ({wanted})"
         holds = value < self.bound if self.below else value >= self.bound
         part = self.bound / max(value, 1e-9) if self.below else value / self.bound
         return _Condition(text, holds, max(0.0, min(1.0, part)))
+
+    def _shown(self, value: float) -> str:
+        return self.show.format(value / 1e6 if self.show == _RATE else value)
 
 
 def _speedup(facts: Facts) -> float | None:
@@ -145,7 +146,7 @@ _RULES: dict[Limit, list[_Test | tuple[_Test, ...]]] = {
         _Test("waiting", lambda facts: facts.waiting, 0.3),
         _Test("storage traffic", lambda facts: facts.storage_bytes_per_s, _TRAFFIC, _RATE),
         (
-            _Test("of the raw ceiling", lambda facts: facts.disk_share, 0.8),
+            _Test("share of the raw ceiling", lambda facts: facts.disk_share, 0.8),
             _Test("device busy", lambda facts: facts.device_busy, 0.9),
             _Test("I/O pressure", lambda facts: facts.io_pressure, 0.2),
         ),
@@ -214,12 +215,12 @@ def _any_of(tests: Sequence[_Test], facts: Facts) -> _Condition:
     """Return the condition that at least one holds; only those that do are told."""
     found = [condition for test in tests if (condition := test.on(facts)) is not None]
     if not found:
-        return _Condition(f"{' and '.join(test.what for test in tests)} not known", None, 0.0)
+        return _Condition(f"{' or '.join(test.what for test in tests)} (not known)", None, 0.0)
     holding = [one.text for one in found if one.holds]
     if holding:
         return _Condition(", ".join(holding), True, 1.0)
     missing = tuple(name for one in found for name in one.missing)
-    text = ", ".join(one.text for one in found)
+    text = " or ".join(one.text for one in found)
     return _Condition(text, None if missing else False, max(one.near for one in found), missing)
 
 

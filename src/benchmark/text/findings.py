@@ -124,7 +124,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
         rest = f"which lacks: {lacking}" if lacking else "whose evidence holds too"
         lines.append(f"Next likely is {limit_title(verdict.runner_up)}, {rest}.")
     if verdict.missing:
-        lines.append(f"Not counted here: {', '.join(verdict.missing)}.")
+        lines.append(f"Not counted here: {'; '.join(verdict.missing)}.")
     return lines
 
 

@@ -29,7 +29,7 @@ def limits_table(result: BenchResult, group: Group) -> Table | None:
                     *([f"lacks {'; '.join(verdict.lacking)}"] if verdict.lacking else []),
                 ]
             ),
-            ", ".join(verdict.missing) or DASH,
+            "; ".join(verdict.missing) or DASH,
         )
         for one in result.scaling
         if Variant.of(one) == group.variant

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from brinery.benchmark.analysis.bottleneck import Facts, find_limit
+from brinery.benchmark.text.findings import verdict_lines
 
 # Two workers that copy 32 MiB blocks on two cores of one socket: recorded.
 COPYING = Facts(
@@ -64,6 +65,18 @@ def test_the_runner_up_tells_what_it_lacks():
     assert found.runner_up == "memory-bandwidth"
     assert found.lacking == ("bytes moved, of memcpy 60% (at least 70%)",)
     assert "user 97%" in found.evidence[0]
+
+
+def test_what_is_not_known_stands_with_what_it_would_have_to_be():
+    found = find_limit(replace(WAITING, storage_bytes_per_s=9e7, disk_share=None, device_busy=0.1, user=0.1))
+    assert found.runner_up == "disk"
+    lacking = (
+        "share of the raw ceiling (at least 80%, not known) or device busy 10% (at least 90%) or I/O pressure "
+        "0% (at least 20%)"
+    )
+    assert found.lacking == (lacking,)
+    told = " ".join(verdict_lines(found))
+    assert f"Next likely is disk, which lacks: {lacking}. Not counted here: share of the raw ceiling." in told
 
 
 def test_other_programs_are_named_with_their_share():
