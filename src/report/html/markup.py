@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 Content: TypeAlias = "str | Markup | Sequence[Content] | None"
 
 _VOID = {"meta", "link", "br", "hr", "input", "col", "wbr"}
+_PLAIN = {"pre", "title"}  # their text is shown, or copied, as it is
+_OPTION = re.compile(
+    r"(?<![\w-])--[a-z][a-z-]*( (\d[\w.,]*\b|[a-z]+(,[a-z]+)+))?"
+)  # with a value: 7, warm,cold
 
 
 def tag(name: str, /, *content: Content, **attributes: str | float | bool | None) -> Markup:
@@ -34,7 +39,11 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
         if value is not None and value is not False
     )
     head = Markup("<{}{}>").format(name, shown)
-    return head if name in _VOID else head + join(content) + Markup("</{}>").format(name)
+    return (
+        head
+        if name in _VOID
+        else head + join(content, prose=name not in _PLAIN) + Markup("</{}>").format(name)
+    )
 
 
 def scroller(label: str, role: str, *content: Content) -> Markup:
@@ -42,15 +51,16 @@ def scroller(label: str, role: str, *content: Content) -> Markup:
     return tag("div", *content, class_="scroller", tabindex="0", role=role, aria_label=label)
 
 
-def join(content: Content) -> Markup:
-    """Return content as HTML."""
+def join(content: Content, *, prose: bool = True) -> Markup:
+    """Return content as HTML; in prose no line breaks inside an option or before its value."""
     if content is None:
         return Markup("")
     if isinstance(content, Markup):
         return content
     if isinstance(content, str):
-        return escape(printable(content))
-    return Markup("").join(join(item) for item in content)
+        text = escape(printable(content))
+        return trusted(_OPTION.sub(r'<span class="whole">\g<0></span>', str(text))) if prose else text
+    return Markup("").join(join(item, prose=prose) for item in content)
 
 
 def trusted(text: str) -> Markup:

@@ -71,8 +71,8 @@ def test_what_is_not_known_stands_with_what_it_would_have_to_be():
     found = find_limit(replace(WAITING, storage_bytes_per_s=9e7, disk_share=None, device_busy=0.1, user=0.1))
     assert found.runner_up == "disk"
     lacking = (
-        "share of the raw ceiling (at least 80%, not known) or device busy 10% (at least 90%) or I/O pressure "
-        "0% (at least 20%)"
+        "share of the raw ceiling (at least 80%, not known) or device busy 10% (at least 90%) "
+        "or I/O pressure 0% (at least 20%)"
     )
     assert found.lacking == (lacking,)
     told = " ".join(verdict_lines(found))

@@ -3,6 +3,7 @@
 import json
 import math
 
+import pytest
 from markupsafe import Markup
 
 from brinery.report.html.markup import script_json, tag
@@ -36,3 +37,20 @@ def test_json_in_a_script_cannot_end_it_and_stays_json():
     assert "<" not in made
     assert ">" not in made
     assert json.loads(made) == {"a": HOSTILE, "b": [None, None, 1.5], "c": "<!--"}
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("not measured (--cache warm,cold)", "not measured (<b>--cache warm,cold</b>)"),
+        ("raise --budget, or set --rounds 7", "raise <b>--budget</b>, or set <b>--rounds 7</b>"),
+        ("Leave out flushing with --no-fsync.", "Leave out flushing with <b>--no-fsync</b>."),
+        ("choose a --scratch on a disk", "choose a <b>--scratch</b> on a disk"),
+        ("a--b and -- and state-of-the--art", "a--b and -- and state-of-the--art"),
+    ],
+)
+def test_no_line_breaks_inside_an_option_or_before_its_value(text, whole):
+    assert tag("p", text) == f"<p>{whole}</p>".replace("<b>", '<span class="whole">').replace(
+        "</b>", "</span>"
+    )
+    assert tag("title", text) == f"<title>{text}</title>"
