@@ -21,6 +21,7 @@ from ...engine.paths import PathLike
 from ...engine.workers import pool
 from ...errors import BrineryError, UsageError
 from ..analysis.noise import with_sentinel
+from ..analysis.statistics import scipy
 from ..analysis.summary import cell_results
 from ..ledger import Ledger
 from ..options import BenchArguments, BenchOptions, make_bench_options
@@ -74,7 +75,9 @@ def run_ab(
         UsageError: a version that is none, or options that make no sense.
         BrineryError: a bench failed; the message names its log.
         StorageError: the output folder cannot be written.
+        MissingLibraryError: scipy is not installed; nothing was measured.
     """
+    scipy("stats")
     say = say or _ignore
     count = _PAIRS if rounds is None else rounds
     if count < 1:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from brinery.benchmark.compare import ab
 from brinery.benchmark.compare.ab import _arguments, _rounds_each, run_ab
 from brinery.benchmark.compare.compare import compare_files
 from brinery.benchmark.options import make_bench_options
-from brinery.errors import BrineryError, UsageError
+from brinery.errors import BrineryError, MissingLibraryError, UsageError
 
 pytest.importorskip("scipy")
 
@@ -119,3 +120,10 @@ def test_ab_runs_revisions_of_a_repository_and_says_why_a_bench_failed(tmp_path)
         subprocess.run([*git, *arguments], check=True)
     with pytest.raises(BrineryError, match=r"the bench of HEAD failed: no disk; see .*failed\.log"):
         run_ab(("HEAD", "HEAD"), output=tmp_path / "out", source=tmp_path, repository=package.parent)
+
+
+def test_without_scipy_nothing_is_measured_in_vain(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(MissingLibraryError, match=r"pip install 'brinery\[bench\]'"):
+        run_ab(("no such version", "nor this one"), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
