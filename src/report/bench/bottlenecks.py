@@ -4,6 +4,7 @@ The three questions are Gregg's: "Thinking methodically about performance", Comm
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from ...benchmark.result.cell import Variant
 from ...benchmark.result.findings import LIMITS, Limit
@@ -12,29 +13,20 @@ from ...benchmark.result.result import BenchResult
 from ...benchmark.text.findings import limit_title
 from ...benchmark.text.numbers import DASH, counted, known, listed, percent, sentence, size
 from ...benchmark.text.table import Column, Entry, Table, Value, left, right, share
-from .groups import Group, marked, within
+from .groups import Group, within
 
 
 def limits_table(result: BenchResult, group: Group) -> Table | None:
     """Return the verdicts of one operation; None where there are none."""
-    rows = [
-        (
-            one.protocol,
-            Entry(marked(verdict.workers, group.usable), verdict.workers),
-            Entry(limit_title(verdict.limit), kind="best" if verdict.limit != "undetermined" else None),
-            "; ".join(verdict.evidence),
-            ": ".join(
-                [
-                    limit_title(verdict.runner_up or DASH),
-                    *([f"lacks {'; '.join(verdict.lacking)}"] if verdict.lacking else []),
-                ]
-            ),
-            "; ".join(verdict.missing) or DASH,
-        )
-        for one in result.scaling
-        if Variant.of(one) == group.variant
-        for verdict in one.verdicts
-    ]
+    rows = []
+    for one in result.scaling:
+        for verdict in one.verdicts if Variant.of(one) == group.variant else ():
+            kind = "best" if verdict.limit != "undetermined" else None
+            lacking = f": lacks {'; '.join(verdict.lacking)}" if verdict.lacking else ""
+            limit = Entry(limit_title(verdict.limit), kind=kind)
+            second = f"{limit_title(verdict.runner_up or DASH)}{lacking}"
+            told = ("; ".join(verdict.evidence), second, "; ".join(verdict.missing) or DASH)
+            rows.append((one.protocol, group.marked(verdict.workers), limit, *told))
     columns = (
         *left("protocol"),
         *right("workers"),
@@ -72,25 +64,17 @@ def resources_table(result: BenchResult, groups: list[Group]) -> Table | None:
         known_peak = cell.memory.peak_pss_bytes if cell.memory else None
         return known_peak / memory if known_peak is not None and memory else None
 
-    taken = [
-        f"{name} {percent(part, places=1)}"
-        for name, part in (("stolen", noise.steal), ("throttled", noise.throttled))
-        if part is not None
-    ]
-    rows: list[tuple[Value, ...]] = [
-        (
-            "CPU",
-            _highest(cells, lambda cell: cell.stats.cores_busy / usable if cell.stats else None),
-            _highest(cells, lambda cell: cell.split.run_wait if cell.split else None),
-            ", ".join(taken) or DASH,
-        ),
+    counters = (("stolen", noise.steal), ("throttled", noise.throttled))
+    taken = [f"{name} {percent(part, places=1)}" for name, part in counters if part is not None]
+    busy = _highest(cells, lambda cell: cell.stats.cores_busy / usable if cell.stats else None)
+    ready = _highest(cells, lambda cell: cell.split.run_wait if cell.split else None)
+    device, stalled = (
+        _highest(cells, partial(_machine, counter=name)) for name in ("device_busy_ns", "io_stalled_ns")
+    )
+    rows = [
+        ("CPU", busy, ready, ", ".join(taken) or DASH),
         ("memory", _highest(cells, peak), _swapped(cells), _errors(result, "swapped", "worker-restarted")),
-        (
-            "storage device",
-            _highest(cells, lambda cell: _machine(cell, "device_busy_ns")),
-            _highest(cells, lambda cell: _machine(cell, "io_stalled_ns")),
-            _errors(result, "not-cold"),
-        ),
+        ("storage device", device, stalled, _errors(result, "not-cold")),
     ]
     columns = (
         *left("resource"),

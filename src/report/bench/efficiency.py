@@ -1,14 +1,15 @@
 """How much of each further worker is kept, as a heatmap with its numbers."""
 
+from operator import itemgetter
 from typing import Any
 
 import altair as alt
 
 from ...benchmark.text.numbers import is_noise, of_possible
 from ...benchmark.text.table import Entry, Table, left, right
-from ..html.chart import Chart, data, tips
+from ..html.chart import Chart, data, distinct, either, tips
 from ..html.facets import Grid, side_by_side
-from .groups import Group, marked
+from .groups import Group
 
 _ROW, _COLUMN, _EDGE = 26, 56, 70
 
@@ -19,7 +20,7 @@ def efficiency_chart(groups: list[Group]) -> Chart | None:
         {
             "op": group.variant.title,
             "protocol": protocol,
-            "workers": marked(cell.workers, group.usable),
+            "workers": group.marked(cell.workers).text,
             "count": cell.workers,
             "efficiency": value / rates[1] / cell.workers,
             "text": of_possible(value / rates[1] / cell.workers),
@@ -34,22 +35,16 @@ def efficiency_chart(groups: list[Group]) -> Chart | None:
         return None
     body = [
         (
-            row["op"],
-            row["protocol"],
-            Entry(row["workers"], row["count"]),
-            Entry(row["text"], row["efficiency"]),
+            one["op"],
+            one["protocol"],
+            Entry(one["workers"], one["count"]),
+            Entry(one["text"], one["efficiency"]),
         )
-        for row in rows
+        for one in rows
     ]
     columns = (*left("operation", "protocol"), *right("workers", "efficiency"))
-    return Chart(
-        name="efficiency",
-        title="Efficiency: speed-up over the number of workers",
-        caption=_caption(rows, groups[0].usable),
-        spec=_spec(rows),
-        table=Table("Efficiency", columns, body),
-        fit="cells",
-    )
+    title, table = "Efficiency: speed-up over the number of workers", Table("Efficiency", columns, body)
+    return Chart("efficiency", title, _caption(rows, groups[0].usable), _spec(rows), table, "cells")
 
 
 def _caption(rows: list[dict[str, Any]], usable: float) -> str:
@@ -57,7 +52,7 @@ def _caption(rows: list[dict[str, Any]], usable: float) -> str:
         return f"{row['op']} of {row['protocol']} ({row['text']} with {row['count']} workers)"
 
     within = [row for row in rows if row["count"] <= usable and not is_noise(row["efficiency"])]
-    allowed = sorted(within, key=lambda row: row["efficiency"])
+    allowed = sorted(within, key=itemgetter("efficiency"))
     text = "100 % means that every worker does as much as one alone; lighter is more."
     if allowed:
         worst = f", the worst {told(allowed[0])}" if len(allowed) > 1 else ""
@@ -70,20 +65,19 @@ def _caption(rows: list[dict[str, Any]], usable: float) -> str:
 
 
 def _spec(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    names = list(dict.fromkeys(row["protocol"] for row in rows))
-    order = list(dict.fromkeys(row["workers"] for row in sorted(rows, key=lambda row: row["count"])))
+    names = distinct(rows, "protocol")
+    order = distinct(sorted(rows, key=itemgetter("count")), "workers")
     top = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
     base = data(rows).encode(
         alt.X("workers:O", sort=order, title=None, axis=top),
         alt.Y("protocol:N", sort=names, title=None, axis=alt.Axis(domain=False, labelLimit=_EDGE)),
     )
     scale = alt.Scale(scheme="cividis", domain=[0, 1], clamp=True)
+    colour = alt.Color("efficiency:Q", scale=scale, legend=None)
     tooltip = tips("op:N|operation", "protocol:N", "workers:N", "text:N|efficiency")
-    tiles = base.mark_rect(cornerRadius=2).encode(
-        color=alt.Color("efficiency:Q", scale=scale, legend=None), tooltip=tooltip
-    )
-    ink = alt.when("datum.efficiency < 0.5").then(alt.value("#fffffd")).otherwise(alt.value("#101418"))
+    tiles = base.mark_rect(cornerRadius=2).encode(color=colour, tooltip=tooltip)
+    ink = either("datum.efficiency < 0.5", "#fffffd", "#101418")
     texts = base.mark_text(fontSize=11).encode(text="text:N", color=ink)
     chart = alt.layer(tiles, texts).properties(height=_ROW * len(names))
     grid = Grid(max(160, _COLUMN * len(order)), 36 * len(order), _EDGE, gap=18, columns=2, axis=10)
-    return side_by_side(chart, "op", list(dict.fromkeys(row["op"] for row in rows)), grid)
+    return side_by_side(chart, "op", distinct(rows, "op"), grid)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ...benchmark.result.cell import Variant
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
+from ...benchmark.text.table import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +27,23 @@ class Group:
         """All cells."""
         return [cell for own in self.cells.values() for cell in own]
 
+    def marked(self, workers: int) -> Entry:
+        """Return a number of workers, with a star where it is more than the CPUs."""
+        return Entry(f"{workers}{'*' if workers > self.usable else ''}", workers)
+
 
 def groups_of(result: BenchResult) -> list[Group]:
     """Return the groups, in the order of the run's operations."""
-    found = []
-    for variant in result.variants:
-        own = [cell for cell in result.cells if cell.pool == "loky" and Variant.of(cell) == variant]
-        own.sort(key=lambda cell: cell.workers)
-        names = dict.fromkeys(cell.protocol for cell in result.cells)
-        cells = {name: [cell for cell in own if cell.protocol == name] for name in names}
-        if own:
-            found.append(
-                Group(variant, {name: one for name, one in cells.items() if one}, result.host.usable_cpus)
-            )
-    return found
+    found = [Group(variant, {}, result.host.usable_cpus) for variant in result.variants]
+    names = list(dict.fromkeys(cell.protocol for cell in result.cells))
+    pooled = [cell for cell in result.cells if cell.pool == "loky"]
+    for cell in sorted(pooled, key=lambda cell: (names.index(cell.protocol), cell.workers)):
+        for group in found:
+            if group.variant == Variant.of(cell):
+                group.cells.setdefault(cell.protocol, []).append(cell)
+    return [group for group in found if group.cells]
 
 
 def within(cells: Iterable[CellResult], usable: float) -> list[CellResult]:
     """Return the cells with no more workers than usable CPUs, and those with one."""
     return [cell for cell in cells if cell.workers <= max(1.0, usable)]
-
-
-def marked(workers: int, usable: float) -> str:
-    """Return a number of workers, with a star where it is more than the CPUs."""
-    return f"{workers}{'*' if workers > usable else ''}"

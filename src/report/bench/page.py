@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import replace
-from typing import Any
 
 from ...benchmark.analysis.warnings import disturbances, trouble_of
 from ...benchmark.result.cell import protocol_title
@@ -13,15 +12,15 @@ from ...benchmark.text.findings import growth_table
 from ...benchmark.text.numbers import counted, cpus, plain, sentence
 from ...benchmark.text.projection import projection_table
 from ...benchmark.text.report import environment_lines, method_lines, status_of, warning_lines
-from ...benchmark.text.table import Entry, Table, left, right
+from ...benchmark.text.table import Entry, Table, Value, left, right
 from ...benchmark.text.tables import OP_TITLES, best_of, by_protocol, seed_table
 from ..html.chart import Chart
 from ..html.glossary import BENCH_WORDS, definitions
 from ..html.lanes import lane_charts
-from ..html.markup import finite, tag
-from ..html.page import Body, Folded, Page, Section, glossary, packed_json, raw_section, there
+from ..html.markup import bullets, finite, remark, tag
+from ..html.page import Body, Folded, Item, Page, Section, glossary, packed_json, raw_section
 from ..html.timeline import timeline_charts, zoom_bar
-from ..html.usage import Band, Counted, Point, Usage, usage_of
+from ..html.usage import Band, Counted, Usage, points_of, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
 from .conclusion import alarms, facts_of
 from .efficiency import efficiency_chart
@@ -36,39 +35,29 @@ _MOST_RAW = 600_000  # bytes in the page, gzipped and in base 64
 
 def bench_page(result: BenchResult) -> Page:
     """Return the page of a bench."""
-    conclusion, groups = conclusion_of(result), groups_of(result)
+    conclusion, groups, trouble = conclusion_of(result), groups_of(result), trouble_of(result)
     host, data = result.host, result.dataset
     shape = next(iter(data.shapes), "images")
     about = (
         f"{result.run.started_at[:10]}, {host.cpu or host.architecture}, {cpus(host.usable_cpus)}, "
         f"{counted(data.images, 'image')} of {shape}, brinery {result.run.brinery}"
     )
-    trouble = trouble_of(result)
+    reads = (
+        "Reads from memory, each protocol with its best number of workers: through brinery.open "
+        "where that was timed, otherwise by its own library."
+    )
+    clocks = "What the workers did, by their own clocks."
+    again = "What the same work took again and again, and how far rounds lie apart."
+    steady = [sentinel_chart(result), rounds_chart(result)]
     sections = (
         _choose(result),
         _seed(result, trouble),
-        Section(
-            "size",
-            "Size against speed",
-            "Reads from memory, each protocol with its best number of workers: through brinery.open "
-            "where that was timed, otherwise by its own library.",
-            _doubted(there([tradeoff_chart(result)]), trouble),
-        ),
+        Section("size", "Size against speed", reads, _doubted([tradeoff_chart(result)], trouble)),
         _workers(result, groups, trouble),
         _time(result, groups),
-        Section(
-            "phases",
-            "Phases",
-            "What the workers did, by their own clocks.",
-            there(map(phases_chart, groups)),
-        ),
+        Section("phases", "Phases", clocks, [*map(phases_chart, groups)]),
         _timeline(result),
-        Section(
-            "stability",
-            "How steady it was",
-            "What the same work took again and again, and how far rounds lie apart.",
-            there([sentinel_chart(result), rounds_chart(result)]),
-        ),
+        Section("stability", "How steady it was", again, steady),
         _method(result),
         _raw(result),
         glossary(BENCH_WORDS),
@@ -107,11 +96,12 @@ def _choose(result: BenchResult) -> Section:
         if one.assumptions
     ]
     candidates = Folded("All candidates, with their odds", candidate_table(result))
-    notes = [tag("p", " ".join(assumed), class_="note")] if assumed else []
-    body: Body = [tag("ul", items, class_="choices"), *notes, candidates] if items else []
-    if (whole := projection_table(result)) is not None:
-        body += [tag("h3", whole.title), whole]
-    return Section("choose", "What to choose", lead, body)
+    note = remark(" ".join(assumed)) if assumed else None
+    body: Body = [tag("ul", items, class_="choices"), note, candidates] if items else []
+    whole = projection_table(result)
+    return Section(
+        "choose", "What to choose", lead, [*body, tag("h3", whole.title) if whole else None, whole]
+    )
 
 
 def _doubted(body: Body, trouble: str | None) -> Body:
@@ -123,36 +113,32 @@ def _doubted(body: Body, trouble: str | None) -> Body:
 
 
 def _seed(result: BenchResult, trouble: str | None) -> Section:
-    table, cells, parts = seed_table(result), by_protocol(result), []
+    cells, parts = by_protocol(result), []
     for op, does, what in () if trouble else (("load", "loaded", " for 1000 images"), ("dump", "dumped", "")):
         best = best_of(cells, op)
         if best is not None and best.stats is not None:
             parts.append(f"{best.protocol} {does} fastest, {plain(best.stats.median_ns / 1e6)} s{what}")
     lead = f"{'; '.join(parts)}. One process, as a simple script would do it." if parts else ""
-    return Section("seed", "Single process, one file per image", lead, [table] if table else [])
+    return Section("seed", "Single process, one file per image", lead, [seed_table(result)])
 
 
 def _workers(result: BenchResult, groups: list[Group], trouble: str | None) -> Section:
-    body: Body = []
+    body: list[Item | None] = []
     for group in groups:
-        chart, growth = scaling_chart(result, group), growth_table(result, group.variant)
-        body += [chart] if chart else []
-        body += [Folded(growth.title, growth)] if growth else []
-    efficiency = efficiency_chart(groups)
+        growth = growth_table(result, group.variant)
+        body += [scaling_chart(result, group), Folded(growth.title, growth) if growth else None]
+    body.append(efficiency_chart(groups))
     ops = dict.fromkeys(group.variant.op for group in groups)
     meanings = " ".join(f"{sentence(OP_TITLES.get(op, op))}." for op in ops)
-    return Section("workers", "More workers", meanings, _doubted([*body, *there([efficiency])], trouble))
+    return Section("workers", "More workers", meanings, _doubted(body, trouble))
 
 
 def _time(result: BenchResult, groups: list[Group]) -> Section:
-    body: Body = []
+    body: list[Item | None] = []
     for group in groups:
-        chart, limits = split_chart(group), limits_table(result, group)
-        body += [chart] if chart else []
-        title = f"What limits {group.variant.title}, with the evidence"
-        body += [Folded(title, limits)] if limits else []
-    resources = resources_table(result, groups)
-    body += [resources] if resources else []
+        title, limits = f"What limits {group.variant.title}, with the evidence", limits_table(result, group)
+        body += [split_chart(group), Folded(title, limits) if limits else None]
+    body.append(resources_table(result, groups))
     return Section("time", "Where the time went", limits_lead(result), body)
 
 
@@ -168,32 +154,13 @@ def _timeline(result: BenchResult) -> Section:
 
 def _usage(result: BenchResult) -> Usage | None:
     """Return the run's timeline, or None if nothing was sampled."""
-    points = []
-    for row in result.sampler.rows:
-        values: dict[str, Any] = dict(zip(result.sampler.columns, row, strict=False))
-        needed = ("t_ns", "pid", "cpu_user_ns", "cpu_system_ns", "rss_bytes")
-        if all(isinstance(values.get(name), int) for name in needed):
-            points.append(
-                Point(
-                    t_s=values["t_ns"] / 1e9,
-                    pid=values["pid"],
-                    role=str(values.get("role")),
-                    cpu_s=(values["cpu_user_ns"] + values["cpu_system_ns"]) / 1e9,
-                    rss_bytes=values["rss_bytes"],
-                    pss_bytes=values.get("pss_bytes"),
-                    read_bytes=values.get("read_bytes"),
-                    write_bytes=values.get("write_bytes"),
-                )
-            )
-    usable = result.host.usable_cpus
-    memory = result.host.usable_memory_bytes or result.host.memory_bytes
-    sampler = result.sampler
+    host, sampler = result.host, result.sampler
     return usage_of(
-        points,
+        points_of(sampler.columns, sampler.rows),
         bands=_bands(result),
-        cores=usable,
-        cores_name=cpus(usable),
-        memory_bytes=memory,
+        cores=host.usable_cpus,
+        cores_name=cpus(host.usable_cpus),
+        memory_bytes=host.usable_memory_bytes or host.memory_bytes,
         counted=Counted(peak_rss_bytes=sampler.peak_rss_bytes, peak_pss_bytes=sampler.peak_pss_bytes),
     )
 
@@ -215,30 +182,22 @@ def _method(result: BenchResult) -> Section:
     found = [
         (what or "the run", text) for what, text in warning_lines(result) if not what.startswith("void:")
     ]
-    void = [
-        (
-            protocol_title(cell.protocol),
-            cell.op,
-            cell.workers,
-            Entry(cell.problem or "no valid sample", kind="bad"),
-        )
-        for cell in result.cells
-        if not cell.valid
-    ]
+    void: list[tuple[Value, ...]] = []
+    for cell in result.cells:
+        if not cell.valid:
+            why = Entry(cell.problem or "no valid sample", kind="bad")
+            void.append((protocol_title(cell.protocol), cell.op, cell.workers, why))
     columns = (*left("protocol", "operation"), *right("workers"), *left("why"))
-    body: Body = [tag("h3", "Warnings"), definitions(found) if found else tag("p", "None.")]
-    if void:
-        body.append(Table("Void cells", columns, void))
-    for title, lines in (("Method", method_lines(result)), ("Environment", environment_lines(result))):
-        body += [tag("h3", title), tag("ul", [tag("li", line) for line in lines])]
     note = (
         f"Seed {result.run.seed}. The same command with the same versions on a quiet machine gives "
         "comparable numbers."
     )
-    body += [
-        tag("h3", "The command"),
-        tag("pre", shlex.join(result.run.argv), tabindex="0"),
-        tag("p", note, class_="note"),
+    body: Body = [
+        *(tag("h3", "Warnings"), definitions(found) if found else tag("p", "None.")),
+        Table("Void cells", columns, void) if void else None,
+        *(tag("h3", "Method"), bullets(method_lines(result))),
+        *(tag("h3", "Environment"), bullets(environment_lines(result))),
+        *(tag("h3", "The command"), tag("pre", shlex.join(result.run.argv), tabindex="0"), remark(note)),
     ]
     return Section("method", "Method and environment", "", body)
 

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import altair as alt
@@ -12,7 +13,7 @@ from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import amount, counted, is_noise, known, listed, sentence, times
 from ...benchmark.text.tables import interval, interval_note, workers_table
-from ..html.chart import Chart, data, tips, told_apart
+from ..html.chart import Chart, data, distinct, either, tips, told_apart
 from ..html.facets import Grid, side_by_side
 from ..html.theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
 from .groups import Group
@@ -40,14 +41,9 @@ def scaling_chart(result: BenchResult, group: Group) -> Chart | None:
     ]
     if not rows:
         return None
-    return Chart(
-        name=f"scaling-{group.variant.id}",
-        title=f"{sentence(group.variant.title)}: images/s over workers",
-        caption=_caption(group, rows),
-        spec=_spec(rows, group),
-        table=workers_table(result, group.variant),
-        fit="cells",
-    )
+    name, title = f"scaling-{group.variant.id}", f"{sentence(group.variant.title)}: images/s over workers"
+    table = workers_table(result, group.variant)
+    return Chart(name, title, _caption(group, rows), _spec(rows, group), table, "cells")
 
 
 def _rows(cells: list[CellResult], band: tuple[BandPoint, ...], usable: float) -> list[dict[str, Any]]:
@@ -55,44 +51,37 @@ def _rows(cells: list[CellResult], band: tuple[BandPoint, ...], usable: float) -
     rates = {cell.workers: cell.rate for cell in cells if cell.rate}
     if not rates:
         return []
-    ends = {cell.workers: interval(cell) for cell in cells}
-    points: list[dict[str, Any]] = [
-        {
-            "kind": "point",
-            "workers": workers,
-            "value": value,
-            "low": 1e9 / span[1] if (span := ends[workers]) else value,
-            "high": 1e9 / span[0] if span else value,
-            "over": workers > usable,
-        }
-        for workers, value in rates.items()
-    ]
-    top = _ROOM * max(point["high"] for point in points)
-    rows = [*points]
+    spans = {cell.workers: interval(cell) for cell in cells}
+    rows = []
+    for workers, value in rates.items():
+        span = spans[workers]
+        low, high = (1e9 / span[1], 1e9 / span[0]) if span else (value, value)
+        rows.append(_mark("point", workers, value, low=low, high=high, over=workers > usable))
+    top = _ROOM * max(row["high"] for row in rows)
     for workers in sorted(rates) if rates.get(1) else ():
-        value = workers * rates[1]
-        if value > top:  # the line ends where the picture does
-            rows.append({"kind": "ideal", "workers": top / rates[1], "value": top})
+        if workers * rates[1] > top:  # the line ends where the picture does
+            rows.append(_mark("ideal", top / rates[1], top))
             break
-        rows.append({"kind": "ideal", "workers": workers, "value": value})
+        rows.append(_mark("ideal", workers, workers * rates[1]))
     shares = {cell.workers: cell.bound.fraction for cell in cells if cell.bound}
     ceilings = [
         (workers, value / part)
         for workers, value in sorted(rates.items())
         if known(part := shares.get(workers)) and part is not None and part > 0 and not is_noise(part)
     ]
-    rows += [
-        {"kind": "ceiling", "workers": workers, "value": value, "piece": piece}
-        for piece, line in enumerate(below(ceilings, top))
-        for workers, value in line
-    ]
+    for piece, line in enumerate(below(ceilings, top)):
+        rows += [_mark("ceiling", *end, piece=piece) for end in line]
     inside = [point for point in band if point.workers <= max(rates) and point.throughput.value <= top]
     step = max(1, math.ceil(len(inside) / _BAND_POINTS))
     for point in [*inside[::step], *inside[-1:]]:
-        value, low, high = point.throughput.value, point.throughput.low, point.throughput.high
-        span_of = {"low": value if low is None else low, "high": value if high is None else min(high, top)}
-        rows.append({"kind": "fit", "workers": point.workers, "value": value, **span_of})
+        value, least, most = point.throughput.value, point.throughput.low, point.throughput.high
+        ends = {"low": value if least is None else least, "high": value if most is None else min(most, top)}
+        rows.append(_mark("fit", point.workers, value, **ends))
     return rows
+
+
+def _mark(kind: str, workers: float, value: float, **more: float) -> dict[str, Any]:
+    return {"kind": kind, "workers": workers, "value": value, **more}
 
 
 def below(points: list[tuple[int, float]], top: float) -> list[tuple[tuple[float, float], ...]]:
@@ -113,8 +102,7 @@ def below(points: list[tuple[int, float]], top: float) -> list[tuple[tuple[float
 
 
 def _spec(rows: list[dict[str, Any]], group: Group) -> dict[str, Any]:
-    counts = group.workers
-    names = list(dict.fromkeys(row["protocol"] for row in rows))
+    counts, names = group.workers, distinct(rows, "protocol")
     kinds = [kind for kind in _LINES if any(row["kind"] == kind for row in rows)]
     rows = [row | {"line": _LINES[row["kind"]][0]} for row in rows]
     if "fit" in kinds:  # a picture without a curve gets a band of no width
@@ -131,25 +119,17 @@ def _spec(rows: list[dict[str, Any]], group: Group) -> dict[str, Any]:
         rows += [{"kind": "zone", "protocol": name, "workers": edge, "end": right} for name in names]
     base = data(rows)
     domain = [counts[0] / 1.15, right] if len(counts) > 1 else [counts[0] / 2, counts[0] * 2]
-    x = alt.X(
-        "workers:Q",
-        title=None,
-        scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
-        axis=alt.Axis(values=_ticks(counts), format="d", labelOverlap=True),
-    )
+    scale = alt.Scale(type="log", base=2, domain=domain, nice=False)
+    axis = alt.Axis(values=_ticks(counts), format="d", labelOverlap=True)
+    x = alt.X("workers:Q", title=None, scale=scale, axis=axis)
     axis = alt.Axis(tickCount=3, labelExpr=SHORT_LABELS)
     y = alt.Y("value:Q", title=None, scale=alt.Scale(nice=False), axis=axis)
     span = {"y": alt.Y("low:Q"), "y2": alt.Y2("high:Q")}
-    legend = (
-        alt.Legend(symbolType="stroke", symbolSize=400, symbolStrokeWidth=1.8) if len(kinds) > 1 else None
-    )
-    looks = [_LINES[kind] for kind in kinds]
-    color = told_apart("Color", "line:N", {title: colour for title, colour, _ in looks}, legend)
-    dash = told_apart("StrokeDash", "line:N", {title: dashes for title, _, dashes in looks}, legend)
-    fill = alt.when("datum.over").then(alt.value(SURFACE)).otherwise(alt.value(ACCENT))
-    told = tips(
-        "protocol:N", "workers:Q", "value:Q|images/s|,.0f", "low:Q|from|,.0f", "high:Q|to|,.0f"
-    )  # fmt: skip
+    symbol = {"symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 1.8}
+    legend = alt.Legend(**symbol) if len(kinds) > 1 else None
+    looks = {title: look for title, *look in (_LINES[kind] for kind in kinds)}
+    channels = told_apart("line:N", looks, legend, "color", "strokeDash")
+    told = tips("protocol:N", "workers:Q", "value:Q|images/s|,.0f", "low:Q|from|,.0f", "high:Q|to|,.0f")
 
     def only(kind: str) -> Any:
         return base.transform_filter(f"datum.kind == '{kind}'")
@@ -159,9 +139,9 @@ def _spec(rows: list[dict[str, Any]], group: Group) -> dict[str, Any]:
     layers = [
         *([only("zone").mark_rect(color=HATCH).encode(x, alt.X2("end:Q"))] if over else []),
         *([only("fit").mark_area(color=BAND, opacity=0.7).encode(x, **span)] if "fit" in kinds else []),
-        lines.encode(x, y, color=color, strokeDash=dash, detail="piece:N"),
+        lines.encode(x, y, detail="piece:N", **channels),
         only("point").mark_rule(color=ACCENT, strokeWidth=1.6).encode(x, **span),
-        dots.encode(x, y, fill=fill, tooltip=told),
+        dots.encode(x, y, fill=either("datum.over", SURFACE, ACCENT), tooltip=told),
     ]
     return side_by_side(alt.layer(*layers).properties(height=_HEIGHT), "protocol", names, _GRID)
 
@@ -179,7 +159,7 @@ def _caption(group: Group, rows: list[dict[str, Any]]) -> str:
     allowed = [row for row in points if row["workers"] <= max(1.0, group.usable)]
     parts, gains = [], {}
     if allowed:
-        best = max(allowed, key=lambda row: row["value"])
+        best = max(allowed, key=itemgetter("value"))
         fastest = f"{amount(best['value'])} images/s with {counted(best['workers'], 'worker')}"
         parts.append(f"Fastest in these rounds: {best['protocol']}, {fastest}.")
     for protocol in group.cells:

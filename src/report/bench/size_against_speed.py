@@ -13,10 +13,10 @@ from ...benchmark.text.conclusion import named
 from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, sentence, times
 from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import size_note
-from ..html.chart import Chart, built, data, tips
+from ..html.chart import Chart, data, either, layered, tips, told_apart
 from ..html.theme import ACCENT, FADED, INK, MUTED, SHORT_LABELS, SURFACE
 
-_WIDTH, _HEIGHT, _LINE = 760, 380, 14.0
+_HEIGHT, _LINE = 380, 14.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,12 @@ def tradeoff_chart(result: BenchResult) -> Chart | None:
         )
         for one in found
     ]
-    return Chart(
-        name="tradeoff",
-        title="Microseconds to read an image against its size",
-        caption=f"{_caption(found, best, mark)}{_sized(result)}",
-        spec=_spec(found, best),
-        table=Table("Size and time to read", columns, rows),
+    title = "Microseconds to read an image against its size"
+    caption, table = (
+        _caption(found, best, mark) + _sized(result),
+        Table("Size and time to read", columns, rows),
     )
+    return Chart("tradeoff", title, caption, _spec(found, best), table)
 
 
 def _spots(result: BenchResult) -> list[_Spot]:
@@ -134,51 +133,43 @@ def _spec(found: list[_Spot], best: list[str]) -> dict[str, Any]:
         }
         for one in found
     ]
-
-    def axis(channel: Any, domain: list[float], title: str | None) -> Any:
-        scale = alt.Scale(type="log", domain=domain, nice=False)
-        return channel(
-            title=title, scale=scale, axis=alt.Axis(values=_decades(domain), labelExpr=SHORT_LABELS)
-        )
-
-    x = axis(lambda **options: alt.X("kB:Q", **options), x_domain, "kB an image")
-    y = axis(lambda **options: alt.Y("load:Q", **options), y_domain, None)
-    y_scale = alt.Scale(type="log", domain=y_domain, nice=False)
-    base = data(rows)
-    colour = alt.when("datum.best").then(alt.value(ACCENT)).otherwise(alt.value(FADED))
-    ink = alt.when("datum.best").then(alt.value(INK)).otherwise(alt.value(MUTED))
-    best_rows = base.transform_filter("datum.best")
-    line = best_rows.mark_line(
+    x = alt.X("kB:Q", title="kB an image", **_logarithmic(x_domain))
+    y = alt.Y("load:Q", title=None, **_logarithmic(y_domain))
+    y_scale, base = _logarithmic(y_domain)["scale"], data(rows)
+    colour, ink = either("datum.best", ACCENT, FADED), either("datum.best", INK, MUTED)
+    line = base.transform_filter("datum.best").mark_line(
         interpolate="step-after", color=ACCENT, strokeWidth=1.5, strokeDash=[5, 3]
-    ).encode(x, y, order="kB:Q")
-    whisker = base.mark_rule(strokeWidth=1.5).encode(
-        x, alt.Y("low:Q", scale=y_scale), alt.Y2("high:Q"), color=colour
     )
-    shapes = alt.Scale(domain=[True, False], range=["diamond", "circle"])
-    points = base.mark_point(filled=True, opacity=1, size=80).encode(
-        x,
-        y,
-        shape=alt.Shape("best:N", scale=shapes, legend=None),
-        color=colour,
-        tooltip=tips("protocol:N", "kB:Q|kB an image|.3~r", "read:N|load"),
-    )
-    texts = []
-    for to_the_left in (False, True):
-        own = base.transform_filter(f"datum.left == {str(to_the_left).lower()}")
-        place = {"align": "right" if to_the_left else "left", "dx": -9 if to_the_left else 9, "fontSize": 12}
-        named = {"x": x, "y": alt.Y("label:Q", scale=y_scale), "text": "protocol:N"}
+    whisker = base.mark_rule(strokeWidth=1.5)
+    points = base.mark_point(filled=True, opacity=1, size=80)
+    shape = told_apart("best:N", {True: ["diamond"], False: ["circle"]}, None, "shape")
+    layers = [
+        line.encode(x, y, order="kB:Q"),
+        whisker.encode(x, alt.Y("low:Q", scale=y_scale), alt.Y2("high:Q"), color=colour),
+        points.encode(
+            x, y, color=colour, tooltip=tips("protocol:N", "kB:Q|kB an image|.3~r", "read:N|load"), **shape
+        ),
+    ]
+    named = {"x": x, "y": alt.Y("label:Q", scale=y_scale), "text": "protocol:N"}
+    for to_the_left, align, dx in (("false", "left", 9), ("true", "right", -9)):
+        own, place = (
+            base.transform_filter(f"datum.left == {to_the_left}"),
+            {"align": align, "dx": dx, "fontSize": 12},
+        )
         halo = own.mark_text(stroke=SURFACE, strokeWidth=4, **place)  # no line strikes a name through
-        texts += [halo.encode(**named), own.mark_text(**place).encode(**named, color=ink)]
-    return built(alt.layer(line, whisker, points, *texts).properties(width=_WIDTH, height=_HEIGHT))
+        layers += [halo.encode(**named), own.mark_text(**place).encode(**named, color=ink)]
+    return layered(layers, _HEIGHT)
 
 
-def _decades(domain: list[float]) -> list[float]:
-    """Return round numbers within a logarithmic axis: 1, 2 and 5 of each decade, or 1 alone over many."""
+def _logarithmic(domain: list[float]) -> dict[str, Any]:
+    """Return scale and axis; its numbers are 1, 2 and 5 of each decade, or 1 alone over many."""
     low, high = domain
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     digits = (1, 2, 5) if last - first <= 3 else (1,)
-    found = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
-    return [value for value in found if low <= value <= high]
+    round_numbers = (digit * 10.0**power for power in range(first, last + 1) for digit in digits)
+    values = [value for value in round_numbers if low <= value <= high]
+    scale = alt.Scale(type="log", domain=domain, nice=False)
+    return {"scale": scale, "axis": alt.Axis(values=values, labelExpr=SHORT_LABELS)}
 
 
 def _domain(values: list[float], room: float) -> list[float]:

@@ -11,11 +11,12 @@ from ...benchmark.analysis.noise import spread
 from ...benchmark.result.measured import round_times
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import counted, known, percent
-from ...benchmark.text.table import Table, left, right, share
-from ..html.chart import Chart, built, data, tips, told_apart
+from ...benchmark.text.table import Table, Value, left, right, share
+from ..html.chart import Chart, data, layered, tips, told_apart
 from ..html.theme import ACCENT, BAND, FADED, INK, WARM
 
-_WIDTH, _HEIGHT = 760, 210
+_HEIGHT = 210
+_AXIS = alt.Axis(format="+.0%", tickCount=5, minExtent=46)
 _CLIP = 0.6  # deviations beyond this are drawn at the edge
 _NAMES = {"a": "A", "b": "B", "unsampled": "without the sampler"}
 _LOOKS = {"A": ("circle", ACCENT), "B": ("square", WARM), "without the sampler": ("triangle-up", FADED)}
@@ -39,40 +40,26 @@ def sentinel_chart(result: BenchResult) -> Chart | None:
         }
         for one in samples
     ]
-    body = [(row["name"], row["where"], row["t"], share(row["value"], sign=True, places=1)) for row in rows]
+    body = [(row["name"], row["where"], row["t"], _change(row["value"])) for row in rows]
     columns = (*left("which", "where"), *right("second", "against the median"))
-    return Chart(
-        "sentinel",
+    title, table = (
         "The sentinel: time of the same work against its median",
-        _caption(result, rows),
-        _sentinel_spec(result, rows),
         Table("The sentinel", columns, body),
     )
+    return Chart("sentinel", title, _caption(result, rows), _sentinel_spec(result, rows), table)
 
 
 def _sentinel_spec(result: BenchResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
     looks = {name: look for name, look in _LOOKS.items() if any(row["name"] == name for row in rows)}
-    axis = alt.Axis(format="+.0%", tickCount=5, minExtent=46)
-    layers = [
-        data(rows)
-        .mark_point(filled=True, size=60, opacity=0.9)
-        .encode(
-            alt.X("t:Q", title="seconds since the first", axis=alt.Axis(tickCount=8)),
-            alt.Y("drawn:Q", title=None, axis=axis),
-            shape=told_apart(
-                "Shape", "name:N", {name: one for name, (one, _) in looks.items()}, alt.Legend()
-            ),
-            color=told_apart(
-                "Color", "name:N", {name: one for name, (_, one) in looks.items()}, alt.Legend()
-            ),
-            tooltip=tips("name:N", "where:N", "value:Q|time|+.1%"),
-        )
-    ]
+    x = alt.X("t:Q", title="seconds since the first", axis=alt.Axis(tickCount=8))
+    channels = told_apart("name:N", looks, alt.Legend(), "shape", "color")
+    tooltip = tips("name:N", "where:N", "value:Q|time|+.1%")
+    points = data(rows).mark_point(filled=True, size=60, opacity=0.9)
+    layers = [points.encode(x, alt.Y("drawn:Q", title=None, axis=_AXIS), tooltip=tooltip, **channels)]
     floor, drift = result.noise.floor, result.noise.drift
     if floor is not None and known(floor):
-        zone = data([{"low": -min(floor, _CLIP), "high": min(floor, _CLIP)}]).mark_rect(
-            color=BAND, opacity=0.5
-        )
+        shaded = data([{"low": -min(floor, _CLIP), "high": min(floor, _CLIP)}])
+        zone = shaded.mark_rect(color=BAND, opacity=0.5)
         layers.insert(0, zone.encode(alt.Y("low:Q"), alt.Y2("high:Q")))
     if drift is not None and known(drift.over_run.value):  # through the middle, relative to its own middle
         half = (1 + drift.over_run.value) ** 0.5
@@ -80,7 +67,7 @@ def _sentinel_spec(result: BenchResult, rows: list[dict[str, Any]]) -> dict[str,
         ends = [{"t": min(times), "drawn": 1 / half - 1}, {"t": max(times), "drawn": half - 1}]
         line = data(ends).mark_line(color=INK, strokeDash=[6, 4], strokeWidth=1.2, clip=True)
         layers.append(line.encode(alt.X("t:Q"), alt.Y("drawn:Q")))
-    return built(alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT))
+    return layered(layers, _HEIGHT)
 
 
 def _caption(result: BenchResult, rows: list[dict[str, Any]]) -> str:
@@ -92,15 +79,11 @@ def _caption(result: BenchResult, rows: list[dict[str, Any]]) -> str:
     )
     floor, drift = result.noise.floor, result.noise.drift
     if known(floor):
-        text += (
-            f" The noise floor, shaded, is {percent(floor, places=1)}: smaller differences between cells "
-            "mean nothing."
-        )
+        shown = percent(floor, places=1)
+        text += f" The noise floor, shaded, is {shown}: smaller differences between cells mean nothing."
     if drift is not None:
-        change, low, high = (
-            percent(end, sign=True, places=1)
-            for end in (drift.over_run.value, drift.over_run.low, drift.over_run.high)
-        )
+        ends_of_change = (drift.over_run.value, drift.over_run.low, drift.over_run.high)
+        change, low, high = (percent(end, sign=True, places=1) for end in ends_of_change)
         text += f" From first to last it took {change} ({low} to {high}), the dashed line: "
         text += "the machine drifted." if drift.significant else "no drift beyond the noise."
     else:
@@ -122,12 +105,7 @@ def rounds_chart(result: BenchResult) -> Chart | None:
     if not by_round:
         return None
     body = [
-        (
-            part,
-            number,
-            len(values),
-            *(share(read(values), sign=True, places=1) for read in (median, min, max)),
-        )
+        (part, number, len(values), *(_change(read(values)) for read in (median, min, max)))
         for (part, number), values in sorted(by_round.items())
     ]
     worst = max(by_round, key=lambda key: abs(median(by_round[key])))
@@ -140,13 +118,12 @@ def rounds_chart(result: BenchResult) -> Chart | None:
         "from theirs."
     )
     columns = (*left("part"), *right("round", "cells", "median", "fastest", "slowest"))
-    return Chart(
-        "rounds",
-        "Every cell over the rounds: time against its median",
-        caption,
-        _rounds_spec(by_round),
-        Table("Rounds", columns, body),
-    )
+    title = "Every cell over the rounds: time against its median"
+    return Chart("rounds", title, caption, _rounds_spec(by_round), Table("Rounds", columns, body))
+
+
+def _change(value: float) -> Value:
+    return share(value, sign=True, places=1)
 
 
 def _rounds_spec(by_round: dict[tuple[str, int], list[float]]) -> dict[str, Any]:
@@ -158,7 +135,7 @@ def _rounds_spec(by_round: dict[tuple[str, int], list[float]]) -> dict[str, Any]
         )
     axis = alt.Axis(labelAngle=-35, labelOverlap=False, domain=False)
     base = data(rows).encode(alt.X("label:N", sort=[row["label"] for row in rows], title=None, axis=axis))
-    y = alt.Y("middle:Q", title=None, axis=alt.Axis(format="+.0%", tickCount=5, minExtent=46))
+    y = alt.Y("middle:Q", title=None, axis=_AXIS)
     thick = base.mark_rule(color=FADED, strokeWidth=9, opacity=0.55)
     diamond = base.mark_point(shape="diamond", filled=True, size=90, opacity=1, color=ACCENT)
     layers = [
@@ -166,4 +143,4 @@ def _rounds_spec(by_round: dict[tuple[str, int], list[float]]) -> dict[str, Any]
         thick.encode(alt.Y("lower:Q"), alt.Y2("upper:Q")),
         diamond.encode(y, tooltip=tips("label:N", *(f"{name}:Q||+.1%" for name in _SPREAD))),
     ]
-    return built(alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT))
+    return layered(layers, _HEIGHT)

@@ -1,14 +1,15 @@
 """Where the workers' time went: on a CPU or waiting, and in which phase."""
 
 from collections import defaultdict
+from operator import attrgetter
 from statistics import median
 
 from ...benchmark.result.measured import CellResult
 from ...benchmark.text.numbers import counted, known, listed, percent, plain, sentence, times
-from ...benchmark.text.table import Entry, Table, left, right, share
+from ...benchmark.text.table import Table, left, right, share
 from ..html.chart import Chart
 from ..html.stacked_bars import Stack, stacked_cells, stacked_rows
-from .groups import Group, marked
+from .groups import Group
 
 _SPLIT = {
     "user": "user",
@@ -23,29 +24,21 @@ _FAR = 8.0  # a bar this many times the median makes the others unreadable
 def split_chart(group: Group) -> Chart | None:
     """Return the shares of the workers' time in one operation; None where no cell has any."""
     stacks, rows = [], []
-    order = {protocol: number for number, protocol in enumerate(group.cells)}
-    for cell in sorted(group.every, key=lambda cell: (cell.workers, order[cell.protocol])):
+    for cell in sorted(group.every, key=attrgetter("workers")):
         if cell.split is None:
             continue
         shares = {title: getattr(cell.split, name) for title, name in _SPLIT.items()}
         mark = "*" if cell.workers > group.usable else ""
         parts = {title: part for title, part in shares.items() if known(part)}
         stacks.append(Stack(cell.protocol, parts, f"{counted(cell.workers, 'worker')}{mark}"))
-        workers = Entry(marked(cell.workers, group.usable), cell.workers)
-        rows.append((cell.protocol, workers, *map(share, shares.values())))
+        rows.append((cell.protocol, group.marked(cell.workers), *map(share, shares.values())))
     if not stacks:
         return None
     title = sentence(group.variant.title)
     there = [name for name in _SPLIT if any(name in stack.parts for stack in stacks)]
-    columns = (*left("protocol"), *right("workers", *_SPLIT))
-    return Chart(
-        name=f"time-{group.variant.id}",
-        title=f"{title}: shares of the workers' time",
-        caption=_split_caption(stacks),
-        spec=stacked_cells(stacks, there, columns=4),
-        table=Table(f"{title}: where the time went", columns, rows),
-        fit="cells",
-    )
+    table = Table(f"{title}: where the time went", (*left("protocol"), *right("workers", *_SPLIT)), rows)
+    name, title = f"time-{group.variant.id}", f"{title}: shares of the workers' time"
+    return Chart(name, title, _split_caption(stacks), stacked_cells(stacks, there), table, "cells")
 
 
 def _split_caption(stacks: list[Stack]) -> str:
@@ -91,13 +84,9 @@ def phases_chart(group: Group) -> Chart | None:
             f" {protocol} takes {plain(totals[protocol])} s, {times(totals[protocol] / middle)} the median, "
             "and is left out of the picture; the table has it."
         )
-    return Chart(
-        name=f"phases-{group.variant.id}",
-        title=title,
-        caption=f"With {fewest}. {text}",
-        spec=stacked_rows(stacks, names, title=f"seconds for 1000 images, {fewest}"),
-        table=Table(title, columns, rows, (note,)),
-    )
+    drawn = stacked_rows(stacks, names, title=f"seconds for 1000 images, {fewest}")
+    table = Table(title, columns, rows, (note,))
+    return Chart(f"phases-{group.variant.id}", title, f"With {fewest}. {text}", drawn, table)
 
 
 def phases_of(cell: CellResult) -> dict[str, float]:

@@ -17,21 +17,19 @@ from ...benchmark.text.comparison import (
     uncompared_table,
 )
 from ...benchmark.text.numbers import counted, known, listed, plain, sentence, times
-from ...benchmark.text.table import Table
-from ..html.chart import Chart, built, data, tips, told_apart
+from ..html.chart import Chart, data, layered, tips, told_apart
 from ..html.glossary import COMPARE_WORDS
 from ..html.markup import finite
 from ..html.page import Fact, Page, Section, glossary, packed_json, raw_section
 from ..html.theme import ACCENT, BAND, FADED, INK, MUTED, WARM
 
 _ROW = 19
-_SHAPES = {
-    "regressed": "triangle-right",
-    "faster": "triangle-left",
-    "same": "circle",
-    "inconclusive": "square",
+_LOOKS = {
+    "regressed": ("triangle-right", WARM),
+    "faster": ("triangle-left", ACCENT),
+    "same": ("circle", INK),
+    "inconclusive": ("square", FADED),
 }
-_COLOURS = {"regressed": WARM, "faster": ACCENT, "same": INK, "inconclusive": FADED}
 _NEWS = {
     "regressed": "regressed",
     "faster": "became faster",
@@ -58,7 +56,10 @@ def comparison_page(comparison: Comparison) -> Page:
     if not comparison.paired:
         lead += " Where the machine itself may have changed as much between the runs, the answer stays open."
     document = packed_json(finite(comparison.as_dict()))
-    apart, groups = uncompared_table(comparison), groups_table(comparison)
+    forests = [_forest(*found, margin) for found in changes_by_variant(comparison.cells)]
+    groups, apart = (
+        [table] if table.rows else [] for table in (groups_table(comparison), uncompared_table(comparison))
+    )
     return Page(
         kind="compare",
         about=f"A: {side_line(comparison.a)}. B: {side_line(comparison.b)}.",
@@ -69,24 +70,13 @@ def comparison_page(comparison: Comparison) -> Page:
         alarm_title="The two results cannot be compared: they differ.",
         alarms=tuple(f"{one.item}: {one.a} in A, {one.b} in B." for one in comparison.differences),
         sections=(
-            Section(
-                "changes",
-                "Every cell",
-                lead,
-                [_forest(*found, margin) for found in changes_by_variant(comparison.cells)],
-            ),
-            _section(
-                "groups", "By protocol and operation", "Geometric means over the cells of each.", groups
-            ),
-            _section("apart", "Not compared", "", apart),
+            Section("changes", "Every cell", lead, forests),
+            Section("groups", "By protocol and operation", "Geometric means over the cells of each.", groups),
+            Section("apart", "Not compared", "", apart),
             raw_section("comparison.json", document, "The comparison as brinery compare --json gives it."),
             glossary(COMPARE_WORDS),
         ),
     )
-
-
-def _section(name: str, title: str, lead: str, table: Table) -> Section:
-    return Section(name, title, lead, [table] if table.rows else [])
 
 
 def _conclusion(comparison: Comparison) -> str:
@@ -113,14 +103,8 @@ def _extreme(comparison: Comparison, verdict: str) -> str:
 
 
 def _forest(name: str, title: str, changes: list[CellChange], margin: float) -> Chart:
-    table = changes_table(sentence(title), changes)
-    return Chart(
-        name=f"forest-{name}",
-        title=f"{sentence(title)}: time of B over A",
-        caption=_caption(changes, margin),
-        spec=_spec(changes, margin),
-        table=table,
-    )
+    head, table = f"{sentence(title)}: time of B over A", changes_table(sentence(title), changes)
+    return Chart(f"forest-{name}", head, _caption(changes, margin), _spec(changes, margin), table)
 
 
 def _label(change: CellChange) -> str:
@@ -148,11 +132,10 @@ def _spec(changes: list[CellChange], margin: float) -> dict[str, Any]:
     ticks = alt.Axis(values=sorted([1.0, *steps, *(1 / step for step in steps)]), format=".3~g", grid=True)
     x = alt.X("ratio:Q", title="time of B over A: right is slower", scale=scale, axis=ticks)
     y = alt.Y("cell:N", sort=names, title=None, axis=alt.Axis(labelLimit=170))
-    shown = [verdict for verdict in _SHAPES if any(row["verdict"] == verdict for row in rows)]
-    shape, colour = (
-        told_apart(channel, "verdict:N", {one: looks[one] for one in shown}, alt.Legend())
-        for channel, looks in (("Shape", _SHAPES), ("Color", _COLOURS))
-    )
+    shown = {
+        verdict: look for verdict, look in _LOOKS.items() if any(row["verdict"] == verdict for row in rows)
+    }
+    looks = told_apart("verdict:N", shown, alt.Legend(), "shape", "color")
     tooltip = tips("cell:N", "ratio:Q||.3f", "low:Q||.3f", "high:Q||.3f", "verdict:N")
     span = {"x": alt.X("low:Q", scale=scale), "x2": alt.X2("high:Q")}
     base = data(rows)
@@ -160,10 +143,10 @@ def _spec(changes: list[CellChange], margin: float) -> dict[str, Any]:
     layers = [
         data([{"low": 1 / margin, "high": margin}]).mark_rect(color=BAND, opacity=0.55).encode(**span),
         data([{"ratio": 1}]).mark_rule(color=MUTED, strokeWidth=1).encode(x),
-        base.mark_rule(strokeWidth=1.6).encode(**span, y=y, color=colour),
-        dots.encode(x, y, shape=shape, color=colour, tooltip=tooltip),
+        base.mark_rule(strokeWidth=1.6).encode(**span, y=y, color=looks["color"]),
+        dots.encode(x, y, tooltip=tooltip, **looks),
     ]
-    return built(alt.layer(*layers).properties(width=760, height=max(60, _ROW * len(names))))
+    return layered(layers, max(60, _ROW * len(names)))
 
 
 def _caption(changes: list[CellChange], margin: float) -> str:
@@ -172,10 +155,9 @@ def _caption(changes: list[CellChange], margin: float) -> str:
     fastest, slowest = (
         f"{_label(one)} ({plain(one.ratio.value)}, {one.verdict})" for one in (ordered[0], ordered[-1])
     )
+    left = f", to the left {fastest}" if len(changes) > 1 else ""
     text = f"{len(outside)} of {counted(len(changes), 'cell')} lie outside the band."
-    text += f" The farthest to the right is {slowest}" + (
-        f", to the left {fastest}." if len(changes) > 1 else "."
-    )
+    text += f" The farthest to the right is {slowest}{left}."
     if any(change.ratio.low is None for change in changes):
         text += " Points without a line have fewer than five rounds."
     return text

@@ -4,7 +4,7 @@ from ...benchmark.result.findings import LIMITS, Verdict
 from ...benchmark.text.findings import limit_title
 from ...benchmark.text.numbers import amount, counted, known, listed, percent, seconds, sentence, size
 from .advice import advice, kept_from_cpus
-from .read import Conversion, verdict_of
+from .read import Conversion, RunUse
 
 
 def conclusion(found: Conversion) -> str:
@@ -16,9 +16,8 @@ def conclusion(found: Conversion) -> str:
         return f"{counted(found.samples, 'image')} in {found.protocol}{failed}."
     how = f" with {counted(run.workers, 'worker')}"
     ended = "" if run.outcome == "finished" else f" The run was {run.outcome}."
-    verdict = verdict_of(run)
     held = ""
-    if verdict is not None and verdict.limit == "other-programs" and known(run.foreign):
+    if found.verdict is not None and found.verdict.limit == "other-programs" and known(run.foreign):
         held = f", while other programs took {percent(run.foreign)} of the CPUs"
     images, time = counted(run.summary.samples, "image"), seconds(run.wall_s * 1e9)
     return f"{images} in {time}{how}{failed}{held}.{ended}"
@@ -31,14 +30,12 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
         return "No run of this dataset left figures behind."
     top = sorted(run.phases_s.items(), key=lambda item: -item[1])[:2]
     parts = " and ".join(f"{percent(spent / run.worker_s)} went into {name}" for name, spent in top)
-    text = (
-        f"{amount(run.images_per_s)} images/s, {amount(run.summary.pixel_bytes_per_second / 1e6)} MB/s of "
-        f"pixels. Of the workers' time {parts}."
-    )
+    images, pixels = speeds(run)
+    text = f"{images} images/s, {pixels} MB/s of pixels. Of the workers' time {parts}."
+    steps, kept = advice(run, found.protocol), kept_from_cpus(run)
     if verdict is not None and verdict.limit == "undetermined":
         text += " No single limit shows."
-    steps, kept = advice(run, found.protocol), kept_from_cpus(run)
-    if verdict is not None and verdict.limit != "undetermined":
+    elif verdict is not None:
         what = LIMITS[verdict.limit]
         why = kept.why if kept is not None else what.partition(": ")[2] or what
         text += f" The limit is {limit_title(verdict.limit)}: {why}."
@@ -47,15 +44,18 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
     return text
 
 
+def speeds(run: RunUse) -> tuple[str, str]:
+    """Return images a second, and MB of pixels a second."""
+    return amount(run.summary.images_per_second), amount(run.summary.pixel_bytes_per_second / 1e6)
+
+
 def about(found: Conversion) -> str:
     """Return when, from where and to what, in a line."""
     run = found.run
     when = f"{run.started[:16].replace('T', ' ')}, {run.backend}, " if run is not None else ""
     sources = run.settings.get("sources") if run is not None else None
-    origin = (
-        f"{listed([str(one) for one in sources], 3)} to " if isinstance(sources, list) and sources else ""
-    )
-    return f"{when}{origin}{found.path}, {found.protocol}"
+    given = [str(one) for one in sources] if isinstance(sources, list) else []
+    return f"{when}{f'{listed(given, 3)} to ' if given else ''}{found.path}, {found.protocol}"
 
 
 def status(found: Conversion) -> str:

@@ -7,21 +7,20 @@ from dataclasses import asdict
 import altair as alt
 from markupsafe import Markup
 
-from ...benchmark.result.findings import Verdict
 from ...benchmark.text.findings import verdict_lines
 from ...benchmark.text.numbers import amount, counted, listed, percent, plain, seconds, sentence, size
 from ...benchmark.text.table import Table, left, right
 from ..html.chart import Chart, built, data, tips
 from ..html.glossary import CONVERT_WORDS
 from ..html.lanes import lane_charts
-from ..html.markup import finite, tag
+from ..html.markup import bullets, finite, tag
 from ..html.page import Body, Fact, Page, Section, glossary, packed_json, raw_section
 from ..html.stacked_bars import Stack, stacked_rows
 from ..html.theme import ACCENT
-from ..html.timeline import Level, series_chart, timeline_charts, zoom_bar
+from ..html.timeline import MIB, series_chart, timeline_charts, zoom_bar
 from .advice import advice
-from .head import about, conclusion, reason, status
-from .read import Conversion, verdict_of
+from .head import about, conclusion, reason, speeds, status
+from .read import Conversion
 from .tables import phases_table, skipped_table, traffic_rows
 
 _BINS = 24
@@ -31,49 +30,34 @@ _SIZES = ("max_bytes", "memory", "shard_size")  # options in bytes
 
 def conversion_page(found: Conversion) -> Page:
     """Return the page of a convert."""
-    verdict = verdict_of(found.run) if found.run is not None else None
     document = finite(asdict(found)) | {"shards_in_all": len(found.shards)}
     document["shards"] = document["shards"][:_MOST_SHARDS]  # the manifest has them all
     usage, throughput = found.usage, _throughput(found)
-    what = "Files, by unit" if found.settings.get("layout") == "mirror" else "Shards"
+    zoomed: Body = [zoom_bar(usage), throughput] if usage and throughput else []
+    lines = [*timeline_charts(usage), *lane_charts(usage)] if usage else []
+    files = "Files, by unit" if found.settings.get("layout") == "mirror" else "Shards"
+    savings = "By where the workers' time went; savings are upper bounds, one at a time."
+    seen = "All processes, as the sampler saw them."
+    raw = "All figures of this page; the manifest itself is SQLite."
     unfinished = "A run is unfinished: run the same convert again, and it goes on from there."
     return Page(
         kind="convert",
         about=about(found),
         conclusion=conclusion(found),
-        reason=reason(found, verdict),
+        reason=reason(found, found.verdict),
         facts=_facts(found),
         status=status(found),
         alarm_title="The dataset is not complete.",
         alarms=() if found.complete else (unfinished,),
         sections=(
-            Section(
-                "faster",
-                "What would make it faster",
-                "By where the workers' time went; savings are upper bounds, one at a time.",
-                _faster(found, verdict),
-            ),
-            Section(
-                "throughput",
-                "Throughput",
-                "The timelines of this page zoom together.",
-                [zoom_bar(usage), throughput] if usage and throughput else [],
-            ),
-            _time(found),
-            Section(
-                "timeline",
-                "What the run used",
-                "All processes, as the sampler saw them.",
-                [*timeline_charts(usage), *lane_charts(usage)] if usage else [],
-            ),
-            Section("shards", what, "", [_shards(found)] if found.shards else []),
+            Section("faster", "What would make it faster", savings, _faster(found)),
+            Section("throughput", "Throughput", "The timelines of this page zoom together.", zoomed),
+            Section("phases", "Where the time went", *_time(found)),
+            Section("timeline", "What the run used", seen, lines),
+            Section("shards", files, "", [_shards(found)] if found.shards else []),
             _failures(found),
             Section("method", "Settings", "", _settings(found)),
-            raw_section(
-                "convert.json",
-                packed_json(document),
-                "All figures of this page; the manifest itself is SQLite.",
-            ),
+            raw_section("convert.json", packed_json(document), raw),
             glossary(CONVERT_WORDS),
         ),
     )
@@ -83,32 +67,25 @@ def _facts(found: Conversion) -> tuple[Fact, ...]:
     """Return the figures of the first screen."""
     run, shown = found.run, []
     if run is not None and run.wall_s:
-        peak, kind = run.peak
-        pixels = f"images; {amount(run.summary.pixel_bytes_per_second / 1e6)} MB/s of pixels"
+        (peak, kind), (images, pixels) = run.peak, speeds(run)
+        who = f"of {counted(run.workers, 'worker')} and the parent"
         shown += [
-            Fact("Speed", f"{amount(run.images_per_s)} /s", pixels),
-            Fact(
-                "Cores busy",
-                plain(run.summary.cores_busy),
-                f"of {counted(run.workers, 'worker')} and the parent",
-            ),
+            Fact("Speed", f"{images} /s", f"images; {pixels} MB/s of pixels"),
+            Fact("Cores busy", plain(run.summary.cores_busy), who),
             Fact("Peak memory", size(peak), f"{kind} of all processes"),
         ]
     reasons = counted(len(found.failures), "reason") if found.failed else "none"
     return (*shown, Fact("Failed", f"{found.failed:,}", reasons))
 
 
-def _faster(found: Conversion, verdict: Verdict | None) -> Body:
+def _faster(found: Conversion) -> Body:
     if found.run is None:
         return []
     steps = advice(found.run, found.protocol)
     items = [tag("li", tag("b", f"{one.what}."), f" {sentence(one.why)}.{one.bound}") for one in steps]
     nothing = "Nothing stands out: no phase takes a quarter of the time, and workers hardly waited."
-    body: Body = [tag("ol", items, class_="steps") if items else tag("p", nothing)]
-    if verdict is not None:
-        lines = tag("ul", [tag("li", line) for line in verdict_lines(verdict)])
-        body += [tag("h3", "What limited it"), lines]
-    return body
+    limit = [tag("h3", "What limited it"), bullets(verdict_lines(found.verdict))] if found.verdict else []
+    return [tag("ol", items, class_="steps") if items else tag("p", nothing), *limit]
 
 
 def _throughput(found: Conversion) -> Chart | None:
@@ -116,11 +93,10 @@ def _throughput(found: Conversion) -> Chart | None:
     if usage is None or run is None or not run.summary.samples or not run.summary.file_bytes:
         return None
     each = run.summary.file_bytes / run.summary.samples
-    rates = [one.written / each for one in usage.moments if one.written is not None]
+    rates = [rate for rate in usage.series("written", each) if rate is not None]
     if not rates:
         return None
-    mean = run.images_per_s
-    half = len(rates) // 2
+    mean, half = run.summary.images_per_second, len(rates) // 2
     first, second = sum(rates[:half]) / max(1, half), sum(rates[half:]) / max(1, len(rates) - half)
     steady = abs(second - first) <= 0.1 * max(first, second, 1e-9)
     halves = " and ".join(
@@ -132,21 +108,17 @@ def _throughput(found: Conversion) -> Chart | None:
         f"{amount(max(rates))}. Taken from the bytes that the workers wrote, {plain(each / 1000)} kB an "
         "image."
     )
+    series, level = {"images/s": usage.series("written", each)}, (mean, "mean")
     return series_chart(
-        usage,
-        {"images/s": lambda one: None if one.written is None else one.written / each},
-        name="throughput",
-        title="Images/s",
-        unit="images/s",
-        caption=caption,
-        level=Level(mean, "mean"),
+        usage, "throughput", "Images/s", series, unit="images/s", caption=caption, level=level
     )
 
 
-def _time(found: Conversion) -> Section:
+def _time(found: Conversion) -> tuple[str, Body]:
+    """Return what is to be said of the phases, and their chart."""
     run = found.run
     if run is None or not sum(run.phases_s.values()):
-        return Section("phases", "Where the time went", "", [])
+        return "", []
     parts = {**run.phases_s, "no phase": run.idle_s}
     total = sum(parts.values())
     biggest = max(run.phases_s, key=lambda name: run.phases_s[name])
@@ -156,18 +128,10 @@ def _time(found: Conversion) -> Section:
         f"{percent(run.idle_s / total)} a worker was in none: starting, waiting for the next unit, or done."
     )
     stack = Stack("all workers", parts, end=f"{plain(total)} s")
-    chart = Chart(
-        "phases",
-        "Seconds of the workers by phase",
-        caption,
-        stacked_rows([stack], list(parts), title="worker seconds"),
-        phases_table(run),
-    )
-    lead = (
-        f"Workers were on a CPU for {percent(run.on_cpu)} of the time, "
-        f"the parent for {percent(run.parent_busy)}."
-    )
-    return Section("phases", "Where the time went", lead, [chart])
+    drawn = stacked_rows([stack], list(parts), title="worker seconds")
+    chart = Chart("phases", "Seconds of the workers by phase", caption, drawn, phases_table(run))
+    busy, parent = percent(run.on_cpu), percent(run.parent_busy)
+    return f"Workers were on a CPU for {busy} of the time, the parent for {parent}.", [chart]
 
 
 def _shards(found: Conversion) -> Chart:
@@ -175,14 +139,11 @@ def _shards(found: Conversion) -> Chart:
     low, high = sizes[0], sizes[-1]
     step = max(1, -(-(high - low + 1) // _BINS))
     counts = Counter((value - low) // step for value in sizes)
-    rows = [
-        {
-            "from": (low + place * step) / (1 << 20),
-            "to": (low + (place + 1) * step) / (1 << 20),
-            "shards": count,
-        }
+    body = [
+        ((low + place * step) / MIB, (low + (place + 1) * step) / MIB, count)
         for place, count in sorted(counts.items())
     ]
+    rows = [dict(zip(("from", "to", "shards"), row, strict=True)) for row in body]
     bars = data(rows).mark_bar(color=ACCENT, binSpacing=1)
     chart = bars.encode(
         alt.X("from:Q", bin="binned", title="MiB a file", axis=alt.Axis(tickCount=8)),
@@ -194,24 +155,22 @@ def _shards(found: Conversion) -> Chart:
         f"{counted(len(sizes), 'file')} of {size(low)} to {size(high)}, half of them up to "
         f"{size(sizes[len(sizes) // 2])}; {plain(found.samples / len(sizes))} samples in each on average."
     )
-    body = [(row["from"], row["to"], row["shards"]) for row in rows]
     table = Table("Files by size", right("from, MiB", "to, MiB", "files"), body)
     return Chart("shards", "How many files are how large", caption, built(chart), table)
 
 
 def _failures(found: Conversion) -> Section:
-    body: Body = [] if found.failed else [tag("p", "No image failed.")]
+    all_of_them, tables = f"brinery failures {shlex.quote(found.path)}", []
     for group in found.failures:
         hidden = group.members - len(group.examples)
         title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.message}"
-        notes = (f"And {hidden:,} more: brinery failures {shlex.quote(found.path)}",) if hidden else ()
-        body.append(Table(title, left("key", "message"), group.examples, notes))
-    if found.skipped:
-        body += [skipped_table(found)]
+        notes = (f"And {hidden:,} more: {all_of_them}",) if hidden else ()
+        tables.append(Table(title, left("key", "message"), group.examples, notes))
+    skipped = skipped_table(found) if found.skipped else None
     if not found.failed:
-        return Section("failures", "Failures", "", body)
-    all_of_them = f"brinery failures {shlex.quote(found.path)}"
-    body += [
+        return Section("failures", "Failures", "", [tag("p", "No image failed."), *tables, skipped])
+    body = [
+        *(*tables, skipped),
         tag("p", "All of them, and how to try again once the files are mended:"),
         tag("pre", all_of_them, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
     ]
@@ -236,15 +195,10 @@ def _settings(found: Conversion) -> Body:
             ("units by worker", listed([f"{units}" for units in run.summary.units_by_worker.values()], 16)),
             ("the sampler's own CPU time", f"{plain(sampler_s)} s, {part} of a CPU"),
         ]
-    body: Body = [Table("Settings and environment", left("what", "value"), rows)]
-    if len(found.runs) > 1:
-        runs = [
-            (started, outcome, workers, None if wall is None else wall / 1e9)
-            for started, outcome, workers, wall in found.runs
-        ]
-        columns = (*left("started", "outcome"), *right("workers", "seconds"))
-        body.append(Table("Runs", columns, runs))
-    return body
+    runs = [(*told[:3], None if told[3] is None else told[3] / 1e9) for told in found.runs]
+    columns = (*left("started", "outcome"), *right("workers", "seconds"))
+    settings = Table("Settings and environment", left("what", "value"), rows)
+    return [settings, Table("Runs", columns, runs) if len(runs) > 1 else None]
 
 
 def _setting(name: str, value: object) -> str:

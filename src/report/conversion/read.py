@@ -1,8 +1,7 @@
 """What a dataset's manifest tells of its last run, as plain values. Reads, and measures nothing."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from ...engine.paths import PathLike
 from ...engine.sizes import format_type
 from ...engine.summary import RunSummary
 from ...errors import CorruptError
-from ..html.usage import Counted, Point, Usage, usage_of
+from ..html.usage import Counted, Usage, points_of, usage_of
 
 PHASES = ("read", "decode", "hash", "dump", "write", "fsync")
 _KEYS = 12
@@ -46,7 +45,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class RunUse:
-    """A run of a convert in numbers."""
+    """A run of a convert in numbers; shares are None if unknown."""
 
     started: str  # ISO 8601
     outcome: str  # "finished", "interrupted" ..
@@ -82,25 +81,25 @@ class RunUse:
         return self.share(self.summary.worker_cpu_ns) or 0.0
 
     def share(self, spent_ns: int | None) -> float | None:
-        """Return a time as a share of the workers' time; None if unknown."""
+        """Return a time as a share of the workers' time."""
         return None if spent_ns is None else min(1.0, spent_ns / 1e9 / self.worker_s)
 
     def of_wall(self, spent_ns: int | None) -> float | None:
-        """Return a time as a share of the run's; None if unknown."""
+        """Return a time as a share of the run's."""
         return _over(spent_ns, self.summary.wall_ns)
 
     def of_cpus(self, spent_ns: int | None) -> float | None:
-        """Return a CPU time as a share of what the process may use; None if unknown."""
+        """Return a CPU time as a share of what the process may use."""
         return _over(spent_ns, self.summary.around.usable_cpu_ns)
 
     @property
     def foreign(self) -> float | None:
-        """Share of the CPUs' time that other programs took; None if unknown."""
+        """Share of the CPUs' time that other programs took."""
         return _over(self.summary.around.others_cpu_ns, self.summary.around.cpu_ns)
 
     @property
     def waiting(self) -> float | None:
-        """Share of the workers' time in phases, neither on a CPU nor ready for one; None if unknown."""
+        """Share of the workers' time in phases, neither on a CPU nor ready for one."""
         ready = self.share(self.summary.run_wait_ns)
         phases = sum(self.phases_s.values()) / self.worker_s
         return None if ready is None else max(0.0, phases - self.on_cpu - ready)
@@ -109,11 +108,6 @@ class RunUse:
     def parent_busy(self) -> float:
         """CPU time of the parent over wall time."""
         return self.summary.parent_cpu_ns / self.summary.wall_ns
-
-    @property
-    def images_per_s(self) -> float:
-        """Arrays written a second."""
-        return self.summary.images_per_second
 
     @property
     def peak(self) -> tuple[int, str]:
@@ -142,6 +136,11 @@ class Conversion:
     run: RunUse | None
     usage: Usage | None
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """What limited the run; None where that was not measured."""
+        return verdict_of(self.run) if self.run is not None else None
+
 
 def read_conversion(path: PathLike) -> Conversion:
     """Read a dataset's manifest.
@@ -158,23 +157,17 @@ def read_conversion(path: PathLike) -> Conversion:
             for name, unit, *sizes in batch
         )
         kinds = _kinds(catalog)
-        used = [run for run in found["runs"] if run["summary"] and run["summary"]["samples"]]
-        used = used or [run for run in found["runs"] if run["summary"]]
-        rows = _readings(catalog, used[-1]) if used else []
-        run = _run(used[-1], rows) if used else None
+        used = [run for run in found["runs"] if run["summary"]]
+        last = next((run for run in reversed(used) if run["summary"]["samples"]), used[-1] if used else None)
+        rows = _readings(catalog, last) if last else []
     finally:
         catalog.close()
+    run = _run(last, rows) if last else None
+    same = ("path", "protocol", "complete", "settings", "samples", "file_bytes", "pixel_bytes", "failed")
     return Conversion(
-        path=str(path),
-        protocol=found["protocol"],
-        complete=found["complete"],
-        settings=found["settings"],
-        samples=found["samples"],
-        file_bytes=found["file_bytes"],
-        pixel_bytes=found["pixel_bytes"],
+        **{name: found[name] for name in same},
         shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"][:_MOST_SHAPES]),
         shards=shards,
-        failed=found["failed"],
         failures=kinds,
         skipped=tuple(found["skipped_reasons"].items()),
         runs=tuple((r["started"], r["outcome"], r["workers"], r["wall_ns"]) for r in found["runs"]),
@@ -200,10 +193,9 @@ def _kinds(catalog: Catalog) -> tuple[FailureKind, ...]:
     ranked = failure_kinds(each_failure(catalog), _KEYS)
     found, rest = ranked[:_MOST_REASONS], ranked[_MOST_REASONS:]
     if rest:
-        examples = tuple(kind.examples[0] for kind in rest[:_KEYS])
-        members = sum(kind.members for kind in rest)
+        examples, members = (kind.examples[0] for kind in rest[:_KEYS]), sum(kind.members for kind in rest)
         other = counted(len(rest), "other reason")
-        found.append(FailureKind("any stage", other, "one each", members, examples))
+        found.append(FailureKind("any stage", other, "one each", members, tuple(examples)))
     return tuple(found)
 
 
@@ -219,43 +211,24 @@ def _run(run: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> RunUse:
 
 def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:
     """Return the user part of what the workers' CPU time grew by; of the parent's with threads."""
-    workers = [row for row in rows if row[2] == "worker"] or list(rows)
-    first: dict[int, tuple[Any, ...]] = {}
-    last: dict[int, tuple[Any, ...]] = {}
-    for row in workers:
-        first.setdefault(row[1], row)
-        last[row[1]] = row
+    workers = [row for row in rows if row[2] == "worker"] or rows
+    last, first = {row[1]: row for row in workers}, {row[1]: row for row in reversed(workers)}
     user, system = (sum(last[pid][at] - first[pid][at] for pid in last) for at in (3, 4))
     return user / (user + system) if min(user, system) >= 0 < user + system else None
 
 
 def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
-    threads = not any(row[2] == "worker" for row in rows)
-    points = [
-        Point(
-            t_s=t / 1e9,
-            pid=pid,
-            role="worker" if threads else role,
-            cpu_s=(user + system) / 1e9,
-            rss_bytes=rss,
-            pss_bytes=pss,
-            read_bytes=read,
-            write_bytes=write,
-            written_chars=chars,
-        )
-        for t, pid, role, user, system, rss, pss, read, write, chars in rows
-    ]
-    used = run.summary
-    own = Counted(
-        used.cores_busy, used.peak_rss_bytes, used.peak_pss_bytes, used.read_bytes, used.write_bytes
-    )
+    points = [*points_of(_READING, rows)]
+    if not any(point.role == "worker" for point in points):  # threads of the parent do its work
+        points = [replace(point, role="worker") for point in points]
+    own = Counted(**{field.name: getattr(run.summary, field.name) for field in fields(Counted)})
     return usage_of(points, cores=run.workers, cores_name=counted(run.workers, "worker"), counted=own)
 
 
 def verdict_of(run: RunUse) -> Verdict | None:
     """Return what limited a run, by the counters that a convert keeps; None where nothing was measured."""
     summary, seconds = run.summary, run.wall_s
-    if seconds <= 0 or not math.isfinite(seconds):
+    if seconds <= 0:
         return None
     user, around = run.user_share if run.user_share is not None else 1.0, summary.around
     traffic = total([summary.read_bytes, summary.write_bytes])

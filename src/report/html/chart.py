@@ -1,6 +1,7 @@
 """A chart with all that goes with it: what to see in words, the numbers, a drawing that needs no script."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -59,12 +60,10 @@ def javascript() -> str:
 
 def static_svg(chart: Chart) -> Markup:
     """Return a chart as an element of a page whose style sheet gives fonts and colours."""
-    svg = _svg(chart)
-    svg = _NOISE.sub("", _UNSEEN.sub("", svg))
+    svg = _NOISE.sub("", _UNSEEN.sub("", _svg(chart)))
     for _ in range(3):
         svg = _EMPTY.sub("", svg)
-    svg = _LONG.sub(r"\1", svg)
-    svg = re.sub(r'((?:id="|url\(#))((?:clip|gradient)[\w]*)', rf"\1{chart.name}-\2", svg)
+    svg = re.sub(r'((?:id="|url\(#))((?:clip|gradient)[\w]*)', rf"\1{chart.name}-\2", _LONG.sub(r"\1", svg))
     return trusted(svg.replace("<svg ", '<svg class="drawn" aria-hidden="true" ', 1))
 
 
@@ -112,7 +111,25 @@ def tips(*fields: str) -> list[Any]:
     return [alt.Tooltip(name, title=title or none, format=form or none) for name, title, form in parts]
 
 
-def told_apart(channel: str, field: str, looks: dict[str, Any], legend: Any) -> Any:
-    """Return a channel, such as "Color", that tells the values of a field apart by what each looks like."""
-    scale = alt.Scale(domain=list(looks), range=list(looks.values()))
-    return getattr(alt, channel)(field, scale=scale, legend=legend)
+def told_apart(field: str, looks: dict[Any, Any], legend: Any, *channels: str) -> dict[str, Any]:
+    """Return channels, such as "color", that tell the values of a field apart by what each looks like."""
+    found = {}
+    for place, channel in enumerate(channels):
+        scale = alt.Scale(domain=list(looks), range=[own[place] for own in looks.values()])
+        found[channel] = getattr(alt, channel[0].upper() + channel[1:])(field, scale=scale, legend=legend)
+    return found
+
+
+def either(test: str, yes: Any, no: Any) -> Any:
+    """Return one value where a test of the row holds, else the other."""
+    return alt.when(test).then(alt.value(yes)).otherwise(alt.value(no))
+
+
+def layered(layers: Sequence[Any], height: float) -> dict[str, Any]:
+    """Return layers as one picture, as wide as the page."""
+    return built(alt.layer(*layers).properties(width=760, height=height))
+
+
+def distinct(rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    """Return the values of a field, each once, in the order of the rows."""
+    return list(dict.fromkeys(row[name] for row in rows))

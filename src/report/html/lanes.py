@@ -7,7 +7,7 @@ from operator import attrgetter
 import altair as alt
 
 from ...benchmark.text.numbers import counted, percent, plain, size
-from ...benchmark.text.table import Entry, Table, Value, right
+from ...benchmark.text.table import Entry, Table, Value, right, share
 from .chart import Chart, data, tips
 from .theme import GRID
 from .timeline import AXIS, MIB, bands, time_axis, zoomed
@@ -43,7 +43,6 @@ def lane_charts(usage: Usage) -> list[Chart]:
 
 
 def _chart(usage: Usage, measure: _Measure, lanes: tuple[Lane, ...]) -> Chart:
-    count = 1 + max(one.lane for one in lanes)
     top = 1.0 if measure.name == "cpu" else max(one.value for one in lanes) / measure.scale
     rows = [
         {
@@ -56,7 +55,7 @@ def _chart(usage: Usage, measure: _Measure, lanes: tuple[Lane, ...]) -> Chart:
         }
         for one in lanes
     ]
-    names = [str(number + 1) for number in range(count)]
+    names = [str(number + 1) for number in range(1 + max(one.lane for one in lanes))]
     scale = alt.Scale(scheme="cividis", domain=[0, top], clamp=True)
     legend = alt.Legend(title=measure.unit, format=measure.format, **_LEGEND)
     marks = data(rows).mark_bar(clip=True, stroke=GRID, strokeWidth=0.3, baseline="middle")
@@ -68,23 +67,13 @@ def _chart(usage: Usage, measure: _Measure, lanes: tuple[Lane, ...]) -> Chart:
         size=alt.Size("height:Q", scale=None, legend=None),
         tooltip=tips("lane:N|worker", "pid:N|process", f"value:Q|{measure.unit}|{measure.format}"),
     )
-    lives = [(pid, list(own)) for pid, own in groupby(lanes, attrgetter("pid"))]
-    columns = right(
-        "process", "lane", "from, s", "to, s", f"mean, {measure.unit}", f"highest, {measure.unit}"
-    )
+    lives = [_life(pid, list(own), measure) for pid, own in groupby(lanes, attrgetter("pid"))]
+    heads = ("process", "lane", "from, s", "to, s", f"mean, {measure.unit}", f"highest, {measure.unit}")
     title = f"Workers: {measure.title}, a lane each"
-    return Chart(
-        measure.chart,
-        title,
-        _caption(
-            measure,
-            lanes,
-            f"{counted(len(lives), 'worker process', 'worker processes')} in {counted(count, 'lane')}",
-        ),
-        zoomed(usage, [bars, *bands(usage, named=False)], max(60, _HEIGHT * count)),
-        Table(title, columns, [_life(pid, own, measure) for pid, own in lives]),
-        "timeline",
-    )
+    processes = counted(len(lives), "worker process", "worker processes")
+    caption = _caption(measure, lanes, f"{processes} in {counted(len(names), 'lane')}")
+    drawn = zoomed(usage, [bars, *bands(usage, named=False)], max(60, _HEIGHT * len(names)))
+    return Chart(measure.chart, title, caption, drawn, Table(title, right(*heads), lives), "timeline")
 
 
 def _caption(measure: _Measure, lanes: tuple[Lane, ...], who: str) -> str:
@@ -103,9 +92,7 @@ def _caption(measure: _Measure, lanes: tuple[Lane, ...], who: str) -> str:
 
 def _life(pid: int, own: list[Lane], measure: _Measure) -> tuple[Value, ...]:
     found = (_mean(own), max(one.value for one in own))
-    levels = [
-        Entry(percent(value), value) if measure.name == "cpu" else value / measure.scale for value in found
-    ]
+    levels = [share(value) if measure.name == "cpu" else value / measure.scale for value in found]
     return (str(pid), Entry(str(own[0].lane + 1), own[0].lane), own[0].start_s, own[-1].end_s, *levels)
 
 

@@ -3,17 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from markupsafe import Markup, escape
 
 from ...engine.printable import printable
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Content: TypeAlias = "str | Markup | Sequence[Content] | None"
+Content: TypeAlias = "str | Markup | Iterable[Content] | None"
 
 _VOID = {"meta", "link", "br", "hr", "input", "col", "wbr"}
 _PLAIN = {"pre", "title"}  # their text is shown, or copied, as it is
@@ -49,6 +46,16 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
 def scroller(label: str, role: str, *content: Content) -> Markup:
     """Return content that scrolls sideways where it is too wide, by keyboard too."""
     return tag("div", *content, class_="scroller", tabindex="0", role=role, aria_label=label)
+
+
+def bullets(lines: Iterable[str]) -> Markup:
+    """Return a list of lines."""
+    return tag("ul", (tag("li", line) for line in lines))
+
+
+def remark(text: str) -> Markup:
+    """Return a note in smaller type."""
+    return tag("p", text, class_="note")
 
 
 def join(content: Content, *, prose: bool = True) -> Markup:

@@ -5,17 +5,18 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import chain
 from typing import Any, TypeAlias
 
 from markupsafe import Markup
 
 from ...benchmark.text.table import Table, csv_table
 from .chart import Chart, figure_html, javascript
-from .glossary import words_html
-from .markup import Content, join, script_json, tag, trusted
+from .glossary import definitions
+from .markup import Content, bullets, join, remark, script_json, tag, trusted
 from .table import folded, table_html
 from .theme import css, pattern_defs
 
@@ -34,7 +35,8 @@ class Folded:
     table: Table
 
 
-Body: TypeAlias = list[Chart | Table | Folded | Markup]
+Item: TypeAlias = Chart | Table | Folded | Markup
+Body: TypeAlias = Sequence[Item | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class Section:
     lead: str  # what it says, in a sentence or two
     body: Body  # charts, tables or HTML, in their order; a section without any is left out of the page
 
+    @property
+    def items(self) -> list[Item]:
+        """What there is to show."""
+        return [item for item in self.body if item is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -73,26 +80,26 @@ class Page:
     @property
     def charts(self) -> dict[str, Chart]:
         """Charts by name, in the order of the page."""
-        items = (item for section in self.sections for item in section.body)
-        return {item.name: item for item in items if isinstance(item, Chart)}
+        return {item.name: item for item in self._items() if isinstance(item, Chart)}
 
     @property
     def tables(self) -> dict[str, Table]:
         """Every table by a name fit for a file, in the order of the page."""
         found: dict[str, Table] = {}
-        for section in self.sections:
-            for item in section.body:
-                if isinstance(item, Markup):
-                    continue
+        for item in self._items():
+            if not isinstance(item, Markup):
                 table = item if isinstance(item, Table) else item.table
                 name = item.name if isinstance(item, Chart) else _file_name(table.title)
                 found[name if name not in found else f"{name}-{len(found)}"] = table
         return found
 
+    def _items(self) -> Iterator[Item]:
+        return chain.from_iterable(section.items for section in self.sections)
+
 
 def page_html(page: Page) -> str:
     """Return the page."""
-    sections = [section for section in page.sections if section.body]
+    sections = [section for section in page.sections if section.items]
     own = _asset("page.js")
     library = javascript() if page.charts else ""
     policy = _POLICY + " ".join(_hash(script) for script in (own, library) if script)
@@ -111,23 +118,19 @@ def page_html(page: Page) -> str:
     if library:
         charts = script_json({name: chart.spec for name, chart in page.charts.items()})
         packed |= {"charts": charts, "library": trusted(library)}
+    main = tag("main", map(_section, sections), id="content")
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
         _patterns(),
         _header(page),
-        tag(
-            "div",
-            _navigation(sections),
-            tag("main", [_section(one) for one in sections], id="content"),
-            class_="columns",
-        ),
+        tag("div", _navigation(sections), main, class_="columns"),
         tag("footer", tag("p", "Made by brinery report. The file holds all it shows and needs no network.")),
         # The page's script unpacks these.
-        [
+        (
             tag("script", trusted(_packed(text.encode())), type="application/octet-stream", id=name)
             for name, text in packed.items()
-        ],
+        ),
         tag("script", trusted(own)),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
@@ -147,7 +150,7 @@ def _header(page: Page) -> Markup:
     alarms = tag(
         "div",
         tag("p", tag("strong", page.alarm_title), class_="alarm-head"),
-        tag("ul", [tag("li", text) for text in page.alarms]),
+        bullets(page.alarms),
         class_="alarm",
         role="note",
     )
@@ -155,14 +158,11 @@ def _header(page: Page) -> Markup:
         tag("div", tag("dt", one.label), tag("dd", tag("b", one.value), tag("span", one.note)), class_="fact")
         for one in page.facts
     ]
+    brand = tag("span", "brinery", tag("i", page.kind), class_="brand")
+    theme = tag("button", "Theme: system", type="button", id="theme", hidden=True)
     return tag(
         "header",
-        tag(
-            "div",
-            tag("span", "brinery", tag("i", page.kind), class_="brand"),
-            tag("button", "Theme: system", type="button", id="theme", hidden=True),
-            class_="top",
-        ),
+        tag("div", brand, theme, class_="top"),
         tag("p", page.about, class_="about"),
         tag("h1", _unbroken(page.conclusion)),
         tag("p", page.reason, class_="reason"),
@@ -183,13 +183,13 @@ def _section(section: Section) -> Markup:
         "section",
         tag("h2", section.title, id=title),
         tag("p", section.lead, class_="lead") if section.lead else None,
-        [_item(item) for item in section.body],
+        map(_item, section.items),
         id=section.name,
         aria_labelledby=title,
     )
 
 
-def _item(item: Chart | Table | Folded | Markup) -> Content:
+def _item(item: Item) -> Content:
     if isinstance(item, Chart):
         return figure_html(item)
     if isinstance(item, Table):
@@ -203,29 +203,16 @@ def packed_json(document: Any) -> str:
 
 
 def raw_section(name: str, packed: str, lead: str, *notes: str) -> Section:
-    """Return a section with a link that saves a file held in the page; it needs no script.
-
-    Args:
-        name: of the file.
-        packed: what `packed_json` made.
-        lead: what it is.
-        notes: what else there is to say of it.
-    """
+    """Return a section with a link that saves what `packed_json` made as a file; it needs no script."""
     href = f"data:application/gzip;base64,{packed}"
     link = tag("a", f"{name}.gz", href=href, download=f"{name}.gz", class_="download")
-    return Section(
-        "raw", "Raw data", lead, [tag("p", link), *(tag("p", note, class_="note") for note in notes)]
-    )
+    return Section("raw", "Raw data", lead, [tag("p", link), *map(remark, notes)])
 
 
 def glossary(words: dict[str, str]) -> Section:
-    """Return a section that says what words mean."""
-    return Section("glossary", "Glossary", "", [words_html(words)])
-
-
-def there(items: Iterable[Chart | Table | None]) -> Body:
-    """Return what there is to show."""
-    return [item for item in items if item is not None]
+    """Return a section that says what words mean, in order of the alphabet."""
+    ordered = sorted(words.items(), key=lambda pair: pair[0].lower())
+    return Section("glossary", "Glossary", "", [definitions(ordered)])
 
 
 def _file_name(title: str) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import altair as alt
 
 from ...benchmark.text.numbers import plain
-from .chart import built, data, tips, told_apart
+from .chart import data, layered, tips, told_apart
 from .facets import Grid, side_by_side
 from .theme import INK, PARTS, SHORT_LABELS, SURFACE
 
@@ -28,67 +29,47 @@ class Stack:
 def stacked_rows(stacks: Sequence[Stack], parts: Sequence[str], *, title: str) -> dict[str, Any]:
     """Return one picture whose bars share an axis, each with its total behind it."""
     rows = _rows(stacks)
-    names = list(dict.fromkeys(one.row for one in stacks))
-    base = data(rows)
+    base, names = data(rows), list(dict.fromkeys(one.row for one in stacks))
     y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(minExtent=_EDGE))
     longest = max(row["end"] for row in rows)
     room = alt.ExprRef(f"{longest} * width / max(width - {_TOTAL}, width / 2)")
-    scale = alt.Scale(domain=[0, room], nice=False)
-    x = alt.X(
-        "start:Q",
-        title=title,
-        scale=scale,
-        axis=alt.Axis(grid=True, tickCount=6, labelExpr=SHORT_LABELS, labelBound=True),
-    )
-    bars = _bars(base, x, y, parts)
-    ends = (
-        base.transform_filter("datum.last")
-        .mark_text(align="left", dx=6, color=INK)
-        .encode(alt.X("end:Q"), y, text="total:N")
-    )
-    return built(alt.layer(bars, ends).properties(width=760, height=_ROW * len(names)))
+    axis = alt.Axis(grid=True, tickCount=6, labelExpr=SHORT_LABELS, labelBound=True)
+    x = alt.X("start:Q", title=title, scale=alt.Scale(domain=[0, room], nice=False), axis=axis)
+    ends = base.transform_filter("datum.last").mark_text(align="left", dx=6, color=INK)
+    named = ends.encode(alt.X("end:Q"), y, text="total:N")
+    return layered([_bars(base, x, y, parts), named], _ROW * len(names))
 
 
-def stacked_cells(stacks: Sequence[Stack], parts: Sequence[str], *, columns: int) -> dict[str, Any]:
+def stacked_cells(stacks: Sequence[Stack], parts: Sequence[str]) -> dict[str, Any]:
     """Return a picture for each cell, its bars shares of the whole."""
     rows = _rows(stacks)
     names = list(dict.fromkeys(one.row for one in stacks))
     titles = list(dict.fromkeys(one.picture for one in stacks))
-    base = data(rows)
     y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(labelLimit=_EDGE))
-    x = alt.X(
-        "start:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", values=[0, 0.5, 1])
-    )
-    chart = _bars(base, x, y, parts).properties(height=_ROW * len(names))
-    return side_by_side(chart, "cell", titles, Grid(150, 105, _EDGE, gap=16, columns=columns))
+    axis = alt.Axis(format=".0%", values=[0, 0.5, 1])
+    x = alt.X("start:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=axis)
+    chart = _bars(data(rows), x, y, parts).properties(height=_ROW * len(names))
+    return side_by_side(chart, "cell", titles, Grid(150, 105, _EDGE, gap=16, columns=4))
 
 
 def _bars(base: Any, x: Any, y: Any, parts: Sequence[str]) -> Any:
-    colours = {part: PARTS[number % len(PARTS)][0] for number, part in enumerate(parts)}
-    colour = told_apart("Color", "part:N", colours, alt.Legend(symbolType="square"))
+    looks = dict(zip(parts, cycle(PARTS), strict=False))
+    colour = told_apart("part:N", looks, alt.Legend(symbolType="square"), "color")
     tooltip = tips("cell:N| ", "row:N|protocol", "part:N", "read:N|amount")
-    return base.mark_bar(height=_ROW - 8, stroke=SURFACE, strokeWidth=0.8).encode(
-        x, y, alt.X2("end:Q"), color=colour, tooltip=tooltip
-    )
+    bars = base.mark_bar(height=_ROW - 8, stroke=SURFACE, strokeWidth=0.8)
+    return bars.encode(x, y, alt.X2("end:Q"), tooltip=tooltip, **colour)
 
 
 def _rows(stacks: Sequence[Stack]) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stack in stacks:
-        start = 0.0
-        shown = [(part, value) for part, value in stack.parts.items() if value > 0]
-        for number, (part, value) in enumerate(shown):
-            rows.append(
-                {
-                    "row": stack.row,
-                    "cell": stack.picture,
-                    "part": part,
-                    "start": start,
-                    "end": start + value,
-                    "read": plain(value) if stack.end else f"{value:.1%}",
-                    "last": number == len(shown) - 1,
-                    "total": stack.end,
-                }
-            )
-            start += value
+        end = 0.0
+        for part, value in stack.parts.items():
+            if value > 0:
+                start, end = end, end + value
+                read = plain(value) if stack.end else f"{value:.1%}"
+                row = {"row": stack.row, "cell": stack.picture, "part": part, "start": start, "end": end}
+                rows.append(row | {"read": read, "last": False, "total": stack.end})
+        if end:
+            rows[-1]["last"] = True
     return rows

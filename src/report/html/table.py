@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ...benchmark.text.numbers import DASH
 from ...benchmark.text.table import Column, Table, Value, entry_of, number
-from .markup import scroller, tag
+from .markup import join, remark, scroller, tag
 
 
 def folded(title: str, table: Table) -> Markup:
@@ -35,10 +35,13 @@ def table_html(table: Table, *, title: bool = True) -> Markup:
         data_sortable=len(table.rows) > 1,
         class_="words" if words else None,  # on a phone each row is a list, its cells named
     )
-    head = tag("h3", table.title) if title else Markup("")
-    notes = [tag("p", note, class_="note") for note in table.notes]
-    below = tag("div", notes, class_="notes") if notes else Markup("")
-    return head + scroller(table.title, "region", inner) + below
+    return join(
+        [
+            tag("h3", table.title) if title else None,
+            scroller(table.title, "region", inner),
+            tag("div", map(remark, table.notes), class_="notes") if table.notes else None,
+        ]
+    )
 
 
 def _cell(value: Value, column: Column, name: str, label: str | None = None) -> Markup:

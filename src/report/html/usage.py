@@ -2,10 +2,10 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TypeAlias
+from itertools import chain, pairwise, repeat
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _MOST_BINS = 240
 _LEVELS = 10  # lanes show tenths
+_NEEDED = ("t_ns", "pid", "cpu_user_ns", "cpu_system_ns", "rss_bytes")
+_RATES = {"cpu": ("cpu_s",), "storage": ("read_bytes", "write_bytes")}  # counters of what lanes show
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,17 @@ class Point:
     pss_bytes: int | None
     read_bytes: int | None
     write_bytes: int | None
-    written_chars: int | None = None
+    write_chars: int | None = None
+
+
+def points_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[Point]:
+    """Yield the readings in a sampler's rows; a row without a time, a process, CPU time or memory is none."""
+    for row in rows:
+        one: dict[str, Any] = dict(zip(columns, row, strict=False))
+        if all(isinstance(one.get(name), int) for name in _NEEDED):
+            cpu_s = (one["cpu_user_ns"] + one["cpu_system_ns"]) / 1e9
+            known: dict[str, Any] = {name: one.get(name) for name in Point.__slots__[4:]}
+            yield Point(one["t_ns"] / 1e9, one["pid"], str(one.get("role")), cpu_s, **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,11 @@ class Moment:
     read: float | None  # bytes a second from storage; None where it is not counted
     write: float | None  # bytes a second towards storage; None if not counted
     written: float | None  # bytes a second through system calls that write, by workers; None if not counted
+
+    @property
+    def cores(self) -> float:
+        """Cores that all processes kept busy."""
+        return self.workers + self.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +111,14 @@ class Usage:
     memory_bytes: int | None  # memory of the machine; None if not known
     counted: Counted  # what captions tell as totals and peaks
 
+    def series(self, name: str, unit: float = 1.0) -> list[float | None]:
+        """Return a value of every moment in a unit; None where it is not known."""
+        found = (getattr(moment, name) for moment in self.moments)
+        return [None if value is None else value / unit for value in found]
+
 
 def usage_of(
-    points: Sequence[Point],
+    points: Iterable[Point],
     *,
     bands: Sequence[Band] = (),
     cores: float,
@@ -105,42 +127,31 @@ def usage_of(
     counted: Counted = _NOTHING,
 ) -> Usage | None:
     """Return the series; None where fewer than two times were read."""
-    if len({point.t_s for point in points}) < 2:
-        return None
     own: dict[int, list[Point]] = defaultdict(list)
     for point in sorted(points, key=lambda one: one.t_s):
         own[point.pid].append(point)
-    end = max(point.t_s for point in points)
+    times = {point.t_s for series in own.values() for point in series}
+    if len(times) < 2:
+        return None
+    end = max(times)
     gaps = sorted(b.t_s - a.t_s for series in own.values() for a, b in pairwise(series))
     step = max(gaps[len(gaps) // 2] if gaps else end, end / _MOST_BINS, 1e-3)
     edges = np.minimum(np.arange(-(-int(end * 1e6) // int(step * 1e6)) + 1) * step, end)
     edges = edges[np.append(True, np.diff(edges) > step * 1e-3)]
     series = [_Series(one, edges) for one in own.values()]
-    return Usage(
-        end,
-        step,
-        _moments(series, edges),
-        _lanes(series, edges),
-        tuple(bands),
-        cores,
-        cores_name,
-        memory_bytes,
-        counted,
-    )
+    found = _moments(series, edges), _lanes(series), tuple(bands)
+    return Usage(end, step, *found, cores, cores_name, memory_bytes, counted)
 
 
 class _Series:
-    """The readings of one process, and what its counters gained in each stretch between edges."""
+    """The readings of one process over the stretches between edges."""
 
     def __init__(self, points: Sequence[Point], edges: Floats) -> None:
-        self.first, self.last = points[0], points[-1]
-        self.parent = points[0].role == "parent"
-        self.several = len(points) > 1
+        self.pid, self.parent, self.several = points[0].pid, points[0].role == "parent", len(points) > 1
+        self.first_s, self.last_s = points[0].t_s, points[-1].t_s
         self._points, self._edges = points, edges
-        times = np.array([point.t_s for point in points])
-        # The last reading that each stretch knows of; none where the process is not there.
-        self.at = np.searchsorted(times, edges[1:], side="right") - 1
-        self.there = (edges[1:] > min(times[0], edges[-2])) & (edges[:-1] <= times[-1])
+        # The part of each stretch in which the process was there.
+        self.starts, self.stops = np.maximum(self.first_s, edges[:-1]), np.minimum(self.last_s, edges[1:])
 
     def gained(self, name: str) -> Floats | None:
         """Return what a counter gained in each stretch, spread evenly between readings; None if not known."""
@@ -153,93 +164,81 @@ class _Series:
         return found
 
     def level(self, name: str) -> Floats:
-        """Return a value in each stretch as last read; NaN where it was not."""
+        """Return a value in each stretch as last read; NaN where it was not, or the process was not there."""
         values = np.array([getattr(point, name) for point in self._points], dtype=np.float64)
         seen = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(values.size)))
         filled = np.where(seen >= 0, values[seen], np.nan)
-        shown: Floats = np.where(self.there, filled[self.at], np.nan)
+        ends = self._edges[1:]
+        last = np.searchsorted([point.t_s for point in self._points], ends, side="right") - 1
+        there = (ends > min(self.first_s, self._edges[-2])) & (self._edges[:-1] <= self.last_s)
+        shown: Floats = np.where(there, filled[last], np.nan)
         return shown
+
+    def used(self, name: str) -> Floats:
+        """Return what lanes of that name show in each stretch; NaN where it is not known."""
+        if name == "memory":
+            return self.level("rss_bytes")
+        gained = [own for own in map(self.gained, _RATES[name]) if own is not None]
+        there, unknown = self.stops - self.starts, np.full(self.starts.size, np.nan)
+        used: Floats = unknown
+        if gained:
+            used = np.divide(np.sum(gained, axis=0), there, out=unknown, where=there > 0)
+        return np.minimum(used, 1.0) if name == "cpu" else used
 
 
 def _moments(series: Sequence[_Series], edges: Floats) -> tuple[Moment, ...]:
-    lengths, nothing = np.diff(edges), np.zeros(edges.size - 1)
+    lengths = np.diff(edges)
 
-    def rates(name: str, *, parent: bool | None = None) -> list[float | None]:
-        chosen = [one for one in series if parent is None or one.parent is parent]
-        found = [gained for one in chosen if (gained := one.gained(name)) is not None]
-        if not found:
-            return [None] * lengths.size
-        rates: list[float | None] = (np.sum(found, axis=0) / lengths).tolist()
-        return rates
+    def rates(name: str, *, of: Sequence[_Series] = series) -> list[float | None]:
+        found = [gained for one in of if (gained := one.gained(name)) is not None]
+        shown: list[float | None] = (
+            (np.sum(found, axis=0) / lengths).tolist() if found else [None] * lengths.size
+        )
+        return shown
 
+    workers, parents = ([one for one in series if one.parent is parent] for parent in (False, True))
     pss = np.array([one.level("pss_bytes") for one in series])
     shared = np.where(np.isnan(pss).all(axis=0), np.nan, np.nansum(pss, axis=0)).tolist()
-    rss = np.nansum([nothing, *(one.level("rss_bytes") for one in series)], axis=0)
     columns = zip(
         (edges[:-1] + lengths / 2).tolist(),
-        rates("cpu_s", parent=False),
-        rates("cpu_s", parent=True),
-        rss.tolist(),
+        rates("cpu_s", of=workers),
+        rates("cpu_s", of=parents),
+        np.nansum([one.level("rss_bytes") for one in series], axis=0).tolist(),
         [None if math.isnan(value) else value for value in shared],
         rates("read_bytes"),
         rates("write_bytes"),
-        rates("written_chars", parent=False),
+        rates("write_chars", of=workers),
         strict=True,
     )
-    return tuple(Moment(t, workers or 0.0, parent or 0.0, *rest) for t, workers, parent, *rest in columns)
+    return tuple(Moment(t, worker or 0.0, parent or 0.0, *rest) for t, worker, parent, *rest in columns)
 
 
-def _lanes(series: Sequence[_Series], edges: Floats) -> dict[str, tuple[Lane, ...]]:
-    workers = [one for one in sorted(series, key=lambda one: one.first.t_s) if not one.parent and one.several]
+def _lanes(series: Sequence[_Series]) -> dict[str, tuple[Lane, ...]]:
+    workers = [one for one in sorted(series, key=lambda one: one.first_s) if not one.parent and one.several]
     free_from: list[float] = []
     places = []
     for one in workers:
-        lane = next((n for n, free in enumerate(free_from) if free <= one.first.t_s), len(free_from))
-        free_from[lane : lane + 1] = [one.last.t_s]
+        lane = next((n for n, free in enumerate(free_from) if free <= one.first_s), len(free_from))
+        free_from[lane : lane + 1] = [one.last_s]
         places.append(lane)
-    stretches = [_stretches(one, edges) for one in workers]
     found = {}
-    for name, most in (("cpu", 1.0), ("memory", None), ("storage", None)):
-        values = [_used(one, name, edges) for one in workers]
-        top = most or max((float(np.nanmax(own, initial=0.0)) for own in values), default=0.0)
-        lanes: list[Lane] = []
-        for one, lane, own, spans in zip(workers, places, values, stretches, strict=True):
-            lanes += _merged(lane, one.first.pid, [(*spans[n], float(own[n])) for n in spans], top or 1.0)
-        found[name] = tuple(lanes)
+    for name in ("cpu", "memory", "storage"):
+        values = [one.used(name) for one in workers]
+        highest = max((float(np.nanmax(own, initial=0.0)) for own in values), default=0.0)
+        top = 1.0 if name == "cpu" else highest or 1.0
+        lanes = map(_stretches, workers, places, values, repeat(top))
+        found[name] = tuple(chain.from_iterable(lanes))
     return found
 
 
-def _stretches(one: _Series, edges: Floats) -> dict[int, tuple[float, float]]:
-    """Return the parts of the stretches in which a process was there, by the stretch's place."""
-    spans = {
-        place: (max(one.first.t_s, low), min(one.last.t_s, high))
-        for place, (low, high) in enumerate(pairwise(edges.tolist()))
-    }
-    return {place: (start, stop) for place, (start, stop) in spans.items() if start < stop}
-
-
-def _used(one: _Series, name: str, edges: Floats) -> Floats:
-    """Return what a process used in each stretch; NaN where it is not known."""
-    if name == "memory":
-        return one.level("rss_bytes")
-    there = np.minimum(one.last.t_s, edges[1:]) - np.maximum(one.first.t_s, edges[:-1])
-    names = ("cpu_s",) if name == "cpu" else ("read_bytes", "write_bytes")
-    gained = [own for own in map(one.gained, names) if own is not None]
-    unknown = np.full(there.size, np.nan)
-    used: Floats = (
-        np.divide(np.sum(gained, axis=0), there, out=unknown, where=there > 0) if gained else unknown
-    )
-    return np.minimum(used, 1.0) if name == "cpu" else used
-
-
-def _merged(lane: int, pid: int, spans: Sequence[tuple[float, float, float]], top: float) -> list[Lane]:
-    """Return stretches as lanes, those of one level after another as one."""
+def _stretches(one: _Series, lane: int, values: Floats, top: float) -> list[Lane]:
+    """Return what a process used where that is known, stretches of one level after another as one."""
     found: list[Lane] = []
-    for start, stop, value in spans:
-        if math.isnan(value):
+    for start, stop, value in zip(one.starts.tolist(), one.stops.tolist(), values.tolist(), strict=True):
+        if start >= stop or math.isnan(value):
             continue
         level = min(1.0, round(value / top * _LEVELS) / _LEVELS)
-        new = Lane(lane, pid, start, stop, value, level)
+        new = Lane(lane, one.pid, start, stop, value, level)
         if found and (found[-1].level, found[-1].end_s) == (level, start):
             last = found.pop()
             total = last.value * (last.end_s - last.start_s) + value * (stop - start)
