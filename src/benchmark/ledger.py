@@ -20,11 +20,7 @@ class Gathered:
 
 
 class Ledger:
-    """The samples of every cell, in the order in which the cells were named.
-
-    Args:
-        steady: tells whether a cell needs no further round.
-    """
+    """The samples of every cell, in the order of naming; `steady` tells which cells need no further round."""
 
     def __init__(self, steady: Callable[[Gathered], bool] = lambda _: False) -> None:
         self._steady = steady

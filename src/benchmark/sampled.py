@@ -54,13 +54,8 @@ def cpu_seen(
 ) -> tuple[int | None, int | None]:
     """Return the workers' CPU time between each one's first and last region: their own count, the sampler's.
 
-    Args:
-        timeline: readings, times from `begin_ns` on.
-        begin_ns: when the sampler began, on the clock that all processes share.
-        cells: whose workers counted.
-
-    Returns:
-        Both in ns, over the workers that both saw twice or more; None without such workers.
+    Both are in ns, over the workers that both saw twice or more; None without such workers. The times of the
+    readings count from `begin_ns` on, when the sampler began on the clock that all processes share.
     """
     told: dict[int, list[tuple[int, int]]] = {}
     for cell in cells:

@@ -70,11 +70,7 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
 def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usable: float) -> Facts | None:
     """Return what is known about a cell of worker processes; None where it has no valid sample.
 
-    Args:
-        cell: which.
-        one: the same with one worker, where it was measured.
-        ceilings: of the run.
-        usable: CPUs that the process may use.
+    `one` is the same with one worker, where it was measured, and `usable` the CPUs that the process may use.
     """
     split, stats, workers = cell.split, cell.stats, cell.workers
     good = cell.counting

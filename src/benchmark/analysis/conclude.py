@@ -33,11 +33,7 @@ def conclude(result: BenchResult) -> BenchResult:
 
 
 def with_recommendations(result: BenchResult) -> BenchResult:
-    """Return the result with the noise floor and the recommendations that follow from its cells.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
+    """Return the result with the noise floor and the recommendations that follow from its cells."""
     result = replace(result, noise=with_floor(result.noise))
     weights, seed = result.settings.weights, result.run.seed
     return replace(result, recommendations=recommend(result, weights, seed=seed, trouble=trouble_of(result)))

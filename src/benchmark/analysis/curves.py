@@ -137,9 +137,6 @@ def fit(model: Model, points: Points, *, bounded: bool = True) -> Floats:
         model: the curve.
         points: at least as many as there are parameters.
         bounded: alpha and beta are not negative.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
     """
     count, roots, theta = FITTED[model], np.sqrt(points.weights), np.zeros(3)
 

@@ -37,16 +37,7 @@ class Ranking:
 
 
 def ranked(candidates: Sequence[Candidate], floor: float | None, seed: int) -> Ranking:
-    """Rank candidates, at least one.
-
-    Args:
-        candidates: lower values are better.
-        floor: of noise; None if it is not known.
-        seed: of the resampling.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
+    """Rank candidates, at least one, by a floor of noise that may be unknown; the seed is of the resampling."""
     order = sorted(candidates, key=lambda candidate: candidate.value)
     rounds = [candidate.by_round() for candidate in order]
     enough = len(rounds[0]) >= FEWEST_ROUNDS

@@ -34,9 +34,6 @@ def recommend(
         seed: seed of the resampling.
         abilities: what each protocol can do, by its name without compression; by default the registry's.
         trouble: why no time of this run decides anything; None if they do.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
     """
     weights = weights or Weights()
     field = Field(result, abilities)

@@ -57,7 +57,6 @@ def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -
         usable_cpus: N above it are passed through and not fitted.
 
     Raises:
-        MissingLibraryError: scipy is not installed.
         ValueError: a throughput is not positive.
     """
     table = Rounds.of(throughput)

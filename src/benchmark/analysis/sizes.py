@@ -48,10 +48,7 @@ class Sizes:
 def sizes_of(result: BenchResult, layout: Layout, cells: Iterable[CellResult] | None = None) -> Sizes:
     """Return the sizes of a layout; of results without them (0.1.0) those of the cells' files.
 
-    Args:
-        result: of a bench.
-        layout: of the files.
-        cells: those that may tell sizes, by default all of the result.
+    `cells` are those that may tell sizes, by default all of the result.
     """
     corpus = result.dataset
     if result.sizes:

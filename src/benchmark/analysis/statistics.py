@@ -2,7 +2,9 @@
 
 The round is the unit: samples within one share its weather. Times vary by factors, so ratios and their
 intervals are taken in logarithms: a ratio is that of geometric means. Fewer than five rounds have no
-interval: even the whole range of four holds the median in 87 % only.
+interval: even the whole range of four holds the median in 87 % only. An interval, a p or q value, a curve and
+a recommendation need scipy: what finds one raises MissingLibraryError without it, here and in every module
+above.
 """
 
 import math
@@ -31,11 +33,7 @@ _NS_PER_HOUR = 3.6e12
 
 
 def scipy(part: str) -> Any:
-    """Import a part of scipy, such as "stats".
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
+    """Import a part of scipy, such as "stats"; MissingLibraryError where it is not installed."""
     try:
         return import_module(f"scipy.{part}")
     except ImportError as error:
@@ -44,20 +42,12 @@ def scipy(part: str) -> Any:
 
 @cache
 def student_quantile(degrees: float) -> float:
-    """Return how many standard errors Student's t interval at 95 % reaches to either side.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
+    """Return how many standard errors Student's t interval at 95 % reaches to either side."""
     return float(scipy("stats").t.ppf(0.975, degrees))
 
 
 def log_mean(logs: Floats) -> Estimate:
-    """Return the geometric mean with Student's t interval over rounds.
-
-    Args:
-        logs: ln of one positive value a round, at least one.
-    """
+    """Return the geometric mean with Student's t interval, of the ln of a positive value for each round."""
     mean = float(logs.mean())
     if logs.size < FEWEST_ROUNDS:
         return Estimate(math.exp(mean))
@@ -96,7 +86,6 @@ def paired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Ratio:
         b_rounds: the same rounds in the same order; the longer of the two is cut.
 
     Raises:
-        MissingLibraryError: scipy is not installed.
         ValueError: they have no round in common.
     """
     length = min(len(a_rounds), len(b_rounds))
@@ -120,7 +109,6 @@ def unpaired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Rati
         b_rounds: of the other run.
 
     Raises:
-        MissingLibraryError: scipy is not installed.
         ValueError: one of them is empty.
     """
     a, b = (logs[~np.isnan(logs)] for logs in (_logs(a_rounds), _logs(b_rounds)))
@@ -135,13 +123,7 @@ def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
     """Return the q value of each p: the false discovery rate at which it would still be called.
 
     Benjamini & Hochberg, "Controlling the false discovery rate", Journal of the Royal Statistical Society B
-    1995.
-
-    Args:
-        p_values: of all comparisons that are judged together; None is none, and stays None.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
+    1995. All p values are judged together; None is none, and stays None.
     """
     tested = [p for p in p_values if p is not None]
     following = iter(scipy("stats").false_discovery_control(tested).tolist() if tested else ())
@@ -152,23 +134,9 @@ def noise_floor(sentinel_a: Sequence[float], sentinel_b: Sequence[float]) -> flo
     """Return the relative change that the same work shows under two names, such as 0.02.
 
     It is the larger distance from 1 within the interval of their ratio: what a comparison of as many rounds
-    may take for a change when there is none.
-
-    Args:
-        sentinel_a: one time a round.
-        sentinel_b: the same rounds of the same work.
-
-    Returns:
-        The floor, or None for fewer than five rounds.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-        ValueError: they have no round in common.
+    may take for a change when there is none; None for fewer than five rounds. Both have one time a round.
     """
-    ratio = paired_ratio(sentinel_a, sentinel_b)
-    if ratio.low is None or ratio.high is None:
-        return None
-    return max(ratio.high, 1 / ratio.low) - 1
+    return paired_ratio(sentinel_a, sentinel_b).farthest
 
 
 def judge(
@@ -222,9 +190,6 @@ def detectable_change(
 
     Returns:
         The relative change, or None for fewer than five rounds.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
     """
     if ratio.high is None:
         return None
@@ -255,9 +220,6 @@ def drift(begin_ns: Sequence[float], times: Sequence[float]) -> Drift | None:
 
     Returns:
         The trend, or None for fewer than five sentinels or no time between them.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
     """
     hours = np.asarray(begin_ns, dtype=np.float64) / _NS_PER_HOUR
     if hours.size < FEWEST_ROUNDS or not (length := float(np.ptp(hours))):
@@ -275,12 +237,9 @@ def holds_interval(samples: Sequence[float], target: float) -> bool:
     Args:
         samples: one positive value a round, so far; fewer than five never hold.
         target: the most that its upper half may be, relative, such as 0.02.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
     """
-    estimate = log_mean(_logs(samples)) if len(samples) >= FEWEST_ROUNDS else None
-    return estimate is not None and estimate.high is not None and estimate.high / estimate.value - 1 < target
+    estimate = log_mean(_logs(samples)) if samples else Estimate(math.nan)
+    return estimate.high is not None and estimate.high / estimate.value - 1 < target
 
 
 def _ratio(mean: float, error: float, rounds: int, *, paired: bool) -> Ratio:

@@ -17,12 +17,7 @@ _STEADY = 0.02  # half the width of an interval, relative, at which a cell needs
 
 
 def cell_results(ledger: Ledger, usable: float) -> tuple[CellResult, ...]:
-    """Sum up every cell that has a sample.
-
-    Args:
-        ledger: the samples.
-        usable: CPUs that this process may use.
-    """
+    """Sum up every cell that has a sample; `usable` are the CPUs that this process may use."""
     return tuple(_result(cell, entry, usable) for cell, entry in ledger.measured() if cell.op != CEILING)
 
 

@@ -59,15 +59,7 @@ _LEAST_CPU_NS = 2_000_000_000  # less says little: the sampler sees ticks of 10 
 def cell_warnings(
     cell: Cell, samples: Sequence[Sample], good: Sequence[Sample], *, wrong: int, usable: float
 ) -> tuple[str, ...]:
-    """Return the codes of a cell's warnings.
-
-    Args:
-        cell: which.
-        samples: all of its samples.
-        good: those that count.
-        wrong: how many arrays were not the same.
-        usable: CPUs that the process may use.
-    """
+    """Return the codes of a cell's warnings, by all samples, the good ones and how many arrays were wrong."""
     void = [one for one in samples if not one.valid and "disturbed: " not in (one.problem or "")]
     texts = " ".join(sample.problem or "" for sample in void)
     crowded = cell.pool == "loky" and cell.workers > usable

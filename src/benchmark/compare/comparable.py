@@ -29,13 +29,7 @@ class Difference:
 
 
 def differences(a: BenchResult, b: BenchResult, *, software: bool = True) -> tuple[Difference, ...]:
-    """Return what keeps two results from being compared.
-
-    Args:
-        a: one result.
-        b: the other.
-        software: versions count, too; not where two environments are what is compared.
-    """
+    """Return what keeps two results from being compared; versions do not where they are what is compared."""
     found = [*_host(a, b), *_dataset(a, b), *_method(a, b)]
     if software:
         found += _software(a, b)

@@ -98,31 +98,19 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a comparison found.
+    """What a comparison found."""
 
-    Attributes:
-        a: the older, or the base.
-        b: the newer.
-        differences: what makes them not comparable; then there are no cells.
-        floor: the noise floor: the larger one of both or, in pairs, how sure the ratio of half the cells is.
-        paired: A and B were measured in turns, by pairs of processes.
-        cells: those that both have, in the order of A.
-        groups: the same by protocol and operation.
-        only_a: cells that B lacks.
-        only_b: cells that A lacks.
-        excluded: cells that are void in one of them.
-    """
-
-    a: Side
-    b: Side
-    differences: tuple[Difference, ...]
+    a: Side  # the older, or the base
+    b: Side  # the newer
+    differences: tuple[Difference, ...]  # what makes them not comparable; then there are no cells
+    # the noise floor: the larger one of both or, in pairs, how sure the ratio of half the cells is
     floor: float | None
-    paired: bool
-    cells: tuple[CellChange, ...] = ()
-    groups: tuple[Group, ...] = ()
-    only_a: tuple[Cell, ...] = ()
-    only_b: tuple[Cell, ...] = ()
-    excluded: tuple[Excluded, ...] = ()
+    paired: bool  # A and B were measured in turns, by pairs of processes
+    cells: tuple[CellChange, ...] = ()  # those that both have, in the order of A
+    groups: tuple[Group, ...] = ()  # the same by protocol and operation
+    only_a: tuple[Cell, ...] = ()  # cells that B lacks
+    only_b: tuple[Cell, ...] = ()  # cells that A lacks
+    excluded: tuple[Excluded, ...] = ()  # cells that are void in one of them
 
     @property
     def exit_code(self) -> int:
@@ -145,16 +133,7 @@ class Comparison:
 
 
 def compare_results(a: BenchResult, b: BenchResult, *, names: tuple[str, str] = ("A", "B")) -> Comparison:
-    """Compare two results: in pairs where they are the two sides of one measurement in turns.
-
-    Args:
-        a: the older, or the base.
-        b: the newer.
-        names: what to call them.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
+    """Compare two results, the base first: in pairs where they are the sides of one measurement in turns."""
     paired = are_pair(a, b)
     side_a, side_b = (
         Side(
@@ -199,7 +178,6 @@ def compare_files(a: PathLike, b: PathLike) -> Comparison:
 
     Raises:
         DatasetError: one of them cannot be read, is no result, or holds values that make no sense.
-        MissingLibraryError: scipy is not installed.
     """
     try:
         return compare_results(read_result(a), read_result(b), names=(str(a), str(b)))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from ..analysis.statistics import unpaired_ratio
 from ..result.cell import Cell
 from ..result.findings import CeilingSample
+from ..result.measured import median_by_round
 from ..result.result import BenchResult
-from ..result.stats import median
 
 _OF_LOADS = ("spin", "memcpy", "raw-read")
 _OF_DUMPS = ("spin", "memcpy", "raw-write", "raw-files", "create")
@@ -18,10 +18,6 @@ class MachineChange:
     Between runs more changes than between the rounds of one: where memory lies, what other machines on the
     same host do. So a change of a cell counts only beyond what the ceilings may have changed, which measure
     the machine in the same rounds; without them, beyond that of the sentinel.
-
-    Args:
-        a: one run.
-        b: the other.
     """
 
     def __init__(self, a: BenchResult, b: BenchResult) -> None:
@@ -54,10 +50,7 @@ class MachineChange:
 
 def _farthest(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Return the farther end of the interval of a ratio, as a relative change either way."""
-    if not a or not b:
-        return None
-    ratio = unpaired_ratio(a, b)
-    return None if ratio.low is None or ratio.high is None else max(ratio.high, 1 / ratio.low) - 1
+    return unpaired_ratio(a, b).farthest if a and b else None
 
 
 def _times(samples: Iterable[CeilingSample]) -> list[float]:
@@ -67,8 +60,5 @@ def _times(samples: Iterable[CeilingSample]) -> list[float]:
 
 def _sentinel_times(result: BenchResult) -> list[float]:
     """Return the median time of the sentinel by round; without the sampler's pauses."""
-    rounds: dict[tuple[str, int], list[float]] = {}
-    for one in result.noise.sentinel:
-        if one.name != "unsampled":
-            rounds.setdefault((one.part, one.round), []).append(one.wall_ns)
-    return [median(times) for times in rounds.values()]
+    watched = (one for one in result.noise.sentinel if one.name != "unsampled")
+    return list(median_by_round(((one.part, one.round), one.wall_ns) for one in watched).values())

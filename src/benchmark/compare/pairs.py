@@ -33,9 +33,6 @@ def ratio_in_pairs(a: Mapping[int, float], b: Mapping[int, float], rounds_each: 
         a: one positive value by round.
         b: the other version's values by round.
         rounds_each: how many consecutive rounds one pair of processes measured, which count once.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
     """
     common = a.keys() & b.keys()
     in_a, in_b = (calm_by_process({one: values[one] for one in common}, rounds_each) for values in (a, b))
@@ -43,11 +40,7 @@ def ratio_in_pairs(a: Mapping[int, float], b: Mapping[int, float], rounds_each: 
 
 
 def ratio_between(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
-    """Return b / a of two runs, given one positive value for each independent unit.
-
-    Raises:
-        MissingLibraryError: scipy is not installed.
-    """
+    """Return b / a of two runs, given one positive value for each independent unit."""
     return unpaired_ratio(list(a.values()), list(b.values()))
 
 
@@ -78,10 +71,6 @@ def calm_times(cell: CellResult, usable: float) -> dict[int, float]:
     What no other program accounts for stays in, and so does every wait of more workers than there are CPUs:
     that may be the version's own doing. A partitioned region lasts as long as its slowest worker; of work
     that is handed out, only what every worker waited is left out. No time is below the CPU time spent in it.
-
-    Args:
-        cell: with its samples.
-        usable: CPUs that the bench could use.
     """
     if cell.workers > max(1.0, usable):
         return round_times(cell.samples)

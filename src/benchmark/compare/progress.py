@@ -29,10 +29,7 @@ def measured_line(doing: str) -> str:
 class Pace:
     """Counts pairs and regions, by what the benches in turns write into their logs.
 
-    Args:
-        pairs: how many there will be.
-        say: called once with how long all is expected to take.
-        tell: called after every region.
+    It calls `say` once with how long all is expected to take, and `tell` after every region.
     """
 
     def __init__(self, pairs: int, say: Callable[[str], None], tell: Callable[[TurnProgress], None]) -> None:

@@ -48,11 +48,7 @@ class CeilingRegion:
                     file.write(block)
 
     def run(self, cell: Cell, pids: frozenset[int]) -> Region:
-        """Run one region.
-
-        Raises:
-            WorkerError: a worker died.
-        """
+        """Run one region."""
         if cell.protocol == "no-op":
             return self._no_op(cell)
         session, cold = self._session, cell.protocol == COLD

@@ -29,11 +29,7 @@ class ConvertRegion:
         self._members = tuple(entry for entry in entries if isinstance(entry, Member))
 
     def run(self, cell: Cell, work: Work, pids: frozenset[int], *, check: bool) -> Region:
-        """Run one region, and compare its shards if asked to.
-
-        Raises:
-            WorkerError: a worker died.
-        """
+        """Run one region, and compare its shards if asked to."""
         scratch, workers = self._session.scratch, cell.workers
         folder = scratch.new_folder("converted")
         convert = partial(convert_unit, convert_job(folder, cell.protocol, 1 << 40))

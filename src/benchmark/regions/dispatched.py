@@ -12,14 +12,7 @@ from .session import Scratch
 def run_dispatched(scratch: Scratch, part: Part, workers: int, pids: frozenset[int]) -> Region:
     """Run a region, one pass a task; with `part.check` dumps are written once more after it and compared.
 
-    Args:
-        scratch: where files go.
-        part: of all workers together: every pass of each.
-        workers: how many.
-        pids: of the workers that were warmed.
-
-    Raises:
-        WorkerError: a worker died.
+    The part is of all workers together, every pass of each; the processes are those that were warmed.
     """
     folder = scratch.new_folder("dispatched")
     check = part.check and part.op == "dump"

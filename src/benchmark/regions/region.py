@@ -1,4 +1,7 @@
-"""A timed region as the parent sees it, from what its workers report."""
+"""A timed region as the parent sees it, from what its workers report.
+
+Whatever runs a region raises WorkerError where a worker died.
+"""
 
 import os
 import time

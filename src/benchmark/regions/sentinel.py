@@ -30,19 +30,15 @@ _IMAGE_BYTES = 20_000  # what else an image costs, in bytes of the same time
 
 
 class Sentinel:
-    """Loads one shard of npy arrays again and again.
-
-    Attributes:
-        samples: every run, in order of time.
-        visit_ns: how long a visit is expected to take.
-    """
+    """Loads one shard of npy arrays again and again."""
 
     def __init__(self, session: Session, sampler: Sampler) -> None:
         self._session = session
         self._sampler = sampler
         self._region_ns = _QUICK_NS if session.options.quick else _REGION_NS
         self._part: Part | None = None
-        self.samples: list[SentinelSample] = []
+        self.samples: list[SentinelSample] = []  # every run, in order of time
+        # how long a visit is expected to take
         self.visit_ns = len(_NAMES) * float(self._region_ns + _OVERHEAD_NS)
 
     def stage(self) -> None:

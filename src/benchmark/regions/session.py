@@ -61,11 +61,7 @@ class BenchProgress:
 
 
 class Progress:
-    """Counts regions and tells how far the bench is.
-
-    Args:
-        tell: called before the first region, and after each.
-    """
+    """Counts regions and tells how far the bench is, before the first and after each."""
 
     def __init__(self, tell: Callable[[BenchProgress], None]) -> None:
         self._tell = tell
@@ -87,11 +83,7 @@ class Progress:
 
 
 class Scratch:
-    """The scratch folder of one bench.
-
-    Attributes:
-        path: the folder.
-    """
+    """The scratch folder of one bench."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -137,19 +129,12 @@ class Round:
     """One round of a part: its regions are taken in turn and recorded.
 
     Where other programs disturb a region it is taken again, but no more than a quarter of a round's regions,
-    and none for a quick look.
-
-    Attributes:
-        number: of the round, from 0.
-        cells: those that take part: all where the rounds are given, else those that are not steady yet.
-        retakes: how many disturbed regions may still be taken again.
+    and none for a quick look. Where the rounds are not given, cells that are steady take no part.
     """
 
     def __init__(self, session: Session, number: int, cells: Sequence[Cell]) -> None:
-        self._session = session
-        self._order = 0
-        self.number = number
-        self.cells = list(cells)
+        self._session, self._order = session, 0
+        self.number, self.cells = number, list(cells)
         if session.options.rounds is None:
             self.cells = session.ledger.still_open(cells)
             session.progress.leave_out(len(cells) - len(self.cells))
@@ -158,14 +143,7 @@ class Round:
     def take(
         self, cell: Cell, attempt: Callable[[], Region], mend: Callable[[], object] | None = None
     ) -> Region:
-        """Run a region and record it.
-
-        Args:
-            cell: which.
-            attempt: runs it.
-            mend: called before the region is run once more, where it is void for a reason other than wrong
-                arrays.
-        """
+        """Run a region and record it; once more, and `mend` before it, where it is void but its arrays right."""
         region = self._calmly(cell, attempt)
         if mend is not None and region.problem and not region.wrong:
             self._record(cell, region, region.problem)
@@ -209,11 +187,7 @@ def inline(task: Task) -> Region:
 
 
 def pooled(tasks: Sequence[Task], pids: frozenset[int]) -> Region:
-    """Run a region with one task for each worker.
-
-    Raises:
-        WorkerError: a worker died.
-    """
+    """Run a region with one task for each worker."""
     part = tasks[0].part
     assert part is not None
     reports = list(pool.run(run_action, tasks, workers=len(tasks)))

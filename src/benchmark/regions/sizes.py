@@ -3,25 +3,22 @@
 A region handles as many images as fill its time, so the files it writes are other images for each protocol.
 """
 
-import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from PIL import Image as PillowImage
 
 from ...engine.converting.run_limits import PIXELS_PER_SOURCE_BYTE
 from ...engine.converting.unit_files import open_unit_files
 from ...engine.machine.cpus import default_workers
 from ...engine.protocols.registry import get_serializer
 from ...engine.workers import pool
+from ..cells import Slice
 from ..options import BenchOptions
 from ..result.cell import BASELINES, Layout
 from ..result.sizes import StoredSize
 from ..worker.corpus import Corpus, Image, load_corpus
-from ..worker.shards import convert_job, empty, single_name, write_single
+from ..worker.shards import Part, arrays_of, convert_job, empty
+from ..worker.single_files import make_action
 from .session import Scratch
 
 _MOST_S = 5.0  # of one protocol and layout, in one process
@@ -37,26 +34,6 @@ _PROBES = 3
 _LONG_S = 0.2
 _SHARD_BYTES = 32 << 20  # what convert cuts by default
 _UNIT_BYTES = _SHARD_BYTES // PIXELS_PER_SOURCE_BYTE
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some images of one protocol to write, each piece in a folder of its own."""
-
-    protocol: str
-    layout: Layout
-    numbers: tuple[int, ...]
-    corpus: str
-    folder: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """Bytes of a piece's files, or why there are none."""
-
-    piece: _Piece
-    file_bytes: int = 0
-    problem: str | None = None
 
 
 def measure_sizes(
@@ -78,26 +55,29 @@ def measure_sizes(
         warn: called with why a protocol's size is not known.
     """
     layouts: tuple[Layout, ...] = ("single",) if options.preset == "seed" else ("single", "shards")
-    names = [*protocols, *([] if options.one_of_two else BASELINES[:2])]
-    folder = scratch.new_folder("sizes")
-    prices = {name: _ASSUMED_S if options.one_of_two else _price(name, corpus, folder) for name in names}
-    most = min(_MOST_ALL_S, max(_LEAST_S, _SHARE * options.budget_s))
     if options.one_of_two:
-        most = _ONE_OF_TWO_S
+        names, most = [*protocols], _ONE_OF_TWO_S
+        prices = dict.fromkeys(names, _ASSUMED_S)
+    else:
+        names, folder = [*protocols, *BASELINES[:2]], scratch.new_folder("sizes")
+        most = min(_MOST_ALL_S, max(_LEAST_S, _SHARE * options.budget_s))
+        prices = {name: _price(name, corpus, folder) for name in names}
     numbers = affordable(corpus.images, prices.values(), most_s=most, layouts=len(layouts))
-    wanted = [(name, layout) for name in names for layout in layouts if _has(name, layout)]
+    wanted = [
+        (name, layout) for name in names for layout in layouts if layout == "single" or name not in BASELINES
+    ]
     found = dict.fromkeys(wanted, 0)
     wanted.sort(key=lambda one: -prices[one[0]])  # the slowest first, so that none of them is left at the end
     problems: dict[str, str] = {}
-    pieces = (
-        _Piece(name, layout, part, corpus.index, str(scratch.new_folder("sizes")))
+    parts = (
+        _part(name, layout, some, corpus, scratch.new_folder("sizes"))
         for name, layout in wanted
-        for part in _parts(numbers, corpus.images, layout)
+        for some in _together(numbers, corpus.images, layout)
     )
-    for one in pool.run(_write, pieces, workers=default_workers()):
-        found[one.piece.protocol, one.piece.layout] += one.file_bytes
-        if one.problem is not None:
-            problems.setdefault(one.piece.protocol, one.problem)
+    for part, file_bytes, problem in pool.run(_write, parts, workers=default_workers()):
+        found[part.protocol, part.layout] += file_bytes
+        if problem is not None:
+            problems.setdefault(part.protocol, problem)
     for name, problem in problems.items():
         warn(f"the size of {name} is not known: {problem}")
     images = [corpus.images[number] for number in numbers]
@@ -154,11 +134,7 @@ def affordable(
     return numbers
 
 
-def _has(name: str, layout: Layout) -> bool:
-    return layout == "single" or name not in BASELINES
-
-
-def _parts(numbers: Sequence[int], images: Sequence[Image], layout: Layout) -> Iterator[tuple[int, ...]]:
+def _together(numbers: Sequence[int], images: Sequence[Image], layout: Layout) -> Iterator[list[int]]:
     """Yield images that are written together: a unit as convert cuts it, or a handful of files."""
     part: list[int] = []
     source = 0
@@ -166,60 +142,53 @@ def _parts(numbers: Sequence[int], images: Sequence[Image], layout: Layout) -> I
         part.append(number)
         source += images[number].source_bytes
         if source >= _UNIT_BYTES or (layout == "single" and len(part) >= _BATCH):
-            yield tuple(part)
+            yield part
             part, source = [], 0
     if part:
-        yield tuple(part)
+        yield part
+
+
+def _part(name: str, layout: Layout, numbers: Sequence[int], corpus: Corpus, folder: Path) -> Part:
+    """Return what writes some images, each of them once."""
+    slices = tuple(Slice(number, 1) for number in numbers)
+    return Part(name, "dump", layout, slices, len(slices), corpus.index, scratch=str(folder))
 
 
 def _price(name: str, corpus: Corpus, folder: Path) -> float:
     """Return the seconds that this protocol takes to write 256 KiB of pixels, roughly."""
     number = min(range(len(corpus.images)), key=lambda one: abs(corpus.images[one].nbytes - _PROBE_BYTES))
-    piece = _Piece(name, "single", (number,), corpus.index, str(folder))
+    part = _part(name, "single", [number], corpus, folder)
     times: list[float] = []
     while len(times) < _PROBES and sum(times) < _LONG_S:  # an import or a pause of the machine is no price
         begin = time.perf_counter()
-        _write(piece)
+        _write(part)
         times.append(time.perf_counter() - begin)
     return min(times) / max(1.0, corpus.images[number].nbytes / _PROBE_BYTES)
 
 
-def _write(piece: _Piece) -> _Written:
-    """Write a piece's files, and empty them again."""
-    corpus, folder = load_corpus(piece.corpus), Path(piece.folder)
-    images = [(number, corpus.images[number]) for number in piece.numbers]
+def _write(part: Part) -> tuple[Part, int, str | None]:
+    """Write a part's files, and empty them again; return it with their bytes, or why there are none."""
+    corpus = load_corpus(part.corpus)
     try:
-        if piece.protocol in BASELINES:
-            size = sum(_article(piece.protocol, Path(corpus.folder) / image.key) for _, image in images)
-        elif piece.layout == "single":
-            size = sum(_single(piece.protocol, image, folder, number) for number, image in images)
-        else:
-            size = _shards(piece.protocol, [image for _, image in images], folder)
+        if part.layout == "shards":
+            return part, _shards(part, corpus), None
+        action = make_action(part)
+        action.run()
+        action.check()
     except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
-        return _Written(piece, problem=f"{type(error).__name__}: {error}")
+        return part, 0, f"{type(error).__name__}: {error}"
     finally:
-        empty(folder)
-    return _Written(piece, size)
+        empty(Path(part.scratch))
+        arrays_of(corpus, set())  # keeps none in memory
+    return part, action.file_bytes, None
 
 
-def _article(name: str, path: Path) -> int:
-    """Return what the article's loop makes of a source file, in bytes."""
-    with PillowImage.open(path) as file:
-        return len(pickle.dumps(np.asarray(file), int(name.rpartition("-")[2])))
-
-
-def _single(protocol: str, image: Image, folder: Path, number: int) -> int:
-    serializer = get_serializer(protocol)
-    path = folder / single_name(number, serializer.file_suffix)
-    size = write_single(serializer, image.array(), path)[0]
-    empty(path)
-    return size
-
-
-def _shards(protocol: str, images: Sequence[Image], folder: Path) -> int:
+def _shards(part: Part, corpus: Corpus) -> int:
     """Write a unit's shards as convert does; return their bytes."""
-    files = open_unit_files(convert_job(folder, protocol, _SHARD_BYTES), 0, get_serializer(protocol))
-    for image in images:
+    job = convert_job(Path(part.scratch), part.protocol, _SHARD_BYTES)
+    files = open_unit_files(job, 0, get_serializer(part.protocol))
+    for one in part.slices:
+        image = corpus.images[one.start]
         files.add(image.key, image.array())
     files.close()
     return sum(shard.file_bytes or 0 for shard in files.shards)

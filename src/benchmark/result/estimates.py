@@ -27,6 +27,11 @@ class Ratio:
     rounds: int  # those behind it; of two runs the fewer
     paired: bool  # taken within rounds of one run
 
+    @property
+    def farthest(self) -> float | None:
+        """The farther end of the interval as a relative change either way, such as 0.02; None without one."""
+        return None if self.low is None or self.high is None else max(self.high, 1 / self.low) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:

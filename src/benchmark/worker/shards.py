@@ -220,8 +220,7 @@ class Action(ABC):
     def divide_loading(self, user_ns: int) -> None:
         """Divide the loader's time: in user mode it parsed, otherwise it opened, read and got memory.
 
-        Args:
-            user_ns: the region's time in user mode; touching the arrays is all of that kind.
+        The region's time in user mode includes all that touching the arrays took.
         """
         whole = self.phases.pop("parse", None)
         if whole is not None:

@@ -173,12 +173,7 @@ def _checked(action: Action, sample: WorkerSample) -> Report:
 
 
 def run_compare(part: Part, shard: tuple[Path, list[int]]) -> Report:
-    """Load a shard and compare every array with the corpus.
-
-    Args:
-        part: a load without a pass.
-        shard: the file, and the numbers of its images in order.
-    """
+    """Load a shard, given with the numbers of its images in order, and compare every array with the corpus."""
     path, numbers = shard
     action = make_action(part)
     try:
