@@ -1,9 +1,10 @@
 """What an image costs, roughly: a few images of each protocol, so that the plan can size the regions."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import msgspec
 
@@ -36,8 +37,7 @@ class Costs:
 
 def calibrate(corpus: Corpus, protocols: Iterable[str], scratch: Path) -> Costs:
     """Time a few images of everything, in this process."""
-    found: dict[str, Cost] = {}
-    failed: dict[str, str] = {}
+    found, failed = dict[str, Cost](), dict[str, str]()
     for label in protocols:
         try:
             found[label] = _protocol(corpus, label, scratch)
@@ -55,19 +55,15 @@ def share_costs(costs: Costs, path: Path) -> Costs:
         path.write_bytes(msgspec.json.encode(costs))
         return costs
     known = msgspec.json.decode(path.read_bytes(), type=Costs)
-    return replace(
-        costs,
-        protocols={name: known.protocols.get(name, own) for name, own in costs.protocols.items()},
-        baselines={name: known.baselines.get(name, own) for name, own in costs.baselines.items()},
-    )
+    protocols = {name: known.protocols.get(name, own) for name, own in costs.protocols.items()}
+    return Costs(protocols, costs.baselines | known.baselines, costs.failed)
 
 
 def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:
     serializer = get_serializer(label)
     suffix = serializer.file_suffix
     images = corpus.images[:_MOST_IMAGES]
-    arrays = [image.array() for image in images]
-    keys = [image.key for image in images]
+    arrays, keys = [image.array() for image in images], [image.key for image in images]
     shard = scratch / shard_name(Slice(0, len(images)), suffix)
 
     def dump_single(number: int) -> None:
@@ -91,19 +87,15 @@ def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:
 
 
 def _baseline(corpus: Corpus, name: str, scratch: Path) -> Cost:
-    count = min(8, len(corpus.images))
-
-    def part(op: str) -> Part:
-        piece = (Slice(0, count),)
-        return Part(name, op, "single", piece, 1, corpus.index, str(scratch), str(scratch))
-
-    dumped = 1.0
+    count, folder, dumped = min(8, len(corpus.images)), str(scratch), 1.0
+    loads = Part(name, "load", "single", (Slice(0, count),), 1, corpus.index, folder, folder)
     if name != BASELINES[2]:
-        make_action(part("dump")).run()
-        dump = make_action(part("dump"))
+        dumps = replace(loads, op="dump")
+        make_action(dumps).run()
+        dump = make_action(dumps)
         dumped = _time(lambda _: dump.run(), 0) / count
-        run_stage(part("load"))
-    load = make_action(part("load"))
+        run_stage(loads)
+    load = make_action(loads)
     loaded = _time(lambda _: load.run(), 0) / count
     for path in scratch.iterdir():
         path.unlink()
@@ -121,7 +113,7 @@ def _each(do: Callable[[int], object], most: int) -> tuple[float, int]:
     times = [_time(do, 0)]
     while len(times) < most and sum(times[1:]) < _LONG_ENOUGH_NS and times[0] < 10 * _LONG_ENOUGH_NS:
         times.append(_time(do, len(times)))
-    return _mean(times[1:] or times), len(times)
+    return fmean(times[1:] or times), len(times)
 
 
 def _whole(do: Callable[[int], object], most: int) -> tuple[float, int]:
@@ -139,7 +131,3 @@ def _whole(do: Callable[[int], object], most: int) -> tuple[float, int]:
         if count >= most or spent >= _LONG_ENOUGH_SHARD_NS:
             return spent / count, count
         count = min(most, 2 * count)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -64,10 +64,7 @@ def scaling_cells(maps: Mapping[str, bool], options: BenchOptions) -> list[Cell]
 
     Loads have the caches, dumps the durabilities; the other operations are warm and not flushed. Work is
     handed out as the dispatches say; for convert always by the engine, for cold loads always partitioned.
-
-    Args:
-        maps: for each protocol, whether its arrays can be mapped.
-        options: numbers of workers, operations, caches, durabilities and dispatches.
+    `maps` tells of each protocol whether its arrays can be mapped.
     """
     cells, cores = [], options.cores
     for op, (protocol, mappable) in product(options.ops, maps.items()):
@@ -112,12 +109,8 @@ def in_blocks(cells: Sequence[Cell], seed: int, round_number: int) -> list[list[
 def chunk_images(cost: Cost, region_ns: float, images: int, pixel_bytes: float, slices: int) -> int:
     """Return how many images a shard holds: at least one, what a region can do, what memory allows.
 
-    Args:
-        cost: of an image.
-        region_ns: how long a region should last; less where workers crowd the CPUs.
-        images: of the corpus.
-        pixel_bytes: of an image.
-        slices: into how many parts the corpus is cut.
+    Cost and pixel bytes are of an image; a region lasts less where workers crowd the CPUs; the slices are the
+    parts into which the corpus of this many `images` is cut.
     """
     by_time = round(region_ns / max(cost.dump, cost.load))
     by_memory = int(CHUNK_BYTES // max(pixel_bytes, 1))
@@ -127,13 +120,13 @@ def chunk_images(cost: Cost, region_ns: float, images: int, pixel_bytes: float, 
 def single_work(cost_ns: float, region_ns: float, images: int, pixel_bytes: float) -> Work:
     """Return the shortest prefix that lasts a region, looped where the corpus or memory ends it before."""
     most = max(1, min(images, int(SINGLE_BYTES // max(pixel_bytes, 1))))
-    count = max(1, min(most, math.ceil(region_ns / cost_ns)))
-    return Work(count, _passes(region_ns, count * cost_ns))
+    return work_of(max(1, min(most, math.ceil(region_ns / cost_ns))), cost_ns, region_ns)
 
 
 def work_of(chunk: int, cost_ns: float, region_ns: float) -> Work:
-    """Return the work of a cell over shards: at least one pass."""
-    return Work(chunk, _passes(region_ns, chunk * cost_ns))
+    """Return the work of a cell over chunks of images: as many passes as last a region, at least one."""
+    passes = math.ceil(region_ns / max(chunk * cost_ns, 1.0) - 0.2)
+    return Work(chunk, max(1, min(_MOST_PASSES, passes)))
 
 
 def convert_work(cost_ns: float, region_ns: float, images: int) -> Work:
@@ -160,7 +153,3 @@ def rounds_that_fit(left_s: float, round_s: Callable[[int], float], fewest: int,
         taken += round_s(count)
         count += 1
     return max(fewest, count)
-
-
-def _passes(region_ns: float, pass_ns: float) -> int:
-    return max(1, min(_MOST_PASSES, math.ceil(region_ns / max(pass_ns, 1.0) - 0.2)))

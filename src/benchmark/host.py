@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def host() -> Host:
         usable_cpus=usable_cpus(),
         memory_bytes=machine_memory(),
         kernel=f"{platform.system()} {platform.release()}",
-        governor=_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        cgroups=tuple((_line(Path("/proc/self/cgroup")) or "").splitlines()),
+        governor=_text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        cgroups=tuple((_text(Path("/proc/self/cgroup")) or "").splitlines()),
         usable_memory_bytes=usable_memory(),
     )
 
@@ -60,10 +61,8 @@ def software() -> Software:
     """Name the versions that matter."""
     libraries = {}
     for name in _LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             libraries[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return Software(f"{platform.python_implementation()} {platform.python_version()}", libraries)
 
 
@@ -76,10 +75,10 @@ def timer() -> Timer:
 def commit() -> str | None:
     """Return the commit of the checkout that brinery runs from, or None outside a checkout."""
     git = Path(__file__).resolve().parents[2] / ".git"
-    head = _line(git / "HEAD")
+    head = _text(git / "HEAD")
     if head is None or not head.startswith("ref: "):
         return head
-    return _line(git / head.removeprefix("ref: "))
+    return _text(git / head.removeprefix("ref: "))
 
 
 class CpuUse:
@@ -96,14 +95,11 @@ class CpuUse:
 
 
 def _cpu_model() -> str | None:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
+    lines = (_text(Path("/proc/cpuinfo")) or "").splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
-def _line(path: Path) -> str | None:
+def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip() or None
     except OSError:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -167,8 +168,11 @@ def checked(given: BenchRequest) -> BenchOptions:
         for label in chosen:
             get_serializer(label)
     cap, total = (None if size is None else parse_size(size) for size in (given.memory_cap, given.total))
+    source, scratch, costs = (
+        None if path is None else Path(path) for path in (given.source, given.scratch, given.costs)
+    )
     return BenchOptions(
-        source=_path(given.source),
+        source=source,
         cores=_cores(given.cores),
         protocols=chosen,
         preset=preset,
@@ -177,7 +181,7 @@ def checked(given: BenchRequest) -> BenchOptions:
         budget_s=_budget(given.budget, preset, len(chosen), quick=given.quick),
         limit=limit,
         quick=given.quick,
-        scratch=_path(given.scratch),
+        scratch=scratch,
         output=Path(given.output),
         seed=seed,
         caches=_in_order("cache", given.cache, CACHES),
@@ -185,7 +189,7 @@ def checked(given: BenchRequest) -> BenchOptions:
         dispatches=_in_order("dispatch", given.dispatch, DISPATCHES),
         weights=Weights(given.reads_per_write, given.link, cap),
         total=total,
-        costs=_path(given.costs),
+        costs=costs,
     )
 
 
@@ -200,13 +204,10 @@ def every_protocol() -> tuple[str, ...]:
         if not info.available:
             continue
         labels.append(info.name)
-        for compression in info.abilities.compressions:
-            label = f"{info.name}+{compression}"
-            try:
+        for label in (f"{info.name}+{compression}" for compression in info.abilities.compressions):
+            with suppress(Exception):  # a compression that is not installed is left out
                 get_serializer(label)
-            except Exception:  # noqa: BLE001, S112 - a compression that is not installed is left out
-                continue
-            labels.append(label)
+                labels.append(label)
     return tuple(labels)
 
 
@@ -216,10 +217,6 @@ def _budget(given: float | None, preset: str, protocols: int, *, quick: bool) ->
     if preset == "full":
         return max(40.0, (5.0 if quick else 25.0) * protocols)
     return 35.0 if quick else 245.0
-
-
-def _path(given: PathLike | None) -> Path | None:
-    return None if given is None else Path(given)
 
 
 _EXAMPLES = {
@@ -244,14 +241,13 @@ def _distinct(what: str, value: Sequence[object] | str) -> tuple[str, ...]:
 
 
 def _cores(value: Sequence[int] | str) -> tuple[int, ...]:
-    numbers = []
-    for name in _distinct("cores", value):
+    names = _distinct("cores", value)
+    for name in names:
         if not re.fullmatch(r"[0-9]{1,9}", name) or not 1 <= int(name) <= _MOST_WORKERS:
             raise UsageError(
                 f"cores are whole numbers from 1 to {_MOST_WORKERS}, such as 1,2,4,8: not {name!r}"
             )
-        numbers.append(int(name))
-    return tuple(map(int, _distinct("cores", sorted(numbers))))
+    return tuple(map(int, _distinct("cores", sorted(map(int, names)))))
 
 
 def _among(what: str, value: Sequence[str] | str, known: Sequence[str]) -> tuple[str, ...]:

@@ -91,15 +91,13 @@ def benchmark(call: BenchCall) -> BenchResult:
         for recommendation in result.recommendations:
             print(recommendation.objective, recommendation.winner, recommendation.reason)
     """
-    settings = checked(call)
+    settings, say = checked(call), call.say or _ignore
     if not has_proc():
         raise BrineryError("/proc is not mounted, or not all of it: a bench reads there what processes do")
     if settings.source is not None:
         check_sources([settings.source])
-    say = call.say or _ignore
-    place = settings.scratch or settings.output
-    with scratch_folder(settings.output, place, ".brinery-bench-") as scratch:
-        start = Start.now(call.argv or tuple(sys.argv), scratch)
+    with scratch_folder(settings.output, settings.scratch or settings.output, ".brinery-bench-") as scratch:
+        start = Start(call.argv or tuple(sys.argv), machine.storage(scratch.parent))
         bench = None
         try:
             # Regions in this process collect before they begin; that threads work was said once.
@@ -128,25 +126,13 @@ class Start:
     """What a bench finds where it begins."""
 
     argv: tuple[str, ...]  # the command
-    begin: float  # on the monotonic clock, in seconds
-    at: str  # ISO 8601
-    host: Host  # the machine
     storage: Storage  # where the scratch files lie
-    load: float  # average over one minute
-    cpu_use: machine.CpuUse  # how busy others keep the CPUs from now on
-
-    @classmethod
-    def now(cls, argv: tuple[str, ...], scratch: Path) -> "Start":
-        """Describe the machine before the first region."""
-        return cls(
-            argv=argv,
-            begin=time.monotonic(),
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-            host=machine.host(),
-            storage=machine.storage(scratch.parent),
-            load=os.getloadavg()[0],
-            cpu_use=machine.CpuUse(),
-        )
+    begin: float = field(default_factory=time.monotonic)  # in seconds
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    host: Host = field(default_factory=machine.host)  # the machine
+    load: float = field(default_factory=lambda: os.getloadavg()[0])  # average over one minute
+    # how busy others keep the CPUs from now on
+    cpu_use: machine.CpuUse = field(default_factory=machine.CpuUse)
 
     @property
     def spent_s(self) -> float:

@@ -37,7 +37,7 @@ class Ranking:
 
 
 def ranked(candidates: Sequence[Candidate], floor: float | None, seed: int) -> Ranking:
-    """Rank candidates, at least one, by a floor of noise that may be unknown; the seed is of the resampling."""
+    """Rank candidates, at least one; the floor of noise may be unknown, the seed is of the resampling."""
     order = sorted(candidates, key=lambda candidate: candidate.value)
     rounds = [candidate.by_round() for candidate in order]
     enough = len(rounds[0]) >= FEWEST_ROUNDS

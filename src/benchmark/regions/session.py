@@ -143,7 +143,7 @@ class Round:
     def take(
         self, cell: Cell, attempt: Callable[[], Region], mend: Callable[[], object] | None = None
     ) -> Region:
-        """Run a region and record it; once more, and `mend` before it, where it is void but its arrays right."""
+        """Run a region and record it; `mend`, and once more, where it is void though its arrays are right."""
         region = self._calmly(cell, attempt)
         if mend is not None and region.problem and not region.wrong:
             self._record(cell, region, region.problem)

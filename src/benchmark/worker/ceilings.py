@@ -46,7 +46,7 @@ class _Ceiling(Action):
 
     def __init__(self, part: Part) -> None:
         super().__init__(part)
-        self.amount = 0
+        self.amount, self._cold = 0, part.protocol == COLD
         self._work = _WORK[part.protocol](part, self.corpus)
         next(self._work)  # what it needs is there
 
@@ -60,20 +60,20 @@ class _Ceiling(Action):
 
     @property
     def sources(self) -> list[Path]:
-        return [Path(self.part.files)] if self.part.protocol == COLD else []
+        return [Path(self.part.files)] if self._cold else []
 
     def run(self) -> None:
         end = time.perf_counter_ns() + self.part.region_ns
         for done in self._work:
             self.amount += done
-            if time.perf_counter_ns() >= end and self.part.protocol != COLD:
+            if time.perf_counter_ns() >= end and not self._cold:
                 return
 
     def one_pass(self, _place: int) -> None:
         """Not called: a ceiling works by time."""
 
     def check(self) -> None:
-        self.file_bytes = self.amount if self.part.protocol == COLD else 0
+        self.file_bytes = self.amount if self._cold else 0
 
     def clean(self) -> None:
         self._work.close()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from xxhash import xxh3_64, xxh3_64_intdigest
@@ -105,16 +104,15 @@ def make_corpus(
         for _ in pool.run(write, ranges, workers=workers):
             pass
     assert given is not None
-    batches: dict[int, _Batch] = {}
-    feed = _Feed(given, limit, batches)
+    feed = _Feed(given, limit)
     for batch in pool.run(partial(_take, str(folder), str(raw)), feed, workers=workers):
-        batches[batch.number] = batch
+        feed.done[batch.number] = batch
     images: list[Image] = []
     pixels = unusable = 0
     cut = False
-    for number in sorted(batches):
-        unusable += batches[number].unusable
-        for image in batches[number].images:
+    for _, batch in sorted(feed.done.items()):
+        unusable += batch.unusable
+        for image in batch.images:
             cut = cut or len(images) >= limit or (bool(images) and pixels + image.nbytes > MOST_PIXEL_BYTES)
             if cut:
                 (folder / image.key).unlink()
@@ -151,10 +149,9 @@ class _Batch:
 class _Feed:
     """Batches of members, until there are enough images or pixels."""
 
-    def __init__(self, source: Path, limit: int, done: dict[int, _Batch]) -> None:
-        self._source = source
-        self._limit = limit
-        self._done = done
+    def __init__(self, source: Path, limit: int) -> None:
+        self._source, self._limit = source, limit
+        self.done: dict[int, _Batch] = {}  # by number
         self.stopped = self.ended = False
 
     def __iter__(self) -> Iterator[tuple[int, tuple[Member, ...]]]:
@@ -163,12 +160,9 @@ class _Feed:
         while batch := tuple(islice(members, _BATCH)):
             yield number, batch
             number += 1
-            done = list(self._done.values())
-            found = sum(len(one.images) for one in done)
-            if sum(image.nbytes for one in done for image in one.images) >= MOST_PIXEL_BYTES:
-                self.stopped = True
-                return
-            if found >= self._limit:
+            images = [image for one in list(self.done.values()) for image in one.images]
+            self.stopped = sum(image.nbytes for image in images) >= MOST_PIXEL_BYTES
+            if self.stopped or len(images) >= self._limit:
                 return
         self.ended = True
 
@@ -180,26 +174,17 @@ def _take(folder: str, raw: str, numbered: tuple[int, tuple[Member, ...]]) -> _B
     pixels = Path(raw) / f"{number:06}.raw"
     unusable = 0
     with MemberReader() as reader, pixels.open("wb") as file:
-        for place, member in enumerate(members):
+        for place, member in enumerate(members, number * _BATCH):
             try:
                 data = reader.read(member)
                 array = decode_first(data).array
             except (MemberError, NotAnImage):
                 unusable += 1
                 continue
-            key = f"{number * _BATCH + place:06}.img"
+            key = f"{place:06}.img"
             (Path(folder) / key).write_bytes(data)
-            images.append(
-                Image(
-                    key,
-                    len(data),
-                    array.dtype.str,
-                    array.shape,
-                    digest(array),
-                    str(pixels),
-                    file.tell(),
-                )
-            )
+            held = array.dtype.str, array.shape, digest(array)
+            images.append(Image(key, len(data), *held, str(pixels), file.tell()))
             file.write(array.data if array.nbytes else b"")
     return _Batch(number, tuple(images), unusable)
 
@@ -216,12 +201,8 @@ def _mixed(folder: Path, images: list[Image]) -> list[Image]:
     by_size = sorted(images, key=lambda image: (image.nbytes, image.source_bytes, image.xxh3))
     digits = len(images).bit_length()
     places = sorted(range(len(images)), key=lambda place: f"{place:0{digits}b}"[::-1])
-    return [
-        replace(
-            by_size[place], key=(folder / by_size[place].key).rename(folder / f"mixed-{number:06}.img").name
-        )
-        for number, place in enumerate(places)
-    ]
+    mixed = [(by_size[place], folder / f"mixed-{number:06}.img") for number, place in enumerate(places)]
+    return [replace(image, key=(folder / image.key).rename(path).name) for image, path in mixed]
 
 
 def _bytes_of(source: Path) -> int | None:
@@ -240,7 +221,7 @@ def _info(source: Path | None, images: list[Image], *, unusable: int, cut: bool)
     total = xxh3_64()
     for image in images:
         total.update(f"{image.dtype} {image.shape} {image.xxh3:016x}\n".encode())
-    shapes: Counter[str] = Counter(_shape(image) for image in images)
+    shapes = Counter(f"{'x'.join(map(str, one.shape))} {np.dtype(one.dtype).name}" for one in images)
     return CorpusInfo(
         source="generated" if source is None else str(source),
         xxh3=total.hexdigest(),
@@ -251,8 +232,3 @@ def _info(source: Path | None, images: list[Image], *, unusable: int, cut: bool)
         pixel_bytes=sum(image.nbytes for image in images),
         shapes=dict(shapes.most_common(20)),
     )
-
-
-def _shape(image: Image) -> str:
-    dtype: np.dtype[Any] = np.dtype(image.dtype)
-    return f"{'x'.join(map(str, image.shape))} {dtype.name}"

@@ -128,28 +128,18 @@ def arrays_of(corpus: Corpus, wanted: set[int]) -> dict[int, Array]:
 
 
 class Action(ABC):
-    """One operation of one worker.
-
-    Attributes:
-        phases: time by phase, in ns.
-        turn: number of the current pass.
-        images: handled so far.
-        pixel_bytes: of their arrays.
-        file_bytes: of the files written or read.
-        checked: arrays compared.
-        problems: what was not the same.
-    """
+    """One operation of one worker."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.corpus = load_corpus(part.corpus)
         count = len(self.corpus.images)
         self.numbers = [piece.indices(count) for piece in part.slices]
-        self.phases: dict[str, int] = {}
-        self.turn = 0
-        self.file_bytes = 0
-        self.checked = 0
-        self.problems: list[str] = []
+        self.phases: dict[str, int] = {}  # time by phase, in ns
+        self.turn = 0  # number of the current pass
+        self.file_bytes = 0  # of the files written or read
+        self.checked = 0  # arrays compared
+        self.problems: list[str] = []  # what was not the same
         self._seen: list[_Seen] = []
 
     @property
@@ -191,8 +181,8 @@ class Action(ABC):
 
     def check(self) -> None:
         """Compare what was loaded, or written, with the source."""
-        for number, key, dtype, shape, xxh3 in self._seen:
-            self.compare(number, key, dtype, shape, xxh3)
+        for seen in self._seen:
+            self.compare(*seen)
 
     def clean(self) -> None:  # noqa: B027 - most write nothing
         """Free the storage of what the region wrote."""
@@ -285,8 +275,6 @@ class _DumpShards(Action):
 
 
 class _LoadShards(Action):
-    lazy = False
-
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         self._serializer = get_serializer(part.protocol)
@@ -335,14 +323,9 @@ class _MapShards(Action):
         super().check()
 
 
-_ACTIONS: dict[str, type[Action]] = {
+SHARD_ACTIONS: dict[str, type[Action]] = {
     "dump": _DumpShards,
     "load": _LoadShards,
     "load_lazy": _LoadLazily,
     "map": _MapShards,
 }
-
-
-def shard_action(part: Part) -> Action:
-    """Return the action of a part over shards, ready to run."""
-    return _ACTIONS[part.op](part)

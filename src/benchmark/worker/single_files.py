@@ -4,6 +4,7 @@ import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -15,7 +16,7 @@ from ..cells import CEILING
 from ..result.cell import BASELINES
 from .ceilings import ceiling_action
 from .corpus import Image, digest
-from .shards import Action, Part, arrays_of, empty, shard_action, single_name, write_single
+from .shards import SHARD_ACTIONS, Action, Part, arrays_of, empty, single_name, write_single
 
 _clock = time.perf_counter_ns
 
@@ -23,7 +24,10 @@ _clock = time.perf_counter_ns
 class _Singles(Action):
     """One file an image: dumps leave a file for each, loads read those of `part.files`."""
 
-    suffix = ""
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self._serializer: Any = None if part.protocol in BASELINES else get_serializer(part.protocol)
+        self.suffix = self._serializer.file_suffix if self._serializer else ".pickle"
 
     def source(self, number: int) -> Path:
         """Return the file that holds an image for loads."""
@@ -34,7 +38,8 @@ class _Singles(Action):
         return Path(self.part.scratch) / f"{turn}-{single_name(number, self.suffix)}"
 
     def _load(self, path: Path) -> Array:
-        raise NotImplementedError
+        array: Array = self._serializer.load(path)
+        return array
 
 
 class _SingleLoad(_Singles):
@@ -72,17 +77,7 @@ class _SingleDump(_Singles):
         empty(Path(self.part.scratch))
 
 
-class _ByProtocol(_Singles):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._serializer = get_serializer(part.protocol)
-        self.suffix = self._serializer.file_suffix
-
-    def _load(self, path: Path) -> Array:
-        return self._serializer.load(path)
-
-
-class _DumpSingles(_ByProtocol, _SingleDump):
+class _DumpSingles(_SingleDump):
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         self._arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
@@ -96,14 +91,8 @@ class _DumpSingles(_ByProtocol, _SingleDump):
             self.lap("write", write_ns)
 
 
-class _LoadSingles(_ByProtocol, _SingleLoad):
-    pass
-
-
 class _ByPillow(_Singles):
     """The article's loop as one would write it: Pillow, numpy, pickle."""
-
-    suffix = ".pickle"
 
     def _load(self, path: Path) -> Array:
         with path.open("rb") as file:
@@ -115,9 +104,7 @@ class _ByPillow(_Singles):
         image = self.corpus.images[number]
         with PillowImage.open(Path(self.corpus.folder) / image.key) as file:
             array = np.asarray(file)
-        return Image(
-            image.key, image.source_bytes, array.dtype.str, array.shape, digest(array), image.pixels, 0
-        )
+        return replace(image, dtype=array.dtype.str, shape=array.shape, xxh3=digest(array))
 
 
 class _ArticleDump(_ByPillow, _SingleDump):
@@ -163,9 +150,9 @@ def make_action(part: Part) -> Action:
     if part.op == CEILING:
         return ceiling_action(part)
     if part.layout == "shards":
-        return shard_action(part)
+        return SHARD_ACTIONS[part.op](part)
     if part.protocol == BASELINES[2]:
         return _SourceLoad(part)
     if part.protocol in BASELINES:
         return _ArticleDump(part) if part.op == "dump" else _ArticleLoad(part)
-    return _DumpSingles(part) if part.op == "dump" else _LoadSingles(part)
+    return _DumpSingles(part) if part.op == "dump" else _SingleLoad(part)

@@ -173,7 +173,7 @@ def _checked(action: Action, sample: WorkerSample) -> Report:
 
 
 def run_compare(part: Part, shard: tuple[Path, list[int]]) -> Report:
-    """Load a shard, given with the numbers of its images in order, and compare every array with the corpus."""
+    """Load a shard, given with the numbers of its images, and compare every array with the corpus."""
     path, numbers = shard
     action = make_action(part)
     try:
@@ -228,10 +228,10 @@ def worker_sample(begin_ns: int, spent: Counters, phases: dict[str, int]) -> Wor
 def run_warm_up(task: Task) -> Report:
     """Import every library in this worker by one small use; return its process and when it started."""
     begin = time.perf_counter_ns()
-    took = 0
+    ready = begin
 
     def use() -> None:
-        nonlocal took
+        nonlocal ready
         assert task.part is not None
         array = np.zeros((8, 8, 3), np.uint8)
         for label in task.protocols:
@@ -242,13 +242,13 @@ def run_warm_up(task: Task) -> Report:
             write_shard(serializer, ["a"], [array], path)
             list(serializer.load_shard(path))
             path.unlink()
-        took = time.perf_counter_ns() - begin
+        ready = time.perf_counter_ns()
         gc.collect()
         gc.freeze()  # what the libraries made is not looked through again before every region
         reset_peak()
 
     report = _meet(task, use)
-    return replace(report, sample=replace(report.sample, begin_ns=begin), import_ns=took)
+    return replace(report, sample=replace(report.sample, begin_ns=begin), import_ns=ready - begin)
 
 
 def run_memory(task: Task) -> Report:
@@ -280,11 +280,11 @@ def _meet(task: Task, do: Callable[[], None]) -> Report:
         do()
     except Exception as error:  # noqa: BLE001 - reported, as in run_action
         return _failed(task, error)
-    if task.meeting is not None:
-        try:
+    try:
+        if task.meeting is not None:
             _sleep_until(task.meeting.gather(task.worker))
-        except BrineryError as error:
-            return Report(_nobody(), problem=str(error))
+    except BrineryError as error:
+        return Report(_nobody(), problem=str(error))
     return Report(_nobody())
 
 
