@@ -25,8 +25,7 @@ class SeedTable:
 
     def __init__(self, session: Session, costs: Costs) -> None:
         corpus, region_ns = session.corpus, session.options.region_ns
-        self._session = session
-        self._costs = {**costs.protocols, **costs.baselines}
+        self._session, self._costs = session, costs.protocols | costs.baselines
         self.cells = seed_cells(costs.protocols, baselines=not session.options.one_of_two)
         self._work: dict[Cell, Work] = {}
         for cell in self.cells:
@@ -65,12 +64,7 @@ class SeedTable:
             pass
 
     def run_round(self, number: int, visit: Callable[[Place, int], None]) -> None:
-        """Measure every cell once.
-
-        Args:
-            number: of the round, from 0.
-            visit: called as it opens and closes, with the size of the pool that is there.
-        """
+        """Measure every cell once; `visit` is called as the round opens and closes, with the pool's size."""
         visit("open", default_workers())
         taking = Round(self._session, number, self.cells)
         for cell in shuffled(taking.cells, self._session.options.seed, number):

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import replace
 
 from ...engine.workers import pool
 from ..cells import CEILING
@@ -53,19 +52,18 @@ class CeilingRegion:
             return self._no_op(cell)
         session, cold = self._session, cell.protocol == COLD
         meeting, folder = session.scratch.meeting(cell.workers), session.scratch.folder("raw")
-        part = Part(
-            cell.protocol,
-            CEILING,
-            corpus=session.corpus.index,
-            files=str(folder),
-            cache="cold" if cold else "warm",
-            region_ns=self._length_ns(cell),
-        )
         tasks = []
         for worker in range(cell.workers):
-            files = str(folder / f"cold-{worker}" if cold else folder)
-            own = str(session.scratch.new_folder(cell.protocol)) if cell.protocol in WRITING else ""
-            tasks.append(Task(worker, meeting, replace(part, files=files, scratch=own)))
+            part = Part(
+                cell.protocol,
+                CEILING,
+                corpus=session.corpus.index,
+                files=str(folder / f"cold-{worker}" if cold else folder),
+                scratch=str(session.scratch.new_folder(cell.protocol)) if cell.protocol in WRITING else "",
+                cache="cold" if cold else "warm",
+                region_ns=self._length_ns(cell),
+            )
+            tasks.append(Task(worker, meeting, part))
         return of_reports(list(pool.run(run_action, tasks, workers=cell.workers)), pids=pids)
 
     def _no_op(self, cell: Cell) -> Region:

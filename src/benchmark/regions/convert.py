@@ -1,5 +1,6 @@
 """The convert cells: the engine's own worker through the engine's pool, from image files to shards."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -47,13 +48,11 @@ class ConvertRegion:
         return replace(of_pieces(pieces, checks, memory, pids, [_problem(results)]), parent=parent)
 
     def _units(self, work: Work, workers: int) -> list[Unit]:
-        members = self._members
-        units = []
-        for number in range(work.passes * workers):
-            places = range(number * work.images, (number + 1) * work.images)
-            numbered = tuple(Numbered(place, members[place % len(members)]) for place in places)
-            units.append(Unit(number, numbered))
-        return units
+        each = work.images
+        numbered = map(Numbered, itertools.count(), itertools.cycle(self._members))
+        return [
+            Unit(number, tuple(itertools.islice(numbered, each))) for number in range(work.passes * workers)
+        ]
 
     def _compare(self, cell: Cell, folder: Path, results: Sequence[UnitResult]) -> list[Report]:
         places = {image.key: place for place, image in enumerate(self._session.corpus.images)}

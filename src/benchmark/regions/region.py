@@ -13,13 +13,12 @@ from typing import Any
 
 import psutil
 
+from ...engine.machine.counters import Counters
 from ..result.measured import MachineUse, Sample, WorkerSample
 from ..result.stats import total
 from ..worker.machine import Watch
-from ..worker.tasks import Report
+from ..worker.tasks import Report, worker_sample
 
-_SUMMED = ("user_ns", "system_ns", "switches_voluntary", "switches_involuntary", "read_bytes", "write_bytes")
-_WAITS = ("run_wait_ns", "block_wait_ns")
 _MEMORY = ("peak_rss_bytes", "rss_bytes", "pss_bytes", "swap_bytes")
 
 
@@ -160,19 +159,11 @@ def _merged(pieces: Sequence[WorkerSample], memory: WorkerSample | None) -> Work
     for piece in pieces:
         phases.update(piece.phases_ns)
     sums: dict[str, Any] = {
-        name: total([getattr(piece, name) for piece in pieces]) for name in (*_SUMMED, *_WAITS)
+        name: total([getattr(piece, name) for piece in pieces]) for name in Counters._fields[1:]
     }
-    known = sum(sums[name] or 0 for name in ("user_ns", "system_ns", *_WAITS))
-    memory_of: dict[str, Any] = {name: getattr(memory, name) if memory else None for name in _MEMORY}
-    return replace(
-        pieces[0],
-        begin_ns=begin,
-        wall_ns=wall,
-        phases_ns=dict(phases),
-        other_ns=max(0, wall - known),
-        **sums,
-        **memory_of,
-    )
+    merged = worker_sample(begin, Counters(wall, **sums), dict(phases))
+    held: dict[str, Any] = {name: getattr(memory, name) for name in _MEMORY} if memory else {}
+    return replace(merged, pid=pieces[0].pid, **held)
 
 
 def _peak_pss(workers: Sequence[WorkerSample], parent_pss: int | None) -> int | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ...engine.convert import convert
@@ -140,11 +141,9 @@ class Sweep:
         parts: list[Part] = []
         for label in self._protocols if {"load", "load_lazy"} & set(session.options.ops) else ():
             folder, chunk = str(session.scratch.folder(f"shards-{label}")), self._chunks[label]
-            slices = [Slice(number * chunk, chunk) for number in range(self._slices)]
-            parts += [
-                Part(label, "dump", slices=(one,), corpus=session.corpus.index, files=folder)
-                for one in slices
-            ]
+            part = Part(label, "dump", corpus=session.corpus.index, files=folder)
+            starts = range(0, self._slices * chunk, chunk)
+            parts += [replace(part, slices=(Slice(start, chunk),)) for start in starts]
         for _ in pool.run(run_stage, parts, workers=workers):
             pass
         for label in sorted({cell.protocol for cell in self.cells if cell.op == "map"}):
@@ -158,12 +157,7 @@ class Sweep:
             )
 
     def run_round(self, number: int, visit: Callable[[Place, int], None]) -> None:
-        """Measure every cell once, one block for each number of workers.
-
-        Args:
-            number: of the round, from 0.
-            visit: called as it opens and closes, with the size of the pool that is there.
-        """
+        """Measure every cell once, one block for each number of workers; `visit` as in the seed's table."""
         session, workers = self._session, 0
         taking = Round(session, number, self._due(number))
         blocks = in_blocks(taking.cells, session.options.seed, number)
