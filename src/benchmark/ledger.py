@@ -27,8 +27,8 @@ class Ledger:
         self._cells: dict[Cell, Gathered] = {}
 
     def expect(self, cell: Cell, images: int) -> None:
-        """Name a cell and how many distinct images one pass of a worker has."""
-        self._cells[cell] = Gathered(images)
+        """Name a cell and how many distinct images one pass of a worker has, if it is not named yet."""
+        self._cells.setdefault(cell, Gathered(images))
 
     def add(self, cell: Cell, sample: Sample, checked: int = 0, wrong: int = 0) -> None:
         """Record a region."""

@@ -7,6 +7,7 @@ named. The thresholds were tuned on workloads whose limit is known; the tests ke
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from ..result.findings import Limit, Verdict
 
@@ -189,11 +190,9 @@ def find_limit(facts: Facts) -> Verdict:
     """Return what limits a cell."""
     found = {limit: _conditions(rule, facts) for limit, rule in _RULES.items()}
     named = next((limit for limit, rule in found.items() if all(one.holds for one in rule)), None)
-    others = {
-        limit: sum(one.near for one in rule) / len(rule) for limit, rule in found.items() if limit != named
-    }
-    second = max(others, key=others.__getitem__)
-    likely = others[second] >= _LIKELY
+    nearness = {limit: fmean(one.near for one in rule) for limit, rule in found.items() if limit != named}
+    second = max(nearness, key=nearness.__getitem__)
+    likely = nearness[second] >= _LIKELY
     open_rules = [rule for rule in found.values() if all(one.holds is not False for one in rule)]
     missing = dict.fromkeys(name for rule in open_rules for one in rule for name in one.missing)
     return Verdict(
@@ -207,17 +206,16 @@ def find_limit(facts: Facts) -> Verdict:
 
 
 def _conditions(rule: Sequence[_Test | tuple[_Test, ...]], facts: Facts) -> list[_Condition]:
-    found = [_any_of(one, facts) if isinstance(one, tuple) else one.on(facts) for one in rule]
-    return [condition for condition in found if condition is not None]
+    found = (_any_of(one, facts) if isinstance(one, tuple) else one.on(facts) for one in rule)
+    return list(filter(None, found))
 
 
 def _any_of(tests: Sequence[_Test], facts: Facts) -> _Condition:
     """Return the condition that at least one holds; only those that do are told."""
-    found = [condition for test in tests if (condition := test.on(facts)) is not None]
+    found = _conditions(tests, facts)
     if not found:
         return _Condition(f"{' or '.join(test.what for test in tests)} (not known)", None, 0.0)
-    holding = [one.text for one in found if one.holds]
-    if holding:
+    if holding := [one.text for one in found if one.holds]:
         return _Condition(", ".join(holding), True, 1.0)
     missing = tuple(name for one in found for name in one.missing)
     text = " or ".join(one.text for one in found)

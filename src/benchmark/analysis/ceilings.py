@@ -47,24 +47,29 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
     pixels = cell.size.pixel_bytes_per_image
     files = cell.size.file_bytes_per_image or 0.0
     shares: list[tuple[str, float | None]] = []
+    name = "raw-files" if cell.op == "dump" and cell.layout == "single" else _device(cell)
+    device = name, _over(files * stats.images_per_s, ceilings.per_s(name, workers))
     if cell.op == "convert":
         decoded, written = ceilings.per_s("decode", workers), ceilings.per_s("raw-write", workers)
         if decoded and written:
             shares.append(("decode + raw-write", (1 / decoded + files / written) * stats.images_per_s))
     elif cell.op == "dump":
-        name = "raw-write-fsync" if cell.durability == "fsync" else "raw-write"
-        if cell.layout == "single":
-            name = "raw-files"
-        shares.append((name, _over(files * stats.images_per_s, ceilings.per_s(name, workers))))
-        shares.append(("create", _over(_files_per_s(cell), ceilings.per_s("create", workers))))
+        shares += [device, ("create", _over(_files_per_s(cell), ceilings.per_s("create", workers)))]
     elif cell.op == "map":
         shares.append(("memcpy", _moved(pixels, stats.images_per_s, ceilings, workers)))
     elif cell.op == "load":
-        name = "raw-read-cold" if cell.cache == "cold" else "raw-read"
-        shares.append((name, _over(files * stats.images_per_s, ceilings.per_s(name, workers))))
-        shares.append(("memcpy", _moved(_COPY * files, stats.images_per_s, ceilings, workers)))
+        shares += [device, ("memcpy", _moved(_COPY * files, stats.images_per_s, ceilings, workers))]
     known = [(name, share) for name, share in shares if share is not None]
     return Bound(*max(known, key=lambda one: one[1])) if known else None
+
+
+def _device(cell: CellResult) -> str:
+    """Return the ceiling of what a cell writes or reads."""
+    if cell.durability == "fsync":
+        return "raw-write-fsync"
+    if cell.cache == "cold":
+        return "raw-read-cold"
+    return "raw-write" if cell.op in ("convert", "dump") else "raw-read"
 
 
 def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usable: float) -> Facts | None:
@@ -79,11 +84,6 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
     uses = [sample.machine for sample in good if sample.machine is not None]
     written = cell.op in ("convert", "dump")
     files = cell.size.file_bytes_per_image or 0.0
-    disk = "raw-write" if written else "raw-read"
-    if cell.durability == "fsync":
-        disk = "raw-write-fsync"
-    elif cell.cache == "cold":
-        disk = "raw-read-cold"
     moved = cell.size.pixel_bytes_per_image if cell.op == "map" else _COPY * files
     parents = [sample.parent_cpu_ns / sample.wall_ns for sample in good if sample.parent_cpu_ns is not None]
     foreign = [share for sample in good if (share := foreign_share(sample)) is not None]
@@ -102,7 +102,7 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         cpu_growth=_over(_cpu_ns(cell), _cpu_ns(alone)),
         spin_growth=ceilings.cost_growth("spin", workers),
         memcpy_share=_moved(moved, stats.images_per_s, ceilings, workers),
-        disk_share=_over(files * stats.images_per_s, ceilings.per_s(disk, workers)),
+        disk_share=_over(files * stats.images_per_s, ceilings.per_s(_device(cell), workers)),
         create_share=_over(_files_per_s(cell), ceilings.per_s("create", workers)) if written else 0.0,
         parent_busy=median(parents) if parents else None,
         steal=steal_share(uses, usable),

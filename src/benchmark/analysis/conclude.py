@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ...errors import MissingLibraryError
@@ -92,15 +93,12 @@ def _verdicts(cells: dict[int, CellResult], ceilings: Ceilings, usable_cpus: flo
 def _fit(cells: dict[int, CellResult], usable_cpus: float) -> ScalingFit | None:
     """Return the curve of images/s; None without scipy, or where nothing is valid."""
     times = {workers: round_times(cell.samples) for workers, cell in cells.items() if cell.valid}
-    rounds = max((max(found, default=-1) for found in times.values()), default=-1) + 1
+    rounds = range(1 + max((number for found in times.values() for number in found), default=-1))
     throughput = {
-        workers: [1e9 / found[number] if number in found else math.nan for number in range(rounds)]
+        workers: [1e9 / found.get(number, math.nan) for number in rounds]
         for workers, found in times.items()
         if found
     }
-    if not throughput:
-        return None
-    try:
-        return fit_scaling(throughput, usable_cpus)
-    except MissingLibraryError:
-        return None
+    with suppress(MissingLibraryError):
+        return fit_scaling(throughput, usable_cpus) if throughput else None
+    return None

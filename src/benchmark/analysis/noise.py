@@ -15,7 +15,7 @@ def with_sentinel(noise: Noise) -> Noise:
     watched = [one for one in noise.sentinel if one.name != "unsampled"]
     for one in noise.sentinel:
         visits[one.part, one.round, one.place][one.name != "unsampled"].append(one.wall_ns)
-    names = [(median(both["a"]), median(both["b"])) for both in _rounds(noise) if len(both) == 2]
+    names = [(median(both["a"]), median(both["b"])) for both in _rounds(noise)]
     pairs = [(median(both[False]), median(both[True])) for both in visits.values() if len(both) == 2]
     try:
         found = replace(
@@ -46,14 +46,14 @@ def spread(noise: Noise) -> float | None:
 
     Each round counts with its median; None with fewer than two, and without both names.
     """
-    rounds = [median([*both["a"], *both["b"]]) for both in _rounds(noise) if len(both) == 2]
+    rounds = [median([*both["a"], *both["b"]]) for both in _rounds(noise)]
     return (max(rounds) - min(rounds)) / median(rounds) if len(rounds) > 1 else None
 
 
 def _rounds(noise: Noise) -> list[dict[str, list[float]]]:
-    """Return the times of both names, by round."""
+    """Return the times of both names, of each round that has both."""
     rounds: dict[tuple[str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in noise.sentinel:
         if one.name != "unsampled" and one.wall_ns > 0:
             rounds[one.part, one.round][one.name].append(one.wall_ns)
-    return list(rounds.values())
+    return [both for both in rounds.values() if len(both) == 2]

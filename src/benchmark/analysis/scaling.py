@@ -15,7 +15,8 @@ Further:
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import truediv
 
 import numpy as np
 
@@ -64,19 +65,17 @@ def fit_scaling(throughput: Mapping[int, Sequence[float]], usable_cpus: float) -
     table = table.within(usable_cpus)
     rounds, distinct = table.logs.shape
     models = _FAMILY[: 0 if distinct < 3 else 2 if distinct == 3 else 3]
+    without = ScalingFit(points, distinct, rounds)
     if not models:
-        return ScalingFit(points, distinct, rounds)
+        return without
     blocks = Blocks.of(table)
     tried = _tried(blocks, models)
     if not tried:
-        return ScalingFit(points, distinct, rounds)
+        return without
     (best, theta), *_ = tried
-    model = best.model
-    curve = _Curve.of(blocks, theta, models[-1])
-    return ScalingFit(
-        points,
-        distinct,
-        rounds,
+    model, curve = best.model, _Curve.of(blocks, theta, models[-1])
+    return replace(
+        without,
         model=model,
         low_confidence=distinct < 6 and model == "usl",
         candidates=tuple(candidate for candidate, _ in tried),
@@ -100,9 +99,9 @@ def _points(table: Rounds, usable_cpus: float) -> tuple[ScalingPoint, ...]:
         speedup = efficiency = serial = None
         if gains.size:
             speedup = log_mean(gains) if workers > 1 else Estimate(1.0)
-            efficiency = _mapped(_efficiency, speedup, workers)
-        if speedup is not None and workers > 1 and not over:
-            serial = _mapped(karp_flatt, speedup, workers, falling=True)
+            efficiency = _mapped(truediv, speedup, workers)
+            if workers > 1 and not over:
+                serial = _mapped(karp_flatt, speedup, workers, falling=True)
         there = logs[~np.isnan(logs)]
         found.append(ScalingPoint(workers, there.size, log_mean(there), speedup, efficiency, serial, over))
     return tuple(found)
@@ -145,12 +144,11 @@ class _Curve:
     def of(cls, blocks: Blocks, theta: Floats, widest: Model) -> "_Curve":
         """Take the chosen curve; `widest` is the widest that may be fitted."""
         count, free = FITTED[widest], fit(widest, blocks.points, bounded=False)
-        covariance = np.zeros((3, 3))
-        rounds = blocks.effects.size
-        if rounds < FEWEST_ROUNDS:
-            return cls(blocks, theta, count, free, covariance, None)
-        covariance[:count, :count] = blocks.covariance(free, count)
-        return cls(blocks, theta, count, free, covariance, student_quantile(rounds - 1))
+        covariance, rounds, reach = np.zeros((3, 3)), blocks.effects.size, None
+        if rounds >= FEWEST_ROUNDS:
+            covariance[:count, :count] = blocks.covariance(free, count)
+            reach = student_quantile(rounds - 1)
+        return cls(blocks, theta, count, free, covariance, reach)
 
     @property
     def farthest(self) -> float:
@@ -161,14 +159,17 @@ class _Curve:
         return self.reach is not None and bool(self.free[1] + self.reach * self._error(1) < 0)
 
     def parameters(self) -> tuple[Parameter, ...]:
-        found = [Parameter("gamma", self._gamma())]
-        for name, index in (("alpha", 1), ("beta", 2)):
+        found = []
+        for index, name in enumerate(("gamma", "alpha", "beta")):
             value, error = float(self.theta[index]), self._error(index)
-            if self.reach is None or error == 0:
-                estimate = Estimate(value)
+            low = high = None
+            if self.reach is not None and (error or not index):
+                centre, reach = float(self.free[index]), self.reach * error
+                low, high = min(centre - reach, value), max(centre + reach, value)
+            if not index:
+                estimate = _exponential(value, low, high)  # the throughput of one worker
             else:
-                low, high = self.free[index] - self.reach * error, self.free[index] + self.reach * error
-                estimate = Estimate(value, max(0.0, min(low, value)), max(high, value))
+                estimate = Estimate(value, None if low is None else max(0.0, low), high)
             found.append(Parameter(name, estimate))
         return tuple(found)
 
@@ -195,20 +196,12 @@ class _Curve:
         """Return the curve with its pointwise interval, to first order in its parameters."""
         logs, slopes = log_curve(self.theta, workers)
         if self.reach is None:
-            return [Estimate(math.exp(log)) for log in logs.tolist()]
+            return list(map(_exponential, logs.tolist()))
         slopes = slopes[:, : self.count]
         covariance = self.blocks.covariance(self.theta, self.count)
         errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes))
         pairs = zip(logs.tolist(), (self.reach * errors).tolist(), strict=True)
         return [_exponential(log, log - reach, log + reach) for log, reach in pairs]
-
-    def _gamma(self) -> Estimate:
-        """Return the throughput of one worker."""
-        value, centre = float(self.theta[0]), float(self.free[0])
-        if self.reach is None:
-            return Estimate(math.exp(value))
-        reach = self.reach * self._error(0)
-        return _exponential(value, min(centre - reach, value), max(centre + reach, value))
 
     def _optimum(self) -> Estimate:
         """Return N* with Fieller's interval: every N whose N^2 beta - (1 - alpha) may be 0."""
@@ -228,21 +221,15 @@ class _Curve:
         )
 
 
-def _exponential(value: float, low: float, high: float) -> Estimate:
+def _exponential(value: float, low: float | None = None, high: float | None = None) -> Estimate:
     """Return exp of a value and its ends; an upper end past all numbers is not known."""
-    return Estimate(math.exp(value), math.exp(low), math.exp(high) if high < _MOST else None)
-
-
-def _efficiency(speedup: float, workers: int) -> float:
-    return speedup / workers
+    ends = (None if end is None or end >= _MOST else math.exp(end) for end in (low, high))
+    return Estimate(math.exp(value), *ends)
 
 
 def _mapped(
     change: Callable[[float, int], float], estimate: Estimate, workers: int, *, falling: bool = False
 ) -> Estimate:
     """Return a monotone function of an estimate, its ends swapped where it falls."""
-    value, *ends = (
-        None if end is None else change(end, workers) for end in (estimate.value, estimate.low, estimate.high)
-    )
-    assert value is not None
-    return Estimate(value, *(reversed(ends) if falling else ends))
+    ends = [None if end is None else change(end, workers) for end in (estimate.low, estimate.high)]
+    return Estimate(change(estimate.value, workers), *(reversed(ends) if falling else ends))

@@ -238,7 +238,7 @@ def holds_interval(samples: Sequence[float], target: float) -> bool:
         samples: one positive value a round, so far; fewer than five never hold.
         target: the most that its upper half may be, relative, such as 0.02.
     """
-    estimate = log_mean(_logs(samples)) if samples else Estimate(math.nan)
+    estimate = log_mean(_logs(samples)) if len(samples) else Estimate(math.nan)
     return estimate.high is not None and estimate.high / estimate.value - 1 < target
 
 

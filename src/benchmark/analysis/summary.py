@@ -115,19 +115,7 @@ def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
         min_per_s=min(rates, default=None),
         max_per_s=max(rates, default=None),
         cpu_ns_per_unit=median(costs) if good else None,
-        samples=tuple(
-            CeilingSample(
-                round=sample.round,
-                order=sample.order,
-                valid=sample.valid,
-                problem=sample.problem,
-                amount=sample.images,
-                wall_ns=sample.wall_ns,
-                parent_cpu_ns=sample.parent_cpu_ns,
-                workers=sample.workers,
-            )
-            for sample in entry.samples
-        ),
+        samples=tuple(map(CeilingSample.of, entry.samples)),
     )
 
 

@@ -1,5 +1,6 @@
 """What disturbs a measurement, and what to do about it."""
 
+import math
 from collections.abc import Sequence
 
 from ..result.cell import BASELINES, Cell
@@ -89,13 +90,9 @@ def cell_warnings(
 
 def _hidden_share(sample: Sample) -> float:
     """Return the CPU time of threads that the libraries ran beside the worker's own, over its wall time."""
-    known = [
-        (worker.process_cpu_ns - worker.cpu_ns, worker.wall_ns)
-        for worker in sample.workers
-        if worker.process_cpu_ns is not None
-    ]
-    wall = sum(one for _, one in known)
-    return sum(hidden for hidden, _ in known) / wall if wall else 0.0
+    known = [one for one in sample.workers if one.process_cpu_ns is not None]
+    hidden = sum((one.process_cpu_ns or 0) - one.cpu_ns for one in known)
+    return hidden / (sum(one.wall_ns for one in known) or math.inf)
 
 
 def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
@@ -144,13 +141,10 @@ def trouble_of(result: BenchResult) -> str | None:
 
 def run_warnings(result: BenchResult) -> list[str]:
     """Return what speaks against the run as a whole, each with its remedy."""
-    noise, found = result.noise, disturbances(result.noise)
-    if result.storage.filesystem in _MEMORY_FILESYSTEMS:
-        found.append(
-            f"the scratch files lie in memory ({result.storage.filesystem}): choose a --scratch on a disk"
-        )
-    found += _sampler(result, noise.sampler_effect)
-    found += _uneven(result)
+    found, filesystem = disturbances(result.noise), result.storage.filesystem
+    if filesystem in _MEMORY_FILESYSTEMS:
+        found.append(f"the scratch files lie in memory ({filesystem}): choose a --scratch on a disk")
+    found += [*_sampler(result, result.noise.sampler_effect), *_uneven(result)]
     if result.run.quick:
         found.append("quick: short regions and few rounds, good for a first look only")
     return found
@@ -194,16 +188,16 @@ def _sampler(result: BenchResult, effect: Ratio | None) -> list[str]:
             f"the sampler slows the work by {effect.value - 1:.1%}: read small differences with care"
         )
     own, seen = sampler.workers_cpu_ns, sampler.workers_seen_cpu_ns
-    if own is not None and seen is not None and own > _LEAST_CPU_NS:
-        off = seen / own - 1
-        if abs(off) > _DISAGREEMENT:
-            found.append(
-                f"the sampler saw {off:+.1%} of the CPU time that the workers counted themselves: "
-                "trust the tables, not the timeline"
-            )
-    if (sampler.longest_gap_ns or 0) > _GAP_NS:
+    off = seen / own - 1 if own and seen is not None and own > _LEAST_CPU_NS else 0.0
+    if abs(off) > _DISAGREEMENT:
         found.append(
-            f"the timeline has a gap of {(sampler.longest_gap_ns or 0) / 1e9:.1f} s, when the CPUs were busy "
-            "or many processes ran: use fewer workers; the tables are not touched"
+            f"the sampler saw {off:+.1%} of the CPU time that the workers counted themselves: "
+            "trust the tables, not the timeline"
+        )
+    gap = sampler.longest_gap_ns or 0
+    if gap > _GAP_NS:
+        found.append(
+            f"the timeline has a gap of {gap / 1e9:.1f} s, when the CPUs were busy or many processes ran: "
+            "use fewer workers; the tables are not touched"
         )
     return found

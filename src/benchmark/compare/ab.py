@@ -98,8 +98,9 @@ def run_ab(
             make_corpus(source, count=planned.images, seed=options.get("seed", 0))
             pool.shutdown()
         arguments = [str(Path(source).absolute()), *_arguments(options), "--rounds", str(rounds_each)]
-        base, head = versions
-        say(f"plan       {count} pairs of processes, A of {base} and B of {head}, which take turns")
+        say(
+            "plan       {} pairs of processes, A of {} and B of {}, which take turns".format(count, *versions)
+        )
         say(f"           {rounds_each} rounds in each pair, of {_what(planned, options)}")
         identity = secrets.token_hex(8)
         turns = [
@@ -123,27 +124,19 @@ def run_ab(
 
 
 def merge_pairs(results: Sequence[BenchResult], turns: InTurns) -> BenchResult:
-    """Return one result of several benches of one version, whose rounds follow one another.
+    """Return one result of several benches of one version, in the order of the pairs.
 
-    Machine, software, settings, dataset, ceilings and the sampler's timeline are the first's.
-
-    Args:
-        results: of the processes of one version, in the order of the pairs.
-        turns: what they and those of the other version have in common.
+    Their rounds follow one another. Machine, software, settings, dataset, ceilings and the sampler's timeline
+    are the first's; `turns` is what they and those of the other version have in common.
     """
-    first = results[0]
-    ledger = Ledger()
-    seen: set[object] = set()
+    first, ledger = results[0], Ledger()
     *begins, rounds = accumulate((result.run.rounds_planned for result in results), initial=0)
     for begin, result in zip(begins, results, strict=True):
         for cell in result.cells:
-            name = cell.name
-            if name not in seen:
-                seen.add(name)
-                ledger.expect(name, cell.size.images)
+            ledger.expect(cell.name, cell.size.images)
             checks = (cell.verify.checked, cell.verify.wrong)
             for sample in cell.samples:
-                ledger.add(name, replace(sample, round=begin + sample.round), *checks)
+                ledger.add(cell.name, replace(sample, round=begin + sample.round), *checks)
                 checks = (0, 0)
     sentinel = tuple(
         replace(one, round=begin + one.round)
@@ -159,12 +152,11 @@ def merge_pairs(results: Sequence[BenchResult], turns: InTurns) -> BenchResult:
             part: sum(result.run.rounds_done[part] for result in results) for part in first.run.rounds_done
         },
     )
-    warnings = dict.fromkeys(warning for result in results for warning in result.warnings)
     return replace(
         first,
         run=run,
         noise=with_sentinel(replace(first.noise, sentinel=sentinel)),
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warning for result in results for warning in result.warnings)),
         cells=cell_results(ledger, first.host.usable_cpus),
         scaling=(),
         recommendations=(),
@@ -199,11 +191,8 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     defaults = asdict(BenchArguments())
     found = []
     for name, value in options.items():
-        if value is None or value is False or _text(value) == _text(defaults[name]):
-            continue
-        found.append("--" + name.replace("_", "-"))
-        if value is not True:
-            found.append(_text(value))
+        if value is not None and value is not False and _text(value) != _text(defaults[name]):
+            found += ["--" + name.replace("_", "-"), *([] if value is True else [_text(value)])]
     return found
 
 

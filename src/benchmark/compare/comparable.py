@@ -43,16 +43,16 @@ def _host(a: BenchResult, b: BenchResult) -> Iterator[tuple[str, str, str]]:
     yield "kernel", _minor(a.host.kernel), _minor(b.host.kernel)
     less, more = sorted((a.host.memory_bytes, b.host.memory_bytes))
     if more > less * _MEMORY_SHARE:
-        yield "memory", _gib(a.host.memory_bytes), _gib(b.host.memory_bytes)
+        one, other = (f"{result.host.memory_bytes / (1 << 30):.1f} GiB" for result in (a, b))
+        yield "memory", one, other
     yield "file system", a.storage.filesystem or _UNKNOWN, b.storage.filesystem or _UNKNOWN
 
 
 def _software(a: BenchResult, b: BenchResult) -> Iterator[tuple[str, str, str]]:
     yield "Python", a.software.python, b.software.python
     used = [cell.protocol for result in (a, b) for cell in result.cells]
-    names = [*_LIBRARIES]
-    names += [name for name, mark in _OF_COMPRESSIONS.items() if any(mark in label for label in used)]
-    for name in names:
+    packers = [name for name, mark in _OF_COMPRESSIONS.items() if any(mark in label for label in used)]
+    for name in (*_LIBRARIES, *packers):
         one, other = (result.software.libraries.get(name, "not installed") for result in (a, b))
         yield name, one, other
 
@@ -72,10 +72,6 @@ def _minor(kernel: str) -> str:
     """Return "Linux 6.18" of "Linux 6.18.5-generic"."""
     match = re.match(r"\S+ \d+(\.\d+)?", kernel)
     return match[0] if match else kernel
-
-
-def _gib(size: int) -> str:
-    return f"{size / (1 << 30):.1f} GiB"
 
 
 def _images(result: BenchResult) -> str:

@@ -21,6 +21,7 @@ from ..analysis.statistics import (
     benjamini_hochberg,
     detectable_change,
     judge,
+    unpaired_ratio,
 )
 from ..result.cell import Cell
 from ..result.estimates import Ratio
@@ -30,7 +31,7 @@ from ..result.result import BenchResult
 from ..result.stats import median
 from .comparable import Difference, differences
 from .machine_change import MachineChange
-from .pairs import are_pair, calm_by_process, calm_times, independent_times, ratio_between, ratio_in_pairs
+from .pairs import are_pair, by_process, calm_times, independent_times, ratio_in_pairs
 
 SCHEMA = "brinery.compare/1"
 FALSE_DISCOVERIES_IN_PAIRS = 0.02  # one version against itself has a call in 1 of 100 measurements
@@ -200,13 +201,14 @@ def _in_pairs(cells: tuple[CellResult, CellResult], a: BenchResult) -> _Measured
     each = a.in_turns.rounds_each
     in_a, in_b = (calm_times(cell, a.host.usable_cpus) for cell in cells)
     ratio = ratio_in_pairs(in_a, in_b, each)
-    times = (calm_by_process(in_a, each), calm_by_process(in_b, each))
+    times = (by_process(in_a, each), by_process(in_b, each))
     return None if ratio is None else _Measured(ratio, cells, times, (len(in_a), len(in_b)))
 
 
 def _between(cells: tuple[CellResult, CellResult], results: tuple[BenchResult, BenchResult]) -> _Measured:
     in_a, in_b = (independent_times(*both) for both in zip(cells, results, strict=True))
-    return _Measured(ratio_between(in_a, in_b), cells, (in_a, in_b), (len(in_a), len(in_b)))
+    ratio = unpaired_ratio(list(in_a.values()), list(in_b.values()))
+    return _Measured(ratio, cells, (in_a, in_b), (len(in_a), len(in_b)))
 
 
 def _floor(ratios: Sequence[Ratio]) -> float | None:

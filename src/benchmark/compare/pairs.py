@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..analysis.statistics import paired_ratio, unpaired_ratio
+from ..analysis.statistics import paired_ratio
 from ..result.cell import Cell
 from ..result.estimates import Ratio
 from ..result.measured import CellResult, Sample, WorkerSample, foreign_ns, median_by_round, round_times
@@ -29,32 +29,20 @@ def are_pair(a: BenchResult, b: BenchResult) -> bool:
 def ratio_in_pairs(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:
     """Return b / a of two versions in turns; None if they have no round in common.
 
-    Args:
-        a: one positive value by round.
-        b: the other version's values by round.
-        rounds_each: how many consecutive rounds one pair of processes measured, which count once.
+    Each has one positive value by round; the consecutive rounds of a pair of processes count once.
     """
     common = a.keys() & b.keys()
-    in_a, in_b = (calm_by_process({one: values[one] for one in common}, rounds_each) for values in (a, b))
+    in_a, in_b = (by_process({one: values[one] for one in common}, rounds_each) for values in (a, b))
     return paired_ratio(list(in_a.values()), list(in_b.values())) if common else None
 
 
-def ratio_between(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
-    """Return b / a of two runs, given one positive value for each independent unit."""
-    return unpaired_ratio(list(a.values()), list(b.values()))
-
-
-def calm_by_process(times: Mapping[int, float], rounds_each: int) -> dict[int, float]:
-    """Return the lower quartile over each process's rounds, by the number of its pair.
+def by_process(times: Mapping[int, float], rounds_each: int, quantile: float = 0.25) -> dict[int, float]:
+    """Return a quantile over each process's rounds, by the number of its pair; without another the lower one.
 
     What disturbs a round makes it longer, so the lower ones tell more of the version than the middle does.
     """
-    return _by_process(times, rounds_each, 0.25)
-
-
-def _by_process(values: Mapping[int, float], rounds_each: int, quantile: float) -> dict[int, float]:
     found: dict[int, list[float]] = {}
-    for number, value in sorted(values.items()):
+    for number, value in sorted(times.items()):
         found.setdefault(number // rounds_each, []).append(value)
     return {number: float(np.quantile(own, quantile)) for number, own in found.items()}
 
@@ -62,7 +50,7 @@ def _by_process(values: Mapping[int, float], rounds_each: int, quantile: float) 
 def independent_times(cell: CellResult, result: BenchResult) -> dict[int, float]:
     """Return the time an image in ns of each independent unit: a round, or a process of several rounds."""
     times = round_times(cell.samples)
-    return times if result.in_turns is None else _by_process(times, result.in_turns.rounds_each, 0.5)
+    return times if result.in_turns is None else by_process(times, result.in_turns.rounds_each, 0.5)
 
 
 def calm_times(cell: CellResult, usable: float) -> dict[int, float]:

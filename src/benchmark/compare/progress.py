@@ -51,18 +51,16 @@ class Pace:
             self._announce(logs, total)
             return
         pair = self._prepared + (spent - self._prepared) * max(1.0, total / done)
-        over = sum(self._seconds)
-        later = (over + pair) / (len(self._seconds) + 1) * (self._pairs - len(self._seconds) - 1)
-        whole, by_now = over + pair + later, over + spent
+        over, number = sum(self._seconds), len(self._seconds) + 1
+        whole, by_now = (over + pair) / number * self._pairs, over + spent
         doing = _DOING.findall(logs[players.index(last)])
-        where = f"pair {len(self._seconds) + 1} of {self._pairs}"
+        where = f"pair {number} of {self._pairs}"
         self._tell(TurnProgress(by_now / whole, whole - by_now, ", ".join([where, *doing[-1:]])))
 
     def end_pair(self) -> None:
         """Begin the next pair."""
-        now = time.monotonic()
-        self._seconds.append(now - self._begin)
-        self._begin = now
+        self._seconds.append(time.monotonic() - self._begin)
+        self._begin += self._seconds[-1]
 
     def _announce(self, logs: Sequence[str], regions: int) -> None:
         expected = [int(match[1]) for log in logs if (match := _EXPECTED.search(log))]

@@ -57,11 +57,9 @@ class Player:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], log: Path, costs: Path
     ) -> None:
-        self._command = list(command)
-        self._environment = dict(environment)
-        self._costs = costs
+        self._command, self._environment, self._costs = list(command), dict(environment), costs
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipes: tuple[int, int] = (-1, -1)
+        self._pipes: tuple[int, ...] = ()  # to see where a turn ends, and to begin one
         self.log = log  # what it says
         self.turns = 0  # that it had: one to prepare, then one for each region
 
@@ -90,9 +88,7 @@ class Player:
 
     def stop(self) -> None:
         """End it now, if it was started: it may clean up."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
                 self._process.wait(_CLEAN_UP_SECONDS)
@@ -122,6 +118,5 @@ class Player:
 
     def _close(self) -> None:
         for pipe in self._pipes:
-            if pipe >= 0:
-                os.close(pipe)
-        self._pipes = (-1, -1)
+            os.close(pipe)
+        self._pipes = ()

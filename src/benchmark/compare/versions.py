@@ -70,12 +70,11 @@ def _linked(package: Path, target: Path) -> Path:
 
 def _git(repository: Path, *arguments: str) -> bytes | None:
     """Return what git prints, or None where it fails."""
-    command = ["git", "-C", str(repository), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except OSError:
+        command = ["git", "-C", str(repository), *arguments]
+        return subprocess.run(command, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def check_tree(tree: Tree) -> None:

@@ -1,11 +1,11 @@
 """What a bench finds beside its cells: ceilings, noise, scaling; plain data for result.json."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
 from .cell import Cache, Dispatch, Durability
 from .estimates import ScalingFit
-from .measured import WorkerSample
+from .measured import Sample, WorkerSample
 
 Unit: TypeAlias = Literal["loops", "bytes", "files", "tasks", "images"]
 SentinelName: TypeAlias = Literal["a", "b", "unsampled"]
@@ -62,6 +62,12 @@ class CeilingSample:
     wall_ns: int  # last end less first start
     parent_cpu_ns: int | None  # the parent's CPU time in it ("no-op" only)
     workers: tuple[WorkerSample, ...]  # each worker's part
+
+    @classmethod
+    def of(cls, one: Sample) -> "CeilingSample":
+        """Return a region whose images are the amount."""
+        values = {field.name: getattr(one, field.name) for field in fields(cls) if field.name != "amount"}
+        return cls(**values, amount=one.images)
 
 
 @dataclass(frozen=True, slots=True)
