@@ -3,7 +3,7 @@
 Keeping the source files is one of them: writing them costs nothing, and each read decodes them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,8 @@ from .statistics import median_interval
 SOURCE = BASELINES[2]
 OTHER_IMAGES = 1.01  # a region's mean image that differs by more is another one than the corpus's
 IMPOSSIBLE = 1.5  # share of the time of decoding and writing alone that no convert can pass
+_UNKNOWN = Abilities(raw_payload=False, safe_load=False, portable=False)
+_OF_SOURCE = Abilities(raw_payload=True, safe_load=True, portable=True)
 
 _BYTES_PER_MB = 1e6
 
@@ -104,8 +106,10 @@ class Field:
         self._source = [cell for cell in cells if (cell.protocol, cell.op) == (SOURCE, "load")]
         self._cells = [cell for cell in cells if cell.protocol not in BASELINES]
         self.protocols = list(dict.fromkeys(cell.protocol for cell in self._cells))
-        self._abilities = {name: known.get(name.partition("+")[0]) for name in self.protocols}
-        self._order = {name: place for place, name in enumerate(known)}
+        self._abilities = {SOURCE: _OF_SOURCE}
+        for name in self.protocols:
+            self._abilities[name] = known.get(name.partition("+")[0], _UNKNOWN)
+        self._order = {SOURCE: -1} | {name: place for place, name in enumerate(known)}
 
     def _admits(self, cell: CellResult) -> bool:
         return (
@@ -118,33 +122,27 @@ class Field:
 
     def knows(self, protocol: str) -> bool:
         """Return whether it is known what a protocol can do."""
-        return protocol == SOURCE or self._abilities.get(protocol) is not None
+        return self._abilities[protocol] is not _UNKNOWN
 
     def safe(self, protocol: str) -> bool:
         """Return whether its own library runs no code from a file."""
-        able = self._abilities.get(protocol)
-        return protocol == SOURCE or (able is not None and able.safe_load)
+        return self._abilities[protocol].safe_load
 
     def portable(self, protocol: str) -> bool:
         """Return whether it is readable outside Python."""
-        able = self._abilities.get(protocol)
-        return protocol == SOURCE or (able is not None and able.portable)
+        return self._abilities[protocol].portable
 
     def preference(self, protocol: str) -> tuple[bool, bool, bool, bool, int]:
         """Return what orders protocols that are as good: safe, portable, plain, mapped and simple first."""
         name, plus, _ = protocol.partition("+")
-        place = -1 if protocol == SOURCE else self._order.get(name, len(self._order))
-        return (
-            not self.safe(protocol),
-            not self.portable(protocol),
-            bool(plus),
-            not (protocol == SOURCE or self._maps(protocol)),
-            place,
-        )
+        place = self._order.get(name, len(self._order))
+        flaws = (not self.safe(protocol), not self.portable(protocol), bool(plus), not self._maps(protocol))
+        return *flaws, place
 
     def condition(self, *ops: str) -> Condition:
         """Return the cells for some operations: over workers, warm and buffered where there are such."""
-        layout = self._layout(ops)
+        over_workers = {cell.op for cell in self._cells if cell.layout == "shards"}
+        layout: Layout = "shards" if over_workers.issuperset(ops) else "single"
         own = [cell for cell in self._cells if cell.layout == layout and cell.op in ops]
         caches = {cell.cache for cell in own if cell.op == "load"}
         durabilities = {cell.durability for cell in own if cell.op == "dump"}
@@ -219,16 +217,11 @@ class Field:
         """Whether regions had other images than the corpus's, so that their times are scaled by pixels."""
         return any(not 1 / OTHER_IMAGES < self._scale(cell) < OTHER_IMAGES for cell in self._cells)
 
-    def _layout(self, ops: Sequence[str]) -> Layout:
-        over_workers = {cell.op for cell in self._cells if cell.layout == "shards"}
-        return "shards" if over_workers.issuperset(ops) else "single"
-
     def _have(self, op: str) -> set[str]:
         return {cell.protocol for cell in self._cells if cell.op == op}
 
     def _maps(self, protocol: str) -> bool:
-        able = self._abilities.get(protocol)
-        return able is not None and able.raw_payload and "+" not in protocol
+        return self._abilities[protocol].raw_payload and "+" not in protocol
 
     def _read(self, name: str, condition: Condition) -> Term | None:
         if condition.cache != "cold" and (mapped := self._term(name, "map", condition)):
@@ -277,6 +270,5 @@ class Field:
 
     def _scale(self, cell: CellResult) -> float:
         corpus, own = self._result.dataset, cell.size.pixel_bytes_per_image
-        return (
-            corpus.pixel_bytes / corpus.images / own if own and corpus.pixel_bytes and corpus.images else 1.0
-        )
+        whole = own and corpus.pixel_bytes and corpus.images
+        return corpus.pixel_bytes / corpus.images / own if whole else 1.0

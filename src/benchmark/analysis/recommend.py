@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...engine.protocols.base import Abilities
-from ..result.estimates import Ratio
 from ..result.recommendations import Choice, Objective, Recommendation, Weights
 from ..result.result import BenchResult
 from .candidates import SOURCE, Candidate, Condition, Field
@@ -35,8 +34,7 @@ def recommend(
         abilities: what each protocol can do, by its name without compression; by default the registry's.
         trouble: why no time of this run decides anything; None if they do.
     """
-    weights = weights or Weights()
-    field = Field(result, abilities)
+    weights, field = weights or Weights(), Field(result, abilities)
     rank = _Ranks(result, field, seed, trouble)
     loads, loading = field.candidates("load"), field.condition("load")
     warm, cold = field.read_condition()
@@ -47,31 +45,20 @@ def recommend(
         no_cost = f"no protocol measured stays {_cap(weights.memory_bytes)} in writing and reading"
     if weights.link_mb_per_s is not None and not field.sizes().comparable:
         costs, no_cost = [], DIFFERENT_IMAGES
+    no_cold = "reads from storage were not measured (--cache warm,cold)"
+    stored, from_storage = cold or Condition(warm.layout, "cold"), field.reads(cold) if cold else []
+    dumps, dumping = field.candidates("dump"), field.condition("dump")
+    safe = [one for one in loads if field.safe(one.protocol)]
+    no_safe = "no protocol measured has a library that is safe on files from others"
+    portable = [one for one in loads if field.portable(one.protocol)]
     return (
         rank.timed("fastest-read", warm, read, "no read through brinery.open was measured"),
-        rank.timed(
-            "fastest-read-cold",
-            cold or Condition(warm.layout, "cold"),
-            field.reads(cold) if cold else [],
-            "reads from storage were not measured (--cache warm,cold)",
-        ),
+        rank.timed("fastest-read-cold", stored, from_storage, no_cold),
         rank.timed("fastest-load", loading, loads, "load was not measured"),
-        rank.timed(
-            "fastest-dump", field.condition("dump"), field.candidates("dump"), "dump was not measured"
-        ),
+        rank.timed("fastest-dump", dumping, dumps, "dump was not measured"),
         rank.sized(field.sizes()),
-        rank.timed(
-            "safe",
-            loading,
-            [one for one in loads if field.safe(one.protocol)],
-            "no protocol measured has a library that is safe on files from others",
-        ),
-        rank.timed(
-            "portable",
-            loading,
-            [one for one in loads if field.portable(one.protocol)],
-            "no protocol measured is readable outside Python",
-        ),
+        rank.timed("safe", loading, safe, no_safe),
+        rank.timed("portable", loading, portable, "no protocol measured is readable outside Python"),
         rank.timed("cost", costing, costs, no_cost, _weighed(weights, costs)),
     )
 
@@ -112,18 +99,17 @@ class _Ranks:
         best = min(level, key=lambda one: self._field.preference(one.protocol))
         others = [one for one in found.order if one is not best]
         tied = [name for name in (first.protocol, *ties) if name != best.protocol]
-        reason = self._tie(best.protocol, tied) if tied else ""
+        reason = f"statistically tied with {_and(tied)}{self._better(best.protocol, tied)}" if tied else ""
         if not found.enough:
             what = f"tell {first.protocol} from {_and(ties)}" if ties else "be sure"
-            reason = f"too few rounds ({found.rounds}) to {what}; {_more(found.more)} would decide"
+            more = f"about {found.more} more round{'' if found.more == 1 else 's'}"
+            more = "not even 30 rounds" if found.more is None else more
+            reason = f"too few rounds ({found.rounds}) to {what}; {more} would decide"
         elif best.terms[0].op == "convert" and (share := self._field.beyond(best.protocol)):
             reason = (
                 f"its convert reached {share:.0%} of what decoding and writing alone did, so that is noise"
             )
-        choices = [
-            self._choice(one, best, None if one is best else ratio_of(one, best), found.odds)
-            for one in (best, *others)
-        ]
+        choices = [self._choice(one, best, found.odds) for one in (best, *others)]
         answer = replace(
             _answer(objective, condition, choices, tied, reason),
             assumptions=(*assumed, *self._assumed(condition, candidates)),
@@ -145,16 +131,13 @@ class _Ranks:
         level = [name for name in order if sizes.values[name] <= limit]
         best = min(level, key=self._field.preference)
         ties = [name for name in level if name != best]
+        ratios = {name: sizes.values[name] / sizes.values[best] for name in dict.fromkeys([best, *order])}
         choices = [
-            self._marked(Choice(name, None, None, size, size / sizes.values[best], None, None, None))
-            for name in (best, *(name for name in order if name != best))
-            for size in (sizes.values[name],)
+            self._marked(Choice(name, None, None, sizes.values[name], ratio, None, None, None))
+            for name, ratio in ratios.items()
         ]
         reason = f"within 1 % of {_and(ties)}{self._better(best, ties)}" if ties else ""
         return _answer("smallest", condition, choices, ties, reason)
-
-    def _tie(self, best: str, tied: Sequence[str]) -> str:
-        return f"statistically tied with {_and(tied)}{self._better(best, tied)}"
 
     def _better(self, best: str, tied: Sequence[str]) -> str:
         """Say what the one has that some of the others lack."""
@@ -172,10 +155,9 @@ class _Ranks:
             return choice
         return replace(choice, safe=self._field.safe(name), portable=self._field.portable(name))
 
-    def _choice(
-        self, one: Candidate, best: Candidate, ratio: Ratio | None, odds: Mapping[str, float]
-    ) -> Choice:
+    def _choice(self, one: Candidate, best: Candidate, odds: Mapping[str, float]) -> Choice:
         write, read = one.terms[0], one.terms[-1]
+        ratio = None if one is best else ratio_of(one, best)
         choice = Choice(
             protocol=one.protocol,
             workers=read.workers,
@@ -209,12 +191,6 @@ class _Ranks:
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def _more(rounds: int | None) -> str:
-    if rounds is None:
-        return "not even 30 rounds"
-    return f"about {rounds} more round{'' if rounds == 1 else 's'}"
 
 
 def _answer(

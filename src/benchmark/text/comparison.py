@@ -63,17 +63,11 @@ def comparison_markdown(comparison: Comparison) -> str:
     if comparison.differences:
         rows = [(one.item, one.a, one.b) for one in comparison.differences]
         parts.append(_markdown(Table("Differences", left("item", "A", "B"), rows)))
+    of = {word: [one for one in comparison.cells if one.verdict == word] for word in comparison.counts}
     parts += map(_markdown, _tables([one for one in comparison.cells if one.verdict in _KINDS]))
-    folded = [
-        (
-            f"{comparison.counts[verdict]} {verdict}",
-            _tables([one for one in comparison.cells if one.verdict == verdict]),
-        )
-        for verdict in ("inconclusive", "same")
-    ]
-    folded += [
-        (table.title, [table]) for table in (groups_table(comparison), uncompared_table(comparison, _LISTED))
-    ]
+    folded = [(f"{len(of[word])} {word}", _tables(of[word])) for word in ("inconclusive", "same")]
+    others = groups_table(comparison), uncompared_table(comparison, _LISTED)
+    folded += [(table.title, [table]) for table in others]
     for title, tables in folded:
         body = "\n\n".join(_markdown(table) for table in tables if table.rows)
         if body:
@@ -130,15 +124,10 @@ def _row(change: CellChange) -> Sequence[Value]:
 
 def groups_table(comparison: Comparison) -> Table:
     """Return geometric means over the cells of a protocol and operation."""
-    rows: list[Sequence[Value]] = [
-        (
-            one.protocol,
-            one.op,
-            one.cells,
-            *(Entry(f"{ratio:.3f}", ratio) for ratio in (one.ratio, one.lowest, one.highest)),
-        )
-        for one in comparison.groups
-    ]
+    rows: list[Sequence[Value]] = []
+    for one in comparison.groups:
+        ratios = (Entry(f"{ratio:.3f}", ratio) for ratio in (one.ratio, one.lowest, one.highest))
+        rows.append((one.protocol, one.op, one.cells, *ratios))
     columns = (*left("protocol", "op"), *right("cells", "time B/A", "lowest", "highest"))
     return Table("By protocol and operation: geometric mean", columns, rows)
 

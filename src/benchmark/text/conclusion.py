@@ -9,17 +9,7 @@ from ..result.cell import BASELINES, Variant
 from ..result.findings import Limit
 from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Weights
 from ..result.result import BenchResult
-from .numbers import (
-    amount,
-    counted,
-    cpus,
-    duration,
-    over_source,
-    percent,
-    plain,
-    sentence,
-    size,
-)
+from .numbers import amount, counted, cpus, duration, over_source, percent, plain, sentence, size
 from .table import Entry, Table, left, right, share
 
 _OVERALL: tuple[Objective, ...] = (
@@ -61,7 +51,9 @@ def conclusion_of(result: BenchResult) -> Conclusion:
     answers = {one.objective: one for one in result.recommendations}
     found = next((answers[name] for name in _OVERALL if name in answers and answers[name].choices), None)
     if trouble := trouble_of(result):
-        return Conclusion(f"This run decides nothing: {trouble}.", _settled(result, answers))
+        sizes = answers.get("smallest")  # which no trouble touches
+        told = _leading(result, sizes) if sizes and sizes.winner else ""
+        return Conclusion(f"This run decides nothing: {trouble}.", told)
     if found is None or found.winner is None:
         return _without(result)
     parts = [_leading(result, found), "" if found.winner == SOURCE else _converting(result, found.winner)]
@@ -98,9 +90,8 @@ def _only(what: str, result: BenchResult, found: Recommendation) -> str:
     if len({cell.protocol for cell in result.cells} - set(BASELINES)) == 1:
         return f"Only {what} was measured: there is no other protocol to choose from."
     memory = result.settings.weights.memory_bytes
-    sole = {"fastest-load": "that was timed", "fastest-dump": "that was timed"}.get(
-        found.objective, "whose safe read was timed"
-    )
+    own_library = found.objective in ("fastest-load", "fastest-dump")
+    sole = "that was timed" if own_library else "whose safe read was timed"
     if found.objective == "cost" and memory is not None:
         sole = f"within {size(memory)} of memory"
     return f"Choose {_flagged(found)}: the only protocol {sole}."
@@ -138,35 +129,25 @@ def _leading(result: BenchResult, found: Recommendation) -> str:
     return f"{text}."
 
 
-def _settled(result: BenchResult, answers: dict[Objective, Recommendation]) -> str:
-    """Return what a run whose times decide nothing tells nevertheless: sizes."""
-    found = answers.get("smallest")
-    return _leading(result, found) if found and found.winner else ""
-
-
 def value_of(result: BenchResult, found: Recommendation, choice: Choice) -> str:
     """Return a candidate's value with every assumption behind it."""
     if found.unit == "bytes_per_image":
         stored = sizes_of(result, "shards" if found.layout == "shards" else "single")
         text, ratio = f"{stored.mark}{plain(choice.value / 1000)} kB", stored.over_source(choice.protocol)
         return f"{text}, {over_source(ratio)}" if ratio and choice.protocol != SOURCE else text
-    return f"{duration(choice.value)}{_of_link(choice, result.settings.weights)}"
-
-
-def _of_link(choice: Choice, weights: Weights) -> str:
-    if choice.link_ns is None or weights.link_mb_per_s is None:
-        return ""
-    return f", of which {duration(choice.link_ns)} are the assumed link of {weights.link_mb_per_s:g} MB/s"
+    value, link = duration(choice.value), result.settings.weights.link_mb_per_s
+    if choice.link_ns is None or link is None:
+        return value
+    return f"{value}, of which {duration(choice.link_ns)} are the assumed link of {link:g} MB/s"
 
 
 def _converting(result: BenchResult, winner: str) -> str:
     """Return how many workers pay, by the convert of the winner or whatever else was measured of it."""
     usable = result.host.usable_cpus
     own = [cell for cell in result.cells if cell.protocol == winner and cell.pool == "loky" and cell.rate]
-    of_op = {variant: [one for one in own if Variant.of(one) == variant] for variant in result.variants}
-    of_op = {variant: cells for variant, cells in of_op.items() if cells}
-    variant = next((one for one in of_op if one.op == "convert"), next(iter(of_op), None))
-    rates = {cell.workers: cell.rate for cell in of_op[variant]} if variant else {}
+    there = [variant for variant in result.variants if any(Variant.of(one) == variant for one in own)]
+    variant = next((one for one in there if one.op == "convert"), next(iter(there), None))
+    rates = {cell.workers: cell.rate for cell in own if Variant.of(cell) == variant}
     within = {workers: rate for workers, rate in rates.items() if workers <= max(1.0, usable)}
     if variant is None or not within:
         return ""
@@ -191,8 +172,8 @@ def _without(result: BenchResult) -> Conclusion:
     within = [cell for cell in result.cells if cell.workers <= usable and cell.protocol not in BASELINES]
     best = max((cell for cell in within if cell.op == "load"), key=lambda cell: cell.rate, default=None)
     if best is None or not best.rate:
-        reasons = [one.reason for one in result.recommendations if one.reason]
-        reason = next(iter(reasons), "no valid load was measured")
+        reasons = (one.reason for one in result.recommendations if one.reason)
+        reason = next(reasons, "no valid load was measured")
         return Conclusion("No protocol can be named.", f"The measurement does not allow it: {reason}.")
     how = "" if best.pool == "none" else f" with {counted(best.workers, 'worker')}"
     reason = (
@@ -234,8 +215,8 @@ def _flagged(found: Recommendation) -> str:
 
 def flags(choice: Choice) -> str:
     """Return what speaks against a protocol whatever its speed."""
-    parts = ["unsafe to load from others"] if choice.safe is False else []
-    return ", ".join([*parts, *(["Python only"] if choice.portable is False else [])])
+    marks = {"unsafe to load from others": choice.safe, "Python only": choice.portable}
+    return ", ".join(mark for mark, fine in marks.items() if fine is False)
 
 
 def why(found: Recommendation) -> str:
@@ -273,11 +254,11 @@ def _lead(found: Recommendation, behind: Choice) -> str:
 
 def recommendation_table(result: BenchResult) -> Table | None:
     """Return a line for each objective, or None without recommendations."""
-    found = result.recommendations
-    rows = [(sentence(OBJECTIVES[one.objective]), chosen(one), why(one)) for one in found]
+    found = [(sentence(OBJECTIVES[one.objective]), one) for one in result.recommendations]
+    rows = [(aim, chosen(one), why(one)) for aim, one in found]
     notes = [
-        f"{sentence(OBJECTIVES[one.objective])}: {'; '.join(one.assumptions)}."
-        for one in found
+        f"{aim}: {'; '.join(one.assumptions)}."
+        for aim, one in found
         if one.assumptions and one.objective in ("cost", "fastest-read", "fastest-read-cold")
     ]
     return Table("Recommendations", left("objective", "choice", "why"), rows, notes) if rows else None

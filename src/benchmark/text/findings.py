@@ -29,15 +29,11 @@ _MODELS = {"linear": "linear", "amdahl": "Amdahl", "usl": "USL", "saturating": "
 def ceiling_table(result: BenchResult) -> Table:
     """Return what the machine can do at most, by number of workers."""
     counts = sorted({one.workers for one in result.ceilings})
-    found = {(one.name, one.workers): one for one in result.ceilings}
-    rows = []
-    for name in dict.fromkeys(one.name for one in result.ceilings):
-        row: list[Value] = [_CEILING_TITLES.get(name, name)]
-        for workers in counts:
-            one = found.get((name, workers))
-            scale = 1e6 if one is not None and one.unit in ("bytes", "loops") else 1.0
-            row.append(None if one is None else "void" if one.per_s is None else one.per_s / scale)
-        rows.append(row)
+    found: dict[str, dict[int, Value]] = {}
+    for one in result.ceilings:
+        scale = 1e6 if one.unit in ("bytes", "loops") else 1.0
+        found.setdefault(one.name, {})[one.workers] = "void" if one.per_s is None else one.per_s / scale
+    rows = [(_CEILING_TITLES.get(name, name), *map(own.get, counts)) for name, own in found.items()]
     return Table(
         "Ceilings: the most that a number of workers can do on this machine, no protocol involved",
         (*left("ceiling"), *right(*(_marked(workers, result) for workers in counts))),
@@ -71,13 +67,9 @@ def _curve(fit: ScalingFit | None) -> tuple[Value, Value, Value]:
     if fit is None:
         return None, None, None
     if fit.model is None:
-        pairs = [
-            point
-            for point in fit.points
-            if point.workers > 1 and point.speedup is not None and not point.oversubscribed
-        ]
-        gains = ", ".join(f"x{_estimate(point.speedup)} at {point.workers}" for point in pairs)
-        serial = ", ".join(_serial(point.karp_flatt) for point in pairs)
+        several = [one for one in fit.points if one.workers > 1 and one.speedup and not one.oversubscribed]
+        gains = ", ".join(f"x{_estimate(point.speedup)} at {point.workers}" for point in several)
+        serial = ", ".join(_serial(point.karp_flatt) for point in several)
         return gains or None, f"serial {serial}" if serial else None, None
     name = _MODELS[fit.model] + (" (low confidence)" if fit.low_confidence else "")
     name += ", faster than linear" if fit.superlinear else ""
@@ -134,16 +126,10 @@ def noise_table(result: BenchResult) -> Table:
     effect = noise.sampler_effect
     ends = [None if one is None else one - 1 for one in (effect.low, effect.high)] if effect else []
     cpu = None if sampler.cpu_ns is None or not sampler.wall_ns else sampler.cpu_ns / sampler.wall_ns
+    drift = noise.drift.over_run if noise.drift else None
     rows = (
-        (
-            "noise floor: the most that the same work changed",
-            share(noise.floor, places=1),
-            None,
-        ),
-        (
-            "drift: that work, last round against first",
-            *_change(noise.drift.over_run if noise.drift else None),
-        ),
+        ("noise floor: the most that the same work changed", share(noise.floor, places=1), None),
+        ("drift: that work, last round against first", *_change(drift)),
         ("sampler's effect on that work", *_change(Estimate(effect.value - 1, *ends) if effect else None)),
         ("sampler's own CPU time over wall time", share(cpu, places=1), None),
         ("CPUs taken by other programs", share(noise.foreign_cpu, places=1), None),
@@ -176,8 +162,7 @@ def startup_table(result: BenchResult) -> Table | None:
     rows = [
         (
             workers,
-            median([one.spawn_ns for one in found]) / 1e9,
-            median([one.import_ns for one in found]) / 1e9,
+            *(median([getattr(one, name) for one in found]) / 1e9 for name in ("spawn_ns", "import_ns")),
         )
         for workers, found in sorted(by_count.items())
     ]

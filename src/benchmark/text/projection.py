@@ -29,11 +29,8 @@ def projection_table(result: BenchResult) -> Table | None:
         if estimate is None:
             return Entry("0", 0.0)
         ends = [plain(end / scale) for end in (estimate.low, estimate.high) if end is not None]
-        return Entry(
-            plain(estimate.value / scale),
-            estimate.value,
-            " to ".join(ends) if estimate.low != estimate.high else None,
-        )
+        span = " to ".join(ends) if estimate.low != estimate.high else None
+        return Entry(plain(estimate.value / scale), estimate.value, span)
 
     def workers(one: Projected) -> Value:
         write, read = one.workers
@@ -60,14 +57,10 @@ def projection_table(result: BenchResult) -> Table | None:
         Column(f"read, {time_unit}", hint="time to read everything once", notes="read range"),
         Column("workers", spare=3),
     )
-    weights = result.settings.weights
-    link = weights.link_mb_per_s
+    link = result.settings.weights.link_mb_per_s
     over = f", every write and read over a link of {link:g} MB/s" if link is not None else ""
-    ranges = (
-        "the ends of the measured intervals"
-        if found.sure
-        else "the fastest and the slowest round, of fewer than five"
-    )
+    few = "the fastest and the slowest round, of fewer than five"
+    ranges = "the ends of the measured intervals" if found.sure else few
     assumed = (
         "Assumed: all images are like those measured, on the same machine and disk with this many workers; "
         f"writing is a {found.write_op}, reading is every image once from {_FROM[found.cache]}{over}."

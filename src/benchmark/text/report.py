@@ -10,13 +10,7 @@ from ..analysis.warnings import REMEDIES
 from ..result.cell import Variant
 from ..result.result import BenchResult
 from .conclusion import conclusion_of, recommendation_table
-from .findings import (
-    ceiling_table,
-    growth_table,
-    noise_table,
-    startup_table,
-    verdict_lines,
-)
+from .findings import ceiling_table, growth_table, noise_table, startup_table, verdict_lines
 from .markdown import markdown_line, markdown_list, markdown_text
 from .numbers import counted, known, percent, seconds, sentence
 from .projection import projection_table
@@ -56,9 +50,8 @@ def report_markdown(result: BenchResult) -> str:
         "Environment": markdown_list(environment_lines(result)),
         "Command": command,
     }
-    return (
-        "\n\n".join([*parts, *(f"## {title}\n\n{body}" for title, body in sections.items() if body)]) + "\n"
-    )
+    parts += [f"## {title}\n\n{body}" for title, body in sections.items() if body]
+    return "\n\n".join(parts) + "\n"
 
 
 def status_of(result: BenchResult) -> str:
@@ -88,11 +81,8 @@ def _counts(result: BenchResult) -> str:
         return told
     which = ", ".join(f"{code} ({count})" for code, count in codes.most_common(3))
     which += f" and {len(codes) - 3} more" if len(codes) > 3 else ""
-    who = (
-        "every cell has a warning"
-        if warned == len(cells) > 1
-        else f"{counted(warned, 'cell')} with a warning"
-    )
+    all_warned = warned == len(cells) > 1
+    who = "every cell has a warning" if all_warned else f"{counted(warned, 'cell')} with a warning"
     return f"{told}; {who}: {which}"
 
 
@@ -100,14 +90,11 @@ def warning_lines(result: BenchResult) -> list[tuple[str, str]]:
     """Return what speaks against the run and its cells: which, and the remedy or the reason."""
     counts = Counter(code for cell in result.cells for code in cell.warnings)
     codes = [code for code in dict.fromkeys((*REMEDIES, *counts)) if counts[code]]
+    void = [cell for cell in result.cells if not cell.valid]
     return [
         *(("", text) for text in result.warnings),
         *((f"{code} ({counted(counts[code], 'cell')})", f"{REMEDIES.get(code, '')}.") for code in codes),
-        *(
-            (f"void: {cell.name}", f"{cell.problem or 'no valid sample'}.")
-            for cell in result.cells
-            if not cell.valid
-        ),
+        *((f"void: {cell.name}", f"{cell.problem or 'no valid sample'}.") for cell in void),
     ]
 
 

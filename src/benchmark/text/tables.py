@@ -96,22 +96,18 @@ def seed_table(result: BenchResult) -> Table | None:
         is_best = stored_as.comparable and name not in BASELINES and stored == smallest
         able = abilities.get(name.partition("+")[0]) if name not in BASELINES else None
         timed = " / ".join(str(cell.size.images) if cell else "-" for cell in (dump, load))
+        mark, kind = "" if name == BASELINES[2] else stored_as.mark, "best" if is_best else None
+        ratio = stored_as.over_source(name)
         rows.append(
             (
                 title or protocol_title(name),
                 _seconds(dump, best["dump"]),
                 _seconds(load, best["load"]),
-                Entry(
-                    f"{'' if name == BASELINES[2] else stored_as.mark}{plain(stored)}",
-                    stored,
-                    kind="best" if is_best else None,
-                )
-                if stored
-                else None,
-                Entry(plain(ratio, 2), ratio) if (ratio := stored_as.over_source(name)) else None,
+                Entry(f"{mark}{plain(stored)}", stored, kind=kind) if stored else None,
+                Entry(plain(ratio, 2), ratio) if ratio else None,
                 timed,
                 _ratio(load, reference),
-                _peak(cell for cell in (dump, load) if cell),
+                _peak(dump, load),
                 _yes(able.safe_load if able else None),
                 _yes(able.portable if able else None),
             )
@@ -143,14 +139,14 @@ def size_note(result: BenchResult) -> str:
 def workers_table(result: BenchResult, variant: Variant) -> Table:
     """Return one operation over workers, every protocol beside its run without a pool."""
     every = [cell for cell in result.cells if cell.layout == "shards"]
+    shown = [cell for cell in every if Variant.of(cell) == variant]
     rows: list[Sequence[Value]] = []
     for protocol in dict.fromkeys(cell.protocol for cell in every):
-        own = [cell for cell in every if cell.protocol == protocol and Variant.of(cell) == variant]
+        own = [cell for cell in shown if cell.protocol == protocol]
         own.sort(key=lambda cell: (cell.workers, cell.pool == "loky"))
         one = next((cell for cell in own if cell.pool == "loky" and cell.workers == 1), None)
-        rows += [_workers_row(cell, one) for cell in own] or [
-            (protocol, *[None] * (len(_WORKER_COLUMNS) - 1))
-        ]
+        nothing = (protocol, *[None] * (len(_WORKER_COLUMNS) - 1))
+        rows += [_workers_row(cell, one) for cell in own] or [nothing]
     meaning = (
         "MB/s: decoded pixels. Speed-up over one worker; inline: no pool at all. Cores busy: CPU time over "
         "wall time. Read and written: what storage saw by the kernel's count; 0 read is the page cache."
@@ -158,7 +154,7 @@ def workers_table(result: BenchResult, variant: Variant) -> Table:
     notes = [meaning]
     if variant.op in _BOUNDS:
         notes.append(f"Of ceiling: how much of {_BOUNDS[variant.op]} with as many workers.")
-    if any("oversubscribed" in cell.warnings for cell in every if Variant.of(cell) == variant):
+    if any("oversubscribed" in cell.warnings for cell in shown):
         notes.append(f"* oversubscribed: more workers than the {result.host.usable_cpus:g} usable CPUs.")
     if variant.op == "map":
         notes.append("- in a whole row: the protocol stores no raw bytes to map.")
@@ -173,7 +169,7 @@ def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
     if stats is None or not cell.valid:
         void = Entry("void", None, cell.problem, "bad")
         return (cell.protocol, workers, void, *[None] * (len(_WORKER_COLUMNS) - 3))
-    ends, peak = interval(cell), cell.memory.peak_pss_bytes if cell.memory else None
+    ends = interval(cell)
     gain = one.stats.median_ns / stats.median_ns if one and one.stats else None
     span = f"{amount(1e9 / ends[1])} to {amount(1e9 / ends[0])}" if ends else None
     kept = gain / cell.workers if gain and cell.pool == "loky" else None
@@ -191,7 +187,7 @@ def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
         Entry(of_possible(kept), kept) if kept else None,
         of_ceiling,
         stats.cores_busy,
-        Entry(f"{peak / (1 << 20):.0f}", peak) if peak is not None else None,
+        _peak(cell),
         _thousands(stats.read_bytes_per_image),
         _thousands(stats.write_bytes_per_image),
     )
@@ -203,8 +199,7 @@ def interval(cell: CellResult) -> tuple[float, float] | None:
     if stats is None:
         return None
     low = stats.min_ns if stats.low_ns is None else stats.low_ns
-    high = stats.max_ns if stats.high_ns is None else stats.high_ns
-    return low, high
+    return low, stats.max_ns if stats.high_ns is None else stats.high_ns
 
 
 def interval_note(cells: Iterable[CellResult]) -> str:
@@ -239,11 +234,12 @@ def _seconds(cell: CellResult | None, best: CellResult | None) -> Value:
 
 def _ratio(load: CellResult | None, reference: CellResult | None) -> float | None:
     both = [cell.stats.median_ns for cell in (load, reference) if cell and cell.stats and cell.valid]
-    return both[0] / both[1] if len(both) == 2 and both[1] else None
+    return both[0] / both[1] if len(both) == 2 else None
 
 
-def _peak(cells: Iterable[CellResult]) -> Value:
-    peaks = [cell.memory.peak_pss_bytes for cell in cells if cell.memory is not None]
+def _peak(*cells: CellResult | None) -> Value:
+    """Return the highest memory in MiB."""
+    peaks = [cell.memory.peak_pss_bytes for cell in cells if cell is not None and cell.memory is not None]
     most = max((peak for peak in peaks if peak is not None), default=None)
     return None if most is None else Entry(f"{most / (1 << 20):.0f}", most)
 
