@@ -199,10 +199,10 @@ def _compare_versions(
 
 def _write_comparison(comparison: Any, output: Path) -> None:
     """Write what is known so far; the page, which takes seconds, comes at the end."""
-    from ..benchmark.result.file import write_document  # noqa: PLC0415 - start-up stays cheap
+    from ..benchmark.result.file import write_result  # noqa: PLC0415 - start-up stays cheap
     from ..report.write import write_report  # noqa: PLC0415
 
-    write_document(comparison.as_dict(), output / "comparison.json")
+    write_result(comparison, output / "comparison.json")
     write_report(comparison, output / "comparison.md")
 
 

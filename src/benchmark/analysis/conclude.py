@@ -50,14 +50,8 @@ def scaling_of(
     cells: Sequence[CellResult], ceilings: Sequence[Ceiling], usable_cpus: float
 ) -> tuple[Scaling, ...]:
     """Return the curve and the limits of every protocol and operation over worker processes."""
-    known = Ceilings(ceilings)
-    groups: dict[tuple[str, ...], dict[int, CellResult]] = {}
-    for cell in cells:
-        if cell.pool == "loky":
-            key = (cell.op, cell.protocol, cell.cache, cell.durability, cell.dispatch)
-            groups.setdefault(key, {})[cell.workers] = cell
-    found = []
-    for own in groups.values():
+    known, found = Ceilings(ceilings), []
+    for own in _curves(cells).values():
         first = next(iter(own.values()))
         found.append(
             Scaling(
@@ -75,13 +69,21 @@ def scaling_of(
 
 def with_limits(result: BenchResult) -> BenchResult:
     """Return the result with the limits that follow from its cells."""
-    known, usable = Ceilings(result.ceilings), result.host.usable_cpus
+    known, curves = Ceilings(result.ceilings), _curves(result.cells)
     found = []
     for one in result.scaling:
-        pooled = (cell for cell in result.cells if cell.pool == "loky" and cell.protocol == one.protocol)
-        own = {cell.workers: cell for cell in pooled if Variant.of(cell) == Variant.of(one)}
-        found.append(replace(one, verdicts=_verdicts(own, known, usable) or one.verdicts))
+        own = curves.get((one.protocol, Variant.of(one)), {})
+        found.append(replace(one, verdicts=_verdicts(own, known, result.host.usable_cpus) or one.verdicts))
     return replace(result, scaling=tuple(found))
+
+
+def _curves(cells: Sequence[CellResult]) -> dict[tuple[str, Variant], dict[int, CellResult]]:
+    """Return the cells of worker processes by number of workers, for each protocol and variant."""
+    curves: dict[tuple[str, Variant], dict[int, CellResult]] = {}
+    for cell in cells:
+        if cell.pool == "loky":
+            curves.setdefault((cell.protocol, Variant.of(cell)), {})[cell.workers] = cell
+    return curves
 
 
 def _verdicts(cells: dict[int, CellResult], ceilings: Ceilings, usable_cpus: float) -> tuple[Verdict, ...]:

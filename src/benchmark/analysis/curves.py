@@ -14,30 +14,17 @@ parameters theta = (ln gamma, alpha, beta).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..result.estimates import Model
-from .statistics import scipy
-
-Floats: TypeAlias = NDArray[np.float64]
+from .statistics import Floats, scipy
 
 FITTED: dict[Model, int] = {"linear": 1, "amdahl": 2, "usl": 3}
 """How many of theta are fitted; the others are 0."""
 
 _TOLERANCE = 1e-12
 _NOTHING = 1e-9  # a bounded alpha or beta that is less lies on its bound
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Points:
-    """What a curve is fitted to, three arrays of shape (n,)."""
-
-    workers: Floats  # distinct counts, ascending
-    logs: Floats  # mean ln throughput at each
-    weights: Floats  # how many values each mean stands for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,9 +59,11 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Measurements without what all cells of a round have in common."""
+    """Measurements without what all cells of a round have in common; a curve is fitted to their means."""
 
-    points: Points  # the mean of each column
+    workers: Floats  # distinct counts, ascending, shape (n,)
+    logs: Floats  # mean ln throughput at each, shape (n,)
+    weights: Floats  # how many values each mean stands for, shape (n,)
     effects: Floats  # how much faster each round was than the rest, in ln, shape (rounds,)
     rests: Floats  # ln throughput less its round's effect, shape (rounds, n), NaN where missing
 
@@ -90,16 +79,16 @@ class Blocks:
         effects = effects - effects.mean()
         rests = table.logs - effects[:, None]
         weights = np.bincount(column, minlength=columns).astype(np.float64)
-        return cls(Points(table.workers, np.nanmean(rests, axis=0), weights), effects, rests)
+        return cls(table.workers, np.nanmean(rests, axis=0), weights, effects, rests)
 
     @property
     def freedom(self) -> int:
         """How many independent values there are: all, less one for each round but one."""
-        return int(self.points.weights.sum()) - self.effects.size + 1
+        return int(self.weights.sum()) - self.effects.size + 1
 
     def squares(self, theta: Floats) -> float:
         """Return the sum of squared residuals of all values in ln throughput."""
-        return float(np.nansum((self.rests - log_curve(theta, self.points.workers)[0]) ** 2))
+        return float(np.nansum((self.rests - log_curve(theta, self.workers)[0]) ** 2))
 
     def covariance(self, theta: Floats, count: int) -> Floats:
         """Return the covariance of the first `count` parameters, from two rounds or more.
@@ -107,10 +96,10 @@ class Blocks:
         The estimate is to first order the mean over R rounds of the vectors R (J'J)^-1 J' residual, so its
         covariance is theirs over R, whatever correlation or spread the cells of a round have.
         """
-        logs, slopes = log_curve(theta, self.points.workers)
+        logs, slopes = log_curve(theta, self.workers)
         slopes = slopes[:, :count]
         rounds = self.effects.size
-        inverse = np.linalg.pinv(slopes.T @ (slopes * self.points.weights[:, None]))
+        inverse = np.linalg.pinv(slopes.T @ (slopes * self.weights[:, None]))
         contributions = rounds * np.nan_to_num(self.rests - logs) @ slopes @ inverse
         contributions[:, 0] += self.effects
         return np.atleast_2d(np.cov(contributions, rowvar=False)) / rounds
@@ -130,12 +119,12 @@ def log_curve(theta: Floats, workers: Floats) -> tuple[Floats, Floats]:
     )
 
 
-def fit(model: Model, points: Points, *, bounded: bool = True) -> Floats:
+def fit(model: Model, points: Blocks, *, bounded: bool = True) -> Floats:
     """Return the theta of least weighted squares.
 
     Args:
         model: the curve.
-        points: at least as many as there are parameters.
+        points: at least as many numbers of workers as there are parameters.
         bounded: alpha and beta are not negative.
     """
     count, roots, theta = FITTED[model], np.sqrt(points.weights), np.zeros(3)

@@ -1,6 +1,7 @@
 """What the sentinel shows: drift, noise floor, and what the sampler costs."""
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 
 from ...errors import MissingLibraryError
@@ -17,16 +18,15 @@ def with_sentinel(noise: Noise) -> Noise:
         visits[one.part, one.round, one.place][one.name != "unsampled"].append(one.wall_ns)
     names = [(median(both["a"]), median(both["b"])) for both in _rounds(noise)]
     pairs = [(median(both[False]), median(both[True])) for both in visits.values() if len(both) == 2]
-    try:
+    with suppress(MissingLibraryError):
         found = replace(
             noise,
             drift=drift([one.begin_ns for one in watched], [one.wall_ns for one in watched]),
             floor=noise_floor(*zip(*names, strict=True)) if names else None,
             sampler_effect=paired_ratio(*zip(*pairs, strict=True)) if pairs else None,
         )
-    except MissingLibraryError:
-        return noise
-    return with_floor(found)
+        return with_floor(found)
+    return noise
 
 
 def with_floor(noise: Noise) -> Noise:

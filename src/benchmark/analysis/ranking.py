@@ -8,16 +8,13 @@ does not count.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..result.estimates import Ratio
 from .candidates import Candidate, RoundTimes
-from .statistics import FALSE_DISCOVERIES, FEWEST_ROUNDS, SMALLEST_CHANGE, judge, paired_ratio, scipy
-
-Floats: TypeAlias = NDArray[np.float64]
+from .statistics import FALSE_DISCOVERIES, FEWEST_ROUNDS, SMALLEST_CHANGE, Floats, judge, paired_ratio, scipy
 
 _DRAWS = 4000
 _RUNNER_UP = 0.05  # a protocol that is the best with at least this probability ties with the first

@@ -30,8 +30,8 @@ from ..result.estimates import (
     ScalingPoint,
     TriedCurve,
 )
-from .curves import FITTED, Blocks, Floats, Rounds, fit, log_curve
-from .statistics import FEWEST_ROUNDS, log_mean, student_quantile
+from .curves import FITTED, Blocks, Rounds, fit, log_curve
+from .statistics import FEWEST_ROUNDS, Floats, log_mean, student_quantile
 
 _FAR = 1.5  # a curve is followed to this many times the largest N measured
 _FAMILY: tuple[Model, ...] = ("linear", "amdahl", "usl")
@@ -115,10 +115,10 @@ def _tried(blocks: Blocks, models: Sequence[Model]) -> list[tuple[TriedCurve, Fl
         size = FITTED[model] + 1  # with the noise
         if count <= size + 1:
             continue
-        theta = fit(model, blocks.points)
+        theta = fit(model, blocks)
         mean_square = blocks.squares(theta) / count + _CLOCK**2
         aicc = count * math.log(mean_square) + 2 * size + 2 * size * (size + 1) / (count - size - 1)
-        distance = np.abs(blocks.points.logs - log_curve(theta, blocks.points.workers)[0]).max()
+        distance = np.abs(blocks.logs - log_curve(theta, blocks.workers)[0]).max()
         found.append((model, aicc, math.expm1(distance), theta))
     least = min((aicc for _, aicc, _, _ in found), default=0.0)
     total = sum(math.exp((least - aicc) / 2) for _, aicc, _, _ in found)
@@ -143,7 +143,7 @@ class _Curve:
     @classmethod
     def of(cls, blocks: Blocks, theta: Floats, widest: Model) -> "_Curve":
         """Take the chosen curve; `widest` is the widest that may be fitted."""
-        count, free = FITTED[widest], fit(widest, blocks.points, bounded=False)
+        count, free = FITTED[widest], fit(widest, blocks, bounded=False)
         covariance, rounds, reach = np.zeros((3, 3)), blocks.effects.size, None
         if rounds >= FEWEST_ROUNDS:
             covariance[:count, :count] = blocks.covariance(free, count)
@@ -152,7 +152,7 @@ class _Curve:
 
     @property
     def farthest(self) -> float:
-        return _FAR * float(self.blocks.points.workers[-1])
+        return _FAR * float(self.blocks.workers[-1])
 
     @property
     def superlinear(self) -> bool:
@@ -184,8 +184,8 @@ class _Curve:
 
     def band(self) -> tuple[BandPoint, ...]:
         """Return the curve with its band, dense enough to draw."""
-        least, most = float(self.blocks.points.workers[0]), self.farthest
-        grid = np.union1d(np.geomspace(least, most, _GRID), self.blocks.points.workers)
+        least, most = float(self.blocks.workers[0]), self.farthest
+        grid = np.union1d(np.geomspace(least, most, _GRID), self.blocks.workers)
         return tuple(BandPoint(*pair) for pair in zip(grid.tolist(), self._at(grid), strict=True))
 
     def _error(self, index: int) -> float:

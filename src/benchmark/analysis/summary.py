@@ -1,6 +1,7 @@
 """Sums up the samples of every cell and ceiling."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from ...errors import MissingLibraryError
@@ -28,10 +29,9 @@ def ceilings_of(ledger: Ledger) -> tuple[Ceiling, ...]:
 
 def steady(entry: Gathered) -> bool:
     """Return whether a cell's interval is tight enough to need no further round."""
-    try:
+    with suppress(MissingLibraryError):
         return not entry.wrong and holds_interval(list(round_times(entry.samples).values()), _STEADY)
-    except MissingLibraryError:
-        return False
+    return False
 
 
 def _result(cell: Cell, entry: Gathered, usable: float) -> CellResult:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from ..analysis.statistics import unpaired_ratio
 from ..result.cell import Cell
 from ..result.findings import CeilingSample
-from ..result.measured import median_by_round
 from ..result.result import BenchResult
+from ..result.stats import median
 
 _OF_LOADS = ("spin", "memcpy", "raw-read")
 _OF_DUMPS = ("spin", "memcpy", "raw-write", "raw-files", "create")
@@ -60,5 +60,8 @@ def _times(samples: Iterable[CeilingSample]) -> list[float]:
 
 def _sentinel_times(result: BenchResult) -> list[float]:
     """Return the median time of the sentinel by round; without the sampler's pauses."""
-    watched = (one for one in result.noise.sentinel if one.name != "unsampled")
-    return list(median_by_round(((one.part, one.round), one.wall_ns) for one in watched).values())
+    rounds: dict[tuple[str, int], list[float]] = {}
+    for one in result.noise.sentinel:
+        if one.name != "unsampled":
+            rounds.setdefault((one.part, one.round), []).append(one.wall_ns)
+    return [median(times) for times in rounds.values()]

@@ -13,8 +13,8 @@ from ...errors import StorageError, WorkerError
 from ..ledger import Ledger
 from ..options import BenchOptions
 from ..result.cell import Cell
+from ..result.findings import StoredSize
 from ..result.measured import DISTURBED, WorkerSample, disturbed_share
-from ..result.sizes import StoredSize
 from ..worker.corpus import Corpus
 from ..worker.tasks import Meeting, Task, run_action, run_memory
 from .region import Region, of_reports, own_pss

@@ -15,7 +15,7 @@ from ...engine.workers import pool
 from ..cells import Slice
 from ..options import BenchOptions
 from ..result.cell import BASELINES, Layout
-from ..result.sizes import StoredSize
+from ..result.findings import StoredSize
 from ..worker.corpus import Corpus, Image, load_corpus
 from ..worker.shards import Part, arrays_of, convert_job, empty
 from ..worker.single_files import make_action

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -33,22 +33,19 @@ _SIGNED = {
 _MEASURED = ("_ns", "_bytes", "_per_image", "_per_s")
 
 
-def write_result(result: BenchResult, path: str | os.PathLike[str]) -> None:
-    """Write a result as JSON, whole or not at all.
+class _Document(Protocol):
+    """A result or a comparison, which has a form in JSON."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+def write_result(result: _Document, path: str | os.PathLike[str]) -> None:
+    """Write a result or a comparison as JSON, whole or not at all.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    write_document(result.as_dict(), path)
-
-
-def write_document(document: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write a JSON object, whole or not at all.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    write_whole(Path(path), json.dumps(document).encode() + b"\n")
+    write_whole(Path(path), json.dumps(result.as_dict()).encode() + b"\n")
 
 
 def write_whole(path: Path, content: bytes, *, make_folder: bool = False) -> None:

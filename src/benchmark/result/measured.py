@@ -4,13 +4,10 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ...errors import UsageError
 from .cell import Cell
 from .stats import median, total
-
-Round = TypeVar("Round", int, tuple[str, int])  # its number, with its part where there are several
 
 BACKLOG_BYTES = 64 << 20
 DISTURBED = 0.15  # share of the CPUs from which on others disturb a region
@@ -208,9 +205,9 @@ def round_times(samples: Iterable[Sample]) -> dict[int, float]:
     return median_by_round((sample.round, sample.ns_per_image) for sample in samples if sample.counts)
 
 
-def median_by_round(values: Iterable[tuple[Round, float]]) -> dict[Round, float]:
-    """Return the median of each round's values, given as pairs of a round and a value."""
-    rounds: dict[Round, list[float]] = {}
+def median_by_round(values: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Return the median of each round's values, given as pairs of its number and a value."""
+    rounds: dict[int, list[float]] = {}
     for number, value in values:
         rounds.setdefault(number, []).append(value)
     return {number: median(own) for number, own in sorted(rounds.items())}

@@ -10,10 +10,9 @@ from typing import Any, Literal
 from ...errors import UsageError
 from .cell import Variant
 from .estimates import Drift, Ratio
-from .findings import Ceiling, Scaling, SentinelSample, Startup
+from .findings import Ceiling, Scaling, SentinelSample, Startup, StoredSize
 from .measured import CellResult
 from .recommendations import Recommendation, Weights
-from .sizes import StoredSize
 
 SCHEMA = "brinery.bench/1"
 

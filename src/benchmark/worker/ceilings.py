@@ -98,31 +98,25 @@ def _memcpy(_part: Part, _corpus: Corpus) -> _Steps:
         yield _BLOCK
 
 
-def _write(part: Part, data: bytes, blocks: int) -> _Steps:
-    """Write new files, a block a system call, and close them."""
+def _write(part: Part, corpus: Corpus) -> _Steps:
+    """Write new files of 8 MiB, or as large as an image's array, a block a system call, and close them."""
+    size, blocks = _WRITE_BLOCK, _WRITE_BLOCKS
+    if part.protocol == "raw-files":
+        size, blocks = max(1, round(corpus.pixel_bytes)), 1
+    data = np.random.default_rng(0).bytes(size)
     yield 0
     for number in itertools.count():
         descriptor = os.open(f"{part.scratch}/{number}", _NEW, 0o600)
         try:
             for _ in range(blocks):
                 written = os.write(descriptor, data)
-                while written < len(data):
+                while written < size:
                     written += os.write(descriptor, data[written:])
             if part.protocol == "raw-write-fsync":
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        yield blocks * len(data)
-
-
-def _raw_write(part: Part, _corpus: Corpus) -> _Steps:
-    """Write new files of 8 MiB."""
-    return _write(part, np.random.default_rng(0).bytes(_WRITE_BLOCK), _WRITE_BLOCKS)
-
-
-def _raw_files(part: Part, corpus: Corpus) -> _Steps:
-    """Write new files as large as an image's array."""
-    return _write(part, np.random.default_rng(0).bytes(max(1, round(corpus.pixel_bytes))), 1)
+        yield blocks * size
 
 
 def _raw_read(part: Part, _corpus: Corpus) -> _Steps:
@@ -166,9 +160,9 @@ def _decode(_part: Part, corpus: Corpus) -> _Steps:
 _WORK: dict[str, _Work] = {
     "spin": _spin,
     "memcpy": _memcpy,
-    "raw-write": _raw_write,
-    "raw-write-fsync": _raw_write,
-    "raw-files": _raw_files,
+    "raw-write": _write,
+    "raw-write-fsync": _write,
+    "raw-files": _write,
     "raw-read": _raw_read,
     COLD: _raw_read,
     "create": _create,

@@ -6,8 +6,8 @@ import pytest
 
 from brinery.benchmark.analysis.recommend import recommend
 from brinery.benchmark.analysis.sizes import shown_layout, sizes_of
+from brinery.benchmark.result.findings import StoredSize
 from brinery.benchmark.result.recommendations import Weights
-from brinery.benchmark.result.sizes import StoredSize
 from brinery.benchmark.text.report import report_markdown
 from brinery.benchmark.text.tables import seed_table
 

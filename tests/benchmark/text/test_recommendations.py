@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from brinery.benchmark.analysis.conclude import conclude
-from brinery.benchmark.result.findings import Ceiling, CeilingSample
+from brinery.benchmark.result.findings import Ceiling, CeilingSample, StoredSize
 from brinery.benchmark.result.measured import Bound
 from brinery.benchmark.result.recommendations import OBJECTIVES, Weights
-from brinery.benchmark.result.sizes import StoredSize
 from brinery.benchmark.text.conclusion import candidate_table, conclusion_of, recommendation_table
 from brinery.benchmark.text.projection import projection_table
 from brinery.benchmark.text.report import report_markdown
