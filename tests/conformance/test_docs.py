@@ -38,7 +38,7 @@ def test_a_dataset_tells_the_same_lines(label, block):
 
 
 def test_every_format_has_its_lines():
-    assert {"npy", "npz", "hdf5", "hickle", "pickle-5", "json"} <= {label for label, _ in BLOCKS}
+    assert {"npy", "npz", "hdf5", "hickle", "arrow", "pickle-5", "json"} <= {label for label, _ in BLOCKS}
 
 
 def test_the_table_tells_the_abilities():

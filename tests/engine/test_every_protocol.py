@@ -13,6 +13,7 @@ import pickle
 import h5py
 import hickle
 import numpy as np
+import pyarrow.ipc
 import pytest
 
 import brinery
@@ -87,7 +88,20 @@ def read_hickle(data):
         yield from zip((key.decode() for key in group["keys"]), group["images"], strict=True)
 
 
-READERS = {"json": read_json, "npy": read_npy, "npz": read_npz, "hdf5": read_hdf5, "hickle": read_hickle}
+def read_arrow(data):
+    table = pyarrow.ipc.open_file(data).read_all()
+    table.validate(full=True)
+    return zip(table["key"].to_pylist(), table["image"].combine_chunks().to_numpy_ndarray(), strict=True)
+
+
+READERS = {
+    "json": read_json,
+    "npy": read_npy,
+    "npz": read_npz,
+    "hdf5": read_hdf5,
+    "hickle": read_hickle,
+    "arrow": read_arrow,
+}
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -3,7 +3,8 @@
     python tests/golden/make.py                 all that do not exist yet
     python tests/golden/make.py pickle-5 npy    these anew
 
-`shard-streamed` holds large samples, which hdf5 and hickle do not gather in memory.
+`shard-streamed` holds large samples, which hdf5 and hickle do not gather in memory, and `shard-tensors`
+samples of one shape, which arrow stores in another way than mixed ones.
 Under numpy 1 it writes pickles as `shard-numpy1.pkl`, since those of numpy 2 name other modules. With an h5py
 that holds HDF5 1 it writes `shard-hdf5-1`, whose filters and attributes are stored in another way.
 """
@@ -25,7 +26,7 @@ LABELS = [
     *PICKLES,
     *("pickle-5+gzip", "pickle-5+zstd", "pickle-5+lz4", "json", "json+gzip"),
     *("npy", "npy+gzip", "npy+zstd", "npy+lz4", "npz", "npz+deflate"),
-    *("hdf5", "hdf5+gzip", "hdf5+lzf", "hickle", "hickle+gzip", "hickle+lzf"),
+    *("hdf5", "hdf5+gzip", "hdf5+lzf", "hickle", "hickle+gzip", "hickle+lzf", "arrow"),
 ]
 
 
@@ -53,6 +54,7 @@ def large_samples():
     return [("large/a.jpg", gradient), ("large/b.jpg", gradient[::-1].copy()), *samples()]
 
 
+TENSORS = ["arrow"]
 STREAMED = ["hdf5", "hickle"]
 OF_HDF5_1 = ["hdf5+gzip", "hickle+lzf"]
 
@@ -97,6 +99,9 @@ def main(labels):
     for label in OF_HDF5_1:
         if h5py.version.hdf5_version.startswith("1.") and not paths(label, "shard-hdf5-1")[0].exists():
             write(label, "shard-hdf5-1")
+    for label in TENSORS:
+        if not first and not paths(label, "shard-tensors")[0].exists():
+            write(label, "shard-tensors", lambda: samples()[:2])
     for label in STREAMED:
         if not first and not paths(label, "shard-streamed")[0].exists():
             write(label, "shard-streamed", large_samples)

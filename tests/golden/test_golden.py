@@ -18,7 +18,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:numpy.core:DeprecationWarning")
 FOLDER = Path(__file__).parent
 INDEXES = sorted(FOLDER.glob("*/shard*.json"))
 # The bytes of these depend on no library's version but numpy's first number.
-SAME_BYTES = ("json", "npy", "npz", *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)))
+SAME_BYTES = (
+    "json",
+    "npy",
+    "npz",
+    "arrow",
+    *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)),
+)
 
 
 @pytest.fixture(params=INDEXES, ids=[f"{path.parent.name}/{path.stem}" for path in INDEXES])

@@ -11,7 +11,7 @@ from ...errors import CorruptError
 from .base import Array, Placement, ShardReader, Spec
 from .frames import Codec
 
-__all__ = ["CheckedFile", "RecordReader", "array_from", "conform", "packed_limit", "pixels"]
+__all__ = ["CheckedFile", "RawReader", "RecordReader", "array_from", "conform", "packed_limit", "pixels"]
 
 
 _DENSEST = 4  # bytes of an array that a byte of a record can stand for: json's shortest numbers
@@ -129,3 +129,21 @@ class RecordReader(ShardReader):
             # lz4's library takes all that it is allowed at once.
             data = self._codec.expand(data, min(limit, self._codec.max_ratio * len(data)))
         return conform(self._decode(data, spec), spec)
+
+
+class RawReader(ShardReader):
+    """Reads records that are an array's raw bytes and nothing else.
+
+    Args:
+        file: the open file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = CheckedFile(file)
+
+    def read(self, placement: Placement, spec: Spec) -> Array:
+        """Read the bytes at a placement."""
+        if placement.length != spec.nbytes:
+            raise CorruptError(f"a record of {placement.length} bytes cannot be {spec}")
+        data = self._file.bytes(placement.start, placement.length)
+        return conform(array_from(data, spec.dtype, spec.shape), spec)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import CorruptError
 from .base import Abilities, Array, OutputFile, Placement, ShardReader, ShardWriter, Spec
-from .checks import CheckedFile, RecordReader, array_from, conform, pixels
+from .checks import RawReader, RecordReader, array_from, pixels
 from .frames import FRAME_COMPRESSIONS, Codec, FramedSerializer
 
 __all__ = ["NpySerializer", "decode_npy", "npy_bytes", "npy_header", "npy_limit"]
@@ -156,19 +156,6 @@ class _FrameWriter(ShardWriter):
         return self._placements
 
 
-class _StackReader(ShardReader):
-    """Reads arrays out of their stacks, where each is its raw bytes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = CheckedFile(file)
-
-    def read(self, placement: Placement, spec: Spec) -> Array:
-        if placement.length != spec.nbytes:
-            raise CorruptError(f"a record of {placement.length} bytes cannot be {spec}")
-        data = self._file.bytes(placement.start, placement.length)
-        return conform(array_from(data, spec.dtype, spec.shape), spec)
-
-
 class NpySerializer(FramedSerializer):
     """numpy's own file format."""
 
@@ -225,7 +212,7 @@ class NpySerializer(FramedSerializer):
 
     def shard_reader(self, file: BinaryIO) -> ShardReader:
         """Read arrays out of their stacks."""
-        return _StackReader(file) if self.codec is None else self.single_reader(file)
+        return RawReader(file) if self.codec is None else self.single_reader(file)
 
     def single_reader(self, file: BinaryIO) -> ShardReader:
         """Read an npy file whose header is of a plain array."""

@@ -8,7 +8,13 @@ from ...errors import MissingLibraryError
 
 __all__ = ["installed", "library", "missing"]
 
-_EXTRAS = {"zstandard": "brinery[formats]", "lz4": "brinery[formats]", "h5py": "h5py", "hickle": "hickle"}
+_EXTRAS = {
+    "zstandard": "brinery[formats]",
+    "lz4": "brinery[formats]",
+    "pyarrow": "brinery[arrow]",
+    "h5py": "h5py",
+    "hickle": "hickle",
+}
 
 
 def installed(name: str) -> bool:

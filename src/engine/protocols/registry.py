@@ -32,9 +32,16 @@ _BUILT_IN = {
     "npz": "npz:NpzSerializer",
     "hdf5": "hdf5:Hdf5Serializer",
     "hickle": "hickles:HickleSerializer",
+    "arrow": "arrow:ArrowSerializer",
 }
 
-_NEEDS = {"hdf5": ("h5py",), "hickle": ("h5py", "hickle"), "zstd": ("zstandard",), "lz4": ("lz4",)}
+_NEEDS = {
+    "hdf5": ("h5py",),
+    "hickle": ("h5py", "hickle"),
+    "arrow": ("pyarrow",),
+    "zstd": ("zstandard",),
+    "lz4": ("lz4",),
+}
 
 # Lowest and highest level of each compression that has levels.
 _LEVELS = {"gzip": (0, 9), "deflate": (0, 9), "zstd": (1, 22), "lz4": (0, 16)}

@@ -26,6 +26,7 @@ PROTOCOLS = [
     "npz",
     "hdf5",
     "hickle",
+    "arrow",
     "npy+lz4",
     "hickle+gzip",
 ]
