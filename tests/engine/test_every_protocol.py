@@ -15,6 +15,7 @@ import hickle
 import numpy as np
 import pyarrow.ipc
 import pytest
+import safetensors.numpy
 
 import brinery
 from brinery.engine.corpus import make_corpus
@@ -94,6 +95,10 @@ def read_arrow(data):
     return zip(table["key"].to_pylist(), table["image"].combine_chunks().to_numpy_ndarray(), strict=True)
 
 
+def read_safetensors(data):
+    return sorted(safetensors.numpy.load(data).items())
+
+
 READERS = {
     "json": read_json,
     "npy": read_npy,
@@ -101,6 +106,7 @@ READERS = {
     "hdf5": read_hdf5,
     "hickle": read_hickle,
     "arrow": read_arrow,
+    "safetensors": read_safetensors,
 }
 
 

@@ -23,6 +23,7 @@ SAME_BYTES = (
     "npy",
     "npz",
     "arrow",
+    "safetensors",
     *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)),
 )
 

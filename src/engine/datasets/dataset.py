@@ -92,7 +92,7 @@ class Dataset(Sequence[Array]):
     def _way(self, via: Via | None) -> tuple[Serializer, Via]:
         """Return what reads the dataset's protocol, and by which way."""
         try:
-            serializer = get_serializer(self._catalog.settings["protocol"])
+            serializer = get_serializer(self._catalog.settings["protocol"], to_open=True)
         except UsageError as error:
             raise DatasetError(f"{self.path}: {error}") from error
         if via not in (None, "payload", "protocol"):

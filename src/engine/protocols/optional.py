@@ -12,6 +12,7 @@ _EXTRAS = {
     "zstandard": "brinery[formats]",
     "lz4": "brinery[formats]",
     "pyarrow": "brinery[arrow]",
+    "safetensors": "brinery[safetensors]",
     "h5py": "h5py",
     "hickle": "hickle",
 }

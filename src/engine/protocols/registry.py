@@ -33,12 +33,14 @@ _BUILT_IN = {
     "hdf5": "hdf5:Hdf5Serializer",
     "hickle": "hickles:HickleSerializer",
     "arrow": "arrow:ArrowSerializer",
+    "safetensors": "safetensors:SafetensorsSerializer",
 }
 
 _NEEDS = {
     "hdf5": ("h5py",),
     "hickle": ("h5py", "hickle"),
     "arrow": ("pyarrow",),
+    "safetensors": ("safetensors",),
     "zstd": ("zstandard",),
     "lz4": ("lz4",),
 }
@@ -73,8 +75,12 @@ class ProtocolInfo:
     problem: str | None = None
 
 
-def get_serializer(label: str) -> Serializer:
+def get_serializer(label: str, *, to_open: bool = False) -> Serializer:
     """Return the serializer of a label `name[+compression[:level]]`, such as `npy` or `pickle-5+zstd:3`.
+
+    Args:
+        label: as users write it.
+        to_open: datasets are opened with it and nothing is written: what can be mapped needs no library.
 
     Raises:
         UnknownProtocolError: no such protocol, or none of its compressions; lists the known ones.
@@ -84,7 +90,8 @@ def get_serializer(label: str) -> Serializer:
     """
     name, plus, rest = label.partition("+")
     factory = _factory(name)
-    _need(name)
+    if not (to_open and not plus and name in _BUILT_IN and factory(None).maps):
+        _need(name)
     if not plus:
         return factory(None)
     takes = factory(None).abilities.compressions

@@ -75,15 +75,29 @@ def test_lzf_has_no_levels():
 
 @pytest.mark.parametrize(
     ("label", "advice"),
-    [("npy+zstd", r"pip install 'brinery\[formats\]'"), ("hickle", "pip install 'hickle'")],
+    [
+        ("npy+zstd", r"pip install 'brinery\[formats\]'"),
+        ("hickle", "pip install 'hickle'"),
+        ("safetensors", r"pip install 'brinery\[safetensors\]'"),
+    ],
 )
 def test_a_missing_library_is_named_with_what_to_install(monkeypatch, label, advice):
-    monkeypatch.setattr(registry, "installed", lambda name: name not in ("zstandard", "hickle"))
+    monkeypatch.setattr(
+        registry, "installed", lambda name: name not in ("zstandard", "hickle", "safetensors")
+    )
     with pytest.raises(MissingLibraryError, match=advice):
         get_serializer(label)
     shown = {info.name: info for info in known_protocols()}
     assert (shown["hickle"].available, shown["hickle"].extra) == (False, "hickle")
     assert shown["hdf5"].available
+
+
+def test_what_is_mapped_opens_without_its_library(monkeypatch):
+    monkeypatch.setattr(registry, "installed", lambda _: False)
+    assert get_serializer("safetensors", to_open=True).maps
+    for label in ("npy+zstd", "hickle+gzip"):
+        with pytest.raises(MissingLibraryError):
+            get_serializer(label, to_open=True)
 
 
 def test_a_third_party_brings_a_protocol(third_parties):
