@@ -28,27 +28,21 @@ def read_source(path: PathLike, other: PathLike | None = None) -> Source:
         UsageError: two files that are not both results of a bench.
     """
     if other is not None:
-        for one in (path, other):
-            if Path(one).is_dir():
-                what = "two results of brinery bench can be compared, not datasets"
-                raise UsageError(f"{one} is a folder: {what}")
+        if folders := [one for one in (path, other) if Path(one).is_dir()]:
+            what = "two results of brinery bench can be compared, not datasets"
+            raise UsageError(f"{folders[0]} is a folder: {what}")
         return compare_files(path, other)
     place = Path(path)
     if place.name == MANIFEST_NAME:
         place = place.parent
     if place.is_dir():
-        if not (place / MANIFEST_NAME).is_file() and (place / "result.json").is_file():
-            return _concluded(read_result(place / "result.json"))
-        return read_conversion(place)
-    document = read_document(place)
-    if document.get("schema") == COMPARE_SCHEMA:
+        if (place / MANIFEST_NAME).is_file() or not (place / "result.json").is_file():
+            return read_conversion(place)
+        place /= "result.json"
+    elif (document := read_document(place)).get("schema") == COMPARE_SCHEMA:
         return from_document(Comparison, document, str(path))
-    return _concluded(read_result(place))
-
-
-def _concluded(result: BenchResult) -> BenchResult:
-    """Return the result with what follows from its cells, whatever the version that wrote it concluded."""
-    result = with_limits(result)
+    # What follows from the cells, whatever the version that wrote the result concluded.
+    result = with_limits(read_result(place))
     try:
         return with_recommendations(result)
     except MissingLibraryError:

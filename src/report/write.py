@@ -1,9 +1,10 @@
 """`brinery.write_report(...)`: a result, a dataset or a comparison as one file."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..benchmark.compare.compare import Comparison
 from ..benchmark.result.file import write_whole
@@ -14,6 +15,7 @@ from ..benchmark.text.table import csv_table
 from ..engine.paths import PathLike
 from ..errors import MissingLibraryError, UsageError
 from .conversion.markdown import conversion_markdown
+from .conversion.read import Conversion
 from .source import Source, read_source
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 
 Format: TypeAlias = Literal["html", "md", "csv", "svg", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-_KINDS = {BenchResult: "bench", Comparison: "compare"}
+_KINDS: dict[type, tuple[str, Callable[[Any], str]]] = {
+    BenchResult: ("bench", report_markdown),
+    Comparison: ("compare", comparison_markdown),
+    Conversion: ("convert", conversion_markdown),
+}
 _SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".svg": "svg", ".png": "png"}
 
 
@@ -81,8 +87,8 @@ def write_report(
         raise UsageError(f"--chart chooses a picture for --format svg or png, not for {kind}")
     found = read_source(source, other) if isinstance(source, str | os.PathLike) else source
     if kind == "md":
-        content = _markdown(found).encode()
-        return _save({Path(output or "report.md"): content}, found, kind)
+        content = _KINDS[type(found)][1](found)
+        return _save({Path(output or "report.md"): content.encode()}, found, kind)
     try:
         page = _page(found)
     except ImportError as error:
@@ -125,17 +131,13 @@ def _page(found: Source) -> "Page":
     return comparison_page(found) if isinstance(found, Comparison) else conversion_page(found)
 
 
-def _markdown(found: Source) -> str:
-    if isinstance(found, BenchResult):
-        return report_markdown(found)
-    return comparison_markdown(found) if isinstance(found, Comparison) else conversion_markdown(found)
-
-
 def _save(files: dict[Path, bytes], found: Source, format: Format, page: "Page | None" = None) -> Written:  # noqa: A002
     """Write files, each whole or not at all; the one, or the folder of several, is what was written."""
+    if not files:
+        raise UsageError("there is no table to write: --format html or md says why")
     for path, content in files.items():
         write_whole(path, content, make_folder=format == "csv")
-    kind = next((kind for type_, kind in _KINDS.items() if isinstance(found, type_)), "convert")
     first, total = next(iter(files)), sum(map(len, files.values()))
     charts, conclusion = (tuple(page.charts), page.conclusion) if page else ((), None)
-    return Written(str(first.parent if format == "csv" else first), kind, format, total, conclusion, charts)
+    place, kind = str(first.parent if format == "csv" else first), _KINDS[type(found)][0]
+    return Written(place, kind, format, total, conclusion, charts)

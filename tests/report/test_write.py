@@ -14,7 +14,7 @@ from brinery.benchmark.result.file import write_result
 from brinery.errors import DatasetError, MissingLibraryError, StorageError, UsageError
 
 from ..cli.test_commands import brinery_command  # noqa: F401 - the fixture
-from .made import bench, dataset
+from .made import bench, dataset, hostile
 
 pytest.importorskip("altair")
 
@@ -54,6 +54,13 @@ def test_every_table_becomes_a_file_of_numbers(file, tmp_path):
     head, *rows = csv.DictReader(files["scaling-load"].splitlines())
     assert head["protocol"] == "npy"
     assert [(row["workers"], row["efficiency"]) for row in rows][:2] == [("2", "1"), ("4", "0.5")]
+
+
+def test_where_there_is_no_table_csv_says_so(tmp_path):
+    differ = compare_results(hostile(), bench())
+    with pytest.raises(UsageError, match="there is no table to write"):
+        brinery.write_report(differ, tmp_path / "tables", format="csv")
+    assert not (tmp_path / "tables").exists()
 
 
 def test_a_picture_stands_alone_with_its_patterns(file, tmp_path):

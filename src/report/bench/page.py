@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from operator import attrgetter
 
 from ...benchmark.analysis.warnings import disturbances, trouble_of
 from ...benchmark.result.cell import protocol_title
@@ -20,7 +21,7 @@ from ..html.lanes import lane_charts
 from ..html.markup import bullets, finite, remark, tag
 from ..html.page import Body, Folded, Item, Page, Section, glossary, packed_json, raw_section
 from ..html.timeline import timeline_charts, zoom_bar
-from ..html.usage import Band, Counted, Usage, points_of, usage_of
+from ..html.usage import Counted, Usage, points_of, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
 from .conclusion import alarms, facts_of
 from .efficiency import efficiency_chart
@@ -165,17 +166,16 @@ def _usage(result: BenchResult) -> Usage | None:
     )
 
 
-def _bands(result: BenchResult) -> list[Band]:
-    """Return the rounds, from the sentinels that open and close them."""
+def _bands(result: BenchResult) -> list[tuple[str, float]]:
+    """Return the part of each round and when it begins, from the sentinels that open them."""
     begin = result.sampler.begin_ns
     if begin is None:
         return []
-    found: dict[tuple[str, int], list[float]] = {}
-    for one in result.noise.sentinel:
-        found.setdefault((one.part, one.round), []).append((one.begin_ns - begin) / 1e9)
+    first: dict[tuple[str, int], float] = {}
+    for one in sorted(result.noise.sentinel, key=attrgetter("begin_ns")):
+        first.setdefault((one.part, one.round), (one.begin_ns - begin) / 1e9)
     names = {"seed": "one process", "scaling": "over workers"}
-    rounds = sorted(found.items(), key=lambda item: min(item[1]))
-    return [Band(names.get(part, part), max(0.0, min(times)), max(times)) for (part, _), times in rounds]
+    return [(names.get(part, part), max(0.0, start)) for (part, _), start in first.items()]
 
 
 def _method(result: BenchResult) -> Section:

@@ -48,34 +48,30 @@ def scaling_chart(result: BenchResult, group: Group) -> Chart | None:
 
 def _rows(cells: list[CellResult], band: tuple[BandPoint, ...], usable: float) -> list[dict[str, Any]]:
     """Return the points, lines and bands of one protocol."""
-    rates = {cell.workers: cell.rate for cell in cells if cell.rate}
-    if not rates:
+    cells = [cell for cell in cells if cell.rate]
+    if not cells:
         return []
-    spans = {cell.workers: interval(cell) for cell in cells}
     rows = []
-    for workers, value in rates.items():
-        span = spans[workers]
-        low, high = (1e9 / span[1], 1e9 / span[0]) if span else (value, value)
-        rows.append(_mark("point", workers, value, low=low, high=high, over=workers > usable))
-    top = _ROOM * max(row["high"] for row in rows)
-    for workers in sorted(rates) if rates.get(1) else ():
-        if workers * rates[1] > top:  # the line ends where the picture does
-            rows.append(_mark("ideal", top / rates[1], top))
+    for cell in cells:
+        span = interval(cell)
+        low, high = (1e9 / span[1], 1e9 / span[0]) if span else (cell.rate, cell.rate)
+        rows.append(_mark("point", cell.workers, cell.rate, low=low, high=high, over=cell.workers > usable))
+    top, one = _ROOM * max(row["high"] for row in rows), cells[0].rate
+    for workers in [cell.workers for cell in cells] if cells[0].workers == 1 else ():
+        if workers * one > top:  # the line ends where the picture does
+            rows.append(_mark("ideal", top / one, top))
             break
-        rows.append(_mark("ideal", workers, workers * rates[1]))
-    shares = {cell.workers: cell.bound.fraction for cell in cells if cell.bound}
-    ceilings = [
-        (workers, value / part)
-        for workers, value in sorted(rates.items())
-        if known(part := shares.get(workers)) and part is not None and part > 0 and not is_noise(part)
-    ]
-    for piece, line in enumerate(below(ceilings, top)):
+        rows.append(_mark("ideal", workers, workers * one))
+    bounds = [(cell, cell.bound.fraction) for cell in cells if cell.bound]
+    usual = [(cell, part) for cell, part in bounds if known(part) and part > 0 and not is_noise(part)]
+    for piece, line in enumerate(below([(cell.workers, cell.rate / part) for cell, part in usual], top)):
         rows += [_mark("ceiling", *end, piece=piece) for end in line]
-    inside = [point for point in band if point.workers <= max(rates) and point.throughput.value <= top]
+    most = cells[-1].workers
+    inside = [point for point in band if point.workers <= most and point.throughput.value <= top]
     step = max(1, math.ceil(len(inside) / _BAND_POINTS))
     for point in [*inside[::step], *inside[-1:]]:
-        value, least, most = point.throughput.value, point.throughput.low, point.throughput.high
-        ends = {"low": value if least is None else least, "high": value if most is None else min(most, top)}
+        value, bottom, peak = point.throughput.value, point.throughput.low, point.throughput.high
+        ends = {"low": value if bottom is None else bottom, "high": value if peak is None else min(peak, top)}
         rows.append(_mark("fit", point.workers, value, **ends))
     return rows
 

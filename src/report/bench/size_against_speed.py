@@ -67,12 +67,15 @@ def tradeoff_chart(result: BenchResult) -> Chart | None:
         )
         for one in found
     ]
-    title = "Microseconds to read an image against its size"
-    caption, table = (
-        _caption(found, best, mark) + _sized(result),
-        Table("Size and time to read", columns, rows),
+    title, caption = "Microseconds to read an image against its size", _caption(found, best, mark)
+    if result.sizes:
+        what = "shards as convert cuts them" if shown_layout(result) == "shards" else "one file an image"
+        caption += f" Sizes: {what}; {size_note(result)}."
+    elif not sizes.comparable:
+        caption += f" {sentence(DIFFERENT_IMAGES)}."
+    return Chart(
+        "tradeoff", title, caption, _spec(found, best), Table("Size and time to read", columns, rows)
     )
-    return Chart("tradeoff", title, caption, _spec(found, best), table)
 
 
 def _spots(result: BenchResult) -> list[_Spot]:
@@ -89,14 +92,6 @@ def _spots(result: BenchResult) -> list[_Spot]:
     return found
 
 
-def _sized(result: BenchResult) -> str:
-    """Return what is to be known of the sizes."""
-    if result.sizes:
-        what = "shards as convert cuts them" if shown_layout(result) == "shards" else "one file an image"
-        return f" Sizes: {what}; {size_note(result)}."
-    return "" if sizes_of(result, shown_layout(result)).comparable else f" {sentence(DIFFERENT_IMAGES)}."
-
-
 def _caption(found: list[_Spot], best: list[str], mark: str) -> str:
     fastest, slowest = found[0], found[-1]
     smallest = min(found, key=lambda one: one.kilobytes)
@@ -107,9 +102,8 @@ def _caption(found: list[_Spot], best: list[str], mark: str) -> str:
     if fastest.protocol == smallest.protocol:
         line += f"Fastest and smallest at once: {fastest.protocol}."
     else:
-        kilobytes = f"{mark}{plain(smallest.kilobytes)} kB"
         line += f"Fastest: {fastest.protocol} ({duration(fastest.load * 1000)}). "
-        line += f"Smallest: {smallest.protocol} ({kilobytes})."
+        line += f"Smallest: {smallest.protocol} ({mark}{plain(smallest.kilobytes)} kB)."
     if slowest is not fastest:
         line += f" Slowest: {slowest.protocol}, {times(slowest.load / fastest.load)} as long as the fastest."
     return line
@@ -118,44 +112,25 @@ def _caption(found: list[_Spot], best: list[str], mark: str) -> str:
 def _spec(found: list[_Spot], best: list[str]) -> dict[str, Any]:
     x_domain = _domain([one.kilobytes for one in found], 1.25)
     y_domain = _domain([value for one in found for value in (one.low, one.high)], 1.4)
-    places = _label_places(found, x_domain, y_domain)
-    rows = [
-        {
-            "protocol": one.protocol,
-            "kB": one.kilobytes,
-            "load": one.load,
-            "low": one.low,
-            "high": one.high,
-            "label": places[one.protocol][0],
-            "left": places[one.protocol][1],
-            "best": one.protocol in best,
-            "read": f"{duration(one.load * 1000)} an image, {counted(one.workers, 'worker')}",
-        }
-        for one in found
-    ]
+    base, upright = data(_rows(found, best, x_domain, y_domain)), _logarithmic(y_domain)
     x = alt.X("kB:Q", title="kB an image", **_logarithmic(x_domain))
-    y = alt.Y("load:Q", title=None, **_logarithmic(y_domain))
-    y_scale, base = _logarithmic(y_domain)["scale"], data(rows)
+    y = alt.Y("load:Q", title=None, **upright)
     colour, ink = either("datum.best", ACCENT, FADED), either("datum.best", INK, MUTED)
-    line = base.transform_filter("datum.best").mark_line(
-        interpolate="step-after", color=ACCENT, strokeWidth=1.5, strokeDash=[5, 3]
-    )
+    dashed = {"interpolate": "step-after", "color": ACCENT, "strokeWidth": 1.5, "strokeDash": [5, 3]}
+    line = base.transform_filter("datum.best").mark_line(**dashed)
     whisker = base.mark_rule(strokeWidth=1.5)
     points = base.mark_point(filled=True, opacity=1, size=80)
     shape = told_apart("best:N", {True: ["diamond"], False: ["circle"]}, None, "shape")
+    told = tips("protocol:N", "kB:Q|kB an image|.3~r", "read:N|load")
     layers = [
         line.encode(x, y, order="kB:Q"),
-        whisker.encode(x, alt.Y("low:Q", scale=y_scale), alt.Y2("high:Q"), color=colour),
-        points.encode(
-            x, y, color=colour, tooltip=tips("protocol:N", "kB:Q|kB an image|.3~r", "read:N|load"), **shape
-        ),
+        whisker.encode(x, alt.Y("low:Q", scale=upright["scale"]), alt.Y2("high:Q"), color=colour),
+        points.encode(x, y, color=colour, tooltip=told, **shape),
     ]
-    named = {"x": x, "y": alt.Y("label:Q", scale=y_scale), "text": "protocol:N"}
+    named = {"x": x, "y": alt.Y("label:Q", scale=upright["scale"]), "text": "protocol:N"}
     for to_the_left, align, dx in (("false", "left", 9), ("true", "right", -9)):
-        own, place = (
-            base.transform_filter(f"datum.left == {to_the_left}"),
-            {"align": align, "dx": dx, "fontSize": 12},
-        )
+        own = base.transform_filter(f"datum.left == {to_the_left}")
+        place = {"align": align, "dx": dx, "fontSize": 12}
         halo = own.mark_text(stroke=SURFACE, strokeWidth=4, **place)  # no line strikes a name through
         layers += [halo.encode(**named), own.mark_text(**place).encode(**named, color=ink)]
     return layered(layers, _HEIGHT)
@@ -179,16 +154,16 @@ def _domain(values: list[float], room: float) -> list[float]:
     return [low / room, high * room]
 
 
-def _label_places(
-    found: list[_Spot], x_domain: list[float], y_domain: list[float]
-) -> dict[str, tuple[float, bool]]:
-    """Return each label's height in the unit of y, so that none covers another, and if it stands left."""
+def _rows(
+    found: list[_Spot], best: list[str], x_domain: list[float], y_domain: list[float]
+) -> list[dict[str, Any]]:
+    """Return the points, each with its label's height in the unit of y, so that none covers another."""
 
     def part(value: float, domain: list[float]) -> float:
         return math.log(value / domain[0]) / math.log(domain[1] / domain[0])
 
     placed: list[tuple[float, float]] = []
-    places = {}
+    rows = []
     for one in found:
         across = part(one.kilobytes, x_domain)
         near = [y for x, y in placed if abs(x - across) < 0.3]
@@ -196,5 +171,14 @@ def _label_places(
         while any(abs(y - other) < _LINE for other in near):
             y += 1.0
         placed.append((across, y))
-        places[one.protocol] = (y_domain[0] * (y_domain[1] / y_domain[0]) ** (y / _HEIGHT), across > 0.7)
-    return places
+        row = {
+            "protocol": one.protocol,
+            "kB": one.kilobytes,
+            "load": one.load,
+            "low": one.low,
+            "high": one.high,
+        }
+        label = y_domain[0] * (y_domain[1] / y_domain[0]) ** (y / _HEIGHT)
+        read = f"{duration(one.load * 1000)} an image, {counted(one.workers, 'worker')}"
+        rows.append(row | {"label": label, "left": across > 0.7, "best": one.protocol in best, "read": read})
+    return rows

@@ -30,22 +30,15 @@ def sentinel_chart(result: BenchResult) -> Chart | None:
         return None
     middle = median(one.wall_ns for one in samples)
     begin = min(one.begin_ns for one in samples)
-    rows: list[dict[str, Any]] = [
-        {
-            "t": (one.begin_ns - begin) / 1e9,
-            "value": one.wall_ns / middle - 1,
-            "drawn": max(-_CLIP, min(_CLIP, one.wall_ns / middle - 1)),
-            "name": _NAMES[one.name],
-            "where": f"{one.part}, round {one.round + 1}, {one.place}",
-        }
-        for one in samples
-    ]
+    rows: list[dict[str, Any]] = []
+    for one in samples:
+        value, where = one.wall_ns / middle - 1, f"{one.part}, round {one.round + 1}, {one.place}"
+        row = {"t": (one.begin_ns - begin) / 1e9, "value": value, "drawn": max(-_CLIP, min(_CLIP, value))}
+        rows.append(row | {"name": _NAMES[one.name], "where": where})
     body = [(row["name"], row["where"], row["t"], _change(row["value"])) for row in rows]
     columns = (*left("which", "where"), *right("second", "against the median"))
-    title, table = (
-        "The sentinel: time of the same work against its median",
-        Table("The sentinel", columns, body),
-    )
+    title = "The sentinel: time of the same work against its median"
+    table = Table("The sentinel", columns, body)
     return Chart("sentinel", title, _caption(result, rows), _sentinel_spec(result, rows), table)
 
 
@@ -130,9 +123,8 @@ def _rounds_spec(by_round: dict[tuple[str, int], list[float]]) -> dict[str, Any]
     rows = []
     for (part, number), values in sorted(by_round.items()):
         ends = np.percentile(values, list(_SPREAD.values())).clip(-_CLIP, _CLIP).tolist()
-        rows.append(
-            {"label": f"{part}, {number}", **dict(zip(_SPREAD, ends, strict=True)), "cells": len(values)}
-        )
+        spread_of = dict(zip(_SPREAD, ends, strict=True))
+        rows.append({"label": f"{part}, {number}", **spread_of, "cells": len(values)})
     axis = alt.Axis(labelAngle=-35, labelOverlap=False, domain=False)
     base = data(rows).encode(alt.X("label:N", sort=[row["label"] for row in rows], title=None, axis=axis))
     y = alt.Y("middle:Q", title=None, axis=_AXIS)

@@ -1,6 +1,6 @@
 """Where the workers' time went: on a CPU or waiting, and in which phase."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from operator import attrgetter
 from statistics import median
 
@@ -62,15 +62,11 @@ def phases_chart(group: Group) -> Chart | None:
     if not phases:
         return None
     names = list(dict.fromkeys(name for _, parts in phases for name in parts))
-    first = {cell.protocol: parts for cell, parts in reversed(phases)}
-    found = {protocol: first[protocol] for protocol in group.cells if protocol in first}
+    found: dict[str, dict[str, float]] = {}
+    for cell, parts in phases:
+        found.setdefault(cell.protocol, parts)
     totals = {protocol: sum(parts.values()) for protocol, parts in found.items()}
     middle = median(totals.values())
-    stacks = [
-        Stack(protocol, {name: parts.get(name, 0.0) for name in names}, end=f"{plain(totals[protocol])} s")
-        for protocol, parts in found.items()
-        if totals[protocol] <= _FAR * middle
-    ]
     rows = [
         (cell.protocol, cell.workers, sum(parts.values()), *map(parts.get, names)) for cell, parts in phases
     ]
@@ -78,12 +74,16 @@ def phases_chart(group: Group) -> Chart | None:
     title = f"{sentence(group.variant.title)}: seconds of work for 1000 images, by phase"
     columns = (*left("protocol"), *right("workers", "sum, s", *(f"{name}, s" for name in names)))
     note = "Workers' time added up: with N workers the wall clock shows an Nth."
-    text = _phases_caption(found)
-    for protocol in totals.keys() - {stack.row for stack in stacks}:
-        text += (
-            f" {protocol} takes {plain(totals[protocol])} s, {times(totals[protocol] / middle)} the median, "
-            "and is left out of the picture; the table has it."
-        )
+    text, stacks = _phases_caption(found), []
+    for protocol, took in totals.items():
+        if took <= _FAR * middle:
+            parts = {name: found[protocol].get(name, 0.0) for name in names}
+            stacks.append(Stack(protocol, parts, end=f"{plain(took)} s"))
+        else:
+            text += (
+                f" {protocol} takes {plain(took)} s, {times(took / middle)} the median, "
+                "and is left out of the picture; the table has it."
+            )
     drawn = stacked_rows(stacks, names, title=f"seconds for 1000 images, {fewest}")
     table = Table(title, columns, rows, (note,))
     return Chart(f"phases-{group.variant.id}", title, f"With {fewest}. {text}", drawn, table)
@@ -91,11 +91,10 @@ def phases_chart(group: Group) -> Chart | None:
 
 def phases_of(cell: CellResult) -> dict[str, float]:
     """Return the workers' seconds by phase for 1000 images, over all samples that count."""
-    sums: dict[str, float] = defaultdict(float)
+    sums: Counter[str] = Counter()
     for sample in cell.counting:
         for worker in sample.workers:
-            for name, spent in worker.phases_ns.items():
-                sums[name] += spent
+            sums.update(worker.phases_ns)
     images = sum(sample.images for sample in cell.counting)
     return {name: spent / images / 1e6 for name, spent in sums.items()}
 

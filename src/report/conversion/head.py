@@ -1,8 +1,9 @@
-"""What a convert says on the first screen."""
+"""What a convert says on the first screen, and the small tables that its page and its Markdown share."""
 
 from ...benchmark.result.findings import LIMITS, Verdict
 from ...benchmark.text.findings import limit_title
 from ...benchmark.text.numbers import amount, counted, known, listed, percent, seconds, sentence, size
+from ...benchmark.text.table import Column, Entry, Table, left, right, share
 from .advice import advice, kept_from_cpus
 from .read import Conversion, RunUse
 
@@ -72,3 +73,30 @@ def status(found: Conversion) -> str:
     if len(found.runs) > 1:
         parts.append(f"the last of {counted(len(found.runs), 'run')} that wrote anything is shown")
     return ". ".join(map(sentence, parts)) + "."
+
+
+def phases_table(run: RunUse) -> Table:
+    """Return the workers' seconds by phase."""
+    parts = {**run.phases_s, "no phase": run.idle_s}
+    members = run.summary.members
+    rows = [
+        (name, spent, share(spent / run.worker_s, places=1), spent * 1000 / members if members else None)
+        for name, spent in parts.items()
+    ]
+    columns = (*left("phase"), *right("seconds", "share"), Column("ms an image", page=True))
+    return Table("Where the workers' time went", columns, rows)
+
+
+def skipped_table(found: Conversion) -> Table:
+    """Return why entries of the archive gave no sample, and how many."""
+    rows = [(reason, Entry(f"{count:,}", count)) for reason, count in found.skipped]
+    return Table("Skipped", (*left("skipped, no image"), *right("entries")), rows)
+
+
+def traffic_rows(run: RunUse) -> list[tuple[str, str]]:
+    """Return what storage saw, as the kernel counts it."""
+    traffic = {
+        "read from storage": run.summary.read_bytes,
+        "written towards storage": run.summary.write_bytes,
+    }
+    return [(what, "not counted here" if value is None else size(value)) for what, value in traffic.items()]

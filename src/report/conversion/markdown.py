@@ -5,9 +5,8 @@ from ...benchmark.text.markdown import markdown_list, markdown_text
 from ...benchmark.text.numbers import plain, seconds, size
 from ...benchmark.text.table import Table, left, markdown_table, right
 from .advice import advice
-from .head import speeds, status
+from .head import phases_table, skipped_table, speeds, status, traffic_rows
 from .read import Conversion
-from .tables import phases_table, skipped_table, traffic_rows
 
 
 def conversion_markdown(found: Conversion) -> str:

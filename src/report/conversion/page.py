@@ -19,9 +19,8 @@ from ..html.stacked_bars import Stack, stacked_rows
 from ..html.theme import ACCENT
 from ..html.timeline import MIB, series_chart, timeline_charts, zoom_bar
 from .advice import advice
-from .head import about, conclusion, reason, speeds, status
+from .head import about, conclusion, phases_table, reason, skipped_table, speeds, status, traffic_rows
 from .read import Conversion
-from .tables import phases_table, skipped_table, traffic_rows
 
 _BINS = 24
 _MOST_SHARDS = 2000

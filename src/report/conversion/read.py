@@ -162,7 +162,11 @@ def read_conversion(path: PathLike) -> Conversion:
         rows = _readings(catalog, last) if last else []
     finally:
         catalog.close()
-    run = _run(last, rows) if last else None
+    run = None
+    if last is not None:
+        known = {name: last[name] for name in ("started", "outcome", "workers", "backend", "settings")}
+        summary = msgspec.convert(last["summary"], RunSummary, strict=False)  # keys of units are text there
+        run = RunUse(**known, summary=summary, user_share=_user_share(rows))
     same = ("path", "protocol", "complete", "settings", "samples", "file_bytes", "pixel_bytes", "failed")
     return Conversion(
         **{name: found[name] for name in same},
@@ -201,12 +205,6 @@ def _kinds(catalog: Catalog) -> tuple[FailureKind, ...]:
 
 def _shape(one: dict[str, Any]) -> str:
     return f"{' x '.join(map(str, one['shape'])) or 'scalar'}, {format_type(one['dtype'])}"
-
-
-def _run(run: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> RunUse:
-    known = {name: run[name] for name in ("started", "outcome", "workers", "backend", "settings")}
-    summary = msgspec.convert(run["summary"], RunSummary, strict=False)  # keys of units are text there
-    return RunUse(**known, summary=summary, user_share=_user_share(rows))
 
 
 def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:

@@ -24,14 +24,7 @@ class Grid:
 
 
 def side_by_side(chart: Any, by: str, order: list[str], grid: Grid) -> dict[str, Any]:
-    """Return a picture for each value of a field, as a grid that a page lets flow.
-
-    Args:
-        chart: one picture, its height given.
-        by: the field.
-        order: its values.
-        grid: how much room there is.
-    """
+    """Return a picture for each value of a field in that order, as a grid that a page lets flow."""
     columns = min(grid.columns, len(order))
     heading = alt.Header(labelAnchor="start", labelPadding=6)
     pictures = (
@@ -41,8 +34,6 @@ def side_by_side(chart: Any, by: str, order: list[str], grid: Grid) -> dict[str,
         .resolve_axis(x="independent", y="independent")
     )
     gap = grid.edge + grid.gap
-    return built(pictures) | {
-        "spacing": {"row": _HEADING + grid.axis, "column": gap},
-        "bounds": "flush",
-        "usermeta": {"least": grid.least, "edge": grid.edge, "gap": gap, "most": columns},
-    }
+    spacing = {"row": _HEADING + grid.axis, "column": gap}
+    flow = {"least": grid.least, "edge": grid.edge, "gap": gap, "most": columns}
+    return built(pictures) | {"spacing": spacing, "bounds": "flush", "usermeta": flow}

@@ -89,7 +89,8 @@ class Page:
         for item in self._items():
             if not isinstance(item, Markup):
                 table = item if isinstance(item, Table) else item.table
-                name = item.name if isinstance(item, Chart) else _file_name(table.title)
+                words = re.sub(r"[^a-z0-9]+", "-", table.title.lower())[:_LONGEST_NAME].strip("-")
+                name = item.name if isinstance(item, Chart) else words or "table"
                 found[name if name not in found else f"{name}-{len(found)}"] = table
         return found
 
@@ -102,11 +103,12 @@ def page_html(page: Page) -> str:
     sections = [section for section in page.sections if section.items]
     own = _asset("page.js")
     library = javascript() if page.charts else ""
-    policy = _POLICY + " ".join(_hash(script) for script in (own, library) if script)
+    digests = (hashlib.sha256(script.encode()).digest() for script in (own, library) if script)
+    allowed = " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY + allowed),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content="brinery report"),
@@ -118,13 +120,16 @@ def page_html(page: Page) -> str:
     if library:
         charts = script_json({name: chart.spec for name, chart in page.charts.items()})
         packed |= {"charts": charts, "library": trusted(library)}
+    links = tag("ul", [tag("li", tag("a", one.title, href=f"#{one.name}")) for one in sections])
+    navigation = tag("nav", links, aria_label="Sections", tabindex="-1")
     main = tag("main", map(_section, sections), id="content")
+    patterns = trusted(pattern_defs(colours=False))
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
-        _patterns(),
+        tag("svg", patterns, width="0", height="0", class_="patterns", aria_hidden="true"),
         _header(page),
-        tag("div", _navigation(sections), main, class_="columns"),
+        tag("div", navigation, main, class_="columns"),
         tag("footer", tag("p", "Made by brinery report. The file holds all it shows and needs no network.")),
         # The page's script unpacks these.
         (
@@ -147,13 +152,7 @@ def _unbroken(text: str) -> Markup:
 
 
 def _header(page: Page) -> Markup:
-    alarms = tag(
-        "div",
-        tag("p", tag("strong", page.alarm_title), class_="alarm-head"),
-        bullets(page.alarms),
-        class_="alarm",
-        role="note",
-    )
+    alarm_head = tag("p", tag("strong", page.alarm_title), class_="alarm-head")
     facts = [
         tag("div", tag("dt", one.label), tag("dd", tag("b", one.value), tag("span", one.note)), class_="fact")
         for one in page.facts
@@ -168,13 +167,8 @@ def _header(page: Page) -> Markup:
         tag("p", page.reason, class_="reason"),
         tag("dl", facts, class_="facts") if facts else None,
         tag("p", page.status, class_="status"),
-        alarms if page.alarms else None,
+        tag("div", alarm_head, bullets(page.alarms), class_="alarm", role="note") if page.alarms else None,
     )
-
-
-def _navigation(sections: Sequence[Section]) -> Markup:
-    links = [tag("li", tag("a", section.title, href=f"#{section.name}")) for section in sections]
-    return tag("nav", tag("ul", links), aria_label="Sections", tabindex="-1")
 
 
 def _section(section: Section) -> Markup:
@@ -215,18 +209,5 @@ def glossary(words: dict[str, str]) -> Section:
     return Section("glossary", "Glossary", "", [definitions(ordered)])
 
 
-def _file_name(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower())[:_LONGEST_NAME].strip("-") or "table"
-
-
-def _patterns() -> Markup:
-    svg = f'<svg width="0" height="0" class="patterns" aria-hidden="true">{pattern_defs(colours=False)}</svg>'
-    return trusted(svg)
-
-
 def _asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -36,6 +36,8 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("#b8a200", "#d8cb52", "grid"),
 )
 
+_PATTERNS = {f"p{number}": (one[0], one[2]) for number, one in enumerate(PARTS) if one[2] != "solid"}
+
 _ROLES = {
     "ink": (INK, "#e8edf2"),
     "muted": (MUTED, "#a5b3c0"),
@@ -99,41 +101,33 @@ def chart_config() -> dict[str, Any]:
 
 def css() -> str:
     """Return the rules that give the charts the page's colours and patterns."""
-    rules = []
-    for name, (colour, _) in _ROLES.items():
-        rules += [f'.chart [{side}="{colour}"]{{{side}:var(--{name})}}' for side in ("fill", "stroke")]
-    for number, (colour, _, shape) in enumerate(PARTS):
-        fill = f"var(--part{number})" if shape == "solid" else f"url(#p{number})"
-        rules += [
-            f'.chart [fill="{colour}"]{{fill:{fill}}}',
-            f'.chart [stroke="{colour}"]{{stroke:var(--part{number})}}',
-        ]
-        rules.append(f"#p{number} rect{{fill:var(--part{number})}}")
+    pairs = _ROLES | {f"part{number}": part[:2] for number, part in enumerate(PARTS)}
+    variables = ";".join(f"--{name}:light-dark({light},{dark})" for name, (light, dark) in pairs.items())
+    rules = [f":root{{{variables}}}"]
+    for name, (colour, _) in pairs.items():
+        pattern, own = name.replace("part", "p"), f"var(--{name})"
+        fill = f"url(#{pattern})" if pattern in _PATTERNS else own
+        rules += [f'.chart [fill="{colour}"]{{fill:{fill}}}', f'.chart [stroke="{colour}"]{{stroke:{own}}}']
+        rules += [f"#{pattern} rect{{fill:{own}}}"] if name.startswith("part") else []
     rules += [
         f'.chart [fill="{HATCH}"]{{fill:url(#hatch)}}',
         "#hatch rect{fill:none}#hatch path{stroke:var(--faded);stroke-opacity:.5}",
     ]
-    pairs = [*_ROLES.items(), *((f"part{number}", part[:2]) for number, part in enumerate(PARTS))]
-    variables = ";".join(f"--{name}:light-dark({light},{dark})" for name, (light, dark) in pairs)
-    return "\n".join([f":root{{{variables}}}", *rules])
+    return "\n".join(rules)
 
 
 def pattern_defs(*, colours: bool) -> str:
     """Return the SVG patterns of stacked parts; with their own colours where no style sheet gives them."""
-    found = []
-    for number, (colour, _, shape) in enumerate(PARTS):
-        if shape != "solid":
-            fill = f' fill="{colour}"' if colours else ""
-            found.append(
-                _pattern(f"p{number}", f'<rect width="6" height="6"{fill}/>', shape, "#ffffff", 0.75)
-            )
-    back = f'<rect width="6" height="6" fill="{"none"}"/>'
-    found.append(_pattern("hatch", back, "diagonal", FADED, 0.5))
+    found = [
+        _pattern(name, f' fill="{colour}"' if colours else "", shape, "#ffffff", 0.75)
+        for name, (colour, shape) in _PATTERNS.items()
+    ]
+    found.append(_pattern("hatch", ' fill="none"', "diagonal", FADED, 0.5))
     return f"<defs>{''.join(found)}</defs>"
 
 
-def _pattern(name: str, back: str, shape: str, stroke: str, opacity: float) -> str:
-    width = 1.6 if shape == "dots" else 0.9
+def _pattern(name: str, fill: str, shape: str, stroke: str, opacity: float) -> str:
+    width, back = 1.6 if shape == "dots" else 0.9, f'<rect width="6" height="6"{fill}/>'
     drawn = _SHAPES[shape].replace(
         "/>", f' stroke="{stroke}" stroke-opacity="{opacity}" stroke-width="{width}" fill="none"/>'
     )
@@ -142,9 +136,8 @@ def _pattern(name: str, back: str, shape: str, stroke: str, opacity: float) -> s
 
 def with_patterns(svg: str) -> str:
     """Return a chart that stands alone: white ground, patterns in it."""
-    for number, (colour, _, shape) in enumerate(PARTS):
-        if shape != "solid":
-            svg = svg.replace(f'fill="{colour}"', f'fill="url(#p{number})"')
+    for name, (colour, _) in _PATTERNS.items():
+        svg = svg.replace(f'fill="{colour}"', f'fill="url(#{name})"')
     svg = svg.replace(f'fill="{HATCH}"', 'fill="url(#hatch)"')
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
     return re.sub(r"(<svg[^>]*>)", lambda head: head[1] + pattern_defs(colours=True) + ground, svg, count=1)

@@ -83,13 +83,13 @@ def bands(usage: Usage, *, named: bool = True) -> list[Any]:
     """Return a line where each part of the run begins, and the names of new ones where they fit."""
     if not usage.bands:
         return []
-    starts = data([{"t": band.start_s} for band in usage.bands])
+    starts = data([{"t": begin} for _, begin in usage.bands])
     rules = starts.mark_rule(color=FADED, strokeWidth=0.8, strokeDash=[2, 3], clip=True).encode(time_axis())
     if not named:
         return [rules]
-    new = [usage.bands[0], *(band for last, band in pairwise(usage.bands) if band.name != last.name)]
-    ends = [*(band.start_s for band in new[1:]), usage.end_s]
-    titles = [{"t": one.start_s, "until": end, "name": one.name} for one, end in zip(new, ends, strict=True)]
+    new = [usage.bands[0], *(band for last, band in pairwise(usage.bands) if band[0] != last[0])]
+    ends = [*(begin for _, begin in new[1:]), usage.end_s]
+    titles = [{"t": t, "until": end, "name": name} for (name, t), end in zip(new, ends, strict=True)]
     fits = f"(datum.until - datum.t) / ({_ZOOM[1]} - {_ZOOM[0]}) * width > {_LETTER} * length(datum.name) + 4"
     texts = data(titles).mark_text(align="left", baseline="top", dx=4, fontSize=10, color=MUTED, clip=True)
     return [rules, texts.encode(time_axis(), y=alt.value(2), text="name:N", opacity=either(fits, 1, 0))]

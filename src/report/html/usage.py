@@ -44,15 +44,6 @@ def points_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """A part of the run, from and to in seconds."""
-
-    name: str
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Moment:
     """All processes over one stretch of time."""
 
@@ -105,7 +96,7 @@ class Usage:
     step_s: float  # length of a stretch
     moments: tuple[Moment, ...]  # ascending
     lanes: dict[str, tuple[Lane, ...]]  # "cpu", "memory" in bytes, "storage" in bytes a second
-    bands: tuple[Band, ...]  # parts of the run
+    bands: tuple[tuple[str, float], ...]  # parts of the run: their names, and seconds when they begin
     cores: float  # how many can be busy at most
     cores_name: str  # what that is, such as "2 usable CPUs"
     memory_bytes: int | None  # memory of the machine; None if not known
@@ -120,7 +111,7 @@ class Usage:
 def usage_of(
     points: Iterable[Point],
     *,
-    bands: Sequence[Band] = (),
+    bands: Sequence[tuple[str, float]] = (),
     cores: float,
     cores_name: str,
     memory_bytes: int | None = None,
@@ -153,25 +144,28 @@ class _Series:
         # The part of each stretch in which the process was there.
         self.starts, self.stops = np.maximum(self.first_s, edges[:-1]), np.minimum(self.last_s, edges[1:])
 
+    def _known(self, name: str) -> Floats:
+        """Return the times at which a value was read, and the values; shape (2, readings)."""
+        known = [(point.t_s, value) for point in self._points if (value := getattr(point, name)) is not None]
+        return np.array(known, dtype=np.float64).reshape(-1, 2).T
+
     def gained(self, name: str) -> Floats | None:
         """Return what a counter gained in each stretch, spread evenly between readings; None if not known."""
-        known = [(point.t_s, value) for point in self._points if (value := getattr(point, name)) is not None]
-        if not known:
+        times, values = self._known(name)
+        if not times.size:
             return None
-        times, values = np.array(known, dtype=np.float64).T
         total = np.append(0.0, np.cumsum(np.maximum(np.diff(values), 0.0)))
         found: Floats = np.diff(np.interp(self._edges, times, total))
         return found
 
     def level(self, name: str) -> Floats:
         """Return a value in each stretch as last read; NaN where it was not, or the process was not there."""
-        values = np.array([getattr(point, name) for point in self._points], dtype=np.float64)
-        seen = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(values.size)))
-        filled = np.where(seen >= 0, values[seen], np.nan)
-        ends = self._edges[1:]
-        last = np.searchsorted([point.t_s for point in self._points], ends, side="right") - 1
+        (times, values), ends = self._known(name), self._edges[1:]
+        last = (
+            np.searchsorted(times, ends, side="right") - 1
+        )  # -1 where there was none: the NaN behind the values
         there = (ends > min(self.first_s, self._edges[-2])) & (self._edges[:-1] <= self.last_s)
-        shown: Floats = np.where(there, filled[last], np.nan)
+        shown: Floats = np.where(there, np.append(values, np.nan)[last], np.nan)
         return shown
 
     def used(self, name: str) -> Floats:
