@@ -20,7 +20,7 @@ for _label in LABELS + LEVELS:
 
 def test_every_built_in_protocol_is_covered():
     covered = {label.partition("+")[0] for label in LABELS}
-    assert {"json", "npy", "npz", "hdf5", "hickle", "arrow", "safetensors"} <= covered
+    assert {"json", "npy", "npz", "hdf5", "hickle", "arrow", "safetensors", "msgpack", "cbor"} <= covered
     assert {f"{kind}-{version}" for kind in ("pickle", "pypickle") for version in range(6)} <= covered
 
 

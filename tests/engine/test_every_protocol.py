@@ -10,8 +10,10 @@ import json
 import os
 import pickle
 
+import cbor2
 import h5py
 import hickle
+import msgpack
 import numpy as np
 import pyarrow.ipc
 import pytest
@@ -99,6 +101,20 @@ def read_safetensors(data):
     return sorted(safetensors.numpy.load(data).items())
 
 
+def read_objects(records):
+    return [(one["key"], np.ndarray(one["shape"], one["dtype"], one["data"])) for one in records]
+
+
+def read_msgpack(data):
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
+    unpacker.feed(data)
+    return read_objects(unpacker)
+
+
+def read_cbor(data):
+    return read_objects(cbor2.loads(b"\x9f" + data + b"\xff"))  # as one list that has no length
+
+
 READERS = {
     "json": read_json,
     "npy": read_npy,
@@ -107,6 +123,8 @@ READERS = {
     "hickle": read_hickle,
     "arrow": read_arrow,
     "safetensors": read_safetensors,
+    "msgpack": read_msgpack,
+    "cbor": read_cbor,
 }
 
 

@@ -24,6 +24,8 @@ SAME_BYTES = (
     "npz",
     "arrow",
     "safetensors",
+    "msgpack",
+    "cbor",
     *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)),
 )
 

@@ -13,6 +13,8 @@ _EXTRAS = {
     "lz4": "brinery[formats]",
     "pyarrow": "brinery[arrow]",
     "safetensors": "brinery[safetensors]",
+    "msgpack": "brinery[msgpack]",
+    "cbor2": "brinery[cbor]",
     "h5py": "h5py",
     "hickle": "hickle",
 }

@@ -34,6 +34,8 @@ _BUILT_IN = {
     "hickle": "hickles:HickleSerializer",
     "arrow": "arrow:ArrowSerializer",
     "safetensors": "safetensors:SafetensorsSerializer",
+    "msgpack": "msgpack:MsgpackSerializer",
+    "cbor": "cbor:CborSerializer",
 }
 
 _NEEDS = {
@@ -41,6 +43,8 @@ _NEEDS = {
     "hickle": ("h5py", "hickle"),
     "arrow": ("pyarrow",),
     "safetensors": ("safetensors",),
+    "msgpack": ("msgpack",),
+    "cbor": ("cbor2",),
     "zstd": ("zstandard",),
     "lz4": ("lz4",),
 }
