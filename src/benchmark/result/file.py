@@ -29,6 +29,8 @@ _SIGNED = {
     "busy_ns",
 }
 
+_AT_LEAST_ONE = {"workers", "dump_workers", "cores"}
+
 # Whole numbers are counts. Other numbers may be negative, as an end of an interval, but for these.
 _MEASURED = ("_ns", "_bytes", "_per_image", "_per_s")
 
@@ -124,23 +126,24 @@ def from_document(kind: type[Kind], document: Any, path: str | os.PathLike[str])
         built = msgspec.convert(document, kind)
     except (msgspec.ValidationError, UsageError) as error:
         raise DatasetError(f"{os.fspath(path)} is damaged: {error}") from error
-    for place, value in _negative(built, "$"):
-        raise DatasetError(f"{os.fspath(path)} is damaged: {value:g} cannot be below 0 - at `{place}`")
+    for place, value, least in _too_small(built, "$"):
+        raise DatasetError(f"{os.fspath(path)} is damaged: {value:g} cannot be below {least} - at `{place}`")
     return built
 
 
-def _negative(value: Any, place: str, name: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the numbers below 0 that count or measure something, and where they are."""
+def _too_small(value: Any, place: str, name: str = "") -> Iterator[tuple[str, float, int]]:
+    """Yield the numbers that count or measure less than there can be, where they are, and the least."""
     if isinstance(value, int | float):
         measured = isinstance(value, int) or name.endswith(_MEASURED)
-        if value < 0 and measured and name not in _SIGNED:
-            yield place, value
+        least = 1 if name in _AT_LEAST_ONE and isinstance(value, int) else 0
+        if value < least and measured and name not in _SIGNED:
+            yield place, value, least
     elif isinstance(value, tuple):
         for number, item in enumerate(value):
-            yield from _negative(item, f"{place}[{number}]", name)
+            yield from _too_small(item, f"{place}[{number}]", name)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _negative(item, f"{place}.{key}", name)
+            yield from _too_small(item, f"{place}.{key}", name)
     elif is_dataclass(value):
         for field in fields(value):
-            yield from _negative(getattr(value, field.name), f"{place}.{field.name}", field.name)
+            yield from _too_small(getattr(value, field.name), f"{place}.{field.name}", field.name)

@@ -68,6 +68,8 @@ def breaking(document, path, value):
             -1.5,
             r"-1.5 cannot be below 0 - at `\$\.cells\[0\]\.size",
         ),
+        (["cells", 0, "workers"], 0, r"0 cannot be below 1 - at `\$\.cells\[0\]\.workers"),
+        (["settings", "cores"], [2, 0], r"0 cannot be below 1 - at `\$\.settings\.cores\[1\]"),
         (["cells"], 3, r"\$\.cells"),
     ],
 )
@@ -89,7 +91,6 @@ def test_json_that_never_ends_its_brackets_is_no_result(tmp_path):
 @pytest.mark.parametrize(
     "path",
     [
-        ["cells", 0, "workers"],
         ["cells", 1, "samples", 2, "images"],
         ["cells", 1, "samples", 2, "workers", 0, "phases_ns", "read"],
         ["dataset", "images"],
