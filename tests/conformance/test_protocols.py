@@ -20,7 +20,8 @@ for _label in LABELS + LEVELS:
 
 def test_every_built_in_protocol_is_covered():
     covered = {label.partition("+")[0] for label in LABELS}
-    assert {"json", "npy", "npz", "hdf5", "hickle", "arrow", "safetensors", "msgpack", "cbor"} <= covered
+    tables = {"arrow", "parquet"}
+    assert {"json", "npy", "npz", "hdf5", "hickle", "safetensors", "msgpack", "cbor"} | tables <= covered
     assert {f"{kind}-{version}" for kind in ("pickle", "pypickle") for version in range(6)} <= covered
 
 

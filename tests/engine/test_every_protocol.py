@@ -16,6 +16,7 @@ import hickle
 import msgpack
 import numpy as np
 import pyarrow.ipc
+import pyarrow.parquet
 import pytest
 import safetensors.numpy
 
@@ -115,6 +116,10 @@ def read_cbor(data):
     return read_objects(cbor2.loads(b"\x9f" + data + b"\xff"))  # as one list that has no length
 
 
+def read_parquet(data):
+    return read_objects(pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist())
+
+
 READERS = {
     "json": read_json,
     "npy": read_npy,
@@ -122,6 +127,7 @@ READERS = {
     "hdf5": read_hdf5,
     "hickle": read_hickle,
     "arrow": read_arrow,
+    "parquet": read_parquet,
     "safetensors": read_safetensors,
     "msgpack": read_msgpack,
     "cbor": read_cbor,

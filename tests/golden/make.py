@@ -28,6 +28,7 @@ LABELS = [
     *("npy", "npy+gzip", "npy+zstd", "npy+lz4", "npz", "npz+deflate"),
     *("hdf5", "hdf5+gzip", "hdf5+lzf", "hickle", "hickle+gzip", "hickle+lzf", "arrow"),
     *("safetensors", "msgpack", "msgpack+zstd", "cbor", "cbor+lz4"),
+    *("parquet", "parquet+zstd", "parquet+lz4", "parquet+gzip", "parquet+snappy"),
 ]
 
 

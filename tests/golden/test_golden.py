@@ -23,6 +23,7 @@ SAME_BYTES = (
     "npy",
     "npz",
     "arrow",
+    "parquet",
     "safetensors",
     "msgpack",
     "cbor",

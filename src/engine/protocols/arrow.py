@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .base import Abilities, Array, OutputFile, Placement, Serializer, ShardReader, ShardWriter
-from .checks import RawReader, pixels
+from .checks import RawReader
 from .flatbuffers import Scalar, Structs, Table, flatbuffer
 from .optional import library
 
@@ -176,7 +176,7 @@ class _FileWriter(ShardWriter):
         file.write(bytes(_BODY_AT))
 
     def add(self, key: str, array: Array) -> None:
-        self._file.write(pixels(array))
+        self._file.write(array)
         self._keys.append(key)
         self._kinds.append((array.shape, array.dtype))
 

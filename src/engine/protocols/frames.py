@@ -15,7 +15,7 @@ from ...errors import CorruptError
 from .base import Compression, Serializer
 from .optional import library
 
-__all__ = ["DEFLATE_RATIO", "FRAME_COMPRESSIONS", "Codec", "FramedSerializer", "frame_codec"]
+__all__ = ["DEFLATE_RATIO", "FRAME_COMPRESSIONS", "Codec", "FrameCodec", "FramedSerializer", "frame_codec"]
 
 
 DEFLATE_RATIO = 1032
@@ -25,33 +25,38 @@ DEFLATE_RATIO = 1032
 class Codec(ABC):
     """One compression at one level; the same input always gives the same bytes."""
 
-    suffix: ClassVar[str]
     default_level: ClassVar[int]
-    max_ratio: ClassVar[int]  # bytes that one byte of a frame can give at most
-    imports: ClassVar[str]  # what the expression below needs
-    opened: ClassVar[str]  # Python that opens a file of frames to be read, and peeked at
+    max_ratio: ClassVar[int]  # bytes that one packed byte can give at most
 
     def __init__(self, level: int | None = None) -> None:
         self.level = self.default_level if level is None else level
 
     @abstractmethod
     def compress(self, data: bytes) -> bytes:
-        """Return one complete frame."""
+        """Return one complete frame or block."""
 
     @abstractmethod
     def expand(self, data: bytes, limit: int) -> bytes:
-        """Return what exactly one frame holds, never allocating more than about `limit` bytes.
+        """Return what exactly one frame or block holds, never allocating more than about `limit` bytes.
 
         Raises:
-            CorruptError: no single complete frame, or more than `limit` bytes in it.
+            CorruptError: no single complete one, or more than `limit` bytes in it.
         """
+
+
+class FrameCodec(Codec):
+    """A compression whose frames may follow each other in a file."""
+
+    suffix: ClassVar[str]
+    imports: ClassVar[str]  # what the expression below needs
+    opened: ClassVar[str]  # Python that opens a file of frames to be read, and peeked at
 
     @abstractmethod
     def open(self, path: str | PathLike[str]) -> BinaryIO:
         """Open a file of consecutive frames as one stream of what they hold, by the format's library."""
 
 
-class _Gzip(Codec):
+class _Gzip(FrameCodec):
     suffix = ".gz"
     default_level = 6
     max_ratio = DEFLATE_RATIO
@@ -75,7 +80,7 @@ class _Gzip(Codec):
         return cast("BinaryIO", library("gzip").open(path, "rb"))
 
 
-class _Zstd(Codec):
+class _Zstd(FrameCodec):
     suffix = ".zst"
     default_level = 3
     max_ratio = 1 << 15  # a block of 128 KiB takes four bytes
@@ -110,7 +115,7 @@ class _Zstd(Codec):
         )
 
 
-class _Lz4(Codec):
+class _Lz4(FrameCodec):
     suffix = ".lz4"
     default_level = 0
     max_ratio = 255
@@ -141,13 +146,13 @@ def _single(eof: bool, rest: bytes | None, result: bytes, limit: int) -> None:
         raise CorruptError(f"the record is not one complete frame of at most {limit} bytes")
 
 
-_CODECS: dict[str, type[Codec]] = {"gzip": _Gzip, "zstd": _Zstd, "lz4": _Lz4}
+_CODECS: dict[str, type[FrameCodec]] = {"gzip": _Gzip, "zstd": _Zstd, "lz4": _Lz4}
 
 FRAME_COMPRESSIONS = tuple(_CODECS)
 """The compressions that any record format takes."""
 
 
-def frame_codec(compression: Compression) -> Codec:
+def frame_codec(compression: Compression) -> FrameCodec:
     """Return the codec of one of `FRAME_COMPRESSIONS`."""
     return _CODECS[compression.name](compression.level)
 
@@ -181,7 +186,7 @@ class FramedSerializer(Serializer):
         return self.suffix if codec is None else self.suffix + codec.suffix
 
     @property
-    def codec(self) -> Codec | None:
+    def codec(self) -> FrameCodec | None:
         """What compresses each record, or None."""
         return None if self.compression is None else frame_codec(self.compression)
 

@@ -34,6 +34,7 @@ _BUILT_IN = {
     "hickle": "hickles:HickleSerializer",
     "arrow": "arrow:ArrowSerializer",
     "safetensors": "safetensors:SafetensorsSerializer",
+    "parquet": "parquet:ParquetSerializer",
     "msgpack": "msgpack:MsgpackSerializer",
     "cbor": "cbor:CborSerializer",
 }
@@ -43,6 +44,7 @@ _NEEDS = {
     "hickle": ("h5py", "hickle"),
     "arrow": ("pyarrow",),
     "safetensors": ("safetensors",),
+    "parquet": ("pyarrow",),
     "msgpack": ("msgpack",),
     "cbor": ("cbor2",),
     "zstd": ("zstandard",),
@@ -51,7 +53,7 @@ _NEEDS = {
 
 # Lowest and highest level of each compression that has levels.
 _LEVELS = {"gzip": (0, 9), "deflate": (0, 9), "zstd": (1, 22), "lz4": (0, 16)}
-_NO_LEVELS = {"lzf"}
+_NO_LEVELS = {"lzf", "snappy"}
 
 _Factory = Callable[[Compression | None], Serializer]
 

@@ -27,6 +27,7 @@ PROTOCOLS = [
     "hdf5",
     "hickle",
     "arrow",
+    "parquet+snappy",
     "npy+lz4",
     "hickle+gzip",
 ]

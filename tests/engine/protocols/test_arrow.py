@@ -66,10 +66,13 @@ def test_what_follows_the_magic_is_a_stream(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(2**31 - 1,) + 7 * (1,), (1291, 1291, 1288, 1, 1, 1, 1, 1)])
-def test_the_longest_shapes_find_room_before_the_arrays(monkeypatch, shape):
+def test_the_longest_shapes_find_room_before_the_arrays(shape):
+    class WithoutArrays(io.BytesIO):
+        def write(self, data):
+            return super().write(data) if isinstance(data, bytes) else data.nbytes
+
     array = np.broadcast_to(np.uint8(7), shape)
-    monkeypatch.setattr("brinery.engine.protocols.arrow.pixels", lambda _: b"")
-    file = io.BytesIO()
+    file = WithoutArrays()
     writer = get_serializer("arrow").writer(file)
     writer.add("a", array)
     writer.finish()
