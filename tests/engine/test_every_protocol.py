@@ -9,6 +9,8 @@ import io
 import json
 import os
 import pickle
+import tempfile
+from pathlib import Path
 
 import cbor2
 import h5py
@@ -19,6 +21,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 import safetensors.numpy
+from tfrecord.reader import tfrecord_loader
 
 import brinery
 from brinery.engine.corpus import make_corpus
@@ -120,6 +123,14 @@ def read_parquet(data):
     return read_objects(pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist())
 
 
+def read_tfrecord(data):
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(data)
+        for record in tfrecord_loader(file.name, None):
+            array = np.frombuffer(record["data"], record["dtype"].decode()).reshape(record["shape"])
+            yield record["key"].decode(), array
+
+
 READERS = {
     "json": read_json,
     "npy": read_npy,
@@ -131,6 +142,7 @@ READERS = {
     "safetensors": read_safetensors,
     "msgpack": read_msgpack,
     "cbor": read_cbor,
+    "tfrecord": read_tfrecord,
 }
 
 

@@ -27,7 +27,7 @@ LABELS = [
     *("pickle-5+gzip", "pickle-5+zstd", "pickle-5+lz4", "json", "json+gzip"),
     *("npy", "npy+gzip", "npy+zstd", "npy+lz4", "npz", "npz+deflate"),
     *("hdf5", "hdf5+gzip", "hdf5+lzf", "hickle", "hickle+gzip", "hickle+lzf", "arrow"),
-    *("safetensors", "msgpack", "msgpack+zstd", "cbor", "cbor+lz4"),
+    *("safetensors", "msgpack", "msgpack+zstd", "cbor", "cbor+lz4", "tfrecord"),
     *("parquet", "parquet+zstd", "parquet+lz4", "parquet+gzip", "parquet+snappy"),
 ]
 

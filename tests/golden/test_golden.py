@@ -27,6 +27,7 @@ SAME_BYTES = (
     "safetensors",
     "msgpack",
     "cbor",
+    "tfrecord",
     *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)),
 )
 

@@ -15,6 +15,8 @@ _EXTRAS = {
     "safetensors": "brinery[safetensors]",
     "msgpack": "brinery[msgpack]",
     "cbor2": "brinery[cbor]",
+    "crc32c": "brinery[tfrecord]",
+    "tfrecord": "brinery[tfrecord]",
     "h5py": "h5py",
     "hickle": "hickle",
 }

@@ -37,6 +37,7 @@ _BUILT_IN = {
     "parquet": "parquet:ParquetSerializer",
     "msgpack": "msgpack:MsgpackSerializer",
     "cbor": "cbor:CborSerializer",
+    "tfrecord": "tfrecord:TfrecordSerializer",
 }
 
 _NEEDS = {
@@ -47,6 +48,7 @@ _NEEDS = {
     "parquet": ("pyarrow",),
     "msgpack": ("msgpack",),
     "cbor": ("cbor2",),
+    "tfrecord": ("crc32c", "tfrecord"),
     "zstd": ("zstandard",),
     "lz4": ("lz4",),
 }
