@@ -13,7 +13,7 @@ from ..engine.protocols.registry import get_serializer, known_protocols
 from ..engine.sizes import parse_size
 from ..errors import UsageError
 from .result.cell import Cache, Dispatch, Durability
-from .result.recommendations import Weights
+from .result.recommendations import Prices, Weights
 
 PRESETS = ("seed", "scaling", "full")
 CACHES: tuple[Cache, ...] = get_args(Cache)
@@ -61,6 +61,8 @@ class BenchArguments:
         reads_per_write: how often data are read after they were written, for the recommendation by cost.
         link: 10^6 bytes/s of the network that readers use, for the same.
         memory_cap: bytes that all workers may use, as int or "2GiB", for the same.
+        prices: what a GB-month of storage and a core hour cost in any currency, and how many months the data
+            are kept (12), as numbers or as "0.023,0.05" or "0.023,0.05,36".
         total: bytes of the whole source, as int or "40TB", to project what all of it would take. The default
             is the source's own size, where only a part of it is measured.
         costs: file of what an image costs, for two versions measured in turns: the first writes it.
@@ -83,6 +85,7 @@ class BenchArguments:
     reads_per_write: float = 10.0
     link: float | None = None
     memory_cap: int | str | None = None
+    prices: Sequence[float] | str | None = None
     total: int | str | None = None
     costs: PathLike | None = None
 
@@ -187,7 +190,7 @@ def checked(given: BenchRequest) -> BenchOptions:
         caches=_in_order("cache", given.cache, CACHES),
         durabilities=_in_order("durability", given.durability, DURABILITIES),
         dispatches=_in_order("dispatch", given.dispatch, DISPATCHES),
-        weights=Weights(given.reads_per_write, given.link, cap),
+        weights=Weights(given.reads_per_write, given.link, cap, _prices(given.prices)),
         total=total,
         costs=costs,
     )
@@ -217,6 +220,21 @@ def _budget(given: float | None, preset: str, protocols: int, *, quick: bool) ->
     if preset == "full":
         return max(40.0, (5.0 if quick else 25.0) * protocols)
     return 35.0 if quick else 245.0
+
+
+def _prices(given: Sequence[float] | str | None) -> Prices | None:
+    if given is None:
+        return None
+    try:
+        numbers = [float(number) for number in (given.split(",") if isinstance(given, str) else given)]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in {2, 3}:
+        raise UsageError(
+            "prices are those of a GB-month and of a core hour, and perhaps months, such as 0.023,0.05,12:"
+            f" not {given!r}"
+        )
+    return Prices(*numbers)
 
 
 _EXAMPLES = {

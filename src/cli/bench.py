@@ -78,6 +78,11 @@ __all__ = ["command"]
     help="Most memory for all workers, for the cost recommendation, such as 2GiB.",
 )
 @click.option(
+    "--prices",
+    metavar="GB-MONTH,CORE-HOUR[,MONTHS]",
+    help="What storage and cores cost, for the cost in money over the months that the data are kept (12).",
+)
+@click.option(
     "--total",
     metavar="SIZE",
     help="Project disk space and hours for a whole source of this size, such as 40TB.  [default: its own "
@@ -118,7 +123,7 @@ def command(
     brinery bench --quick --output /tmp/bench
     brinery bench photos.tar --scratch /mnt/disk --budget 600
     brinery bench photos.tar --reads-per-write 50 --link 120 --memory-cap 2GiB
-    brinery bench some-photos/ --total 40TB
+    brinery bench some-photos/ --total 40TB --reads-per-write 50 --prices 0.023,0.05,24
     brinery bench --ab main HEAD --protocols npy,hickle --cores 1,2 --markdown
     """
     if ab is not None:

@@ -31,13 +31,17 @@ class Projection:
     protocols: tuple[Projected, ...]  # the source files, then as they were measured
 
 
-def project(result: BenchResult) -> Projection | None:
+def project(result: BenchResult, otherwise: float = 0.0) -> Projection | None:
     """Return what all of the source takes: of the size asked for, else its own where a sample was taken.
 
     None where no size is known, or writing and reading were not both measured.
+
+    Args:
+        result: of a bench.
+        otherwise: bytes of the source where nothing else says it; 0 if that is not known.
     """
     corpus, sizes = result.dataset, Field(result).sizes()
-    total = result.settings.total_bytes or corpus.archive_bytes
+    total = result.settings.total_bytes or corpus.archive_bytes or otherwise
     weights = replace(result.settings.weights, reads_per_write=1.0)
     condition, found = Field(result, memory_bytes=weights.memory_bytes).costs(weights)
     if not total or not sizes.source or not found:

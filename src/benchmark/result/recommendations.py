@@ -31,6 +31,27 @@ OBJECTIVES: dict[Objective, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What storage and cores cost, in any currency.
+
+    Raises:
+        UsageError: a value that makes no sense.
+    """
+
+    gb_month: float  # 10^9 bytes stored for a month
+    core_hour: float
+    months: float = 12.0  # that the data are kept
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, value in (("price of a GB-month", self.gb_month), ("price of a core hour", self.core_hour)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"the {name} must be 0 or more, not {value:g}")
+        if not 0 < self.months < math.inf:
+            raise UsageError(f"the months that data are kept must be more than 0, not {self.months:g}")
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """What the weighted cost of an image adds up: a write and some reads, each with its transfer.
 
@@ -44,6 +65,7 @@ class Weights:
     link_mb_per_s: float | None = None
     # what workers and parent may use together; None without a bound. A cell whose memory is unknown passes
     memory_bytes: int | None = None
+    prices: Prices | None = None  # None for a cost in time
 
     def __post_init__(self) -> None:
         """Check the values."""

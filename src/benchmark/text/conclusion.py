@@ -9,7 +9,8 @@ from ..result.cell import BASELINES, Variant
 from ..result.findings import Limit
 from ..result.recommendations import OBJECTIVES, Choice, Objective, Recommendation, Weights
 from ..result.result import BenchResult
-from .numbers import amount, counted, cpus, duration, over_source, percent, plain, sentence, size
+from .numbers import amount, counted, cpus, duration, named, over_source, percent, plain, sentence, size
+from .prices import cost_sentence
 from .table import Entry, Table, left, right, share
 
 _OVERALL: tuple[Objective, ...] = (
@@ -23,7 +24,6 @@ _TAKES: dict[Objective, str] = {
     "fastest-dump": "Dumping an image with {} takes",
     "smallest": "With {} an image takes",
 }
-_KEPT = "the source files"
 _LIMITS: dict[Limit, str] = {
     "cpu": "the CPUs are the limit",
     "memory-bandwidth": "the speed of memory is the limit",
@@ -57,6 +57,7 @@ def conclusion_of(result: BenchResult) -> Conclusion:
     if found is None or found.winner is None:
         return _without(result)
     parts = [_leading(result, found), "" if found.winner == SOURCE else _converting(result, found.winner)]
+    parts.append(cost_sentence(result))
     return Conclusion(_sentence(result, found, answers), " ".join(filter(None, parts)))
 
 
@@ -73,7 +74,7 @@ def _sentence(result: BenchResult, found: Recommendation, answers: dict[Objectiv
         return f"Too few rounds ({rounds}) to choose; so far, best first: {order}. {told}"
     basis = _basis(found, result.settings.weights)
     if found.winner == SOURCE:
-        return f"Keep {_KEPT}: {found.reason or 'no protocol costs less'}{basis}."
+        return f"Keep {named(SOURCE)}: {found.reason or 'no protocol costs less'}{basis}."
     text = f"Choose {_flagged(found)}{basis}"
     if found.ties:
         return f"{text}: {found.reason}."
@@ -181,11 +182,6 @@ def _without(result: BenchResult) -> Conclusion:
         "'brinery[bench]'."
     )
     return Conclusion(f"{best.protocol} loads fastest{how}.", reason)
-
-
-def named(protocol: str) -> str:
-    """Return a candidate's name for people."""
-    return _KEPT if protocol == SOURCE else protocol
 
 
 def chosen(found: Recommendation) -> str:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from ..analysis.candidates import SOURCE
+
 _POSSIBLE = 1.1  # of 1: two measurements that are level differ by some per cent
 DASH = "\N{EN DASH}"
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
@@ -110,3 +112,8 @@ def listed(items: Sequence[str], most: int = 6) -> str:
 def known(value: float | None) -> bool:
     """Return whether the value is a number."""
     return value is not None and math.isfinite(value)
+
+
+def named(protocol: str) -> str:
+    """Return a candidate's name for people."""
+    return "the source files" if protocol == SOURCE else protocol

@@ -5,8 +5,7 @@ from ..analysis.projection import Projected, project
 from ..analysis.warnings import trouble_of
 from ..result.estimates import Estimate
 from ..result.result import BenchResult
-from .conclusion import named
-from .numbers import amount, plain
+from .numbers import amount, named, plain
 from .table import Column, Entry, Table, Value, left
 
 _BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
@@ -19,7 +18,7 @@ def projection_table(result: BenchResult) -> Table | None:
     found, doubt = project(result), trouble_of(result)
     if found is None:
         return None
-    space, bytes_unit = next((one for one in _BYTES if found.source_bytes >= one[0]), _BYTES[-1])
+    space, bytes_unit = _unit_of(found.source_bytes)
     longest = max(time.value for one in found.protocols for time in (one.write, one.read) if time)
     scale, time_unit = next((one for one in _TIMES if longest >= one[0]), _TIMES[-1])
 
@@ -70,5 +69,15 @@ def projection_table(result: BenchResult) -> Table | None:
         f"Source files stay where they are, and each read decodes them. Ranges: {ranges}.",
         *([f"Times are left out: {doubt}."] if doubt else []),
     )
-    total = f"{plain(found.source_bytes / space)} {bytes_unit}"
+    total = bytes_in(found.source_bytes)
     return Table(f"All {total} of your source, about {amount(found.images)} images", columns, rows, notes)
+
+
+def bytes_in(nbytes: float) -> str:
+    """Return bytes in the unit of a projection, such as "40 TB"."""
+    space, unit = _unit_of(nbytes)
+    return f"{plain(nbytes / space)} {unit}"
+
+
+def _unit_of(nbytes: float) -> tuple[float, str]:
+    return next((one for one in _BYTES if nbytes >= one[0]), _BYTES[-1])

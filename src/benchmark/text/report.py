@@ -13,6 +13,7 @@ from .conclusion import conclusion_of, recommendation_table
 from .findings import ceiling_table, growth_table, noise_table, startup_table, verdict_lines
 from .markdown import markdown_line, markdown_list, markdown_text
 from .numbers import counted, known, percent, seconds, sentence
+from .prices import cost_table
 from .projection import projection_table
 from .table import Table, markdown_table
 from .tables import seed_table, size_note, workers_table
@@ -31,7 +32,8 @@ def all_tables(result: BenchResult) -> list[Table]:
         growths += growth is not None
         tables += [workers_table(result, variant), growth]
     tables += [ceiling_table(result) if result.ceilings else None, noise_table(result)]
-    tables += [startup_table(result), projection_table(result), recommendation_table(result)]
+    tables += [startup_table(result), projection_table(result), cost_table(result)]
+    tables.append(recommendation_table(result))
     return [table for table in tables if table is not None]
 
 

@@ -11,6 +11,7 @@ from ...benchmark.result.result import BenchResult
 from ...benchmark.text.conclusion import candidate_table, chosen, conclusion_of, why
 from ...benchmark.text.findings import growth_table
 from ...benchmark.text.numbers import counted, cpus, plain, sentence
+from ...benchmark.text.prices import cost_table
 from ...benchmark.text.projection import projection_table
 from ...benchmark.text.report import environment_lines, method_lines, status_of, warning_lines
 from ...benchmark.text.table import Entry, Table, Value, left, right
@@ -99,10 +100,9 @@ def _choose(result: BenchResult) -> Section:
     candidates = Folded("All candidates, with their odds", candidate_table(result))
     note = remark(" ".join(assumed)) if assumed else None
     body: Body = [tag("ul", items, class_="choices"), note, candidates] if items else []
-    whole = projection_table(result)
-    return Section(
-        "choose", "What to choose", lead, [*body, tag("h3", whole.title) if whole else None, whole]
-    )
+    for table in (projection_table(result), cost_table(result)):
+        body += [tag("h3", table.title), table] if table else []
+    return Section("choose", "What to choose", lead, body)
 
 
 def _doubted(body: Body, trouble: str | None) -> Body:

@@ -9,8 +9,7 @@ import altair as alt
 from ...benchmark.analysis.candidates import Field
 from ...benchmark.analysis.sizes import DIFFERENT_IMAGES, shown_layout, sizes_of
 from ...benchmark.result.result import BenchResult
-from ...benchmark.text.conclusion import named
-from ...benchmark.text.numbers import amount, counted, duration, known, listed, plain, sentence, times
+from ...benchmark.text.numbers import amount, counted, duration, known, listed, named, plain, sentence, times
 from ...benchmark.text.table import Entry, Table, left, right
 from ...benchmark.text.tables import size_note
 from ..html.chart import Chart, data, either, layered, tips, told_apart
