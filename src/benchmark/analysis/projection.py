@@ -31,7 +31,7 @@ class Projection:
     protocols: tuple[Projected, ...]  # the source files, then as they were measured
 
 
-def project(result: BenchResult, otherwise: float = 0.0) -> Projection | None:
+def project(result: BenchResult, otherwise: int = 0) -> Projection | None:
     """Return what all of the source takes: of the size asked for, else its own where a sample was taken.
 
     None where no size is known, or writing and reading were not both measured.

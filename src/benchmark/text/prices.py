@@ -61,8 +61,8 @@ def cost_table(result: BenchResult) -> Table | None:
         "Assumed: all images are like those measured, on the same machine. Source files are there already."
     )
     notes = [f"{priced}.", assumed, *([f"Costs of time are left out: {doubt}."] if doubt else [])]
-    total = f"{bytes_in(projection.source_bytes)} of your source"
-    return Table(f"What all {total} costs, about {amount(projection.images)} images", columns, rows, notes)
+    whole = f"{bytes_in(projection.source_bytes)} of your source"
+    return Table(f"What all {whole} costs, about {amount(projection.images)} images", columns, rows, notes)
 
 
 def money(value: float) -> str:

@@ -101,7 +101,7 @@ def _choose(result: BenchResult) -> Section:
     note = remark(" ".join(assumed)) if assumed else None
     body: Body = [tag("ul", items, class_="choices"), note, candidates] if items else []
     for table in (projection_table(result), cost_table(result)):
-        body += [tag("h3", table.title), table] if table else []
+        body = [*body, tag("h3", table.title), table] if table else body
     return Section("choose", "What to choose", lead, body)
 
 
