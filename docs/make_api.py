@@ -35,7 +35,7 @@ CALLS = {
     "__getitems__": "dataset.__getitems__(indices)",
     "__iter__": "iter(dataset)",
 }
-INTERNAL = {"each_in_shard", "shard_file"}  # verify and restore read by it
+INTERNAL = {"each_in_shard", "members", "shard_file", "stored"}  # verify, restore and export read by them
 HEAD = """\
 # Python API
 

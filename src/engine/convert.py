@@ -5,11 +5,13 @@ from dataclasses import replace
 from ..errors import ArchiveError, NoProcessesError, UsageError
 from ..parser.archives.links import identity_of
 from ..parser.archives.listing import plan_sources
+from .converting.dataset_sources import recognise_datasets
 from .converting.destination import Destination, check_apart
 from .converting.options import ConvertCall
 from .converting.outcome import ConvertProgress, ConvertResult
 from .converting.run import Run
 from .converting.sources import recognise
+from .datasets.member_records import DATASET
 from .option_records import called_with
 from .paths import absolute
 from .protocols.registry import get_serializer
@@ -42,12 +44,13 @@ def convert(call: ConvertCall) -> ConvertResult:
     sources, folder = call.sources, absolute(call.dest)
     plan = plan_sources(sources, follow_links=call.follow_links, encoding=call.name_encoding)
     check_apart(sources, folder)
+    plan, call = recognise_datasets(plan, call)
     call = _with_workers(call)
     destination = Destination(folder, call.identity(), overwrite=call.overwrite, fsync=call.fsync)
     withdrawn = False
     try:
         if call.nested or destination.manifest.nested:
-            plan = [replace(source, nested=True) for source in plan]
+            plan = [replace(source, nested=source.kind != DATASET) for source in plan]
             destination.manifest.put_settings({"nested": "yes"})
         recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
         apart = identity_of(folder.stat())

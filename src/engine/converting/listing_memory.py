@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ...errors import DatasetError
 from ...parser.archives.listing import Source
 from ...parser.archives.spilled import no_room, spilled_database
+from ..datasets.member_records import DATASET, array_bytes, is_dataset
 
 __all__ = ["DistinctKeys", "KeptOrdinals", "SeenKeys", "SourceSize", "keys_of"]
 
@@ -64,8 +66,8 @@ class DistinctKeys:
 
 
 def keys_of(sources: Sequence[Source]) -> SeenKeys | DistinctKeys:
-    """Return a record of the keys seen in these sources; one folder has no name twice."""
-    plain = [source.kind == "folder" and not source.nested for source in sources]
+    """Return a record of the keys seen in these sources; one folder, or one dataset, has no name twice."""
+    plain = [source.kind in {"folder", DATASET} and not source.nested for source in sources]
     return DistinctKeys() if plain == [True] else SeenKeys()
 
 
@@ -90,7 +92,7 @@ class KeptOrdinals:
 
 
 class SourceSize:
-    """Adds up the bytes of all sources in a thread, for progress and the estimate of space.
+    """Adds up the bytes of all sources, of datasets those of their arrays, in a thread for progress.
 
     Args:
         sources: folders and files.
@@ -124,6 +126,10 @@ class SourceSize:
         for source in self._sources:
             if not source.is_dir():
                 total += source.stat().st_size
+                continue
+            if is_dataset(source):
+                with suppress(DatasetError):
+                    total += array_bytes(source)
                 continue
             folders = [os.fspath(source)]
             while folders:

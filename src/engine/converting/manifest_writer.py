@@ -14,6 +14,7 @@ from ...parser.images.signature import READ_ARCHIVE
 from ..manifest.connect import connect_to_write, storage_error
 from ..manifest.schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
 from ..records import Failure, Sample, Shard, Skipped, Source, UnitResult, shard_id
+from .dataset_sources import is_export
 from .known_keys import no_frame
 from .planner import Note, PlanState
 from .source_table import begin_listing, end_listing
@@ -251,14 +252,14 @@ class Manifest(StoredState):
         if isinstance(note, Skipped) and note.reason == READ_ARCHIVE:  # its members are here in its place
             self._db.execute("DELETE FROM skipped WHERE key = ?", (note.key,))
             return
-        table, column, value = (
-            ("failures", "error", note.error)
+        table, columns, values = (
+            ("failures", "error = ? AND message", (note.error, note.message))
             if isinstance(note, Failure)
-            else ("skipped", "reason", note.reason)
+            else ("skipped", "reason", (note.reason,))
         )
         changed = self._db.execute(
-            f"UPDATE {table} SET run = ? WHERE key = ? AND unit IS NULL AND {column} = ?",  # noqa: S608
-            (self.run, note.key, value),
+            f"UPDATE {table} SET run = ? WHERE key = ? AND unit IS NULL AND {columns} = ?",  # noqa: S608
+            (self.run, note.key, *values),
         )
         if changed.rowcount:
             return
@@ -316,7 +317,7 @@ class Manifest(StoredState):
         named: Sequence[Named],
         recorded: Sequence[Recorded],
     ) -> None:
-        """Record that a convert begins; what it notes and fails carries its number.
+        """Record that a convert or an export begins; what it notes and fails carries its number.
 
         Args:
             started_ns: when, in ns since the epoch.
@@ -327,11 +328,12 @@ class Manifest(StoredState):
             recorded: the dataset's sources before.
         """
         started = datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="seconds")
+        command = "export" if is_export([one.source for one in named]) else "convert"
         with self._transaction(), self._db.long_texts():
             row = self._db.execute(
                 "INSERT INTO runs (command, started, outcome, workers, backend, settings)"
-                " VALUES ('convert', ?, 'running', ?, ?, ?)",
-                (started, workers, backend, json.dumps(settings, sort_keys=True)),
+                " VALUES (?, ?, 'running', ?, ?, ?)",
+                (command, started, workers, backend, json.dumps(settings, sort_keys=True)),
             )
             assert row.lastrowid is not None
             self.run, self._started_ns = row.lastrowid, started_ns

@@ -22,7 +22,17 @@ from ...parser.archives.members import Entry, Link, Member, NotImage, Unreadable
 from ..checksums import bytes_checksum
 from ..records import Failure, Numbered, Skipped, Source, Unit
 
-__all__ = ["MAX_UNIT_MEMBERS", "Known", "Ledger", "Note", "Pass", "PlanCounts", "PlanState", "Planner"]
+__all__ = [
+    "MAX_UNIT_MEMBERS",
+    "Known",
+    "Ledger",
+    "Listed",
+    "Note",
+    "Pass",
+    "PlanCounts",
+    "PlanState",
+    "Planner",
+]
 
 FIRST_COMPARISON = -10  # units that are compared count down from here
 MAX_UNIT_MEMBERS = 4096
@@ -32,7 +42,10 @@ _HELD_UNITS = 1  # kept back, in case the listing ends
 _FINEST = 4  # the smallest units are a quarter of the others
 _QUICK = 2  # number of smallest units at the start
 
-Note = Failure | Skipped
+Note: TypeAlias = Failure | Skipped
+
+Listed: TypeAlias = Entry | Note
+"""What is planned: entries of archives, and what a dataset that is the source has recorded of its own."""
 
 
 class Known(NamedTuple):
@@ -182,7 +195,7 @@ class Planner:
         self._lost: dict[int, list[Numbered]] = {}
         self.counts = PlanCounts()
 
-    def units(self, entries: Iterable[Entry]) -> Iterator[Unit]:
+    def units(self, entries: Iterable[Listed]) -> Iterator[Unit]:
         """Yield the units to convert and to compare as the listing goes on."""
         for entry in entries:
             self.counts.entries += 1
@@ -232,7 +245,8 @@ class Planner:
             return True
         if self._differing is not None and self._differing(known.ordinal):
             return True
-        if member.doubted and self._held_against(known, member) is None:
+        # A dataset's member is doubted if what that records is not what stands here.
+        if member.doubted and (member.method == "dataset" or self._held_against(known, member) is None):
             return True
         if known.kind == "failure":
             return self._retry_failed
@@ -344,15 +358,16 @@ class Planner:
         self.counts.planned += len(unit.members)
         return unit
 
-    def _other(self, entry: Entry) -> None:
+    def _other(self, entry: Listed) -> None:
         """Note an entry that needs no worker, or count one that needs the whole listing."""
         waits = not self._linked and isinstance(entry, Member | Link)
-        if waits or not (self._linked or self._first_time(entry.key)):
+        sure = self._linked or isinstance(entry, Note)
+        if waits or not (sure or self._first_time(entry.key)):
             self.counts.unresolved += 1
         if not waits:
             self._noted(entry)
 
-    def _noted(self, entry: Entry) -> None:
+    def _noted(self, entry: Listed) -> None:
         """Note an entry that needs no worker."""
         self.counts.noted += 1
         unread = Source(0, 0)
@@ -364,6 +379,8 @@ class Planner:
             case Member(key=key):
                 message = "an earlier member has the same key; the first one is kept"
                 self._note(Failure(key, None, "list", "DuplicateKey", message, unread))
+            case Failure() | Skipped():
+                self._note(entry)
 
 
 def _without_file(key: str, twin: str) -> Unreadable:

@@ -7,12 +7,13 @@ from typing import Any
 
 from ...parser.archives.blocks import Passing
 from ...parser.archives.listing import Source
-from ...parser.archives.members import Entry, Member
+from ...parser.archives.members import Member
+from ..datasets.member_records import DATASET
 from ..records import Phases, Unit, UnitResult
 from .estimate import Cost, Estimator, Seen, Whole
 from .listing_memory import SourceSize
 from .outcome import ConvertProgress
-from .planner import PlanCounts
+from .planner import Listed, PlanCounts
 from .tally import Tally
 
 __all__ = ["Progress", "cost_of"]
@@ -77,11 +78,11 @@ class Progress:
         if self._due():
             self._tell(self._now(None, verified=done, to_verify=samples))
 
-    def listed(self, source: Source, entries: Iterator[Entry]) -> Iterator[Entry]:
+    def listed(self, source: Source, entries: Iterator[Listed]) -> Iterator[Listed]:
         """Yield the entries of a source, and count them and the bytes that they take."""
         self._base += self._position
         self._position = 0
-        if source.kind == "folder":
+        if source.kind in {"folder", DATASET}:
             yield from self._listed_files(entries)
             return
         in_order, packed = source.kind == "tar", source.kind != "zip"
@@ -101,8 +102,8 @@ class Progress:
                 self.look()
             yield entry
 
-    def _listed_files(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """Do as `listed` does for a folder: nothing is between files, and they are counted in blocks."""
+    def _listed_files(self, entries: Iterator[Listed]) -> Iterator[Listed]:
+        """Do as `listed` does where nothing is between members, and count them in blocks."""
         count = nbytes = 0
         try:
             for entry in entries:

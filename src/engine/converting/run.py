@@ -9,8 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ...errors import ArchiveError, StorageError
-from ...parser.archives.listing import Quota, archive_states
-from ...parser.archives.members import Entry
+from ...parser.archives.listing import Quota
 from ...parser.options import ReadBudget
 from ..datasets.verify import verify
 from ..machine.activity import UNWATCHED, surroundings
@@ -20,11 +19,12 @@ from ..machine.twins import NameTwins, name_twins
 from ..records import Job, Unit, UnitResult
 from ..summary import RunSummary
 from . import worker
+from .dataset_sources import is_export, source_states
 from .destination import Destination
 from .listing_memory import DistinctKeys, KeptOrdinals, SeenKeys, SourceSize, keys_of
 from .options import ConvertCall
 from .outcome import ConvertResult, Settled
-from .planner import Note, Pass, PlanCounts, Planner, PlanState
+from .planner import Listed, Note, Pass, PlanCounts, Planner, PlanState
 from .progress import Progress, cost_of
 from .recorder import Recorder, cannot_go_on
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
@@ -76,7 +76,8 @@ class Run:
         self._to_do_again = 0  # recorded members whose samples are lost or damaged
         self._token = uuid.uuid4().hex
         self._size = SourceSize([Path(source.path) for source in self._sources])
-        cost = cost_of(self._manifest.last_summary())
+        # An export counts the bytes of arrays, and plans those of the images that they were.
+        cost = None if is_export(self._sources) else cost_of(self._manifest.last_summary())
         self._progress = Progress(call.progress or _ignore, self._tally, self._size, call.worker_count, cost)
         self._warned_of_space = False
         self._sampler = Sampler()
@@ -255,7 +256,7 @@ class Run:
             token=self._token,
             claims=os.fspath(self._destination.claims) if processes else None,
             budget=options.read_budget(),
-            archives=archive_states(self._sources),
+            archives=source_states(self._sources),
             memory=self._settings["memory"],
             twins=self._twins is not None,
         )
@@ -280,10 +281,13 @@ class Run:
             worker.stop(self._token)
             batches.close()
 
-    def _entries(self, budget: ReadBudget, *, linked: bool) -> Iterator[Entry]:
+    def _entries(self, budget: ReadBudget, *, linked: bool) -> Iterator[Listed]:
         """List the sources up to the limit; going past the budget of members is an error."""
         quota, watch = Quota(self._options.limit, self._progress.look), self._progress.listed
-        entries = list_named(self._named, self._scope, budget, link=linked, quota=quota, watch=watch)
+        told = self._manifest.is_recorded
+        entries = list_named(
+            self._named, self._scope, budget, link=linked, quota=quota, watch=watch, is_recorded=told
+        )
         yield from islice(entries, self._options.max_members)
         if self._options.limit is not None:
             return

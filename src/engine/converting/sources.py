@@ -13,10 +13,13 @@ from typing import TypeAlias
 
 from ...errors import ArchiveError, DestinationError
 from ...parser.archives.listing import Quota, Source, list_sources
-from ...parser.archives.members import NEVER, Entry, Unreadable, storable_time
+from ...parser.archives.members import NEVER, Unreadable, storable_time
 from ...parser.archives.names import shown_path
 from ...parser.archives.prefixes import prefixes
 from ...parser.options import ReadBudget
+from ..datasets.member_records import DATASET, MemberRecord
+from .dataset_sources import list_dataset, manifest_of
+from .planner import Listed
 
 __all__ = ["Named", "Recorded", "Scope", "SourceState", "list_named", "recognise"]
 
@@ -106,7 +109,8 @@ def _seen(source: Source) -> Named:
         ArchiveError: it is gone.
     """
     try:
-        status = os.stat(source.path)  # noqa: PTH116 - paths of sources are text
+        path = manifest_of(source) if source.kind == DATASET else source.path
+        status = os.stat(path)  # noqa: PTH116 - paths of sources are text
     except OSError as error:
         raise ArchiveError(f"{source.shown} cannot be read: {error.strerror or error}") from error
     inode = status.st_ino & _INODES
@@ -175,8 +179,9 @@ def list_named(
     *,
     link: bool,
     quota: Quota,
-    watch: Callable[[Source, Iterator[Entry]], Iterator[Entry]],
-) -> Iterator[Entry]:
+    watch: Callable[[Source, Iterator[Listed]], Iterator[Listed]],
+    is_recorded: Callable[[MemberRecord, str], bool],
+) -> Iterator[Listed]:
     """List the sources of a run; a key with the prefix of another source is a failure.
 
     Args:
@@ -186,11 +191,17 @@ def list_named(
         link: as `list_sources` takes it.
         quota: of entries.
         watch: returns the entries of a source after wrapping them, to follow how far the listing is.
+        is_recorded: as `list_dataset` takes it.
     """
     reserved = tuple(prefix for prefix in (*scope.named, *scope.others) if prefix)
 
-    def listed(one: Named) -> Iterator[Entry]:
-        entries = watch(one.source, list_sources([one.source], budget, link=link, quota=quota))
+    def listed(one: Named) -> Iterator[Listed]:
+        found: Iterator[Listed]
+        if one.source.kind == DATASET:
+            found = quota.taken(list_dataset(one.source, is_recorded))
+        else:
+            found = list_sources([one.source], budget, link=link, quota=quota)
+        entries = watch(one.source, found)
         return (
             entries if one.source.prefix or not reserved else (_apart(entry, reserved) for entry in entries)
         )
@@ -198,7 +209,7 @@ def list_named(
     return chain.from_iterable(map(listed, named))
 
 
-def _apart(entry: Entry, reserved: tuple[str, ...]) -> Entry:
+def _apart(entry: Listed, reserved: tuple[str, ...]) -> Listed:
     if not entry.key.startswith(reserved):
         return entry
     message = "its key begins like those of another source of the dataset: rename its folder"

@@ -8,9 +8,11 @@ from typing import Any
 
 from ...errors import DatasetError
 from ...parser.images.signature import UNREAD_ARCHIVES
+from ..datasets.member_records import MemberRecord
 from ..documents import parse_document
 from ..manifest.guarded import GuardedConnection
 from ..records import PARTS_PER_UNIT
+from .dataset_sources import holds_record
 from .known_keys import KnownKeys
 from .planner import Known, PlanState
 from .source_table import recorded_sources
@@ -160,6 +162,10 @@ class StoredState:
     def source_checksum(self, key: str, kind: str) -> str | None:
         """Return xxh3-64 of the source of what `known` found; None if its bytes were not read."""
         return self._known.checksum(key, kind)
+
+    def is_recorded(self, record: MemberRecord, prefix: str) -> bool:
+        """Return whether the dataset holds what another records of a member; `prefix` begins its key here."""
+        return holds_record(self._rows, record, prefix)
 
     def partly_failed(self) -> frozenset[str]:
         """Return the members of which some frames are samples and others failures."""

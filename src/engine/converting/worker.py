@@ -37,7 +37,17 @@ from .claims import ClaimWriter, claim_writer
 from .comparing import Comparison
 from .unit_files import UnitFiles, open_unit_files
 
-__all__ = ["convert_unit", "forget_stop", "probe_member", "stop"]
+__all__ = [
+    "Attempt",
+    "Spent",
+    "convert_unit",
+    "failure_of",
+    "forget_stop",
+    "key_of",
+    "probe_member",
+    "refused_sample",
+    "stop",
+]
 
 _NO_UNIT = -2
 _stopped: set[str] = set()
@@ -65,7 +75,7 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
         try:
             if unit.recorded:
                 return Comparison(job, unit, lambda: job.token in _stopped).run()
-            return _Attempt(job, unit, refused).run()
+            return _attempt(job, unit, refused).run()
         except _RefusedSampleError as refusal:
             refused[refusal.ordinal] = refusal.failure
         except ArchiveError as error:
@@ -79,6 +89,15 @@ def convert_unit(job: Job, unit: Unit) -> UnitResult:
         except Exception as error:  # noqa: BLE001 - an exception that does not unpickle breaks the pool
             reason = f"{job.protocol} cannot write unit {unit.number}: {type(error).__name__}: {error}"
             return UnitResult(unit.number, len(unit.members), fatal=reason)
+
+
+def _attempt(job: Job, unit: Unit, refused: dict[int, Failure]) -> "Attempt":
+    """Return what does a unit's members: images of archives, or arrays of datasets."""
+    if not any(numbered.member.method == "dataset" for numbered in unit.members[:1]):  # all are alike
+        return Attempt(job, unit, refused)
+    from .exporting import Export  # noqa: PLC0415 - it builds on this file
+
+    return Export(job, unit, refused)
 
 
 def probe_member(job: Job, numbered: Numbered) -> None:
@@ -96,9 +115,14 @@ def probe_member(job: Job, numbered: Numbered) -> None:
     if claims is not None:
         claims.claim(_NO_UNIT, numbered.ordinal, numbered.member.size)
         declare_pixels_to(claims.declare)
-    with MemberReader(job.budget) as reader, suppress(NotAnImage, MemberError):
-        for _ in decode(reader.read(numbered.member), job.decode):
-            pass
+    if numbered.member.method == "dataset":
+        from .exporting import probe_arrays  # noqa: PLC0415 - as above
+
+        probe_arrays(numbered.member, claims)
+    else:
+        with MemberReader(job.budget) as reader, suppress(NotAnImage, MemberError):
+            for _ in decode(reader.read(numbered.member), job.decode):
+                pass
     if claims is not None:
         claims.release()
 
@@ -113,8 +137,8 @@ class _RefusedSampleError(Exception):
 
 
 @dataclass(slots=True)
-class _Spent:
-    """Where a worker's time went, in ns by phase, and the encoded bytes it read."""
+class Spent:
+    """Where a worker's time went, in ns by phase, and the bytes it read: of encoded images, or of arrays."""
 
     read: int
     decode: int
@@ -123,31 +147,39 @@ class _Spent:
     source_bytes: int
 
 
-class _Attempt:
-    """One pass over a unit's members."""
+class Attempt:
+    """One pass over a unit's members.
+
+    Args:
+        job: what the units share.
+        unit: the members.
+        refused: failures of members that are not to be touched, by ordinal.
+    """
 
     def __init__(self, job: Job, unit: Unit, refused: dict[int, Failure]) -> None:
         self._job = job
         self._unit = unit
         self._refused = refused
-        self._written: list[tuple[Numbered, tuple[Any, ...], tuple[str, str], str, str]] = []
+        self._written: list[tuple[Numbered, tuple[Any, ...], tuple[str, str], str, str | None]] = []
         self._failures: list[Failure] = []
         self._skipped: list[Skipped] = []
 
     def run(self) -> UnitResult:
+        """Return what became of the members.
+
+        Raises:
+            ArchiveError: an archive is not the one that was listed any more.
+            OSError: the destination cannot be written.
+        """
         unit, job = self._unit, self._job
         before = read_counters()
         files = open_unit_files(job, unit.number, get_serializer(job.protocol))
         try:
             claims = claim_writer(job.claims) if job.claims is not None else None
             declare_pixels_to(None if claims is None else claims.declare)
-            with MemberReader(job.budget, job.archives) as reader:
-                spent = self._convert(reader, files, claims)
-                if claims is not None:
-                    claims.decoded()
-                if spent is None:
-                    return UnitResult(unit.number, len(unit.members), stopped=True)
-                reader.check()
+            spent = self._write(files, claims)
+            if spent is None:
+                return UnitResult(unit.number, len(unit.members), stopped=True)
             begin = _now()
             files.close()
             if claims is not None:
@@ -183,7 +215,20 @@ class _Attempt:
             usage,
         )
 
-    def _convert(self, reader: MemberReader, files: UnitFiles, claims: ClaimWriter | None) -> _Spent | None:
+    def _is_stopped(self) -> bool:
+        return self._job.token in _stopped
+
+    def _write(self, files: UnitFiles, claims: ClaimWriter | None) -> Spent | None:
+        """Write every member's samples; return None if the run was stopped."""
+        with MemberReader(self._job.budget, self._job.archives) as reader:
+            spent = self._convert(reader, files, claims)
+            if claims is not None:
+                claims.decoded()
+            if spent is not None:
+                reader.check()
+            return spent
+
+    def _convert(self, reader: MemberReader, files: UnitFiles, claims: ClaimWriter | None) -> Spent | None:
         """Read, decode and write every member; return None if the run was stopped."""
         job, number, refused = self._job, self._unit.number, self._refused
         read, add, scratch, written = reader.read, files.add, Scratch(), self._written
@@ -215,7 +260,7 @@ class _Attempt:
             except (ReadError, DecodeError) as error:
                 stage: Stage = "read" if isinstance(error, ReadError) else "decode"
                 source = Source(member.size, member.mtime_ns, xxh3)
-                self._failures.append(_failure(numbered, stage, error, source))
+                self._failures.append(failure_of(numbered, stage, error, source))
                 continue
             reading += have - done
             hashing += hashed - have
@@ -236,11 +281,11 @@ class _Attempt:
                 hashed = _now()
                 hashing += hashed - decoded
                 try:
-                    add(_key(member, image.frame), array)
+                    add(key_of(member, image.frame), array)
                 except OSError:
                     raise
                 except Exception as error:
-                    raise _refused_sample(numbered, error, xxh3) from error
+                    raise refused_sample(numbered, error, xxh3) from error
                 spec = array.dtype, array.shape
                 if spec != last_spec:
                     last_spec, spec_text = spec, (array.dtype.str, str([*array.shape]))
@@ -249,7 +294,7 @@ class _Attempt:
                 dumping += done - hashed
                 if every and claims is not None:
                     claims.claim(number, ordinal, member.size)  # the next frame is decoded from here on
-        return _Spent(reading, decoding, hashing, dumping, source_bytes)
+        return Spent(reading, decoding, hashing, dumping, source_bytes)
 
     def _rows(self, placed: list[tuple[int, int, Placement]]) -> tuple[tuple[Any, ...], ...]:
         """Return the manifest's row of each sample."""
@@ -265,7 +310,7 @@ class _Attempt:
             shard=[shard_id(self._unit.number, part) for part in parts],
             record=records,
             ordinal=ordinals,
-            key=list(map(_key, members, frame)),
+            key=list(map(key_of, members, frame)),
             member=[member.key if later else None for member, later in zip(members, frame, strict=True)],
             frame=frame,
             frames=frames,
@@ -285,26 +330,28 @@ class _Attempt:
         )
 
 
-def _key(member: Member, frame: int) -> str:
+def key_of(member: Member, frame: int) -> str:
     """Return the key of a member's frame."""
     return f"{member.key}#{frame}" if frame else member.key
 
 
-def _refused_sample(numbered: Numbered, error: Exception, xxh3: str) -> _RefusedSampleError:
+def refused_sample(numbered: Numbered, error: Exception, xxh3: str | None) -> _RefusedSampleError:
+    """Return the error that has a unit done again without a member whose sample could not be written."""
     stage: Stage = "write" if isinstance(error, MemberError) else "dump"
     source = Source(numbered.member.size, numbered.member.mtime_ns, xxh3)
-    return _RefusedSampleError(numbered.ordinal, _failure(numbered, stage, error, source))
+    return _RefusedSampleError(numbered.ordinal, failure_of(numbered, stage, error, source))
 
 
 def _lost(numbered: Numbered, lost: LostFrames, xxh3: str) -> Failure:
     """Return the failure of lost frames whose image has others; its key is that of the first lost one."""
     source = Source(numbered.member.size, numbered.member.mtime_ns, xxh3)
-    failure = _failure(numbered, "decode", lost.error, source)
+    failure = failure_of(numbered, "decode", lost.error, source)
     which = f"frames {lost.first} to {lost.last}" if lost.last > lost.first else f"frame {lost.first}"
     message = f"{which}: {failure.message}"[:500]
-    return replace(failure, key=_key(numbered.member, lost.first), message=message)
+    return replace(failure, key=key_of(numbered.member, lost.first), message=message)
 
 
-def _failure(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:
+def failure_of(numbered: Numbered, stage: Stage, error: Exception, source: Source) -> Failure:
+    """Return the failure of a member by its error."""
     message = " ".join(str(error).split()) or type(error).__name__
     return Failure(numbered.member.key, numbered.ordinal, stage, type(error).__name__, message[:500], source)

@@ -14,9 +14,11 @@ from ...errors import CorruptError, DatasetError, UsageError
 from ..checksums import array_checksum
 from ..manifest.reader import Catalog, Entry, Places
 from ..paths import PathLike, absolute
-from ..protocols.base import Array, Serializer
+from ..protocols.base import Array, Placement, Serializer
 from ..protocols.registry import get_serializer
+from ..records import Sample
 from .keys import Keys
+from .member_records import MemberRecord, records_of
 from .open_shard import OpenedShard, Stored
 from .shard_files import ShardFiles, file_of, read_only
 
@@ -216,6 +218,24 @@ class Dataset(Sequence[Array]):
                 self._file_of(opened, entry.shard).info, f"{entry.key}{self._serializer.file_suffix}"
             )
             yield Stored(entry.key, read, file, colours.get(entry.record))
+
+    def members(self, unit: int) -> list[MemberRecord]:
+        """Return what became of the members of a unit, by its number in the manifest."""
+        self._check_open()
+        return records_of(self._catalog, unit)
+
+    def stored(self, sample: Sample) -> Array:
+        """Read a sample by its row in the manifest; nothing is mapped, as for `each_in_shard`.
+
+        Raises:
+            CorruptError: it is damaged.
+        """
+        self._check_open()
+        shard = self._shard(self._catalog.shards.number_of(sample.shard))
+        spec = self._catalog.spec(sample.dtype, sample.shape)
+        place = Placement(sample.start, sample.length, sample.payload)
+        entry = Entry(sample.key, sample.record, place, spec, sample.xxh3, sample.shard)
+        return self._read(shard, entry, mapped=False)
 
     def shard_file(self, shard: int) -> str:
         """Return the path of a shard's file below the dataset's folder, by its id in the manifest."""

@@ -7,7 +7,25 @@ from pathlib import Path
 from ...errors import StorageError
 from .lock_file import LockFile
 
-__all__ = ["FolderLock"]
+__all__ = ["FolderLock", "is_locked"]
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a convert holds the lock of a folder, where flock(2) tells.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks: opening the manifest looks at the lock file
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class FolderLock:

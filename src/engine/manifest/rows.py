@@ -26,7 +26,7 @@ def checked_rows(
     longest: int = LONGEST_TEXT,
     at_once: int = _AT_ONCE,
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield rows of a table in batches.
+    """Yield rows of a table in batches; a column that early versions did not write is NULL in each.
 
     Args:
         db: the manifest.
@@ -42,7 +42,7 @@ def checked_rows(
         CorruptError: a value is not what its column holds.
     """
     size = 0
-    for rows in db.batches(_statement(table, columns, rest), values, longest=longest, at_once=at_once):
+    for rows in db.batches(_statement(db, table, columns, rest), values, longest=longest, at_once=at_once):
         size += _check(db, table, columns, rows)
         if size > db.guard.size:
             raise db.too_much()
@@ -60,7 +60,7 @@ def counted_rows(
     """Count how often each row occurs; takes and raises what `checked_rows` does."""
     counts: Counter[tuple[Any, ...]] = Counter()
     checked = size = 0
-    for rows in db.batches(_statement(table, columns), longest=longest, at_once=at_once):
+    for rows in db.batches(_statement(db, table, columns), longest=longest, at_once=at_once):
         counts.update(rows)
         if len(counts) > checked:
             size += _check(db, table, columns, [*islice(counts, checked, None)])
@@ -70,8 +70,10 @@ def counted_rows(
     return counts
 
 
-def _statement(table: str, columns: Sequence[str], rest: str = "") -> str:
-    return f"SELECT {', '.join(columns)} FROM {table} {rest}"  # noqa: S608 - names of this format
+def _statement(db: GuardedConnection, table: str, columns: Sequence[str], rest: str = "") -> str:
+    have = db.columns[table]
+    names = [name if name in have else f"NULL AS {name}" for name in columns]
+    return f"SELECT {', '.join(names)} FROM {table} {rest}"  # noqa: S608 - names of this format
 
 
 def _check(db: GuardedConnection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> int:

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ...errors import ArchiveError, UsageError
 from ..foreign import foreign_archive
@@ -36,6 +36,8 @@ __all__ = [
     "plan_sources",
 ]
 
+Listed = TypeVar("Listed")
+
 _BUDGET: Final = ReadBudget()
 _BYTES_OF_FOLDER: Final = 1 << 30  # for which links of archives in it may stand
 _LOOK: Final = 256  # entries
@@ -50,7 +52,8 @@ class Source:
         path: absolute, links resolved: workers open it without following links.
         given: absolute, links as they were given.
         shown: as it was given, for messages.
-        kind: "folder", "zip", "tar", or a tar's compression: "gzip", "bzip2", "xz", "zstd".
+        kind: "folder", "zip", "tar", or a tar's compression: "gzip", "bzip2", "xz", "zstd". Others may tell
+            further kinds apart among folders, which are not listed here.
         prefix: put before the keys of its members.
         encoding: of the names in a zip or tar that do not say theirs; None for what they most likely are.
         follow_links: follow links that lead out of a folder.
@@ -139,11 +142,11 @@ class Quota:
                 look()
             yield entry
 
-    def taken(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+    def taken(self, entries: Iterator[Listed]) -> Iterator[Listed]:
         """Return the entries that may be listed."""
         return entries if self._left is None else self._counted(self._left, entries)
 
-    def _counted(self, left: int, entries: Iterator[Entry]) -> Iterator[Entry]:
+    def _counted(self, left: int, entries: Iterator[Listed]) -> Iterator[Listed]:
         for self._left, entry in zip(range(left - 1, -1, -1), entries, strict=False):
             yield entry
 

@@ -13,7 +13,7 @@ _LATEST: Final = (1 << 63) - 1
 NEVER: Final = 1 << 100
 """A time in ns since the epoch that no file has."""
 
-Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma", "xz", "zstd"]
+Method: TypeAlias = Literal["stored", "deflate", "bzip2", "lzma", "xz", "zstd", "dataset"]
 
 
 class Member(NamedTuple):
@@ -28,7 +28,9 @@ class Member(NamedTuple):
         size: number of bytes once unpacked; equals `stored` where the method is "stored".
         mtime_ns: when the source says it was last changed, in ns since the epoch; 0 if it does not say. Held
             within 64 bits by `storable_time`.
-        method: how the bytes are packed; all but "stored" occur in zip files only.
+        method: how the bytes are packed; all but "stored" occur in zip files only. "dataset" stands for the
+            arrays of an image in the dataset `path`: `stored` is their bytes, and `size` the image's;
+            `identity` is the unit and the ordinal there.
         crc: CRC-32 of the unpacked bytes where the archive gives one.
         data: the bytes themselves, where only the parent can read them (compressed tar streams): Passing
             until they are read; their beginning where it tells that the rest is not wanted.
