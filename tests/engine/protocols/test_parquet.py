@@ -76,6 +76,21 @@ def test_a_file_of_one_array_is_one_row_even_if_that_ends_its_group(tmp_path, mo
         assert table["data"].to_pylist() == [ARRAYS[0].tobytes()]
 
 
+@pytest.mark.parametrize("compression", ["", "+lz4"])
+def test_hugging_faces_datasets_open_it(tmp_path, monkeypatch, compression):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    path = tmp_path / "shard.parquet"
+    write_shard(get_serializer(f"parquet{compression}"), path, SAMPLES)
+    opened = datasets.load_dataset(
+        "parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert [row["data"] for row in opened] == [array.tobytes() for array in ARRAYS]
+    assert [tuple(row["shape"]) for row in opened] == [array.shape for array in ARRAYS]
+
+
 def test_pixels_reach_the_file_before_the_shard_is_complete(tmp_path):
     with (tmp_path / "shard").open("w+b", buffering=0) as file:
         writer = get_serializer("parquet").writer(file)
