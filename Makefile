@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 bench: $(STAMP)
 	@$(BIN)/brinery bench $(SRC) --cores '$(CORES)' --output '$(OUT)' \
-		$(if $(PROTOCOLS),--protocols '$(PROTOCOLS)') $(if $(PRESET),--preset '$(PRESET)') $(if $(QUICK),--quick)
+		$(if $(PROTOCOLS),--protocols '$(PROTOCOLS)') --preset '$(or $(PRESET),scaling)' $(if $(QUICK),--quick)
 
 peers:
 	@$(PYTHON) bench/peers/install.py

@@ -11,11 +11,11 @@ from ..engine.option_records import called_with
 from ..engine.paths import PathLike
 from ..engine.protocols.registry import get_serializer, known_protocols
 from ..engine.sizes import parse_size
-from ..errors import UsageError
+from ..errors import MissingLibraryError, UsageError
 from .result.cell import Cache, Dispatch, Durability
 from .result.recommendations import Prices, Weights
 
-PRESETS = ("seed", "scaling", "full")
+PRESETS = ("seed", "scaling", "choose", "full")
 CACHES: tuple[Cache, ...] = get_args(Cache)
 DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 DISPATCHES: tuple[Dispatch, ...] = get_args(Dispatch)
@@ -31,6 +31,16 @@ SEED_PROTOCOLS = (
     "hdf5",
     "npy",
 )
+CHOICE = (
+    "npy",
+    "pickle-5",
+    "hdf5",
+    "safetensors",
+    "arrow",
+    "parquet+zstd",
+    "npz+deflate",
+)
+"""The protocols that people choose between, for `--preset choose`."""
 _MOST_WORKERS = 1024
 
 Name = TypeVar("Name", bound=str)
@@ -42,10 +52,12 @@ class BenchArguments:
 
     Attributes:
         cores: numbers of workers.
-        protocols: labels such as "npy" and "hdf5+gzip:4". The default is nine of them; with
-            `preset="full"` it is every installed protocol with every compression.
+        protocols: labels such as "npy" and "hdf5+gzip:4". The default is those of the preset.
         preset: "seed" for one process and one file per image, "scaling" for that and all numbers of
-            workers, "full" for every protocol.
+            workers, both with nine protocols; "choose" for the same with those that images are usually kept
+            in, as far as their libraries are installed, and `protocols` beside them; "full" for every
+            installed protocol with every compression. The default is "choose" for images of your own, else
+            "scaling".
         ops: what is timed over workers, of "convert", "dump", "load", "load_lazy" and "map".
         rounds: complete rounds. It overrides `budget`; nine of them decide a change.
         budget: seconds that the whole bench should take. The default is 245, and 35 with `quick`.
@@ -70,7 +82,7 @@ class BenchArguments:
 
     cores: Sequence[int] | str = (1, 2, 4, 8)
     protocols: Sequence[str] | str | None = None
-    preset: str = "scaling"
+    preset: str | None = None
     ops: Sequence[str] | str = ("convert", "dump", "load", "map")
     rounds: int | None = None
     budget: float | None = None
@@ -108,7 +120,7 @@ class BenchOptions:
     source: Path | None  # the user's archive; None for generated images
     cores: tuple[int, ...]  # numbers of workers
     protocols: tuple[str, ...]  # labels
-    preset: str  # "seed", "scaling" (which begins with the seed's table) or "full"
+    preset: str  # "seed", "scaling" (which begins with the seed's table), "choose" or "full"
     ops: tuple[str, ...]  # what is timed over workers
     rounds: int | None  # complete rounds, None for as many as the budget allows
     budget_s: float  # how long the whole run should take
@@ -124,6 +136,7 @@ class BenchOptions:
     total: int | None  # bytes of the whole source; None for its own
     # file of what an image costs, for two versions in turns, which take brinery's cells alone
     costs: Path | None
+    lacking: tuple[str, ...] = ()  # why protocols of the preset are left out
 
     @property
     def one_of_two(self) -> bool:
@@ -157,7 +170,8 @@ def checked(given: BenchRequest) -> BenchOptions:
         UnknownProtocolError: no such protocol; lists the known ones.
         MissingLibraryError: a protocol's library is not installed.
     """
-    preset, rounds, limit, seed = given.preset, given.rounds, given.limit, given.seed
+    preset = given.preset or ("scaling" if given.source is None else "choose")
+    rounds, limit, seed = given.rounds, given.limit, given.seed
     if preset not in PRESETS:
         raise UsageError(f"preset is one of {', '.join(PRESETS)}, not {preset!r}")
     for name, value in (("rounds", rounds), ("limit", limit), ("budget", given.budget)):
@@ -165,11 +179,15 @@ def checked(given: BenchRequest) -> BenchOptions:
             raise UsageError(f"{name} must be more than 0, not {value:g}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, not {seed}")
+    lacking: tuple[str, ...] = ()
     chosen = every_protocol() if preset == "full" else SEED_PROTOCOLS
     if given.protocols is not None:
         chosen = _distinct("protocols", given.protocols)
         for label in chosen:
             get_serializer(label)
+    if preset == "choose" and (given.preset or given.protocols is None):
+        usual, lacking = _installed(CHOICE)
+        chosen = tuple(dict.fromkeys((*usual, *(chosen if given.protocols is not None else ()))))
     cap, total = (None if size is None else parse_size(size) for size in (given.memory_cap, given.total))
     source, scratch, costs = (
         None if path is None else Path(path) for path in (given.source, given.scratch, given.costs)
@@ -193,11 +211,25 @@ def checked(given: BenchRequest) -> BenchOptions:
         weights=Weights(given.reads_per_write, given.link, cap, _prices(given.prices)),
         total=total,
         costs=costs,
+        lacking=lacking,
     )
 
 
 make_bench_options = called_with(BenchRequest)(checked)
 """Checks options that are given by keyword."""
+
+
+def _installed(labels: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the labels whose libraries are installed, and of the others what to install."""
+    there, lacking = [], []
+    for label in labels:
+        try:
+            get_serializer(label)
+        except MissingLibraryError as error:
+            lacking.append(f"{label} is left out: {error}")
+        else:
+            there.append(label)
+    return there, tuple(lacking)
 
 
 def every_protocol() -> tuple[str, ...]:

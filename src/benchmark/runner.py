@@ -169,6 +169,8 @@ def prepare(
         told.append(text)
         say(f"warning    {text}")
 
+    for reason in options.lacking:
+        warn(reason)
     try:
         pool.check_processes()
     except NoProcessesError as error:

@@ -20,14 +20,14 @@ __all__ = ["command"]
 @click.argument("src", required=False)
 @click.option("--cores", default="1,2,4,8", show_default=True, metavar="N,N...", help="Numbers of workers.")
 @click.option(
-    "--protocols", metavar="A,B...", help="Labels such as npy,hdf5+gzip:4; default: the seed's nine."
+    "--protocols", metavar="A,B...", help="Labels such as npy,hdf5+gzip:4; default: those of the preset."
 )
 @click.option(
     "--preset",
-    default="scaling",
-    show_default=True,
-    metavar="seed|scaling|full",
-    help="seed: one process, one file an image. scaling: that, then over workers. full: every protocol.",
+    metavar="seed|scaling|choose|full",
+    help="seed: one process, one file an image, nine protocols. scaling: that, then over workers. choose: "
+    "the same with the protocols that images are usually kept in, and --protocols beside them. full: every "
+    "protocol.  [default: choose for your own images, else scaling]",
 )
 @click.option(
     "--ops",

@@ -1,6 +1,7 @@
 import pytest
 
-from brinery.benchmark.options import SEED_PROTOCOLS, every_protocol, make_bench_options
+from brinery.benchmark.options import CHOICE, SEED_PROTOCOLS, every_protocol, make_bench_options
+from brinery.engine.protocols import registry
 from brinery.errors import UnknownProtocolError, UsageError
 
 
@@ -9,6 +10,21 @@ def test_the_defaults_are_the_seed_protocols_over_four_numbers_of_workers():
     assert options.protocols == SEED_PROTOCOLS
     assert options.cores == (1, 2, 4, 8)
     assert options.ops == ("convert", "dump", "load", "map")
+
+
+def test_images_of_ones_own_are_measured_in_what_people_choose_between(tmp_path):
+    options = make_bench_options(tmp_path)
+    assert (options.preset, options.protocols, options.lacking) == ("choose", CHOICE, ())
+    assert make_bench_options(tmp_path, protocols="npy,json").protocols == ("npy", "json")
+    assert make_bench_options(preset="choose", protocols="npy,json").protocols == (*CHOICE, "json")
+    assert make_bench_options(tmp_path, preset="scaling").protocols == SEED_PROTOCOLS
+
+
+def test_a_choice_whose_library_is_not_installed_is_left_out_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "installed", lambda name: name != "h5py")
+    options = make_bench_options(tmp_path)
+    assert options.protocols == tuple(label for label in CHOICE if label != "hdf5")
+    assert options.lacking == ("hdf5 is left out: h5py is not installed: pip install 'h5py'",)
 
 
 def test_lists_are_text_with_commas_or_sequences():

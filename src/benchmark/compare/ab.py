@@ -82,6 +82,7 @@ def run_ab(
     count = _PAIRS if rounds is None else rounds
     if count < 1:
         raise UsageError(f"rounds must be 1 or more, not {count}")
+    options["preset"] = options.get("preset") or "scaling"
     checked = {name: value for name, value in options.items() if name != "protocols"}  # those of another tree
     planned = make_bench_options(source, **checked)
     rounds_each = _rounds_each(planned, options.get("protocols"))
