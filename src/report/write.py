@@ -6,21 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from ..benchmark.compare.compare import Comparison
-from ..benchmark.result.file import write_whole
+from ..benchmark.analysis.conclude import with_limits, with_recommendations
+from ..benchmark.compare.compare import SCHEMA as COMPARE_SCHEMA
+from ..benchmark.compare.compare import Comparison, compare_files
+from ..benchmark.result.file import from_document, read_document, read_result, write_whole
 from ..benchmark.result.result import BenchResult
 from ..benchmark.text.comparison import comparison_markdown
 from ..benchmark.text.report import report_markdown
 from ..benchmark.text.table import csv_table
+from ..engine.manifest.schema import MANIFEST_NAME
 from ..engine.paths import PathLike
 from ..errors import MissingLibraryError, UsageError
 from .conversion.markdown import conversion_markdown
-from .conversion.read import Conversion
-from .source import Source, read_source
+from .conversion.read import Conversion, read_conversion
 
 if TYPE_CHECKING:
     from .html.page import Page
 
+Source: TypeAlias = BenchResult | Conversion | Comparison
 Format: TypeAlias = Literal["html", "md", "csv", "svg", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _KINDS: dict[type, tuple[str, Callable[[Any], str]]] = {
@@ -110,6 +113,39 @@ def write_report(
         raise UsageError(f"{what}: choose with --chart one of {', '.join(charts) or 'none, there is none'}")
     drawn = standalone_svg(charts[chart]).encode() if kind == "svg" else png(charts[chart])
     return _save({Path(output or f"{chart}.{kind}"): drawn}, found, kind, page)
+
+
+def read_source(path: PathLike, other: PathLike | None = None) -> Source:
+    """Read what a report is made of.
+
+    Args:
+        path: a result.json, the JSON of a comparison, or a dataset's folder or manifest.
+        other: a second result.json, to compare the first with.
+
+    Raises:
+        DatasetError: it cannot be read, or is something else.
+        UsageError: two files that are not both results of a bench.
+    """
+    if other is not None:
+        if folders := [one for one in (path, other) if Path(one).is_dir()]:
+            what = "two results of brinery bench can be compared, not datasets"
+            raise UsageError(f"{folders[0]} is a folder: {what}")
+        return compare_files(path, other)
+    place = Path(path)
+    if place.name == MANIFEST_NAME:
+        place = place.parent
+    if place.is_dir():
+        if (place / MANIFEST_NAME).is_file() or not (place / "result.json").is_file():
+            return read_conversion(place)
+        place /= "result.json"
+    elif (document := read_document(place)).get("schema") == COMPARE_SCHEMA:
+        return from_document(Comparison, document, str(path))
+    # What follows from the cells, whatever the version that wrote the result concluded.
+    result = with_limits(read_result(place))
+    try:
+        return with_recommendations(result)
+    except MissingLibraryError:
+        return result
 
 
 def _format(output: PathLike | None, given: str | None) -> Format:

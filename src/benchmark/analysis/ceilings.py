@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ..result.findings import Ceiling
 from ..result.measured import Bound, CellResult, Sample, foreign_share, share_of_time
-from ..result.stats import median
+from ..result.stats import median, over
 from .bottleneck import Facts
 from .warnings import steal_share
 
@@ -24,12 +24,12 @@ class Ceilings:
 
     def gain(self, name: str, workers: int) -> float | None:
         """Return the throughput over that of one worker."""
-        return _over(self.per_s(name, workers), self.per_s(name, 1))
+        return over(self.per_s(name, workers), self.per_s(name, 1))
 
     def cost_growth(self, name: str, workers: int) -> float | None:
         """Return the CPU time of a unit over that with one worker."""
         many, one = self._found.get((name, workers)), self._found.get((name, 1))
-        return _over(many.cpu_ns_per_unit if many else None, one.cpu_ns_per_unit if one else None)
+        return over(many.cpu_ns_per_unit if many else None, one.cpu_ns_per_unit if one else None)
 
 
 def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
@@ -48,13 +48,13 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
     files = cell.size.file_bytes_per_image or 0.0
     shares: list[tuple[str, float | None]] = []
     name = "raw-files" if cell.op == "dump" and cell.layout == "single" else _device(cell)
-    device = name, _over(files * stats.images_per_s, ceilings.per_s(name, workers))
+    device = name, over(files * stats.images_per_s, ceilings.per_s(name, workers))
     if cell.op == "convert":
         decoded, written = ceilings.per_s("decode", workers), ceilings.per_s("raw-write", workers)
         if decoded and written:
             shares.append(("decode + raw-write", (1 / decoded + files / written) * stats.images_per_s))
     elif cell.op == "dump":
-        shares += [device, ("create", _over(_files_per_s(cell), ceilings.per_s("create", workers)))]
+        shares += [device, ("create", over(_files_per_s(cell), ceilings.per_s("create", workers)))]
     elif cell.op == "map":
         shares.append(("memcpy", _moved(pixels, stats.images_per_s, ceilings, workers)))
     elif cell.op == "load":
@@ -97,13 +97,13 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
         other=split.other,
         switches_per_s=median([_switches_per_s(sample) for sample in good]),
         storage_bytes_per_s=_storage_rate(cell),
-        gain=_over(stats.images_per_s, alone.stats.images_per_s if alone and alone.stats else None),
+        gain=over(stats.images_per_s, alone.stats.images_per_s if alone and alone.stats else None),
         spin_gain=ceilings.gain("spin", workers),
-        cpu_growth=_over(_cpu_ns(cell), _cpu_ns(alone)),
+        cpu_growth=over(_cpu_ns(cell), _cpu_ns(alone)),
         spin_growth=ceilings.cost_growth("spin", workers),
         memcpy_share=_moved(moved, stats.images_per_s, ceilings, workers),
-        disk_share=_over(files * stats.images_per_s, ceilings.per_s(_device(cell), workers)),
-        create_share=_over(_files_per_s(cell), ceilings.per_s("create", workers)) if written else 0.0,
+        disk_share=over(files * stats.images_per_s, ceilings.per_s(_device(cell), workers)),
+        create_share=over(_files_per_s(cell), ceilings.per_s("create", workers)) if written else 0.0,
         parent_busy=median(parents) if parents else None,
         steal=steal_share(uses, usable),
         throttled=share_of_time(uses, "throttled_ns"),
@@ -114,14 +114,10 @@ def facts_of(cell: CellResult, one: CellResult | None, ceilings: Ceilings, usabl
     )
 
 
-def _over(above: float | None, below: float | None) -> float | None:
-    return above / below if above is not None and below else None
-
-
 def _moved(bytes_per_image: float, images_per_s: float, ceilings: Ceilings, workers: int) -> float | None:
     """Return bytes moved in memory over what copying moves."""
     copied = ceilings.per_s("memcpy", workers)
-    return _over(bytes_per_image * images_per_s, copied * _COPY if copied else None)
+    return over(bytes_per_image * images_per_s, copied * _COPY if copied else None)
 
 
 def _cpu_ns(cell: CellResult | None) -> float | None:

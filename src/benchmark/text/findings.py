@@ -7,7 +7,7 @@ from ..result.cell import Variant
 from ..result.estimates import Estimate, ScalingFit
 from ..result.findings import LIMITS, Startup, Verdict
 from ..result.result import BenchResult
-from ..result.stats import median
+from ..result.stats import median, over
 from .numbers import is_noise, percent, plain, sentence
 from .table import Table, Value, left, right, share
 
@@ -125,13 +125,16 @@ def noise_table(result: BenchResult) -> Table:
     noise, sampler = result.noise, result.sampler
     effect = noise.sampler_effect
     ends = [None if one is None else one - 1 for one in (effect.low, effect.high)] if effect else []
-    cpu = None if sampler.cpu_ns is None or not sampler.wall_ns else sampler.cpu_ns / sampler.wall_ns
     drift = noise.drift.over_run if noise.drift else None
     rows = (
         ("noise floor: the most that the same work changed", share(noise.floor, places=1), None),
         ("drift: that work, last round against first", *_change(drift)),
         ("sampler's effect on that work", *_change(Estimate(effect.value - 1, *ends) if effect else None)),
-        ("sampler's own CPU time over wall time", share(cpu, places=1), None),
+        (
+            "sampler's own CPU time over wall time",
+            share(over(sampler.cpu_ns, sampler.wall_ns), places=1),
+            None,
+        ),
         ("CPUs taken by other programs", share(noise.foreign_cpu, places=1), None),
         ("CPU time taken by the hypervisor", share(noise.steal, places=1), None),
         ("time held back by a quota", share(noise.throttled, places=1), None),

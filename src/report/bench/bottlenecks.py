@@ -10,6 +10,7 @@ from ...benchmark.result.cell import Variant
 from ...benchmark.result.findings import LIMITS, Limit
 from ...benchmark.result.measured import CellResult, share_of_time
 from ...benchmark.result.result import BenchResult
+from ...benchmark.result.stats import over
 from ...benchmark.text.findings import limit_title
 from ...benchmark.text.numbers import DASH, counted, known, listed, percent, sentence, size
 from ...benchmark.text.table import Column, Entry, Table, Value, left, right, share
@@ -59,21 +60,17 @@ def resources_table(result: BenchResult, groups: list[Group]) -> Table | None:
     cells = within([cell for group in groups for cell in group.every], usable)
     if not cells:
         return None
-
-    def peak(cell: CellResult) -> float | None:
-        known_peak = cell.memory.peak_pss_bytes if cell.memory else None
-        return known_peak / memory if known_peak is not None and memory else None
-
     counters = (("stolen", noise.steal), ("throttled", noise.throttled))
     taken = [f"{name} {percent(part, places=1)}" for name, part in counters if part is not None]
     busy = _highest(cells, lambda cell: cell.stats.cores_busy / usable if cell.stats else None)
+    peak = _highest(cells, lambda cell: over(cell.memory.peak_pss_bytes, memory) if cell.memory else None)
     ready = _highest(cells, lambda cell: cell.split.run_wait if cell.split else None)
     device, stalled = (
         _highest(cells, partial(_machine, counter=name)) for name in ("device_busy_ns", "io_stalled_ns")
     )
     rows = [
         ("CPU", busy, ready, ", ".join(taken) or DASH),
-        ("memory", _highest(cells, peak), _swapped(cells), _errors(result, "swapped", "worker-restarted")),
+        ("memory", peak, _swapped(cells), _errors(result, "swapped", "worker-restarted")),
         ("storage device", device, stalled, _errors(result, "not-cold")),
     ]
     columns = (

@@ -1,5 +1,7 @@
 """The figures of a bench's first screen, and how far they can be trusted."""
 
+from operator import attrgetter
+
 from ...benchmark.analysis.candidates import SOURCE
 from ...benchmark.analysis.warnings import disturbances, trouble_of
 from ...benchmark.result.recommendations import OBJECTIVES, Objective
@@ -25,9 +27,8 @@ def facts_of(result: BenchResult) -> tuple[Fact, ...]:
             facts.append(Fact("Smallest, an image", value, ", ".join([own.protocol, *over])))
     if trouble_of(result):
         return tuple(facts)
-    converts = [group.every for group in groups_of(result) if group.variant.op == "convert"]
-    usable = [cell for every in converts for cell in within(every, result.host.usable_cpus)]
-    best = max(usable, key=lambda cell: cell.rate, default=None)
+    converts = [cell for group in groups_of(result) if group.variant.op == "convert" for cell in group.every]
+    best = max(within(converts, result.host.usable_cpus), key=attrgetter("rate"), default=None)
     if best is not None and best.rate:
         note = f"{best.protocol} with {counted(best.workers, 'worker')}"
         facts.append(Fact("Fastest convert, images", f"{amount(best.rate)} /s", note))
@@ -39,8 +40,6 @@ def alarms(result: BenchResult) -> tuple[str, ...]:
     found = [] if result.run.finished else ["The run was not finished: these are the rounds that were done."]
     void = sum(not cell.valid for cell in result.cells)
     if void:
-        are = "is" if void == 1 else "are"
-        found.append(
-            f"{counted(void, 'cell')} of {len(result.cells)} {are} void; the section on method says why."
-        )
+        told = f"{counted(void, 'cell')} of {len(result.cells)} {'is' if void == 1 else 'are'} void"
+        found.append(f"{told}; the section on method says why.")
     return (*found, *(f"{sentence(text)}." for text in disturbances(result.noise)))

@@ -7,8 +7,7 @@ import altair as alt
 
 from ...benchmark.text.numbers import is_noise, of_possible
 from ...benchmark.text.table import Entry, Table, left, right
-from ..html.chart import Chart, data, distinct, either, tips
-from ..html.facets import Grid, side_by_side
+from ..html.chart import Chart, Grid, data, distinct, either, side_by_side, tips
 from .groups import Group
 
 _ROW, _COLUMN, _EDGE = 26, 56, 70
@@ -16,32 +15,23 @@ _ROW, _COLUMN, _EDGE = 26, 56, 70
 
 def efficiency_chart(groups: list[Group]) -> Chart | None:
     """Return the chart; None where fewer than two numbers of workers were measured."""
-    rows: list[dict[str, Any]] = [
-        {
-            "op": group.variant.title,
-            "protocol": protocol,
-            "workers": group.marked(cell.workers).text,
-            "count": cell.workers,
-            "efficiency": value / rates[1] / cell.workers,
-            "text": of_possible(value / rates[1] / cell.workers),
-        }
-        for group in groups
-        for protocol, own in group.cells.items()
-        if (rates := {cell.workers: cell.rate for cell in own}).get(1)
-        for cell in own
-        if cell.workers > 1 and (value := rates[cell.workers])
-    ]
+    rows: list[dict[str, Any]] = []
+    body = []
+    for group in groups:
+        for op, (one, *more) in ((group.variant.title, own) for own in group.cells.values()):
+            for cell in more if one.workers == 1 and one.rate else ():
+                if cell.rate:
+                    kept, workers = cell.rate / one.rate / cell.workers, group.marked(cell.workers)
+                    row = {
+                        "op": op,
+                        "protocol": cell.protocol,
+                        "workers": workers.text,
+                        "count": cell.workers,
+                    }
+                    rows.append(row | {"efficiency": kept, "text": of_possible(kept)})
+                    body.append((op, cell.protocol, workers, Entry(of_possible(kept), kept)))
     if not rows:
         return None
-    body = [
-        (
-            one["op"],
-            one["protocol"],
-            Entry(one["workers"], one["count"]),
-            Entry(one["text"], one["efficiency"]),
-        )
-        for one in rows
-    ]
     columns = (*left("operation", "protocol"), *right("workers", "efficiency"))
     title, table = "Efficiency: speed-up over the number of workers", Table("Efficiency", columns, body)
     return Chart("efficiency", title, _caption(rows, groups[0].usable), _spec(rows), table, "cells")

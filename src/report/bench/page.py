@@ -22,7 +22,7 @@ from ..html.lanes import lane_charts
 from ..html.markup import bullets, finite, remark, tag
 from ..html.page import Body, Folded, Item, Page, Section, glossary, packed_json, raw_section
 from ..html.timeline import timeline_charts, zoom_bar
-from ..html.usage import Counted, Usage, points_of, usage_of
+from ..html.usage import Counted, points_of, usage_of
 from .bottlenecks import limits_lead, limits_table, resources_table
 from .conclusion import alarms, facts_of
 from .efficiency import efficiency_chart
@@ -144,19 +144,8 @@ def _time(result: BenchResult, groups: list[Group]) -> Section:
 
 
 def _timeline(result: BenchResult) -> Section:
-    usage = _usage(result)
-    lead = (
-        "The whole run as the sampler saw it, calibration left out; the pictures zoom together. "
-        "Lines mark the rounds."
-    )
-    body: Body = [zoom_bar(usage), *timeline_charts(usage), *lane_charts(usage)] if usage else []
-    return Section("timeline", "What the run used", lead, body)
-
-
-def _usage(result: BenchResult) -> Usage | None:
-    """Return the run's timeline, or None if nothing was sampled."""
     host, sampler = result.host, result.sampler
-    return usage_of(
+    usage = usage_of(
         points_of(sampler.columns, sampler.rows),
         bands=_bands(result),
         cores=host.usable_cpus,
@@ -164,6 +153,12 @@ def _usage(result: BenchResult) -> Usage | None:
         memory_bytes=host.usable_memory_bytes or host.memory_bytes,
         counted=Counted(peak_rss_bytes=sampler.peak_rss_bytes, peak_pss_bytes=sampler.peak_pss_bytes),
     )
+    lead = (
+        "The whole run as the sampler saw it, calibration left out; the pictures zoom together. "
+        "Lines mark the rounds."
+    )
+    body: Body = [zoom_bar(usage), *timeline_charts(usage), *lane_charts(usage)] if usage else []
+    return Section("timeline", "What the run used", lead, body)
 
 
 def _bands(result: BenchResult) -> list[tuple[str, float]]:
@@ -216,8 +211,7 @@ def _raw(result: BenchResult) -> Section:
             "To keep this page small, the counters of each worker in each sample are left out here; the "
             "result.json that the bench wrote has them."
         )
-    samples = counted(sum(len(cell.samples) for cell in result.cells), "sample")
-    held = f"{counted(len(result.cells), 'cell')} with {samples}"
-    lead = f"Everything above is drawn from one result: {held}. {kept}"
+    cells, samples = len(result.cells), sum(len(cell.samples) for cell in result.cells)
+    held = f"{counted(cells, 'cell')} with {counted(samples, 'sample')}"
     use = "brinery report result.json and brinery compare A.json B.json read it."
-    return raw_section(name, packed, lead, use)
+    return raw_section(name, packed, f"Everything above is drawn from one result: {held}. {kept}", use)

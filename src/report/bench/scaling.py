@@ -13,8 +13,7 @@ from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.numbers import amount, counted, is_noise, known, listed, sentence, times
 from ...benchmark.text.tables import interval, interval_note, workers_table
-from ..html.chart import Chart, data, distinct, either, tips, told_apart
-from ..html.facets import Grid, side_by_side
+from ..html.chart import Chart, Grid, data, distinct, either, side_by_side, tips, told_apart
 from ..html.theme import ACCENT, BAND, HATCH, INK, MUTED, SHORT_LABELS, SURFACE, WARM
 from .groups import Group
 

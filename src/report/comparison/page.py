@@ -24,17 +24,11 @@ from ..html.page import Fact, Page, Section, glossary, packed_json, raw_section
 from ..html.theme import ACCENT, BAND, FADED, INK, MUTED, WARM
 
 _ROW = 19
-_LOOKS = {
-    "regressed": ("triangle-right", WARM),
-    "faster": ("triangle-left", ACCENT),
-    "same": ("circle", INK),
-    "inconclusive": ("square", FADED),
-}
-_NEWS = {
-    "regressed": "regressed",
-    "faster": "became faster",
-    "same": "are the same",
-    "inconclusive": "stay open",
+_VERDICTS = {  # in words, and what their points look like
+    "regressed": ("regressed", "triangle-right", WARM),
+    "faster": ("became faster", "triangle-left", ACCENT),
+    "same": ("are the same", "circle", INK),
+    "inconclusive": ("stay open", "square", FADED),
 }
 _TICKS = (1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 
@@ -45,7 +39,7 @@ def comparison_page(comparison: Comparison) -> Page:
     margin = 1 + max(SMALLEST_CHANGE, floor if floor is not None and known(floor) else 0.0)
     facts = tuple(
         Fact(f"Cells that {news}", f"{counts[verdict]:,}", _extreme(comparison, verdict))
-        for verdict, news in _NEWS.items()
+        for verdict, (news, *_) in _VERDICTS.items()
     )
     lead = (
         "A point is the time of B over that of A, with its 95 % interval. The shaded band reaches from "
@@ -132,9 +126,8 @@ def _spec(changes: list[CellChange], margin: float) -> dict[str, Any]:
     ticks = alt.Axis(values=sorted([1.0, *steps, *(1 / step for step in steps)]), format=".3~g", grid=True)
     x = alt.X("ratio:Q", title="time of B over A: right is slower", scale=scale, axis=ticks)
     y = alt.Y("cell:N", sort=names, title=None, axis=alt.Axis(labelLimit=170))
-    shown = {
-        verdict: look for verdict, look in _LOOKS.items() if any(row["verdict"] == verdict for row in rows)
-    }
+    there = {row["verdict"] for row in rows}
+    shown = {verdict: look for verdict, (_, *look) in _VERDICTS.items() if verdict in there}
     looks = told_apart("verdict:N", shown, alt.Legend(), "shape", "color")
     tooltip = tips("cell:N", "ratio:Q||.3f", "low:Q||.3f", "high:Q||.3f", "verdict:N")
     span = {"x": alt.X("low:Q", scale=scale), "x2": alt.X2("high:Q")}

@@ -32,19 +32,16 @@ def advice(run: RunUse, protocol: str) -> list[Advice]:
     """
     if run.worker_s <= 0:
         return []
-    kept = kept_from_cpus(run)
-    if kept is not None:
+    if kept := kept_from_cpus(run):
         return [kept]
-    found = [*_by_phase(run, protocol)]
-    if run.idle_s / run.worker_s >= 0.2:
-        found.append(_idle(run, run.idle_s / run.worker_s))
+    idle = run.idle_s / run.worker_s
+    found = [*_by_phase(run, protocol), *([_idle(run, idle)] if idle >= 0.2 else [])]
     return sorted(found, key=lambda one: -(one.saves or 0.0))
 
 
 def kept_from_cpus(run: RunUse) -> Advice | None:
     """Return what to do about workers that were ready to run and got no CPU; None where they got one."""
-    verdict, around = verdict_of(run), run.summary.around
-    limit = verdict.limit if verdict is not None else None
+    limit = verdict.limit if (verdict := verdict_of(run)) is not None else None
     waited = run.share(run.summary.run_wait_ns) or 0.0
     waiting = f"workers waited for a CPU {percent(waited)} of their time"
     if limit == "other-programs":
@@ -54,7 +51,7 @@ def kept_from_cpus(run: RunUse) -> Advice | None:
     if limit == "oversubscribed":
         return Advice("Use fewer workers", f"{waiting}: more was ready to run than there are CPUs", None)
     if limit == "throttled":
-        stolen, throttled = run.of_cpus(around.steal_ns) or 0.0, run.of_wall(around.throttled_ns) or 0.0
+        stolen, throttled = run.stolen or 0.0, run.throttled or 0.0
         if stolen > throttled:
             why = f"the hypervisor took {percent(stolen)} of the CPU time"
             return Advice("Use a machine whose CPUs are not shared", why, stolen)
@@ -115,9 +112,6 @@ def _idle(run: RunUse, idle: float) -> Advice:
         why = f"{text}, and the parent, which hands out work, was on a CPU for {percent(parent)}"
         return Advice("Cut larger units with a larger --shard-size", why, idle)
     if run.wall_s < 10:
-        return Advice(
-            "Convert more at once",
-            f"{text}; in a run of {plain(run.wall_s)} s starting the workers shows",
-            idle,
-        )
+        why = f"{text}; in a run of {plain(run.wall_s)} s starting the workers shows"
+        return Advice("Convert more at once", why, idle)
     return Advice("Use fewer workers", f"{text}, waiting for work or for a CPU", None)

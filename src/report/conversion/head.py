@@ -77,11 +77,10 @@ def status(found: Conversion) -> str:
 
 def phases_table(run: RunUse) -> Table:
     """Return the workers' seconds by phase."""
-    parts = {**run.phases_s, "no phase": run.idle_s}
     members = run.summary.members
     rows = [
         (name, spent, share(spent / run.worker_s, places=1), spent * 1000 / members if members else None)
-        for name, spent in parts.items()
+        for name, spent in run.parts_s.items()
     ]
     columns = (*left("phase"), *right("seconds", "share"), Column("ms an image", page=True))
     return Table("Where the workers' time went", columns, rows)
@@ -95,8 +94,6 @@ def skipped_table(found: Conversion) -> Table:
 
 def traffic_rows(run: RunUse) -> list[tuple[str, str]]:
     """Return what storage saw, as the kernel counts it."""
-    traffic = {
-        "read from storage": run.summary.read_bytes,
-        "written towards storage": run.summary.write_bytes,
-    }
-    return [(what, "not counted here" if value is None else size(value)) for what, value in traffic.items()]
+    used = run.summary
+    traffic = (("read from storage", used.read_bytes), ("written towards storage", used.write_bytes))
+    return [(what, "not counted here" if value is None else size(value)) for what, value in traffic]

@@ -54,7 +54,7 @@ def conversion_page(found: Conversion) -> Page:
             Section("phases", "Where the time went", *_time(found)),
             Section("timeline", "What the run used", seen, lines),
             Section("shards", files, "", [_shards(found)] if found.shards else []),
-            _failures(found),
+            Section("failures", "Failures", *_failures(found)),
             Section("method", "Settings", "", _settings(found)),
             raw_section("convert.json", packed_json(document), raw),
             glossary(CONVERT_WORDS),
@@ -118,12 +118,11 @@ def _time(found: Conversion) -> tuple[str, Body]:
     run = found.run
     if run is None or not sum(run.phases_s.values()):
         return "", []
-    parts = {**run.phases_s, "no phase": run.idle_s}
-    total = sum(parts.values())
-    biggest = max(run.phases_s, key=lambda name: run.phases_s[name])
+    parts, total = run.parts_s, sum(run.parts_s.values())
+    biggest = max(run.phases_s, key=parts.__getitem__)
     caption = (
         f"{counted(run.workers, 'worker')} for {seconds(run.wall_s * 1e9)} are {plain(total)} worker "
-        f"seconds. The largest phase is {biggest} with {percent(run.phases_s[biggest] / total)}; in "
+        f"seconds. The largest phase is {biggest} with {percent(parts[biggest] / total)}; in "
         f"{percent(run.idle_s / total)} a worker was in none: starting, waiting for the next unit, or done."
     )
     stack = Stack("all workers", parts, end=f"{plain(total)} s")
@@ -158,7 +157,7 @@ def _shards(found: Conversion) -> Chart:
     return Chart("shards", "How many files are how large", caption, built(chart), table)
 
 
-def _failures(found: Conversion) -> Section:
+def _failures(found: Conversion) -> tuple[str, Body]:
     all_of_them, tables = f"brinery failures {shlex.quote(found.path)}", []
     for group in found.failures:
         hidden = group.members - len(group.examples)
@@ -167,8 +166,8 @@ def _failures(found: Conversion) -> Section:
         tables.append(Table(title, left("key", "message"), group.examples, notes))
     skipped = skipped_table(found) if found.skipped else None
     if not found.failed:
-        return Section("failures", "Failures", "", [tag("p", "No image failed."), *tables, skipped])
-    body = [
+        return "", [tag("p", "No image failed."), *tables, skipped]
+    body: Body = [
         *(*tables, skipped),
         tag("p", "All of them, and how to try again once the files are mended:"),
         tag("pre", all_of_them, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
@@ -177,7 +176,7 @@ def _failures(found: Conversion) -> Section:
         f"{counted(found.failed, 'image')} of {found.failed + found.samples:,} gave no sample; each cost "
         "itself and nothing else."
     )
-    return Section("failures", "Failures", lead, body)
+    return lead, body
 
 
 def _settings(found: Conversion) -> Body:

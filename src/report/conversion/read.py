@@ -9,7 +9,7 @@ import msgspec
 
 from ...benchmark.analysis.bottleneck import Facts, find_limit
 from ...benchmark.result.findings import Verdict
-from ...benchmark.result.stats import total
+from ...benchmark.result.stats import over, total
 from ...benchmark.text.numbers import counted
 from ...engine.datasets.failures import FailureKind, each_failure, failure_kinds
 from ...engine.datasets.info import describe
@@ -76,6 +76,11 @@ class RunUse:
         return max(0.0, self.worker_s - sum(self.phases_s.values()))
 
     @property
+    def parts_s(self) -> dict[str, float]:
+        """Seconds of the workers by phase, and in none."""
+        return {**self.phases_s, "no phase": self.idle_s}
+
+    @property
     def on_cpu(self) -> float:
         """Share of the workers' time on a CPU."""
         return self.share(self.summary.worker_cpu_ns) or 0.0
@@ -84,18 +89,20 @@ class RunUse:
         """Return a time as a share of the workers' time."""
         return None if spent_ns is None else min(1.0, spent_ns / 1e9 / self.worker_s)
 
-    def of_wall(self, spent_ns: int | None) -> float | None:
-        """Return a time as a share of the run's."""
-        return _over(spent_ns, self.summary.wall_ns)
-
-    def of_cpus(self, spent_ns: int | None) -> float | None:
-        """Return a CPU time as a share of what the process may use."""
-        return _over(spent_ns, self.summary.around.usable_cpu_ns)
-
     @property
     def foreign(self) -> float | None:
         """Share of the CPUs' time that other programs took."""
-        return _over(self.summary.around.others_cpu_ns, self.summary.around.cpu_ns)
+        return over(self.summary.around.others_cpu_ns, self.summary.around.cpu_ns)
+
+    @property
+    def stolen(self) -> float | None:
+        """Share of the CPU time that the process may use, which the hypervisor took."""
+        return over(self.summary.around.steal_ns, self.summary.around.usable_cpu_ns)
+
+    @property
+    def throttled(self) -> float | None:
+        """Share of the time in which a quota held threads back."""
+        return over(self.summary.around.throttled_ns, self.summary.wall_ns)
 
     @property
     def waiting(self) -> float | None:
@@ -162,11 +169,17 @@ def read_conversion(path: PathLike) -> Conversion:
         rows = _readings(catalog, last) if last else []
     finally:
         catalog.close()
-    run = None
+    run = usage = None
     if last is not None:
         known = {name: last[name] for name in ("started", "outcome", "workers", "backend", "settings")}
         summary = msgspec.convert(last["summary"], RunSummary, strict=False)  # keys of units are text there
         run = RunUse(**known, summary=summary, user_share=_user_share(rows))
+        points = [*points_of(_READING, rows)]
+        if not any(point.role == "worker" for point in points):  # threads of the parent do its work
+            points = [replace(point, role="worker") for point in points]
+        own = Counted(**{field.name: getattr(summary, field.name) for field in fields(Counted)})
+        crew = counted(run.workers, "worker")
+        usage = usage_of(points, cores=run.workers, cores_name=crew, counted=own)
     same = ("path", "protocol", "complete", "settings", "samples", "file_bytes", "pixel_bytes", "failed")
     return Conversion(
         **{name: found[name] for name in same},
@@ -176,7 +189,7 @@ def read_conversion(path: PathLike) -> Conversion:
         skipped=tuple(found["skipped_reasons"].items()),
         runs=tuple((r["started"], r["outcome"], r["workers"], r["wall_ns"]) for r in found["runs"]),
         run=run,
-        usage=_usage(rows, run) if run is not None else None,
+        usage=usage,
     )
 
 
@@ -194,12 +207,11 @@ def _readings(catalog: Catalog, run: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def _kinds(catalog: Catalog) -> tuple[FailureKind, ...]:
     """Return failures by kind; the rarest together, if there are many kinds."""
-    ranked = failure_kinds(each_failure(catalog), _KEYS)
-    found, rest = ranked[:_MOST_REASONS], ranked[_MOST_REASONS:]
-    if rest:
-        examples, members = (kind.examples[0] for kind in rest[:_KEYS]), sum(kind.members for kind in rest)
+    found = failure_kinds(each_failure(catalog), _KEYS)
+    if rest := found[_MOST_REASONS:]:
+        examples, members = tuple(one.examples[0] for one in rest[:_KEYS]), sum(one.members for one in rest)
         other = counted(len(rest), "other reason")
-        found.append(FailureKind("any stage", other, "one each", members, tuple(examples)))
+        found[_MOST_REASONS:] = [FailureKind("any stage", other, "one each", members, examples)]
     return tuple(found)
 
 
@@ -213,14 +225,6 @@ def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:
     last, first = {row[1]: row for row in workers}, {row[1]: row for row in reversed(workers)}
     user, system = (sum(last[pid][at] - first[pid][at] for pid in last) for at in (3, 4))
     return user / (user + system) if min(user, system) >= 0 < user + system else None
-
-
-def _usage(rows: Sequence[tuple[Any, ...]], run: RunUse) -> Usage | None:
-    points = [*points_of(_READING, rows)]
-    if not any(point.role == "worker" for point in points):  # threads of the parent do its work
-        points = [replace(point, role="worker") for point in points]
-    own = Counted(**{field.name: getattr(run.summary, field.name) for field in fields(Counted)})
-    return usage_of(points, cores=run.workers, cores_name=counted(run.workers, "worker"), counted=own)
 
 
 def verdict_of(run: RunUse) -> Verdict | None:
@@ -242,15 +246,11 @@ def verdict_of(run: RunUse) -> Verdict | None:
             switches_per_s=summary.switches_voluntary / run.worker_s,
             storage_bytes_per_s=None if traffic is None else traffic / seconds,
             parent_busy=run.parent_busy,
-            steal=run.of_cpus(around.steal_ns),
-            throttled=run.of_wall(around.throttled_ns),
-            io_pressure=run.of_wall(around.io_stalled_ns),
-            device_busy=run.of_wall(around.device_busy_ns),
-            usable=run.of_wall(around.usable_cpu_ns),
+            steal=run.stolen,
+            throttled=run.throttled,
+            io_pressure=over(around.io_stalled_ns, summary.wall_ns),
+            device_busy=over(around.device_busy_ns, summary.wall_ns),
+            usable=over(around.usable_cpu_ns, summary.wall_ns),
             foreign=run.foreign,
         )
     )
-
-
-def _over(part: int | None, whole: int | None) -> float | None:
-    return part / whole if part is not None and whole else None

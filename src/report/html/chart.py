@@ -28,6 +28,7 @@ _EMPTY = re.compile(
     r'|<g></g>|<g transform="translate\(0,0\)"></g>'
 )
 _UNSEEN = re.compile(r'<(?:path|line)(?: [a-z-]+="[^"]*")* opacity="0"(?: [a-z-]+="[^"]*")*/>')
+_HEADING = 34  # pixels above a picture that stands beside others
 _LONG = re.compile(r"(\d+\.\d\d)\d+")
 
 
@@ -133,3 +134,32 @@ def layered(layers: Sequence[Any], height: float) -> dict[str, Any]:
 def distinct(rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
     """Return the values of a field, each once, in the order of the rows."""
     return list(dict.fromkeys(row[name] for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How much room the pictures take, in pixels."""
+
+    width: int  # of a picture where nothing is known of the page
+    least: int  # the narrowest that a page may make it
+    edge: int  # room for the vertical axis
+    gap: int  # between pictures, beside that
+    columns: int  # the most that stand in one row
+    axis: int = 18  # room for the horizontal axis
+    scale: str = "shared"  # "independent" gives each picture a vertical scale of its own
+
+
+def side_by_side(chart: Any, by: str, order: list[str], grid: Grid) -> dict[str, Any]:
+    """Return a picture for each value of a field in that order, as a grid that a page lets flow."""
+    columns = min(grid.columns, len(order))
+    heading = alt.Header(labelAnchor="start", labelPadding=6)
+    pictures = (
+        chart.properties(width=grid.width)
+        .facet(facet=alt.Facet(f"{by}:N", title=None, sort=order, header=heading), columns=columns)
+        .resolve_scale(y=grid.scale)
+        .resolve_axis(x="independent", y="independent")
+    )
+    gap = grid.edge + grid.gap
+    spacing = {"row": _HEADING + grid.axis, "column": gap}
+    flow = {"least": grid.least, "edge": grid.edge, "gap": gap, "most": columns}
+    return built(pictures) | {"spacing": spacing, "bounds": "flush", "usermeta": flow}

@@ -1,8 +1,10 @@
 """What each worker used over time, as lanes that zoom with the timelines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from statistics import fmean
 
 import altair as alt
 
@@ -96,6 +98,5 @@ def _life(pid: int, own: list[Lane], measure: _Measure) -> tuple[Value, ...]:
     return (str(pid), Entry(str(own[0].lane + 1), own[0].lane), own[0].start_s, own[-1].end_s, *levels)
 
 
-def _mean(lanes: tuple[Lane, ...] | list[Lane]) -> float:
-    there = sum(one.end_s - one.start_s for one in lanes)
-    return sum((one.end_s - one.start_s) * one.value for one in lanes) / there if there else 0.0
+def _mean(lanes: Sequence[Lane]) -> float:
+    return fmean([one.value for one in lanes], [one.end_s - one.start_s for one in lanes])

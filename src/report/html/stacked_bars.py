@@ -8,8 +8,7 @@ from typing import Any
 import altair as alt
 
 from ...benchmark.text.numbers import plain
-from .chart import data, layered, tips, told_apart
-from .facets import Grid, side_by_side
+from .chart import Grid, data, layered, side_by_side, tips, told_apart
 from .theme import INK, PARTS, SHORT_LABELS, SURFACE
 
 _ROW, _EDGE = 24, 70

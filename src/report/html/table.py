@@ -35,13 +35,9 @@ def table_html(table: Table, *, title: bool = True) -> Markup:
         data_sortable=len(table.rows) > 1,
         class_="words" if words else None,  # on a phone each row is a list, its cells named
     )
-    return join(
-        [
-            tag("h3", table.title) if title else None,
-            scroller(table.title, "region", inner),
-            tag("div", map(remark, table.notes), class_="notes") if table.notes else None,
-        ]
-    )
+    head = tag("h3", table.title) if title else None
+    below = tag("div", map(remark, table.notes), class_="notes") if table.notes else None
+    return join([head, scroller(table.title, "region", inner), below])
 
 
 def _cell(value: Value, column: Column, name: str, label: str | None = None) -> Markup:
@@ -53,10 +49,6 @@ def _cell(value: Value, column: Column, name: str, label: str | None = None) -> 
     if isinstance(key, float):
         key = f"{key:.6g}" if math.isfinite(key) else None
     note = None if entry.note is None else tag("small", entry.note)
-    classes = [one for one in (None if column.numeric else "text", entry.kind) if one]
-    own = {
-        "class_": " ".join(classes) or None,
-        "data_sort": None if key == text else key,
-        "data_label": label,
-    }
-    return tag(name, text, note, **own)
+    classes = " ".join(filter(None, (None if column.numeric else "text", entry.kind)))
+    key = None if key == text else key
+    return tag(name, text, note, class_=classes or None, data_sort=key, data_label=label)

@@ -62,8 +62,32 @@ def series_chart(
 
     Beside a level, a height to compare with and its name, the first of them is an area.
     """
-    drawn, table = _lines(usage, series, unit, level), _table(usage, title, series, unit)
-    return Chart(name, title, caption, drawn, table, "timeline")
+    rows = [
+        {"t": moment.t_s, "value": value, "series": one}
+        for one, values in series.items()
+        for moment, value in zip(usage.moments, values, strict=True)
+        if value is not None
+    ]
+    names = distinct(rows, "series")
+    x = time_axis()
+    y = alt.Y("value:Q", title=None, stack=None, axis=alt.Axis(tickCount=4, labelExpr=SHORT_LABELS, **AXIS))
+    base = data(rows)
+    legend = alt.Legend(symbolType="stroke", symbolStrokeWidth=2, symbolSize=300) if len(names) > 1 else None
+    looks = told_apart("series:N", dict(zip(names, _LOOKS, strict=False)), legend, "color", "strokeDash")
+    line = base.mark_line(strokeWidth=1.6, interpolate="step" if level else "linear", clip=True)
+    told = tips("series:N", "t:Q|second|.1f", f"value:Q|{unit}|.3~r")
+    points = base.mark_point(opacity=0, size=90, clip=True)
+    layers = [line.encode(x, y, **looks), points.encode(x, y, tooltip=told)]
+    if level is not None:
+        first = base.transform_filter(f"datum.series == '{names[0]}'")
+        area = first.mark_area(color=ACCENT, opacity=0.18, interpolate="step", clip=True).encode(x, y)
+        height = data([{"value": level[0], "name": level[1]}])
+        rule = height.mark_rule(color=INK, strokeWidth=1, strokeDash=[6, 4]).encode(alt.Y("value:Q"))
+        text = height.mark_text(align="right", baseline="bottom", dy=-3, fontSize=10, color=INK)
+        named = text.encode(alt.Y("value:Q"), x=alt.value("width"), text="name:N")
+        layers = [area, *layers, rule, named]
+    drawn = zoomed(usage, layers + bands(usage), _HEIGHT)
+    return Chart(name, title, caption, drawn, _table(usage, title, series, unit), "timeline")
 
 
 def zoomed(usage: Usage, layers: list[Any], height: int) -> dict[str, Any]:
@@ -93,34 +117,6 @@ def bands(usage: Usage, *, named: bool = True) -> list[Any]:
     fits = f"(datum.until - datum.t) / ({_ZOOM[1]} - {_ZOOM[0]}) * width > {_LETTER} * length(datum.name) + 4"
     texts = data(titles).mark_text(align="left", baseline="top", dx=4, fontSize=10, color=MUTED, clip=True)
     return [rules, texts.encode(time_axis(), y=alt.value(2), text="name:N", opacity=either(fits, 1, 0))]
-
-
-def _lines(usage: Usage, series: Series, unit: str, level: tuple[float, str] | None) -> dict[str, Any]:
-    rows = [
-        {"t": moment.t_s, "value": value, "series": name}
-        for name, values in series.items()
-        for moment, value in zip(usage.moments, values, strict=True)
-        if value is not None
-    ]
-    names = distinct(rows, "series")
-    x = time_axis()
-    y = alt.Y("value:Q", title=None, stack=None, axis=alt.Axis(tickCount=4, labelExpr=SHORT_LABELS, **AXIS))
-    base = data(rows)
-    legend = alt.Legend(symbolType="stroke", symbolStrokeWidth=2, symbolSize=300) if len(names) > 1 else None
-    looks = told_apart("series:N", dict(zip(names, _LOOKS, strict=False)), legend, "color", "strokeDash")
-    line = base.mark_line(strokeWidth=1.6, interpolate="step" if level else "linear", clip=True)
-    told = tips("series:N", "t:Q|second|.1f", f"value:Q|{unit}|.3~r")
-    points = base.mark_point(opacity=0, size=90, clip=True)
-    layers = [line.encode(x, y, **looks), points.encode(x, y, tooltip=told)]
-    if level is not None:
-        first = base.transform_filter(f"datum.series == '{names[0]}'")
-        area = first.mark_area(color=ACCENT, opacity=0.18, interpolate="step", clip=True).encode(x, y)
-        height = data([{"value": level[0], "name": level[1]}])
-        rule = height.mark_rule(color=INK, strokeWidth=1, strokeDash=[6, 4]).encode(alt.Y("value:Q"))
-        text = height.mark_text(align="right", baseline="bottom", dy=-3, fontSize=10, color=INK)
-        named = text.encode(alt.Y("value:Q"), x=alt.value("width"), text="name:N")
-        layers = [area, *layers, rule, named]
-    return zoomed(usage, layers + bands(usage), _HEIGHT)
 
 
 def _table(usage: Usage, title: str, series: Series, unit: str) -> Table:

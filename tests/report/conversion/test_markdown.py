@@ -3,7 +3,7 @@
 from markdown_it import MarkdownIt
 
 from brinery.report.conversion.markdown import conversion_markdown
-from brinery.report.source import read_source
+from brinery.report.write import read_source
 
 from ..made import dataset, poison
 
