@@ -13,20 +13,10 @@ from ..engine.machine.activity import cpu_of_others
 from ..engine.machine.counters import difference
 from ..engine.machine.cpus import usable_cpus
 from ..engine.machine.memory import machine_memory, usable_memory
+from ..engine.protocols.registry import LIBRARIES
 from .result.result import Host, Software, Storage, Timer
 
-_LIBRARIES = (
-    "h5py",
-    "hickle",
-    "joblib",
-    "lz4",
-    "numpy",
-    "pillow",
-    "psutil",
-    "simplejpeg",
-    "xxhash",
-    "zstandard",
-)
+_LIBRARIES = LIBRARIES | {"joblib", "numpy", "pillow", "psutil", "simplejpeg", "xxhash"}
 
 
 def host() -> Host:
@@ -60,7 +50,7 @@ def storage(folder: Path) -> Storage:
 def software() -> Software:
     """Name the versions that matter."""
     libraries = {}
-    for name in _LIBRARIES:
+    for name in sorted(_LIBRARIES):
         with suppress(PackageNotFoundError):
             libraries[name] = version(name)
     return Software(f"{platform.python_implementation()} {platform.python_version()}", libraries)

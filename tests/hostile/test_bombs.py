@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import pickle
 import sqlite3
 import struct
@@ -10,9 +11,12 @@ import zipfile
 import zlib
 from functools import cache
 
+import cbor2
 import h5py
+import msgpack
 import numpy as np
 import pytest
+from tfrecord.writer import TFRecordWriter
 
 import brinery
 from brinery.errors import CorruptError
@@ -133,6 +137,28 @@ def deflated_npz():
     return header + b"a" + b"\1\0\x10\0" + sizes + packed
 
 
+def safetensors_bytes():
+    entry = {"dtype": "U8", "shape": HUGE, "data_offsets": [0, 10**12]}
+    header = json.dumps({"a.png": entry}).encode()
+    return struct.pack("<Q", len(header)) + header
+
+
+def cbor_bytes():
+    sound = cbor2.dumps({"key": "a.png", "dtype": "|u1", "shape": HUGE, "data": b""})
+    return sound[:-1] + b"\x5b" + struct.pack(">Q", 10**12)
+
+
+def msgpack_bytes():
+    sound = msgpack.packb({"key": "a.png", "dtype": "|u1", "shape": HUGE, "data": b""})
+    return sound[:-2] + b"\xc6\xff\xff\xff\xff"
+
+
+def tfrecord_bytes():
+    """A frame that is said to be a terabyte long, with the right checksum of that length."""
+    length = struct.pack("<Q", 10**12)
+    return length + TFRecordWriter.masked_crc(length) + b"\x0a"
+
+
 SHARDS = {
     "npy": lambda: npy_bytes((1, *HUGE)),
     "npy+gzip": gzipped_npy,
@@ -141,6 +167,10 @@ SHARDS = {
     "pickle-4": lambda: pickle_bytes(10**12),
     "pickle-5": lambda: pickle_bytes(2**63),
     "json": lambda: b'{"key":"a.png","dtype":"uint8","shape":[1000000,1000000,1],"data":[]}\n',
+    "safetensors": safetensors_bytes,
+    "msgpack": msgpack_bytes,
+    "cbor": cbor_bytes,
+    "tfrecord": tfrecord_bytes,
     "hdf5": lambda: hdf5_bytes(chunked=False),
     "hdf5+gzip": lambda: hdf5_bytes(chunked=True),
 }
@@ -234,7 +264,8 @@ def chunk_of(data, size):
 
 
 @pytest.mark.parametrize(
-    "protocol", ["npy+gzip", "npy+lz4", "npz", "npz+deflate", "pickle-5", "json", "hdf5+gzip"]
+    "protocol",
+    ["npy+gzip", "npy+lz4", "npz", "npz+deflate", "pickle-5", "json", "hdf5+gzip", "msgpack", "tfrecord"],
 )
 def test_a_record_far_longer_than_its_array_is_not_read(tmp_path, protocol):
     # The file has a hole of two gigabytes, and costs nothing on disk.

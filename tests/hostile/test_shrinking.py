@@ -18,7 +18,7 @@ from .apart import run_apart
 NOISE = np.random.default_rng(0).integers(0, 256, (4, 90, 100, 3), np.uint8)  # stays large when packed
 FILES = {f"{number}.png": encoded(image, "PNG") for number, image in enumerate(NOISE)}
 ARRAYS = [as_pillow(data) for data in FILES.values()]
-PROTOCOLS = ["npy", "npz", "hdf5", "json", "hickle+gzip"]
+PROTOCOLS = ["npy", "npz", "hdf5", "json", "hickle+gzip", "tfrecord"]
 
 
 def make(root, protocol, layout="shards"):

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...engine.protocols.registry import libraries_of
 from ..result.result import BenchResult
 
 _LIBRARIES = ("h5py", "hickle", "joblib", "numpy", "pillow", "simplejpeg", "xxhash")
-_OF_COMPRESSIONS = {"lz4": "+lz4", "zstandard": "+zstd"}
 _MEMORY_SHARE = 1.05  # kernels of one machine report memory that differs by less
 _UNKNOWN = "unknown"
 
@@ -50,9 +50,8 @@ def _host(a: BenchResult, b: BenchResult) -> Iterator[tuple[str, str, str]]:
 
 def _software(a: BenchResult, b: BenchResult) -> Iterator[tuple[str, str, str]]:
     yield "Python", a.software.python, b.software.python
-    used = [cell.protocol for result in (a, b) for cell in result.cells]
-    packers = [name for name, mark in _OF_COMPRESSIONS.items() if any(mark in label for label in used)]
-    for name in (*_LIBRARIES, *packers):
+    used = {name for result in (a, b) for cell in result.cells for name in libraries_of(cell.protocol)}
+    for name in (*_LIBRARIES, *sorted(used.difference(_LIBRARIES))):
         one, other = (result.software.libraries.get(name, "not installed") for result in (a, b))
         yield name, one, other
 

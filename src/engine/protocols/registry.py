@@ -20,7 +20,7 @@ from .optional import installed, missing
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "ProtocolInfo", "get_serializer", "known_protocols"]
+__all__ = ["GROUP", "LIBRARIES", "ProtocolInfo", "get_serializer", "known_protocols", "libraries_of"]
 
 GROUP = "brinery.protocols"
 
@@ -52,6 +52,9 @@ _NEEDS = {
     "zstd": ("zstandard",),
     "lz4": ("lz4",),
 }
+
+LIBRARIES = frozenset(library for needed in _NEEDS.values() for library in needed)
+"""The libraries that built-in protocols and compressions need."""
 
 # Lowest and highest level of each compression that has levels.
 _LEVELS = {"gzip": (0, 9), "deflate": (0, 9), "zstd": (1, 22), "lz4": (0, 16)}
@@ -106,6 +109,12 @@ def get_serializer(label: str, *, to_open: bool = False) -> Serializer:
     compression = _compression(label, name, rest, takes)
     _need(compression.name)
     return factory(compression)
+
+
+def libraries_of(label: str) -> tuple[str, ...]:
+    """Return the libraries that a label's protocol and compression need, as far as they are built in."""
+    name, _, compression = label.partition("+")
+    return (*_NEEDS.get(name, ()), *_NEEDS.get(compression.partition(":")[0], ()))
 
 
 def known_protocols() -> list[ProtocolInfo]:

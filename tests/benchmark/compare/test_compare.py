@@ -126,6 +126,20 @@ def test_what_keeps_results_from_being_compared_is_named(part, change, named):
     assert named[2] in comparison_markdown(found)
 
 
+@pytest.mark.parametrize(
+    ("label", "library"), [("npy+zstd:3", "zstandard"), ("cbor", "cbor2"), ("tfrecord", "crc32c")]
+)
+def test_the_version_of_a_protocols_library_counts_where_it_was_used(label, library):
+    def timed(protocol, version):
+        made = run(1, cells=[pooled(protocol, "load", 1)])
+        libraries = {**made.software.libraries, library: version}
+        return replace(made, software=replace(made.software, libraries=libraries))
+
+    found = compare_results(timed(label, "1.0"), timed(label, "1.1"))
+    assert [(one.item, one.a, one.b) for one in found.differences] == [(library, "1.0", "1.1")]
+    assert not compare_results(timed("npy", "1.0"), timed("npy", "1.1")).differences
+
+
 def test_another_dataset_is_named():
     a, b = run(1), run(2)
     found = compare_results(a, replace(b, dataset=replace(b.dataset, xxh3="f" * 16)))

@@ -28,6 +28,9 @@ PROTOCOLS = [
     "hickle",
     "arrow",
     "parquet+snappy",
+    "safetensors",
+    "msgpack+zstd",
+    "tfrecord",
     "npy+lz4",
     "hickle+gzip",
 ]
