@@ -32,7 +32,7 @@ from .options import BenchOptions, BenchRequest, checked
 from .regions.article import SeedTable
 from .regions.scaling import Sweep
 from .regions.sentinel import Sentinel
-from .regions.session import BenchProgress, Progress, Scratch, Session, scratch_folder
+from .regions.session import BenchProgress, Progress, Scratch, Session, ignore, scratch_folder
 from .regions.sizes import measure_sizes
 from .result.file import write_result, write_whole
 from .result.measured import CellResult, share_of_time
@@ -91,7 +91,7 @@ def benchmark(call: BenchCall) -> BenchResult:
         for recommendation in result.recommendations:
             print(recommendation.objective, recommendation.winner, recommendation.reason)
     """
-    settings, say = checked(call), call.say or _ignore
+    settings, say = checked(call), call.say or ignore
     if not has_proc():
         raise BrineryError("/proc is not mounted, or not all of it: a bench reads there what processes do")
     if settings.source is not None:
@@ -103,7 +103,7 @@ def benchmark(call: BenchCall) -> BenchResult:
             # Regions in this process collect before they begin; that threads work was said once.
             with warnings.catch_warnings(), only_new_garbage():
                 warnings.simplefilter("ignore", BrineryWarning)
-                bench = prepare(settings, start, scratch, say, call.progress or _ignore)
+                bench = prepare(settings, start, scratch, say, call.progress or ignore)
                 measure(bench, say)
         except KeyboardInterrupt as interruption:
             if bench is None:
@@ -115,10 +115,6 @@ def benchmark(call: BenchCall) -> BenchResult:
         result = _write(conclude(_result(bench, finished=True)), settings)
     say(f"wrote {settings.output / 'result.json'} and {settings.output / 'report.md'}")
     return result
-
-
-def _ignore(_: object) -> None:
-    """Ignore a line that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +229,10 @@ def measure(bench: Prepared, say: Say) -> None:
 
 
 def _announce(options: BenchOptions, start: Start, say: Say) -> None:
-    host = start.host
-    what = str(options.source) if options.source else f"{options.images} generated 320x240 JPEG images"
+    host, generated = start.host, f"{options.images} generated 320x240 JPEG images"
     say(f"machine    {host.cpu or host.architecture}, {host.usable_cpus:g} usable CPUs, {host.kernel}")
     say(f"scratch    {start.storage.path} ({start.storage.filesystem or 'unknown file system'})")
-    say(f"images     {what}")
+    say(f"images     {options.source or generated}")
     say(f"protocols  {', '.join(options.protocols)}")
     if options.preset != "seed":
         say(f"workers    {', '.join(map(str, options.cores))}; {', '.join(options.ops)}")

@@ -223,7 +223,6 @@ def _any_of(tests: Sequence[_Test], facts: Facts) -> _Condition:
 
 
 def _split(facts: Facts) -> str:
-    """Return the split of time in words."""
     shares = {
         "user": facts.user,
         "system": facts.system,

@@ -68,7 +68,6 @@ def _cap(memory_bytes: int) -> str:
 
 
 def _weighed(weights: Weights, costs: Sequence[Candidate]) -> list[str]:
-    """Return what a cost rests on."""
     writes = {one.terms[0].op for one in costs if one.protocol != SOURCE}
     assumed = [f"{weights.reads_per_write:g} reads a write", *(f"a write is a {op}" for op in writes)]
     if weights.link_mb_per_s is not None:

@@ -189,7 +189,6 @@ class _Curve:
         return tuple(BandPoint(*pair) for pair in zip(grid.tolist(), self._at(grid), strict=True))
 
     def _error(self, index: int) -> float:
-        """Return a parameter's standard error."""
         return math.sqrt(self.covariance[index, index])
 
     def _at(self, workers: Floats) -> list[Estimate]:

@@ -25,7 +25,7 @@ from ..analysis.statistics import scipy
 from ..analysis.summary import cell_results
 from ..ledger import Ledger
 from ..options import BenchArguments, BenchOptions, make_bench_options
-from ..regions.session import scratch_folder
+from ..regions.session import ignore, scratch_folder
 from ..result.file import read_result, write_result
 from ..result.result import BenchResult, InTurns
 from .compare import Comparison, compare_results
@@ -78,7 +78,7 @@ def run_ab(
         MissingLibraryError: scipy is not installed; nothing was measured.
     """
     scipy("stats")
-    say = say or _ignore
+    say = say or ignore
     count = _PAIRS if rounds is None else rounds
     if count < 1:
         raise UsageError(f"rounds must be 1 or more, not {count}")
@@ -109,7 +109,7 @@ def run_ab(
         ]
         files = [folder / f"{side}.json" for side in _SIDES]
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
-        pace = Pace(count, say, progress or _ignore)
+        pace = Pace(count, say, progress or ignore)
         for number in range(count):
             order = (0, 1) if number % 2 == 0 else (1, 0)
             say(f"pair {number + 1} of {count}: {' and '.join(trees[place].name for place in order)}")
@@ -120,7 +120,7 @@ def run_ab(
             for path, result in zip(files, merged, strict=True):
                 write_result(result, path)
             found = compare_results(merged[0], merged[1], names=(str(files[0]), str(files[1])))
-            (after_pair or _ignore)(found)
+            (after_pair or ignore)(found)
     return found
 
 
@@ -175,16 +175,11 @@ def _what(planned: BenchOptions, options: dict[str, Any]) -> str:
 
 
 def _rounds_each(planned: BenchOptions, protocols: Sequence[str] | str | None) -> int:
-    """Return how many rounds each pair has."""
     given = protocols.split(",") if isinstance(protocols, str) else protocols or planned.protocols
     cells = len(given) * 2
     if planned.preset != "seed":
         cells += len(given) * len(planned.ops) * (len(planned.cores) + 1)
     return max(_FEWEST_ROUNDS, min(_MOST_ROUNDS, _REGIONS // cells))
-
-
-def _ignore(_: object) -> None:
-    """Do nothing with it."""
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:

@@ -58,7 +58,8 @@ def _software(a: BenchResult, b: BenchResult) -> Iterator[tuple[str, str, str]]:
 
 def _dataset(a: BenchResult, b: BenchResult) -> Iterator[tuple[str, str, str]]:
     if (a.dataset.xxh3, a.dataset.images) != (b.dataset.xxh3, b.dataset.images):
-        yield "dataset", _images(a), _images(b)
+        one, other = (f"{data.images} images with xxh3 {data.xxh3}" for data in (a.dataset, b.dataset))
+        yield "dataset", one, other
     yield "encoded bytes of the dataset", str(a.dataset.source_bytes), str(b.dataset.source_bytes)
 
 
@@ -71,7 +72,3 @@ def _minor(kernel: str) -> str:
     """Return "Linux 6.18" of "Linux 6.18.5-generic"."""
     match = re.match(r"\S+ \d+(\.\d+)?", kernel)
     return match[0] if match else kernel
-
-
-def _images(result: BenchResult) -> str:
-    return f"{result.dataset.images} images with xxh3 {result.dataset.xxh3}"

@@ -155,9 +155,7 @@ def compare_results(a: BenchResult, b: BenchResult, *, names: tuple[str, str] = 
     both = {name: (cell, cells_b[name]) for name, cell in cells_a.items() if name in cells_b}
     void = {name: reason for name, cells in both.items() if (reason := _void(cells, names))}
     valid = {name: cells for name, cells in both.items() if name not in void}
-    found = {
-        name: _in_pairs(cells, a) if paired else _between(cells, (a, b)) for name, cells in valid.items()
-    }
+    found = {name: _measured(cells, (a, b), paired=paired) for name, cells in valid.items()}
     compared = {name: one for name, one in found.items() if one is not None}
     void |= dict.fromkeys(found.keys() - compared.keys(), "no pair of processes measured it in both versions")
     if paired:
@@ -196,19 +194,20 @@ class _Measured:
     rounds: tuple[int, int]
 
 
-def _in_pairs(cells: tuple[CellResult, CellResult], a: BenchResult) -> _Measured | None:
-    assert a.in_turns is not None
-    each = a.in_turns.rounds_each
-    in_a, in_b = (calm_times(cell, a.host.usable_cpus) for cell in cells)
-    ratio = ratio_in_pairs(in_a, in_b, each)
-    times = (by_process(in_a, each), by_process(in_b, each))
+def _measured(
+    cells: tuple[CellResult, CellResult], results: tuple[BenchResult, BenchResult], *, paired: bool
+) -> _Measured | None:
+    a, turns = results[0], results[0].in_turns
+    ratio: Ratio | None
+    if paired and turns is not None:
+        in_a, in_b = (calm_times(cell, a.host.usable_cpus) for cell in cells)
+        times = (by_process(in_a, turns.rounds_each), by_process(in_b, turns.rounds_each))
+        ratio = ratio_in_pairs(in_a, in_b, turns.rounds_each)
+    else:
+        in_a, in_b = (independent_times(*both) for both in zip(cells, results, strict=True))
+        times = (in_a, in_b)
+        ratio = unpaired_ratio(list(in_a.values()), list(in_b.values()))
     return None if ratio is None else _Measured(ratio, cells, times, (len(in_a), len(in_b)))
-
-
-def _between(cells: tuple[CellResult, CellResult], results: tuple[BenchResult, BenchResult]) -> _Measured:
-    in_a, in_b = (independent_times(*both) for both in zip(cells, results, strict=True))
-    ratio = unpaired_ratio(list(in_a.values()), list(in_b.values()))
-    return _Measured(ratio, cells, (in_a, in_b), (len(in_a), len(in_b)))
 
 
 def _floor(ratios: Sequence[Ratio]) -> float | None:
@@ -229,7 +228,6 @@ def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str:
 def _judged(
     found: Mapping[Cell, _Measured], floor: float | None, machine: MachineChange | None
 ) -> tuple[CellChange, ...]:
-    """Judge all cells together."""
     q_values = benjamini_hochberg([one.ratio.p_value for one in found.values()])
     changes = []
     for (name, one), q_value in zip(found.items(), q_values, strict=True):

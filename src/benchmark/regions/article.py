@@ -60,8 +60,7 @@ class SeedTable:
         """Write the files that loads read."""
         loads = [cell for cell in self.cells if cell.op == "load" and cell.protocol != BASELINES[2]]
         parts = [self._part(cell, check=False) for cell in loads]
-        for _ in pool.run(run_stage, parts, workers=default_workers()):
-            pass
+        list(pool.run(run_stage, parts, workers=default_workers()))
 
     def run_round(self, number: int, visit: Callable[[Place, int], None]) -> None:
         """Measure every cell once; `visit` is called as the round opens and closes, with the pool's size."""

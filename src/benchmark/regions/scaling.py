@@ -144,8 +144,7 @@ class Sweep:
             part = Part(label, "dump", corpus=session.corpus.index, files=folder)
             starts = range(0, self._slices * chunk, chunk)
             parts += [replace(part, slices=(Slice(start, chunk),)) for start in starts]
-        for _ in pool.run(run_stage, parts, workers=workers):
-            pass
+        list(pool.run(run_stage, parts, workers=workers))
         for label in sorted({cell.protocol for cell in self.cells if cell.op == "map"}):
             convert(
                 session.corpus.folder,
@@ -191,7 +190,6 @@ class Sweep:
             return Region(passes=0, problem=str(error))
 
     def _tasks(self, cell: Cell, *, check: bool) -> list[Task]:
-        """Return a task for each worker."""
         session, work = self._session, self._work(cell)
         meeting = session.scratch.meeting(cell.workers) if cell.pool == "loky" else None
         tasks = []

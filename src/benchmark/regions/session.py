@@ -175,22 +175,22 @@ class Round:
         return disturbed_share(region.sample(self.number, self._order), self._session.usable)
 
     def _record(self, cell: Cell, region: Region, problem: str) -> None:
-        """Keep a region that does not count."""
         sample = region.sample(self.number, self._order)
         self._session.ledger.add(cell, replace(sample, valid=False, problem=problem))
 
 
+def ignore(_: object) -> None:
+    """Ignore what nobody asked for."""
+
+
 def inline(task: Task) -> Region:
     """Run a region in this process."""
-    assert task.part is not None
     return of_reports([run_action(task)], passes=task.part.passes, parent_pss=0)
 
 
 def pooled(tasks: Sequence[Task], pids: frozenset[int]) -> Region:
     """Run a region with one task for each worker."""
-    part = tasks[0].part
-    assert part is not None
     reports = list(pool.run(run_action, tasks, workers=len(tasks)))
     if len(reports) != len(tasks):
         raise WorkerError(f"{len(reports)} of {len(tasks)} workers reported")
-    return of_reports(reports, passes=part.passes, pids=pids, parent_pss=own_pss())
+    return of_reports(reports, passes=tasks[0].part.passes, pids=pids, parent_pss=own_pss())

@@ -148,7 +148,6 @@ def noise_table(result: BenchResult) -> Table:
 
 
 def _change(estimate: Estimate | None) -> tuple[Value, Value]:
-    """Return a relative change and its interval."""
     if estimate is None:
         return None, None
     ends = [percent(end, sign=True, places=1) for end in (estimate.low, estimate.high) if end is not None]

@@ -101,8 +101,7 @@ def make_corpus(
         given = scratch / "generated"
         given.mkdir()
         write = partial(write_photos, given, width=size[0], height=size[1], seed=seed)
-        for _ in pool.run(write, ranges, workers=workers):
-            pass
+        list(pool.run(write, ranges, workers=workers))
     assert given is not None
     feed = _Feed(given, limit)
     for batch in pool.run(partial(_take, str(folder), str(raw)), feed, workers=workers):

@@ -79,13 +79,16 @@ def _sleep_until(instant_ns: int) -> None:
         time.sleep(left / 1e9)
 
 
+_NOTHING = Part("", "")  # of tasks that only meet
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One worker's part of a region; small enough to travel."""
 
     worker: int  # its number, from 0
     meeting: Meeting | None  # where the workers meet, None for a region without a pool
-    part: Part | None = None  # what to do; None for tasks that only meet
+    part: Part = _NOTHING  # what to do
     protocols: tuple[str, ...] = ()  # whose libraries to import (warm-up only)
 
 
@@ -107,12 +110,11 @@ class Report:
 
 def run_action(task: Task) -> Report:
     """Do a part of a region; whatever goes wrong is reported, so that the bench goes on."""
-    assert task.part is not None
     try:
         action = make_action(task.part)
         gc.collect()
     except Exception as error:  # noqa: BLE001 - a protocol's own library may raise anything
-        return _failed(task, error)
+        return _failed(error, task)
     cold, void = task.part.cache == "cold", None
     folder = str(Path(task.part.corpus).parent)
     gc.disable()
@@ -135,7 +137,7 @@ def run_action(task: Task) -> Report:
         machine = watch.use() if watch is not None else None
     except Exception as error:  # noqa: BLE001 - as above
         action.clean()
-        return _failed(task, error)
+        return _failed(error, task)
     finally:
         gc.enable()
     spent = after - before
@@ -189,7 +191,6 @@ def run_prepare(task: Task) -> Report:
     """Prepare for the pieces of a part: arrays in memory, files in the page cache, one pass done."""
 
     def ready() -> None:
-        assert task.part is not None
         action = make_action(task.part)
         stayed_out = fill(action.sources)
         if stayed_out is not None:
@@ -210,7 +211,7 @@ def run_piece(part: Part) -> Report:
         action.run()
         spent = read_counters() - before
     except Exception as error:  # noqa: BLE001 - as in run_action
-        return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
+        return _failed(error)
     action.divide_loading(spent.user_ns)
     return _checked(action, worker_sample(before.time_ns, spent, action.phases))
 
@@ -232,7 +233,6 @@ def run_warm_up(task: Task) -> Report:
 
     def use() -> None:
         nonlocal ready
-        assert task.part is not None
         array = np.zeros((8, 8, 3), np.uint8)
         for label in task.protocols:
             serializer = get_serializer(label)
@@ -279,7 +279,7 @@ def _meet(task: Task, do: Callable[[], None]) -> Report:
     try:
         do()
     except Exception as error:  # noqa: BLE001 - reported, as in run_action
-        return _failed(task, error)
+        return _failed(error, task)
     try:
         if task.meeting is not None:
             _sleep_until(task.meeting.gather(task.worker))
@@ -288,8 +288,8 @@ def _meet(task: Task, do: Callable[[], None]) -> Report:
     return Report(_nobody())
 
 
-def _failed(task: Task, error: Exception) -> Report:
-    if task.meeting is not None:
+def _failed(error: Exception, task: Task | None = None) -> Report:
+    if task is not None and task.meeting is not None:
         task.meeting.give_up(task.worker)
     return Report(_nobody(), problem=f"{type(error).__name__}: {error}")
 
