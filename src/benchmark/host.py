@@ -65,10 +65,8 @@ def timer() -> Timer:
 def commit() -> str | None:
     """Return the commit of the checkout that brinery runs from, or None outside a checkout."""
     git = Path(__file__).resolve().parents[2] / ".git"
-    head = _text(git / "HEAD")
-    if head is None or not head.startswith("ref: "):
-        return head
-    return _text(git / head.removeprefix("ref: "))
+    head = _text(git / "HEAD") or ""
+    return _text(git / head.removeprefix("ref: ")) if head.startswith("ref: ") else head or None
 
 
 class CpuUse:

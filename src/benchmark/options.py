@@ -20,7 +20,7 @@ CACHES: tuple[Cache, ...] = get_args(Cache)
 DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 DISPATCHES: tuple[Dispatch, ...] = get_args(Dispatch)
 OPS = ("convert", "dump", "load", "load_lazy", "map")
-SEED_PROTOCOLS = (
+SEED_PROTOCOLS: tuple[str, ...] = (
     "pickle-0",
     "pickle-1",
     "pickle-2",
@@ -162,9 +162,6 @@ class BenchOptions:
 def checked(given: BenchRequest) -> BenchOptions:
     """Return the options after checking them.
 
-    Args:
-        given: `source`, and all that `BenchArguments` names.
-
     Raises:
         UsageError: a value that makes no sense.
         UnknownProtocolError: no such protocol; lists the known ones.
@@ -188,6 +185,9 @@ def checked(given: BenchRequest) -> BenchOptions:
     if preset == "choose" and (given.preset or given.protocols is None):
         usual, lacking = _installed(CHOICE)
         chosen = tuple(dict.fromkeys((*usual, *(chosen if given.protocols is not None else ()))))
+    budget = 35.0 if given.quick else 245.0
+    if preset == "full":
+        budget = max(40.0, (5.0 if given.quick else 25.0) * len(chosen))
     cap, total = (None if size is None else parse_size(size) for size in (given.memory_cap, given.total))
     source, scratch, costs = (
         None if path is None else Path(path) for path in (given.source, given.scratch, given.costs)
@@ -199,7 +199,7 @@ def checked(given: BenchRequest) -> BenchOptions:
         preset=preset,
         ops=_among("ops", given.ops, OPS),
         rounds=rounds,
-        budget_s=_budget(given.budget, preset, len(chosen), quick=given.quick),
+        budget_s=budget if given.budget is None else float(given.budget),
         limit=limit,
         quick=given.quick,
         scratch=scratch,
@@ -246,14 +246,6 @@ def every_protocol() -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _budget(given: float | None, preset: str, protocols: int, *, quick: bool) -> float:
-    if given is not None:
-        return float(given)
-    if preset == "full":
-        return max(40.0, (5.0 if quick else 25.0) * protocols)
-    return 35.0 if quick else 245.0
-
-
 def _prices(given: Sequence[float] | str | None) -> Prices | None:
     if given is None:
         return None
@@ -284,8 +276,7 @@ def _distinct(what: str, value: Sequence[object] | str) -> tuple[str, ...]:
     names = [str(name).strip() for name in (value.split(",") if isinstance(value, str) else value)]
     if not names or "" in names:
         raise UsageError(f"{what} is a list with commas, without gaps, such as {_EXAMPLES[what]}")
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
+    if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"{what} names {twice[0]} twice")
     return tuple(names)
 
@@ -302,9 +293,8 @@ def _cores(value: Sequence[int] | str) -> tuple[int, ...]:
 
 def _among(what: str, value: Sequence[str] | str, known: Sequence[str]) -> tuple[str, ...]:
     names = _distinct(what, value)
-    for name in names:
-        if name not in known:
-            raise UsageError(f"unknown {what.removesuffix('s')} {name!r}: known are {', '.join(known)}")
+    if strange := [name for name in names if name not in known]:
+        raise UsageError(f"unknown {what.removesuffix('s')} {strange[0]!r}: known are {', '.join(known)}")
     return names
 
 

@@ -44,6 +44,7 @@ from .worker.page_cache import why_not_cold
 
 Say: TypeAlias = Callable[[str], None]
 
+_AS_ASKED = ("cores", "protocols", "ops", "rounds", "budget_s", "limit", "region_ns", "weights")
 _MEMORY_METHOD = (
     "sum over workers of PSS at the region's end plus what resident memory had been above it within the "
     "region (VmHWM after clear_refs), plus the parent's PSS; dump holds its source arrays"
@@ -295,18 +296,11 @@ def _result(bench: Prepared, *, finished: bool) -> BenchResult:
         timer=machine.timer(),
         dataset=bench.session.corpus.info,
         settings=Settings(
-            cores=options.cores,
-            protocols=options.protocols,
-            ops=options.ops,
-            rounds=options.rounds,
-            budget_s=options.budget_s,
-            limit=options.limit,
-            region_ns=options.region_ns,
+            **{name: getattr(options, name) for name in _AS_ASKED},
             cache=",".join(options.caches),
             durability=",".join(options.durabilities),
             memory_method=_MEMORY_METHOD,
             dispatch=",".join(options.dispatches),
-            weights=options.weights,
             total_bytes=options.total,
         ),
         noise=_noise(bench, cells),

@@ -1,6 +1,7 @@
 """What the sampler saw of a bench, thinned for the result, beside what the workers counted themselves."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -57,27 +58,23 @@ def cpu_seen(
     Both are in ns, over the workers that both saw twice or more; None without such workers. The times of the
     readings count from `begin_ns` on, when the sampler began on the clock that all processes share.
     """
-    told: dict[int, list[tuple[int, int]]] = {}
-    for cell in cells:
-        for sample in cell.samples if cell.pool == "loky" else ():
-            for worker in sample.workers:
-                if worker.lifetime_cpu_ns is not None:
-                    end = worker.begin_ns + worker.wall_ns
-                    told.setdefault(worker.pid, []).append((end, worker.lifetime_cpu_ns))
-    readings: dict[int, list[tuple[int, int]]] = {}
-    for reading in timeline:
-        spent = reading.cpu_user_ns + reading.cpu_system_ns
-        readings.setdefault(reading.pid, []).append((begin_ns + reading.t_ns, spent))
+    told: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    samples = (sample for cell in cells if cell.pool == "loky" for sample in cell.samples)
+    for worker in (worker for sample in samples for worker in sample.workers):
+        if worker.lifetime_cpu_ns is not None:
+            told[worker.pid].append((worker.begin_ns + worker.wall_ns, worker.lifetime_cpu_ns))
+    readings: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for one in timeline:
+        readings[one.pid].append((begin_ns + one.t_ns, one.cpu_user_ns + one.cpu_system_ns))
     own = seen = 0
     for pid, points in told.items():
         (first, before), (last, after) = min(points), max(points)
-        known = readings.get(pid, [])
-        if len(known) < 2 or last == first:
+        if len(readings[pid]) < 2 or last == first:
             continue
-        times, spent_by = np.array(known, dtype=np.float64).T
-        start, end = np.clip([first, last], times[0], times[-1])
-        if (start, end) != (first, last):
-            continue  # it worked before the first reading or after the last
-        own += after - before
-        seen += round(float(np.diff(np.interp([start, end], times, spent_by))[0]))
+        times, spent = np.array(readings[pid], dtype=np.float64).T
+        if (
+            times[0] <= first and last <= times[-1]
+        ):  # else it worked before the first reading or after the last
+            own += after - before
+            seen += round(float(np.diff(np.interp([first, last], times, spent))[0]))
     return (own, seen) if own else (None, None)

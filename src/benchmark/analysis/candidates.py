@@ -87,10 +87,8 @@ class Candidate:
 class Field:
     """The cells of a result that candidates are made of.
 
-    Args:
-        result: of a bench.
-        abilities: what each protocol can do, by its name without compression; by default the registry's.
-        memory_bytes: cells with a higher peak are left out; those whose peak is not known stay.
+    `abilities` tell what each protocol can do, by its name without compression; by default the registry does.
+    Cells whose peak is above `memory_bytes` are left out; those whose peak is not known stay.
     """
 
     def __init__(
@@ -236,10 +234,8 @@ class Field:
         options = {}
         for one in self._result.ceilings:
             good = [sample for sample in one.samples if sample.valid and sample.amount and sample.wall_ns]
-            if one.name != "decode" or one.workers > self._usable or not good:
-                continue
             reading = self._cold_ns(one.workers) if condition.cache == "cold" else 0.0
-            if reading is not None:
+            if one.name == "decode" and one.workers <= self._usable and good and reading is not None:
                 options[one.workers] = {one.round: one.wall_ns / one.amount + reading for one in good}
         return Term("decode", options) if options else None
 

@@ -28,8 +28,8 @@ class Ceilings:
 
     def cost_growth(self, name: str, workers: int) -> float | None:
         """Return the CPU time of a unit over that with one worker."""
-        many, one = self._found.get((name, workers)), self._found.get((name, 1))
-        return over(many.cpu_ns_per_unit if many else None, one.cpu_ns_per_unit if one else None)
+        many, one = (self._found.get((name, count)) for count in (workers, 1))
+        return over(many.cpu_ns_per_unit, one.cpu_ns_per_unit) if many and one else None
 
 
 def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
@@ -44,8 +44,7 @@ def bound_of(cell: CellResult, ceilings: Ceilings) -> Bound | None:
     stats, workers = cell.stats, cell.workers
     if stats is None:
         return None
-    pixels = cell.size.pixel_bytes_per_image
-    files = cell.size.file_bytes_per_image or 0.0
+    pixels, files = cell.size.pixel_bytes_per_image, cell.size.file_bytes_per_image or 0.0
     shares: list[tuple[str, float | None]] = []
     name = "raw-files" if cell.op == "dump" and cell.layout == "single" else _device(cell)
     device = name, over(files * stats.images_per_s, ceilings.per_s(name, workers))

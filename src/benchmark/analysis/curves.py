@@ -38,8 +38,7 @@ class Rounds:
     def of(cls, throughput: Mapping[int, Sequence[float]]) -> "Rounds":
         """Take values by number of workers, each in the order of rounds; the shorter lack the last ones.
 
-        Raises:
-            ValueError: a value is not positive.
+        ValueError is raised where one is not positive.
         """
         workers = sorted(throughput)
         logs = np.full((max(map(len, throughput.values()), default=0), len(workers)), np.nan)
@@ -120,12 +119,9 @@ def log_curve(theta: Floats, workers: Floats) -> tuple[Floats, Floats]:
 
 
 def fit(model: Model, points: Blocks, *, bounded: bool = True) -> Floats:
-    """Return the theta of least weighted squares.
+    """Return the theta of least weighted squares; where it is bounded, alpha and beta are not negative.
 
-    Args:
-        model: the curve.
-        points: at least as many numbers of workers as there are parameters.
-        bounded: alpha and beta are not negative.
+    The points have at least as many numbers of workers as the model has parameters.
     """
     count, roots, theta = FITTED[model], np.sqrt(points.weights), np.zeros(3)
 

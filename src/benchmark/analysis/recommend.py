@@ -25,13 +25,13 @@ def recommend(
     abilities: Mapping[str, Abilities] | None = None,
     trouble: str | None = None,
 ) -> tuple[Recommendation, ...]:
-    """Return one recommendation for each objective.
+    """Return one recommendation for each objective; the article's loops are no candidates.
 
     Args:
-        result: the article's loops in it are no candidates.
+        result: of a bench.
         weights: how the cost is weighed; by default ten reads a write, no link, no bound on memory.
-        seed: seed of the resampling.
-        abilities: what each protocol can do, by its name without compression; by default the registry's.
+        seed: of the resampling.
+        abilities: as `Field` takes them.
         trouble: why no time of this run decides anything; None if they do.
     """
     weights, field = weights or Weights(), Field(result, abilities)
@@ -109,16 +109,12 @@ class _Ranks:
                 f"its convert reached {share:.0%} of what decoding and writing alone did, so that is noise"
             )
         choices = [self._choice(one, best, found.odds) for one in (best, *others)]
-        answer = replace(
-            _answer(objective, condition, choices, tied, reason),
-            assumptions=(*assumed, *self._assumed(condition, candidates)),
-            rounds=found.rounds,
-            more_rounds=found.more,
-        )
-        if self._trouble is None:
-            return answer
-        nobody = replace(answer, winner=None, workers=None, margin=None, probability=None, ties=())
-        return replace(nobody, decided=False, reason=self._trouble)
+        answer = _answer(objective, condition, choices, tied, reason)
+        if self._trouble is not None:
+            nobody = replace(answer, winner=None, workers=None, margin=None, probability=None, ties=())
+            answer = replace(nobody, decided=False, reason=self._trouble)
+        told = (*assumed, *self._assumed(condition, candidates))
+        return replace(answer, assumptions=told, rounds=found.rounds, more_rounds=found.more)
 
     def sized(self, sizes: Sizes) -> Recommendation:
         """Recommend by stored bytes of the same images, which do not vary."""
@@ -177,9 +173,7 @@ class _Ranks:
         if cold:
             found.append("read from storage by the format's own library")
         if SOURCE in there and condition.layout == "shards":
-            found.append(
-                f"source files are {'read raw from storage and' if cold else 'in memory and'} decoded"
-            )
+            found.append(f"source files are {'read raw from storage' if cold else 'in memory'} and decoded")
         absent = [name for name in self._field.protocols if name not in there and not self._field.safe(name)]
         if absent and any(one.terms[-1].op in ("map", "decode") for one in candidates):
             found.append(f"without {_and(absent)}, of which no safe read was timed")

@@ -62,9 +62,7 @@ def median_interval(rounds: Sequence[float]) -> tuple[float, float, float] | Non
     median only where fewer than k of the n rounds lie to one side of it, so they hold it with probability
     1 - 2 sum over i < k of C(n, i) / 2^n. k is the largest for which that is 95 % or more, otherwise 1: five
     rounds reach 93.8 %, six 96.9 %, seven 98.4 %. David & Nagaraja, "Order Statistics", Wiley 2003, 7.1.
-
-    Args:
-        rounds: one value a round, NaN excluded; fewer than five have no interval.
+    Fewer than five rounds have no interval. No value is NaN.
     """
     ordered, count = sorted(rounds), len(rounds)
     if count < FEWEST_ROUNDS:
@@ -78,15 +76,9 @@ def median_interval(rounds: Sequence[float]) -> tuple[float, float, float] | Non
 def paired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Ratio:
     """Return b / a from the log-ratios within rounds, by the t test of their mean.
 
-    The exact sign test is no choice: its least p is 2^(1-n), 0.016 for 7 rounds, which no correction for 36
-    cells leaves significant.
-
-    Args:
-        a_rounds: one positive value a round; NaN where missing.
-        b_rounds: the same rounds in the same order; the longer of the two is cut.
-
-    Raises:
-        ValueError: they have no round in common.
+    Both have one positive value a round, NaN where missing, in the same order; the longer of the two is cut.
+    ValueError is raised where they have no round in common. The exact sign test is no choice: its least p is
+    2^(1-n), 0.016 for 7 rounds, which no correction for 36 cells leaves significant.
     """
     length = min(len(a_rounds), len(b_rounds))
     logs = _logs(b_rounds[:length]) - _logs(a_rounds[:length])
@@ -103,13 +95,7 @@ def unpaired_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> Rati
     Its degrees of freedom are the fewer rounds less one, the bound that Welch's own estimate cannot undercut:
     rounds of one run resemble one another more than those of two runs do, and where the true error is half as
     large again as the rounds show, Welch's estimate calls several times as many changes that are none.
-
-    Args:
-        a_rounds: one positive value a round of the one run; NaN where missing.
-        b_rounds: of the other run.
-
-    Raises:
-        ValueError: one of them is empty.
+    Both have one positive value a round, NaN where missing; ValueError is raised where one has none.
     """
     a, b = (logs[~np.isnan(logs)] for logs in (_logs(a_rounds), _logs(b_rounds)))
     if not a.size or not b.size:
@@ -179,25 +165,15 @@ def detectable_change(
 ) -> float | None:
     """Return the least slowdown, such as 0.08, that would be called in nine of ten comparisons as noisy.
 
-    It is counted as if no other cell had changed; where others have, somewhat less is called.
-
-    Args:
-        ratio: with its interval.
-        compared: how many cells are judged together.
-        floor: of `noise_floor`.
-        machine: the machine's own relative change between two runs.
-        level: the share of calls that may be false.
-
-    Returns:
-        The relative change, or None for fewer than five rounds.
+    It is counted as if none of the other cells that are `compared` with this one had changed; where others
+    have, somewhat less is called. None for fewer than five rounds. The rest is as `judge` takes it.
     """
     if ratio.high is None:
         return None
     error = math.log(ratio.high / ratio.value) / student_quantile(ratio.rounds - 1)
     least = math.log1p(max(SMALLEST_CHANGE, floor or 0.0, machine or 0.0)) + _NINE_OF_TEN * error
-    return math.expm1(
-        max(least, _shift_found(ratio.rounds - 1, min(level / compared, 1 - _COVERAGE)) * error)
-    )
+    shift = _shift_found(ratio.rounds - 1, min(level / compared, 1 - _COVERAGE))
+    return math.expm1(max(least, shift * error))
 
 
 @cache
@@ -214,12 +190,7 @@ def _shift_found(degrees: int, p_value: float) -> float:
 def drift(begin_ns: Sequence[float], times: Sequence[float]) -> Drift | None:
     """Return the trend of the sentinel: the least-squares slope of ln(time), with Student's t interval.
 
-    Args:
-        begin_ns: when each sentinel began.
-        times: how long it took, in any unit.
-
-    Returns:
-        The trend, or None for fewer than five sentinels or no time between them.
+    Times are in any unit. None for fewer than five sentinels or no time between them.
     """
     hours = np.asarray(begin_ns, dtype=np.float64) / _NS_PER_HOUR
     if hours.size < FEWEST_ROUNDS or not (length := float(np.ptp(hours))):
@@ -232,11 +203,9 @@ def drift(begin_ns: Sequence[float], times: Sequence[float]) -> Drift | None:
 
 
 def holds_interval(samples: Sequence[float], target: float) -> bool:
-    """Tell whether a cell may stop: the interval of its geometric mean is tighter than the target.
+    """Tell whether a cell may stop: the upper half of its geometric mean's interval is below the target.
 
-    Args:
-        samples: one positive value a round, so far; fewer than five never hold.
-        target: the most that its upper half may be, relative, such as 0.02.
+    The target is relative, such as 0.02. Of the samples, one a round, fewer than five never hold.
     """
     estimate = log_mean(_logs(samples)) if len(samples) else Estimate(math.nan)
     return estimate.high is not None and estimate.high / estimate.value - 1 < target
@@ -253,11 +222,7 @@ def _ratio(mean: float, error: float, rounds: int, *, paired: bool) -> Ratio:
 
 
 def _logs(values: Sequence[float]) -> Floats:
-    """Return natural logarithms.
-
-    Raises:
-        ValueError: a value is not positive.
-    """
+    """Return natural logarithms; ValueError where a value is not positive."""
     array = np.asarray(values, dtype=np.float64)
     if np.any(array <= 0):
         raise ValueError("times and throughputs must be positive")

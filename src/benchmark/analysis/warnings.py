@@ -10,6 +10,7 @@ from ..result.result import BenchResult, Noise
 from ..result.stats import median
 from .noise import unsteadiness
 
+_QUOTA = "raise it, or use fewer workers"
 REMEDIES = {
     "wrong-arrays": "what came back was not what was stored: the cell is void; report it as a bug",
     "void-samples": "some regions did not count, see `problem` in result.json; measure again",
@@ -27,7 +28,7 @@ REMEDIES = {
     "tail": "the last worker ended more than 25 % of the region after the first: uneven images or busy CPUs",
     "hidden-threads": "the protocol's library ran threads of its own: one worker is more than one CPU here",
     "dirty-backlog": "files waited to be written as it began: stop what writes, or choose a faster --scratch",
-    "throttled": "a cgroup's quota held the workers back: raise it, or use fewer workers",
+    "throttled": f"a cgroup's quota held the workers back: {_QUOTA}",
     "steal": "the hypervisor took more than 1 % of the CPU time: use a dedicated machine",
 }
 
@@ -107,16 +108,12 @@ def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:
 
 def disturbances(noise: Noise) -> list[str]:
     """Return what else ran on the machine and how it changed, each with its remedy."""
-    found = []
-    if noise.foreign_cpu is not None and noise.foreign_cpu > FOREIGN:
-        found.append(f"other programs took {noise.foreign_cpu:.0%} of the CPUs: close them and measure again")
-    if (noise.steal or 0.0) > _TAKEN:
-        found.append(f"the hypervisor took {noise.steal:.1%} of the CPU time: use a dedicated machine")
-    if (noise.throttled or 0.0) > _TAKEN:
-        found.append(
-            f"a cgroup's quota held threads back for {noise.throttled:.1%} of the time: "
-            "raise it, or use fewer workers"
-        )
+    shares = (
+        (noise.foreign_cpu, FOREIGN, "other programs took {:.0%} of the CPUs: close them and measure again"),
+        (noise.steal, _TAKEN, "the hypervisor took {:.1%} of the CPU time: use a dedicated machine"),
+        (noise.throttled, _TAKEN, "a cgroup's quota held threads back for {:.1%} of the time: " + _QUOTA),
+    )
+    found = [text.format(share) for share, most, text in shares if share is not None and share > most]
     return found + _drifted(noise.drift)
 
 

@@ -88,10 +88,8 @@ def run_ab(
     rounds_each = _rounds_each(planned, options.get("protocols"))
     folder = Path(output)
     with scratch_folder(folder, folder, ".brinery-ab-") as work:
-        trees = [
-            make_tree(name, work / side, Path(repository or "."))
-            for side, name in zip(_SIDES, versions, strict=True)
-        ]
+        sides = list(zip(_SIDES, versions, strict=True))
+        trees = [make_tree(name, work / side, Path(repository or ".")) for side, name in sides]
         for tree in trees:
             check_tree(tree)
         if source is None:
@@ -99,14 +97,11 @@ def run_ab(
             make_corpus(source, count=planned.images, seed=options.get("seed", 0))
             pool.shutdown()
         arguments = [str(Path(source).absolute()), *_arguments(options), "--rounds", str(rounds_each)]
-        say(
-            "plan       {} pairs of processes, A of {} and B of {}, which take turns".format(count, *versions)
-        )
+        base, head = versions
+        say(f"plan       {count} pairs of processes, A of {base} and B of {head}, which take turns")
         say(f"           {rounds_each} rounds in each pair, of {_what(planned, options)}")
         identity = secrets.token_hex(8)
-        turns = [
-            InTurns(identity, side, name, rounds_each) for side, name in zip(_SIDES, versions, strict=True)
-        ]
+        turns = [InTurns(identity, side, name, rounds_each) for side, name in sides]
         files = [folder / f"{side}.json" for side in _SIDES]
         done: tuple[list[BenchResult], list[BenchResult]] = ([], [])
         pace = Pace(count, say, progress or ignore)
@@ -167,8 +162,7 @@ def merge_pairs(results: Sequence[BenchResult], turns: InTurns) -> BenchResult:
 
 def _what(planned: BenchOptions, options: dict[str, Any]) -> str:
     """Return what is measured, in words; the protocols may be those of another tree."""
-    given = options.get("protocols")
-    what = _text(planned.protocols if given is None else given)
+    what = _text(planned.protocols if options.get("protocols") is None else options["protocols"])
     if planned.preset == "seed":
         return f"{what}: one file an image"
     return f"{what}: {_text(planned.ops)} with {_text(planned.cores)} workers, and one file an image"
@@ -205,12 +199,7 @@ def _measure(
     failed: Path,
     pace: Pace,
 ) -> list[BenchResult]:
-    """Run one bench of each tree, in turns, and return their results.
-
-    Raises:
-        BrineryError: one failed.
-        UsageError: one found the options wrong.
-    """
+    """Run one bench of each tree, in turns, and return their results; what one raises is as in `run_ab`."""
     outputs = [Path(tempfile.mkdtemp(prefix=f"{side}-", dir=work)) for side in _SIDES]
     players = [
         Player(

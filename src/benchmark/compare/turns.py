@@ -37,11 +37,7 @@ class Turns:
         return turns
 
     def pass_on(self) -> None:
-        """End a turn, and return where the next begins.
-
-        Raises:
-            BrineryError: the program that compares is no more.
-        """
+        """End a turn, and return where the next begins; BrineryError if the program that compares is gone."""
         try:
             os.write(self.ends, b".")
             again = os.read(self.begins, 1)

@@ -31,11 +31,7 @@ class Tree:
 
 
 def make_tree(name: str, target: Path, repository: Path) -> Tree:
-    """Find or unpack a version.
-
-    Raises:
-        UsageError: it is neither a folder with brinery nor a revision.
-    """
+    """Find or unpack a version; UsageError if it is neither a folder with brinery nor a revision."""
     folder = Path(name)
     if folder.is_dir():
         if (folder / "bin" / "python").exists():
@@ -78,11 +74,7 @@ def _git(repository: Path, *arguments: str) -> bytes | None:
 
 
 def check_tree(tree: Tree) -> None:
-    """Make sure that the tree itself is imported, and no installed brinery instead.
-
-    Raises:
-        UsageError: it cannot be imported, or another is.
-    """
+    """Raise UsageError unless the tree itself is imported, and no installed brinery instead."""
     done = subprocess.run(
         [tree.python, "-P", "-c", _WHERE], capture_output=True, text=True, check=False, env=tree.environment()
     )

@@ -57,15 +57,13 @@ class ConvertRegion:
     def _compare(self, cell: Cell, folder: Path, results: Sequence[UnitResult]) -> list[Report]:
         places = {image.key: place for place, image in enumerate(self._session.corpus.images)}
         part = Part(cell.protocol, "load", passes=0, corpus=self._session.corpus.index)
-        shards = [
-            (
-                folder / SHARDS_FOLDER / shard.name,
-                [places[s.key] for s in result.samples if s.shard == shard_id(result.number, shard.part)],
-            )
-            for result in results
-            for shard in result.shards
-            if shard.name is not None
-        ]
+        shards = []
+        for result in results:
+            for shard in result.shards:
+                own = shard_id(result.number, shard.part)
+                numbers = [places[sample.key] for sample in result.samples if sample.shard == own]
+                if shard.name is not None:
+                    shards.append((folder / SHARDS_FOLDER / shard.name, numbers))
         return list(pool.run(partial(run_compare, part), shards, workers=cell.workers))
 
 

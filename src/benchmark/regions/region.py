@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,11 +87,8 @@ def of_reports(
 ) -> Region:
     """Return the region of which each worker made one report.
 
-    Args:
-        reports: of all workers.
-        passes: of each worker.
-        pids: of the workers that were warmed; empty where there is no pool.
-        parent_pss: the parent's memory, in bytes, to be added; 0 where it is the one worker.
+    The processes are those that were warmed; there are none without a pool. The parent's memory is added, in
+    bytes; 0 where it is the one worker.
     """
     workers, seen = tuple(report.sample for report in reports), {report.sample.pid for report in reports}
     problems = [
@@ -117,14 +114,10 @@ def of_pieces(
     pids: Collection[int],
     problems: Sequence[str | None],
 ) -> Region:
-    """Return the region that was handed out in small tasks.
+    """Return the region that was handed out in small tasks, by what these and the comparisons reported.
 
-    Args:
-        pieces: of each task, in any order.
-        checks: of the comparisons.
-        memory: of every worker, at the region's end.
-        pids: of the workers that were warmed.
-        problems: why it does not count, if that is known.
+    Memory is that of every worker at the region's end, by process; the processes are those that were warmed;
+    the problems are why it does not count, if that is known.
     """
     by_worker: dict[int, list[WorkerSample]] = {}
     for piece in pieces:
@@ -182,8 +175,7 @@ def _peak_pss(workers: Sequence[WorkerSample], parent_pss: int | None) -> int | 
 
 def own_pss() -> int | None:
     """Return this process's memory in bytes, shared pages divided, or None where the kernel does not tell."""
-    try:
+    with suppress(psutil.Error):
         pss: int | None = getattr(psutil.Process().memory_full_info(), "pss", None)
-    except psutil.Error:
-        return None
-    return pss
+        return pss
+    return None

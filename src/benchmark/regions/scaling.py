@@ -224,11 +224,7 @@ class Sweep:
         )
 
     def _warm_up(self, workers: int) -> None:
-        """Start the workers, have each import every library, and note who they are.
-
-        Raises:
-            BrineryError: the pool does not come up.
-        """
+        """Start the workers, have each import every library, and note who they are; else BrineryError."""
         scratch = self._session.scratch
         for _ in range(3):
             meeting = scratch.meeting(workers)

@@ -45,14 +45,9 @@ def measure_sizes(
 ) -> tuple[StoredSize, ...]:
     """Write the files of every protocol once and return their sizes.
 
-    All images are written where the slowest protocol does that within seconds, else the same sample by all.
-
-    Args:
-        corpus: the images.
-        protocols: by label; the baselines are added where the options measure them.
-        options: shards are written where more than the seed's table is measured.
-        scratch: where the files lie; they are emptied at once.
-        warn: called with why a protocol's size is not known.
+    All images are written where the slowest protocol does that within seconds, else the same sample by all;
+    shards where more than the seed's table is measured, and baselines where the options measure them. The
+    files are emptied at once. `warn` is called with why a protocol's size is not known.
     """
     layouts: tuple[Layout, ...] = ("single",) if options.preset == "seed" else ("single", "shards")
     if options.one_of_two:
@@ -115,11 +110,8 @@ def affordable(
 ) -> list[int]:
     """Return all images, or a sample that halves until it fits the time; it keeps at least four.
 
-    Args:
-        images: of the corpus.
-        prices: of each protocol: seconds to write an image of 256 KiB; larger ones take longer in proportion.
-        most_s: seconds that all may take on the CPUs together.
-        layouts: how often each protocol writes every image.
+    Prices are seconds to write an image of 256 KiB, of each protocol; larger ones take longer in proportion.
+    All may take `most_s` seconds on the CPUs together, and each writes every image in so many layouts.
     """
     own, workers = list(prices), default_workers()
     slowest, total = max(own, default=0.0), sum(own) * layouts / workers

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import compress, groupby
+from statistics import mode
 
 from ...engine.printable import printable
 from ..analysis.statistics import SMALLEST_CHANGE
@@ -150,12 +151,9 @@ def method_lines(comparison: Comparison) -> list[str]:
     """Return what the ratios are from, what may be noise, and how small a slowdown would have been found."""
     how, machine = "between two runs", "; machine: by how much the ceilings may have changed"
     if comparison.paired:
-        pairs = max((change.ratio.rounds for change in comparison.cells), default=0)
-        how = (
-            f"of {counted(pairs, 'pair')} of processes that took turns, without the wait for CPUs that other "
-            "programs held"
-        )
-        machine = ""
+        pairs = counted(max((change.ratio.rounds for change in comparison.cells), default=0), "pair")
+        waits = "without the wait for CPUs that other programs held"
+        how, machine = f"of {pairs} of processes that took turns, {waits}", ""
     floor = "not known" if comparison.floor is None else percent(comparison.floor, places=1)
     least = percent(max(SMALLEST_CHANGE, comparison.floor or 0.0), places=1)
     noise = f"noise floor {floor}, no change below {least} is called{machine}"
@@ -176,8 +174,7 @@ def side_line(side: Side) -> str:
 
 
 def _most_frequent(comparison: Comparison) -> str:
-    reasons = [change.reason or "" for change in comparison.cells]
-    reason = max(dict.fromkeys(reasons), key=reasons.count)
+    reason = mode(change.reason or "" for change in comparison.cells)
     enough = 8 if comparison.paired else 7
     hint = f": measure with --rounds {enough}" if reason.startswith("fewer than") else ""
     return f"{sentence(reason)}{hint}."

@@ -105,12 +105,12 @@ def few(found: Recommendation) -> bool:
 
 def _basis(found: Recommendation, weights: Weights) -> str:
     """Return what a choice rests on that the user assumed."""
-    parts = [", read from storage"] if found.cache == "cold" else []
+    basis = ", read from storage" if found.cache == "cold" else ""
     if found.objective == "cost" and weights.link_mb_per_s is not None:
-        parts.append(f" over an assumed link of {weights.link_mb_per_s:g} MB/s")
+        basis += f" over an assumed link of {weights.link_mb_per_s:g} MB/s"
     if found.objective == "cost" and weights.memory_bytes is not None:
-        parts.append(f" within {size(weights.memory_bytes)} of memory")
-    return "".join(parts)
+        basis += f" within {size(weights.memory_bytes)} of memory"
+    return basis
 
 
 def _leading(result: BenchResult, found: Recommendation) -> str:
@@ -177,11 +177,10 @@ def _without(result: BenchResult) -> Conclusion:
         reason = next(reasons, "no valid load was measured")
         return Conclusion("No protocol can be named.", f"The measurement does not allow it: {reason}.")
     how = "" if best.pool == "none" else f" with {counted(best.workers, 'worker')}"
-    reason = (
-        f"It loads {amount(best.rate)} images/s. Recommendations with their odds need scipy: pip install "
-        "'brinery[bench]'."
+    scipy = "Recommendations with their odds need scipy: pip install 'brinery[bench]'."
+    return Conclusion(
+        f"{best.protocol} loads fastest{how}.", f"It loads {amount(best.rate)} images/s. {scipy}"
     )
-    return Conclusion(f"{best.protocol} loads fastest{how}.", reason)
 
 
 def chosen(found: Recommendation) -> str:
@@ -271,17 +270,10 @@ def candidate_table(result: BenchResult) -> Table:
             if choice.dump_workers not in (None, choice.workers):
                 workers = f"read {choice.workers}, write {choice.dump_workers}"
             value, *rest = value_of(result, one, choice).split(", ", 1)
-            rows.append(
-                (
-                    OBJECTIVES[one.objective],
-                    named(choice.protocol),
-                    Entry(workers, choice.workers),
-                    Entry(value, choice.value, *rest),
-                    Entry(None, choice.ratio, span),
-                    share(choice.probability),
-                    flags(choice) or None,
-                )
-            )
+            numbers = (Entry(workers, choice.workers), Entry(value, choice.value, *rest))
+            odds = (Entry(None, choice.ratio, span), share(choice.probability))
+            aim, marks = OBJECTIVES[one.objective], flags(choice) or None
+            rows.append((aim, named(choice.protocol), *numbers, *odds, marks))
     columns = (
         *left("aim", "protocol"),
         *right("workers", "an image", "times the winner", "odds of being best"),

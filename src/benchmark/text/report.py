@@ -61,17 +61,16 @@ def status_of(result: BenchResult) -> str:
     floor = result.noise.floor
     done = result.run.rounds_done.items()
     rounds = ", ".join(f"{counted(count, 'round')} {_PARTS.get(name, name)}" for name, count in done)
+    least = f"noise floor {percent(floor, places=1)}: smaller differences mean nothing"
     parts = [
-        *([] if result.run.finished else ["not finished: these are the rounds that were done"]),
+        "" if result.run.finished else "not finished: these are the rounds that were done",
         _counts(result),
         rounds or "no round done",
         f"{seconds(result.run.seconds * 1e9)} in all",
-        f"noise floor {percent(floor, places=1)}: smaller differences mean nothing"
-        if known(floor)
-        else "noise floor not known: fewer than five rounds",
-        *(["quick: a first look only"] if result.run.quick else []),
+        least if known(floor) else "noise floor not known: fewer than five rounds",
+        "quick: a first look only" if result.run.quick else "",
     ]
-    return ". ".join(map(sentence, parts)) + "."
+    return ". ".join(map(sentence, filter(None, parts))) + "."
 
 
 def _counts(result: BenchResult) -> str:

@@ -5,7 +5,6 @@
 
 import csv
 import io
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -124,18 +123,15 @@ def markdown_table(table: Table, *, heading: str = "## {}") -> str:
 
 def csv_table(table: Table) -> str:
     """Return the table as CSV: exact numbers, and notes such as intervals in columns of their own."""
-    rows = [list(map(entry_of, row)) for row in table.rows]
-    noted = [any(row[place].note for row in rows) for place in range(len(table.columns))]
-    heads: list[str] = []
-    for column, notes in zip(table.columns, noted, strict=True):
-        heads += [column.head, *([column.notes or f"{column.head}: note"] if notes else [])]
+    columns: list[list[str]] = []
+    for place, column in enumerate(table.columns):
+        entries = [entry_of(row[place]) for row in table.rows]
+        columns.append([_safe(column.head), *map(_exact, entries)])
+        if any(entry.note for entry in entries):
+            head = column.notes or f"{column.head}: note"
+            columns.append([_safe(head), *(_safe(entry.note) for entry in entries)])
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(_safe, heads))
-    for row in rows:
-        pairs = zip(row, noted, strict=True)
-        cells = ([_exact(entry), *([_safe(entry.note)] if notes else [])] for entry, notes in pairs)
-        writer.writerow(itertools.chain.from_iterable(cells))
+    csv.writer(file, lineterminator="\n").writerows(zip(*columns, strict=True))
     return file.getvalue()
 
 

@@ -12,12 +12,10 @@ _NARROWEST = 16  # letters that a column of words keeps
 
 
 def text_table(table: Table, width: int | None = None) -> str:
-    """Return the table in aligned columns.
+    """Return the table in aligned columns, in lines of at most `width` letters; None is any number.
 
-    Args:
-        table: what to show.
-        width: letters that a line may have; None is any number. A wider table loses the columns that are to
-            spare, then its words are wrapped, then it loses columns from the right; a line says which.
+    A wider table loses the columns that are to spare, then its words are wrapped, then it loses columns from
+    the right; a line says which.
     """
     strips = [strip.printable() for strip in table.strips()]
     shown = _fitting(strips, width)

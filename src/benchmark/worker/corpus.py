@@ -77,14 +77,9 @@ def digest(array: Array) -> int:
 def make_corpus(
     source: Path | None, scratch: Path, *, limit: int, seed: int, size: tuple[int, int] = (320, 240)
 ) -> Corpus:
-    """Make or copy the images and decode them, on all CPUs.
+    """Make or copy the images and decode them, on all CPUs; at most `limit` and 256 MiB of pixels.
 
-    Args:
-        source: the user's archive, or None for generated JPEG files.
-        scratch: folder for the files.
-        limit: at most this many images; fewer where their pixels pass 256 MiB.
-        seed: of the generated images.
-        size: width and height of the generated images.
+    Without a source, JPEG files of this seed and size (width and height) are generated.
 
     Raises:
         ArchiveError: the source cannot be listed, or holds no image.

@@ -75,8 +75,7 @@ def why_not_cold(folder: Path) -> str | None:
     path = folder / "cold-probe"
     try:
         path.write_bytes(os.urandom(_PROBE_BYTES))
-        problem = drop([path])
-        if problem is not None:
+        if problem := drop([path]):
             return problem
         before = read_counters()
         path.read_bytes()

@@ -252,10 +252,9 @@ class _DumpShards(Action):
     def one_pass(self, place: int) -> None:
         path = Path(self.part.scratch) / f"{self.turn}{self._serializer.file_suffix}"
         self._written.append((place, path))
+        keys, arrays = self._keys[place], self._arrays[place]
         begin = _clock()
-        size, write_ns, fsync_ns = write_shard(
-            self._serializer, self._keys[place], self._arrays[place], path, fsync=self._fsync
-        )
+        size, write_ns, fsync_ns = write_shard(self._serializer, keys, arrays, path, fsync=self._fsync)
         self.lap("encode", _clock() - begin - write_ns - fsync_ns)
         self.lap("write", write_ns)
         if self._fsync:

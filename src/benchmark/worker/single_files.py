@@ -62,11 +62,8 @@ class _SingleLoad(_Singles):
 
 class _SingleDump(_Singles):
     def check(self) -> None:
-        files = [
-            (self.target(turn, number), number)
-            for turn in self.turns
-            for number in self.numbers[turn % len(self.numbers)]
-        ]
+        slices = ((turn, self.numbers[turn % len(self.numbers)]) for turn in self.turns)
+        files = [(self.target(turn, number), number) for turn, piece in slices for number in piece]
         self.file_bytes = sum(path.stat().st_size for path, _ in files)
         if self.part.check:
             for path, number in files:
@@ -108,17 +105,14 @@ class _ByPillow(_Singles):
 
 
 class _ArticleDump(_ByPillow, _SingleDump):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._version = int(part.protocol.rpartition("-")[2])
-
     def one_pass(self, place: int) -> None:
+        version = int(self.part.protocol.rpartition("-")[2])
         for number in self.numbers[place]:
             begin = _clock()
             array = np.asarray(PillowImage.open(Path(self.corpus.folder) / self.corpus.images[number].key))
             middle = _clock()
             with self.target(self.turn, number).open("wb") as file:
-                pickle.dump(array, file, self._version)
+                pickle.dump(array, file, version)
             self.lap("decode", middle - begin)
             self.lap("encode", _clock() - middle)
 

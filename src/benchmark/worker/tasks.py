@@ -7,6 +7,7 @@ import re
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,8 +45,7 @@ class Meeting:
     def gather(self, worker: int) -> int:
         """Return an instant that is the same for all, a little after the last one came; until then they idle.
 
-        Raises:
-            BrineryError: another worker gave up, or did not come.
+        BrineryError is raised where another worker gave up, or did not come.
         """
         with Path(self.path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as slots:
             _SLOT.pack_into(slots, worker * _SLOT.size, time.perf_counter_ns())
@@ -301,11 +301,10 @@ def _nobody() -> WorkerSample:
 
 def reset_peak() -> bool:
     """Set this process's peak of resident memory to what it has now (proc(5), clear_refs)."""
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _with_memory(sample: WorkerSample) -> WorkerSample:
