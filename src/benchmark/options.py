@@ -162,6 +162,9 @@ class BenchOptions:
 def checked(given: BenchRequest) -> BenchOptions:
     """Return the options after checking them.
 
+    Args:
+        given: `source`, and all that `BenchArguments` names.
+
     Raises:
         UsageError: a value that makes no sense.
         UnknownProtocolError: no such protocol; lists the known ones.
