@@ -188,8 +188,7 @@ def prepare(
         where = start.storage.filesystem or "this file system"
         warn(f"cold loads are left out on {where}: {why}; choose a --scratch on a disk")
         options = replace(options, caches=tuple(name for name in options.caches if name != "cold"))
-    usable = start.host.usable_cpus
-    room = Scratch(scratch)
+    room, usable = Scratch(scratch), start.host.usable_cpus
     sizes = measure_sizes(corpus, costs.protocols, options, room, warn)
     session = Session(options, corpus, room, usable, Ledger(steady), Progress(progress), sizes)
     parts = (SeedTable(session, costs), *((Sweep(session, costs),) if options.preset != "seed" else ()))

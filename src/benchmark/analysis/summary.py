@@ -86,19 +86,15 @@ def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
     """Return where the workers' time went; None where nothing is known of them."""
     workers = [worker for sample in samples for worker in sample.workers]
     user, system = sum(worker.user_ns for worker in workers), sum(worker.system_ns for worker in workers)
-    run_wait = total([worker.run_wait_ns for worker in workers])
-    block_wait = total([worker.block_wait_ns for worker in workers])
-    known = user + system + (run_wait or 0) + (block_wait or 0)
+    waits = [
+        total([getattr(worker, name) for worker in workers]) for name in ("run_wait_ns", "block_wait_ns")
+    ]
+    known = user + system + sum(wait or 0 for wait in waits)
     wall = max(sum(worker.wall_ns for worker in workers), known)  # counters are read one after the other
     if not wall:
         return None
-    return TimeSplit(
-        user=user / wall,
-        system=system / wall,
-        run_wait=None if run_wait is None else run_wait / wall,
-        block_wait=None if block_wait is None else block_wait / wall,
-        other=(wall - known) / wall,
-    )
+    run_wait, block_wait = (None if wait is None else wait / wall for wait in waits)
+    return TimeSplit(user / wall, system / wall, run_wait, block_wait, other=(wall - known) / wall)
 
 
 def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
@@ -120,10 +116,6 @@ def _ceiling(cell: Cell, entry: Gathered) -> Ceiling:
 
 
 def _storage(samples: Sequence[Sample], name: str) -> float | None:
-    found = []
-    for sample in samples:
-        values = [getattr(worker, name) for worker in sample.workers]
-        if None in values:
-            return None
-        found.append(sum(values) / sample.images)
-    return median(found)
+    sums = [total([getattr(worker, name) for worker in sample.workers]) for sample in samples]
+    found = [spent / one.images for spent, one in zip(sums, samples, strict=True) if spent is not None]
+    return median(found) if len(found) == len(samples) else None

@@ -36,7 +36,7 @@ class Sentinel:
         self._session = session
         self._sampler = sampler
         self._region_ns = _QUICK_NS if session.options.quick else _REGION_NS
-        self._part: Part | None = None
+        self._part = Part(_PROTOCOL, "load", corpus=session.corpus.index)
         self.samples: list[SentinelSample] = []  # every run, in order of time
         # how long a visit is expected to take
         self.visit_ns = len(_NAMES) * float(self._region_ns + _OVERHEAD_NS)
@@ -45,12 +45,11 @@ class Sentinel:
         """Write its shard. How often it is loaded depends on the images alone: other runs do the same."""
         session, corpus = self._session, self._session.corpus
         count = max(1, min(len(corpus.images), int(CHUNK_BYTES // max(corpus.pixel_bytes, 1))))
-        folder = str(session.scratch.folder("sentinel"))
-        piece = Slice(0, count)
-        part = Part(_PROTOCOL, "load", "shards", (piece,), 1, corpus.index, folder, folder, check=False)
-        run_stage(part)
         each = count * (corpus.pixel_bytes + _IMAGE_BYTES)
-        self._part = replace(part, passes=max(1, round(self._region_ns * _PER_NS / each)))
+        passes = max(1, round(self._region_ns * _PER_NS / each))
+        folder = str(session.scratch.folder("sentinel"))
+        self._part = replace(self._part, slices=(Slice(0, count),), passes=passes, files=folder)
+        run_stage(self._part)
 
     def visit(self, part: str, number: int, place: Place, workers: int) -> None:
         """Run it under each name, in random order, in one worker of the pool that is there.
@@ -69,7 +68,6 @@ class Sentinel:
                 self.samples.append(found)
 
     def _run(self, workers: int) -> WorkerSample | None:
-        assert self._part is not None
         try:
             (report,) = pool.run(run_action, [Task(0, None, self._part)], workers=workers)
         except WorkerError:

@@ -122,8 +122,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
 
 def noise_table(result: BenchResult) -> Table:
     """Return what disturbed the run, and how large a difference must be to mean anything."""
-    noise, sampler = result.noise, result.sampler
-    effect = noise.sampler_effect
+    noise, sampler, effect = result.noise, result.sampler, result.noise.sampler_effect
     ends = [None if one is None else one - 1 for one in (effect.low, effect.high)] if effect else []
     drift = noise.drift.over_run if noise.drift else None
     rows = (

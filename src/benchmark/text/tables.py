@@ -117,11 +117,8 @@ def seed_table(result: BenchResult) -> Table | None:
         "dump: arrays in memory to files; in the article's loop it includes reading and decoding by Pillow. "
         "load: every byte read. Source files: load is reading and decoding."
     )
-    notes = (
-        f"Page cache warm, no fsync. ~ extrapolated from fewer images. Range: {note}.",
-        meaning,
-        *([f"kB a file: {size_note(result)}."] if result.sizes else []),
-    )
+    notes = [f"Page cache warm, no fsync. ~ extrapolated from fewer images. Range: {note}.", meaning]
+    notes += [f"kB a file: {size_note(result)}."] if result.sizes else []
     return Table("Single process, one file per image: seconds for 1000 images", _SEED_COLUMNS, rows, notes)
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from ...engine.printable import printable
 from .numbers import listed
@@ -72,11 +73,10 @@ def _row(cells: Sequence[str], shown: Sequence[Strip], widths: Sequence[int]) ->
     """Return a row, over several lines where words are wrapped."""
     folded = [wrapped(cell, width).split("\n") for cell, width in zip(cells, widths, strict=True)]
     lines = []
-    for number in range(max(map(len, folded))):
+    for texts in zip_longest(*folded, fillvalue=""):
         parts = [
             text.rjust(width) if strip.numeric else text.ljust(width)
-            for texts, strip, width in zip(folded, shown, widths, strict=True)
-            for text in [texts[number] if number < len(texts) else ""]
+            for text, strip, width in zip(texts, shown, widths, strict=True)
         ]
         lines.append((" " * _GAP).join(parts).rstrip())
     return "\n".join(lines)
