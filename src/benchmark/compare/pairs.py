@@ -18,12 +18,9 @@ from ..result.result import BenchResult
 def are_pair(a: BenchResult, b: BenchResult) -> bool:
     """Return whether both results are the two sides of one measurement in turns."""
     one, other = a.in_turns, b.in_turns
-    return (
-        one is not None
-        and other is not None
-        and (one.id, one.rounds_each) == (other.id, other.rounds_each)
-        and one.side != other.side
-    )
+    if one is None or other is None or one.side == other.side:
+        return False
+    return (one.id, one.rounds_each) == (other.id, other.rounds_each)
 
 
 def ratio_in_pairs(a: Mapping[int, float], b: Mapping[int, float], rounds_each: int) -> Ratio | None:

@@ -180,5 +180,5 @@ def _estimate(estimate: Estimate | None) -> str:
         return "not known"
     if estimate.low is None:
         return plain(estimate.value)
-    low, high = plain(estimate.low), estimate.high
-    return f"{plain(estimate.value)} [{f'{low} or more' if high is None else f'{low} to {plain(high)}'}]"
+    high = "or more" if estimate.high is None else f"to {plain(estimate.high)}"
+    return f"{plain(estimate.value)} [{plain(estimate.low)} {high}]"
