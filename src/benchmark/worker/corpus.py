@@ -89,16 +89,13 @@ def make_corpus(
     folder, raw = scratch / "images", scratch / "pixels"
     folder.mkdir()
     raw.mkdir()
-    workers = default_workers()
-    given = source
+    workers, generated = default_workers(), scratch / "generated"
     if source is None:
         ranges = [range(start, min(start + _BATCH, limit)) for start in range(0, limit, _BATCH)]
-        given = scratch / "generated"
-        given.mkdir()
-        write = partial(write_photos, given, width=size[0], height=size[1], seed=seed)
+        generated.mkdir()
+        write = partial(write_photos, generated, width=size[0], height=size[1], seed=seed)
         list(pool.run(write, ranges, workers=workers))
-    assert given is not None
-    feed = _Feed(given, limit)
+    feed = _Feed(source or generated, limit)
     for batch in pool.run(partial(_take, str(folder), str(raw)), feed, workers=workers):
         feed.done[batch.number] = batch
     images: list[Image] = []
