@@ -48,6 +48,7 @@ _MAX_HEADER = 100_000_000  # bytes; the library refuses longer ones
 _OFFSETS = 64  # bytes, at most, of an entry's two offsets and its comma
 _STREAM_FROM = 64 * 1024  # bytes
 _ROOM_FOR = 128 << 20  # bytes of arrays
+_FEWEST = 64  # entries that there is room for, however large an array is
 _MOST_ROOM = 32  # a file has at most one byte of padding for as many bytes of arrays
 _SINGLE = "image"
 _RESERVED = re.compile(r"\\*__metadata__")
@@ -138,7 +139,7 @@ class _Writer(ShardWriter):
         if size < _STREAM_FROM:
             self._held = bytearray()
             return
-        room = max(1, _ROOM_FOR // size) * entry_bytes
+        room = max(_FEWEST, _ROOM_FOR // size) * entry_bytes
         self._room = min(64 * math.ceil(room / 64), _MAX_HEADER)
         self._file.seek(self._room)
 

@@ -61,6 +61,12 @@ def test_large_arrays_stand_in_their_order_behind_a_header_that_ends_in_spaces(t
     assert (text.rstrip(), arrays) == (library_text.rstrip(), library_arrays)
 
 
+def test_few_arrays_of_any_size_keep_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("brinery.engine.protocols.safetensors._ROOM_FOR", HUGE[0][1].nbytes)
+    _, entries, _ = split(write(tmp_path / "shard", HUGE[::-1]))
+    assert list(entries) == [key for key, _ in HUGE[::-1]]
+
+
 def test_large_arrays_reach_the_file_before_the_shard_is_complete(tmp_path):
     with (tmp_path / "shard").open("w+b", buffering=0) as file:
         writer = SERIALIZER.writer(file)
