@@ -19,6 +19,7 @@ import brinery
 PAGE = Path(__file__).with_name("api.md")
 CHAPTERS = {
     "Convert": ("convert", "ConvertOptions"),
+    "Export": ("export", "ExportOptions"),
     "Read": ("open", "Dataset"),
     "Verify and restore": ("verify", "restore"),
     "Measure and report": ("benchmark", "write_report"),
@@ -28,7 +29,7 @@ ELSEWHERE = {
     "BenchResult": "`result.json` holds the same: [its schema](bench-result.schema.json) describes it."
 }
 # Records whose fields are the arguments of a function.
-ARGUMENTS_OF = {"ConvertOptions": "convert"}
+ARGUMENTS_OF = {"ConvertOptions": "convert", "ExportOptions": "export"}
 # How special methods are called.
 CALLS = {
     "__getitem__": "dataset[index]",

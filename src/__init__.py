@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from .engine.convert import ConvertProgress as ConvertProgress
     from .engine.convert import ConvertResult as ConvertResult
     from .engine.convert import convert as convert
+    from .engine.convert import export as export
     from .engine.datasets.dataset import Dataset
     from .engine.datasets.dataset import open_dataset as open  # noqa: A004
     from .engine.datasets.restore import RestoreResult, restore
     from .engine.datasets.verify import VerifyResult, verify
     from .engine.options import ConvertOptions as ConvertOptions
+    from .engine.options import ExportOptions as ExportOptions
     from .report.write import write_report as write_report
 else:
     ModuleType = type(sys)  # importing types would take as long as this file
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "BenchResult": (".benchmark.result.result", "BenchResult"),
     "ConvertOptions": (".engine.options", "ConvertOptions"),
+    "ExportOptions": (".engine.options", "ExportOptions"),
     "ConvertProgress": (".engine.convert", "ConvertProgress"),
     "ConvertResult": (".engine.convert", "ConvertResult"),
     "Dataset": (".engine.datasets.dataset", "Dataset"),
@@ -39,6 +42,7 @@ _LAZY = {
     "VerifyResult": (".engine.datasets.verify", "VerifyResult"),
     "benchmark": (".benchmark.runner", "benchmark"),
     "convert": (".engine.convert", "convert"),
+    "export": (".engine.convert", "export"),
     "open": (".engine.datasets.dataset", "open_dataset"),
     "restore": (".engine.datasets.restore", "restore"),
     "verify": (".engine.datasets.verify", "verify"),
@@ -51,12 +55,14 @@ __all__ = [
     "ConvertProgress",
     "ConvertResult",
     "Dataset",
+    "ExportOptions",
     "RestoreResult",
     "VerifyResult",
     "__version__",
     "benchmark",
     "convert",
     "errors",
+    "export",
     "open",
     "restore",
     "verify",

@@ -47,7 +47,9 @@ def test_every_error_stands_in_the_table():
     assert [name for name in brinery.errors.__all__ if f"| `brinery.errors.{name}` | " not in PAGE] == []
 
 
-@pytest.mark.parametrize("name", ["convert", "open", "verify", "restore", "benchmark", "write_report"])
+@pytest.mark.parametrize(
+    "name", ["convert", "export", "open", "verify", "restore", "benchmark", "write_report"]
+)
 def test_every_argument_of_a_function_is_explained(name):
     text = section(f"brinery.{name}")
     signature = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
@@ -73,12 +75,14 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(brinery, "benchmark", kept_bench)
     examples = re.findall(r"\*\*Example\*\*\n\n```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(examples) == len(
-        {"benchmark", "convert", "errors", "open", "restore", "verify", "write_report", "Dataset"}
+        {"benchmark", "convert", "errors", "export", "open", "restore", "verify", "write_report", "Dataset"}
     )
     names = {"brinery": brinery}
     for number, code in enumerate(examples):
         exec(compile(code, f"example {number} of api.md", "exec"), names)
     said = capsys.readouterr().out
-    assert said.startswith("31 arrays, 0 failures\n31 (24, 32, 3) uint8\n31 files in ")
+    assert said.startswith(
+        "31 arrays, 0 failures\n31 arrays in hdf5+gzip\n31 (24, 32, 3) uint8\n31 files in "
+    )
     assert "fastest-load npy" in said
     assert said.endswith("missing.tar does not exist 2\n")

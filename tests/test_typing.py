@@ -22,6 +22,7 @@ brinery.convert(src=[pathlib.Path("a.zip"), "b.tar"], dest="b.brine", shard_size
 brinery.convert("a.zip", "a.brine", layout="mirror", progress=lambda now: print(now.members))
 options = brinery.ConvertOptions(mode="rgb", memory="2GiB")
 brinery.convert("a.zip", "a.brine", **dataclasses.asdict(options))
+exported: int = brinery.export(pathlib.Path("photos.brine"), "photos.h5", protocol="hdf5").samples
 with brinery.open("photos.brine") as dataset:
     shape: tuple[int, ...] = dataset[0].shape
 measured = brinery.benchmark("photos.tar", cores=(1, 2), protocols="npy,hickle", memory_cap="2GiB")
@@ -37,6 +38,7 @@ brinery.convert("photos.tar", "photos.brine", mode="blue")
 brinery.convert("photos.tar", "photos.brine", progress=lambda now: now.nothing)
 brinery.convert("photos.tar")
 brinery.ConvertOptions().mode = "rgb"
+brinery.export("photos.brine", "gray.brine", mode="gray")
 brinery.benchmark("photos.tar", core=(1, 2))
 brinery.benchmark(quick="yes")
 brinery.benchmark(1)

@@ -17,6 +17,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "convert": "convert archives of images into a dataset",
+    "export": "write a dataset's arrays into another protocol",
     "info": "show what a dataset holds and what its runs used",
     "failures": "list what failed and why, or copy those files",
     "verify": "re-read every sample and compare its checksum",

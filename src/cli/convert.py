@@ -12,14 +12,16 @@ from .output import ProgressBar, counted, emit_json, json_option, put, say
 from .record_options import options_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..engine.converting.outcome import ConvertProgress, ConvertResult
     from ..engine.summary import RunSummary
 
-__all__ = ["command"]
+__all__ = ["PLACEHOLDERS", "as_document", "command", "perform"]
 
 _HELD = 0.1  # of the CPUs
 _MISSED = 0.25  # of the CPU time that the workers had
-_PLACEHOLDERS = {
+PLACEHOLDERS = {
     "protocol": "NAME",
     "shard_size": "SIZE",
     "max_failures": "N|P%",
@@ -33,14 +35,15 @@ _PLACEHOLDERS = {
 @click.command("convert", short_help="convert archives of images into a dataset")
 @click.argument("src", nargs=-1, required=True)
 @click.argument("dest")
-@options_of(ConvertOptions, _PLACEHOLDERS)
+@options_of(ConvertOptions, PLACEHOLDERS)
 @json_option
 def command(src: tuple[str, ...], dest: str, as_json: bool, **options: Any) -> int:
     r"""Convert archives of images (SRC...) into the dataset DEST, or bring it up to date.
 
-    SRC is a folder, a tar file (plain, gz, bz2, xz, zst) or a zip file. Running the same command again
-    does only what is missing, new or changed; --add takes in another SRC. Keys of several begin with
-    the name of their SRC. Exit code 3 says that members failed: `brinery failures DEST` lists them.
+    SRC is a folder, a tar file (plain, gz, bz2, xz, zst), a zip file, or a dataset, as for `brinery export`.
+    Running the same command again does only what is missing, new or changed; --add takes in another SRC. Keys
+    of several begin with the name of their SRC. Exit code 3 says that members failed: `brinery failures DEST`
+    lists them.
     The last line adds up to what DEST holds: converted, unchanged, gone (from the source, but kept) and not
     looked at (of sources that were not named, or beyond --limit).
     Links are samples of what they lead to inside SRC; of several entries of one name the last one counts.
@@ -55,12 +58,19 @@ def command(src: tuple[str, ...], dest: str, as_json: bool, **options: Any) -> i
     """
     from ..engine.convert import convert  # noqa: PLC0415 - start-up stays cheap
 
+    return perform(convert, src, dest, as_json=as_json, **options)
+
+
+def perform(
+    function: "Callable[..., ConvertResult]", source: Any, dest: str, *, as_json: bool, **options: Any
+) -> int:
+    """Convert or export, show how far that is, and tell what was done; return the exit code."""
     with ProgressBar("converting", "images") as bar:
 
         def show(progress: "ConvertProgress") -> None:
             bar.show(_how_far(progress), progress.fraction, progress.seconds_left)
 
-        result = convert(src, dest, progress=show, warn=lambda text: say(f"warning: {text}"), **options)
+        result = function(source, dest, progress=show, warn=lambda text: say(f"warning: {text}"), **options)
     result = replace(result, path=Path(dest))  # as it was given
     if as_json:
         emit_json(as_document(result))

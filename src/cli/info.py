@@ -99,7 +99,8 @@ def _last_run(runs: list[dict[str, Any]]) -> list[str]:
     lines.append(f"  CPU       {summary['cores_busy']:.2f} cores busy{_kept(summary, run['workers'])}")
     kind = "PSS" if summary["peak_pss_bytes"] else "RSS"
     lines.append(f"  memory    {format_size(peak)} at the peak ({kind} of all processes)")
-    lines.append(f"  read      {read} of images, {_from_storage(summary['read_bytes'], 'from')} storage")
+    what = "arrays" if run["command"] == "export" else "images"
+    lines.append(f"  read      {read} of {what}, {_from_storage(summary['read_bytes'], 'from')} storage")
     lines.append(f"  written   {written} of files, {_from_storage(summary['write_bytes'], 'to')} storage")
     lines.append(f"  time      {_phases(summary, run['workers'])}")
     return lines

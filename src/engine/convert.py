@@ -1,23 +1,25 @@
-"""Convert archives into a dataset: the call that the command and Python programs make."""
+"""Convert archives, or a dataset, into a dataset: the calls that commands and Python programs make."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from ..errors import ArchiveError, NoProcessesError, UsageError
 from ..parser.archives.links import identity_of
 from ..parser.archives.listing import plan_sources
 from .converting.dataset_sources import recognise_datasets
 from .converting.destination import Destination, check_apart
-from .converting.options import ConvertCall
+from .converting.options import ConvertCall, ExportCall
 from .converting.outcome import ConvertProgress, ConvertResult
 from .converting.run import Run
 from .converting.sources import recognise
 from .datasets.member_records import DATASET
+from .manifest.reader import Catalog
 from .option_records import called_with
+from .options import ExportOptions
 from .paths import absolute
 from .protocols.registry import get_serializer
 from .workers import pool
 
-__all__ = ["ConvertProgress", "ConvertResult", "convert"]
+__all__ = ["ConvertProgress", "ConvertResult", "convert", "export"]
 
 
 @called_with(ConvertCall)
@@ -29,6 +31,7 @@ def convert(call: ConvertCall) -> ConvertResult:
 
     Raises:
         UsageError: options, sources or the destination make no sense.
+        DatasetError: a source is a dataset that cannot be read, or that another convert writes into.
         ArchiveError: a source cannot be listed, holds no image, has more than `max_members` entries or
             changes during the run.
         StorageError: the destination cannot be written; what was recorded stays.
@@ -72,6 +75,34 @@ def convert(call: ConvertCall) -> ConvertResult:
             destination.withdraw()
         else:
             destination.close()
+
+
+@called_with(ExportCall)
+def export(call: ExportCall) -> ConvertResult:
+    """Write the arrays of a dataset into another one, of another protocol, layout or shard size.
+
+    No image is decoded: each array is read, compared with its checksum and written. Keys, frames, failures
+    and what the dataset knows of each image go along. Calling it again does only what is missing, new or
+    changed. `brinery.convert` does the same with a dataset for `src`.
+
+    Args:
+        call: `path`, `dest`, `progress` and `warn`, and all that `ExportOptions` names.
+
+    Raises:
+        UsageError: options or the destination make no sense.
+        DatasetError: `path` is no dataset, its manifest is damaged, or a convert writes into it.
+        ArchiveError: it holds no image, or changes during the run.
+        StorageError: the destination cannot be written; what was recorded stays.
+        FailureLimitError: more members failed than `max_failures` allows.
+        WorkerError: the worker processes broke down, or none can start and `timeout` needs them.
+
+    Example:
+        result = brinery.export("photos.brine", "photos.hdf5", protocol="hdf5+gzip")
+        print(result.samples, "arrays in", brinery.open("photos.hdf5").protocol)
+    """
+    Catalog(absolute(call.path)).close()
+    options = {option.name: getattr(call, option.name) for option in fields(ExportOptions)}
+    return convert(call.path, call.dest, progress=call.progress, warn=call.warn, **options)
 
 
 def _with_workers(call: ConvertCall) -> ConvertCall:

@@ -249,7 +249,7 @@ class Usage(Travelling):
         pid: the worker process.
         begin_ns: `time.perf_counter_ns` at its start, comparable between processes of one machine.
         spent: its thread's counters over the unit.
-        source_bytes: encoded bytes read.
+        source_bytes: encoded bytes read; of an export the bytes of its arrays.
         pixel_bytes: bytes of the arrays written.
         file_bytes: bytes of the files written.
         phases: where the time went.

@@ -19,7 +19,7 @@ class RunSummary:
         samples: arrays written.
         failures: members that failed.
         skipped: entries that are no image.
-        source_bytes: encoded bytes read.
+        source_bytes: encoded bytes read; of an export the bytes of its arrays.
         pixel_bytes: bytes of the arrays.
         file_bytes: bytes of the files.
         phases: the workers' time by phase.

@@ -55,6 +55,23 @@ def test_the_whole_path(brinery_command, tmp_path, tar):
     assert (code, "20 images restored" in text) == (0, True)
 
 
+def test_an_export_takes_a_dataset_and_says_what_it_read(brinery_command, tmp_path, tar):
+    made, out = tmp_path / "made", tmp_path / "out"
+    brinery_command("convert", tar, made, *FAST)
+    code, text, _ = brinery_command("export", made, out, "--protocol", "npz", *FAST)
+    assert (code, f"{out}: 20 images converted in" in text) == (0, True)
+    code, text, _ = brinery_command("convert", made, out, "--protocol", "npz", *FAST)
+    assert (code, "0 images converted" in text, "20 unchanged; 20 samples" in text) == (0, True, True)
+    assert f"from      {made}\n" in brinery_command("info", out)[1]
+    assert "45 KiB of arrays, " in brinery_command("info", out)[1]
+    code, text, _ = brinery_command("export", made, out, "--protocol", "npz", "--json", *FAST)
+    assert (code, json.loads(text)["unchanged"]) == (0, 20)
+    code, _, err = brinery_command("export", tar, tmp_path / "other", *FAST)
+    assert (code, "is no brinery dataset" in err) == (4, True)
+    code, _, err = brinery_command("export", made, made / "inside", *FAST)
+    assert (code, "lies inside the source" in err) == (2, True)
+
+
 def test_what_could_double_or_empty_a_dataset_is_asked_for(brinery_command, tmp_path, tar):
     out, more = tmp_path / "out", make_zip(tmp_path / "more.zip", images(2))
     brinery_command("convert", tar, out, *FAST)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import brinery
 from brinery.cli.convert import command as convert
+from brinery.cli.export import command as export
 from brinery.cli.record_options import options_of
 
 
@@ -75,7 +76,10 @@ def test_the_help_says_what_the_record_says(line):
     assert line in said("--help")[1]
 
 
-def test_convert_has_the_options_of_the_record():
-    given = convert.make_context("convert", ["photos.tar", "photos.brine"]).params
-    assert given.items() >= asdict(brinery.ConvertOptions()).items()
-    assert all(option.help for option in convert.params if isinstance(option, click.Option))
+@pytest.mark.parametrize(
+    ("command", "record"), [(convert, brinery.ConvertOptions), (export, brinery.ExportOptions)]
+)
+def test_a_command_has_the_options_of_its_record(command, record):
+    given = command.make_context(command.name, ["photos.brine", "other.brine"]).params
+    assert given.items() >= asdict(record()).items()
+    assert all(option.help for option in command.params if isinstance(option, click.Option))

@@ -13,13 +13,13 @@ from ...parser.options import FRAMES, MODES, DecodeOptions, ReadBudget
 from ..choices import LAYOUTS
 from ..machine.cpus import default_workers
 from ..machine.memory import worker_memory
-from ..options import ConvertOptions
+from ..options import ConvertOptions, ExportOptions
 from ..paths import PathLike
 from ..sizes import format_size, parse_size
 from ..workers.pool import check_workers
 from .outcome import ConvertProgress
 
-__all__ = ["ConvertCall", "FailureLimit"]
+__all__ = ["ConvertCall", "ExportCall", "FailureLimit"]
 
 _LEAST_MEMORY = 256 << 20  # libraries, and a small image
 
@@ -40,7 +40,8 @@ class ConvertCall(ConvertOptions):
     """One call of `brinery.convert`, and the values that follow from its options.
 
     Attributes:
-        src: one or several folders, tar files (plain, gz, bz2, xz, zst) or zip files.
+        src: one or several folders, tar files (plain, gz, bz2, xz, zst) or zip files; or datasets, whose
+            arrays are not decoded again.
         dest: the dataset's folder: new, empty, or a dataset made with the same settings.
         progress: called about twice a second, and whenever units have been recorded.
         warn: called with messages for people. Without it, a BrineryWarning says so when threads work although
@@ -142,3 +143,20 @@ class ConvertCall(ConvertOptions):
             "shard_size": self.shard_bytes,
             "memory": self.memory_bytes if self.backend == "loky" else None,
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExportCall(ExportOptions):
+    """One call of `brinery.export`.
+
+    Attributes:
+        path: the folder of a dataset.
+        dest: the folder of the other one: new, empty, or a dataset made with the same settings.
+        progress: called about twice a second, and whenever units have been recorded.
+        warn: called with messages for people, as for `brinery.convert`.
+    """
+
+    path: PathLike
+    dest: PathLike
+    progress: Callable[[ConvertProgress], None] | None = field(default=None, kw_only=True)
+    warn: Callable[[str], None] | None = field(default=None, kw_only=True)

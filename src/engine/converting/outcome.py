@@ -15,8 +15,8 @@ class ConvertProgress:
     Attributes:
         members: members handled in this run.
         failures: how many of them failed.
-        source_bytes: encoded bytes of the handled members.
-        total_bytes: bytes of all sources; None while they are being counted.
+        source_bytes: encoded bytes of the handled members; of an export the bytes of their arrays.
+        total_bytes: bytes of all sources, or of a dataset's arrays; None while they are being counted.
         images: arrays written in this run.
         skipped: members handled in this run that are no images.
         entries: that the listing of the sources has passed, done already or not.

@@ -24,6 +24,7 @@ from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
 from ..printable import printable
 from .failures import Failed, MadeFrom, made_from, source_of
+from .member_records import DATASET
 from .out_folder import make_out_folder
 
 __all__ = ["INDEX", "CopyResult", "NotCopied", "copy_failed"]
@@ -161,6 +162,9 @@ def _copy_from(
         wanted.setdefault(_member_of(failed), []).append(failed)
     missing: list[NotCopied] = []
     ended = ""
+    if made.kind == DATASET:
+        reason = f"its source {made.path} is a dataset, from which `brinery failures` copies it"
+        return [NotCopied(failed.key, reason) for failed in failures]
     try:
         if not Path(made.path).is_absolute():
             raise UsageError("a source's path is absolute")

@@ -69,7 +69,8 @@ def status(found: Conversion) -> str:
     skipped = sum(count for _, count in found.skipped)
     parts += [f"{counted(skipped, 'entry', 'entries')} skipped, not an image"] if skipped else []
     if run is not None and run.summary.source_bytes:
-        parts.append(f"{size(run.summary.source_bytes)} of encoded images read")
+        what = "arrays" if run.command == "export" else "encoded images"
+        parts.append(f"{size(run.summary.source_bytes)} of {what} read")
     if len(found.runs) > 1:
         parts.append(f"the last of {counted(len(found.runs), 'run')} that wrote anything is shown")
     return ". ".join(map(sentence, parts)) + "."

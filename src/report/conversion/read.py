@@ -54,6 +54,7 @@ class RunUse:
     settings: dict[str, Any]  # as asked for
     summary: RunSummary  # what it used
     user_share: float | None  # part of the workers' CPU time in user mode; None is not known
+    command: str = "convert"  # or "export"
 
     @property
     def wall_s(self) -> float:
@@ -171,7 +172,8 @@ def read_conversion(path: PathLike) -> Conversion:
         catalog.close()
     run = usage = None
     if last is not None:
-        known = {name: last[name] for name in ("started", "outcome", "workers", "backend", "settings")}
+        asked = ("command", "started", "outcome", "workers", "backend", "settings")
+        known = {name: last[name] for name in asked}
         summary = msgspec.convert(last["summary"], RunSummary, strict=False)  # keys of units are text there
         run = RunUse(**known, summary=summary, user_share=_user_share(rows))
         points = [*points_of(_READING, rows)]

@@ -48,6 +48,16 @@ def test_every_kind_of_source_gives_back_what_failed(tmp_path, make):
     assert files_in(tmp_path / "broken") == BROKEN
 
 
+def test_what_a_dataset_was_made_from_gives_back_what_failed_in_it(tmp_path):
+    dataset = converted(tmp_path, make_tar(tmp_path / "a.tar", images(1) | BROKEN))
+    brinery.export(dataset, tmp_path / "other", protocol="npz", **FAST)
+    result = copied(tmp_path / "other", tmp_path / "broken")
+    assert (result.files, len(result.not_copied), result.exit_code) == (0, 3, 3)
+    assert {one.reason for one in result.not_copied} == {
+        f"its source {dataset} is a dataset, from which `brinery failures` copies it"
+    }
+
+
 def test_an_index_says_which_failure_each_file_is(tmp_path):
     dataset = converted(tmp_path, make_tar(tmp_path / "a.tar", images(1) | BROKEN))
     copied(dataset, tmp_path / "broken")
