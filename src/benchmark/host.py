@@ -21,8 +21,10 @@ _LIBRARIES = LIBRARIES | {"joblib", "numpy", "pillow", "psutil", "simplejpeg", "
 
 def host() -> Host:
     """Describe the machine."""
+    lines = (_text(Path("/proc/cpuinfo")) or "").splitlines()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return Host(
-        cpu=_cpu_model(),
+        cpu=next(models, None),
         architecture=platform.machine(),
         cpus_online=os.cpu_count(),
         usable_cpus=usable_cpus(),
@@ -80,11 +82,6 @@ class CpuUse:
         others = difference(cpu_of_others(), self._others)
         offered = (time.monotonic_ns() - self._begin) * len(os.sched_getaffinity(0))
         return None if others is None or not offered else max(0.0, others / offered)
-
-
-def _cpu_model() -> str | None:
-    lines = (_text(Path("/proc/cpuinfo")) or "").splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
 def _text(path: Path) -> str | None:

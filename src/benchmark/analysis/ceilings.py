@@ -127,8 +127,8 @@ def _cpu_ns(cell: CellResult | None) -> float | None:
 
 
 def _switches_per_s(sample: Sample) -> float:
-    wall = sum(worker.wall_ns for worker in sample.workers)
-    return sum(worker.switches_voluntary for worker in sample.workers) * 1e9 / wall if wall else 0.0
+    switches = sum(worker.switches_voluntary for worker in sample.workers) * 1e9
+    return over(switches, sum(worker.wall_ns for worker in sample.workers)) or 0.0
 
 
 def _storage_rate(cell: CellResult) -> float | None:

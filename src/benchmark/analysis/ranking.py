@@ -49,12 +49,8 @@ def ranked(candidates: Sequence[Candidate], floor: float | None, seed: int) -> R
     return Ranking(tuple(order), tuple(ties), odds, len(rounds[0]), enough, more)
 
 
-def ratio_of(one: Candidate, best: Candidate) -> Ratio | None:
-    """Return one's value over the other's, within rounds; None without a round in common."""
-    return _paired(best.by_round(), one.by_round())
-
-
-def _paired(best: RoundTimes, other: RoundTimes) -> Ratio | None:
+def ratio_of(other: RoundTimes, best: RoundTimes) -> Ratio | None:
+    """Return the one's values over the best's, within rounds; None without a round in common."""
     common = sorted(best.keys() & other.keys())
     return paired_ratio([best[n] for n in common], [other[n] for n in common]) if common else None
 
@@ -67,7 +63,7 @@ def _slower(rounds: Sequence[RoundTimes], floor: float | None) -> list[bool]:
     procedure", Scandinavian Journal of Statistics 1979). With few rounds in common all must be slower.
     """
     best, *others = rounds
-    ratios = [_paired(best, other) for other in others]
+    ratios = [ratio_of(other, best) for other in others]
     slower = [bool(best and other) and min(other.values()) > max(best.values()) for other in others]
     tested = {place: ratio for place, ratio in enumerate(ratios) if ratio and ratio.p_value is not None}
     family, corrected = len(tested) + 1, 0.0

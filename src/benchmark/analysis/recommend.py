@@ -152,7 +152,7 @@ class _Ranks:
 
     def _choice(self, one: Candidate, best: Candidate, odds: Mapping[str, float]) -> Choice:
         write, read = one.terms[0], one.terms[-1]
-        ratio = None if one is best else ratio_of(one, best)
+        ratio = None if one is best else ratio_of(one.by_round(), best.by_round())
         choice = Choice(
             protocol=one.protocol,
             workers=read.workers,

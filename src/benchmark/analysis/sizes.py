@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ..result.cell import BASELINES, Layout
 from ..result.measured import CellResult
 from ..result.result import BenchResult
+from ..result.stats import over
 
 DIFFERENT_IMAGES = "sizes are of different images"
 _OPS: dict[Layout, tuple[str, ...]] = {"single": ("load", "dump"), "shards": ("dump", "load", "convert")}
@@ -37,8 +38,7 @@ class Sizes:
 
     def over_source(self, protocol: str) -> float | None:
         """Return how many times the source files a protocol takes; None where that is not known."""
-        own = self.values.get(protocol)
-        return own / self.source if own and self.source and self.comparable else None
+        return over(self.values.get(protocol), self.source) if self.comparable else None
 
     def only(self, protocols: Collection[str]) -> "Sizes":
         """Return the sizes of some protocols."""

@@ -10,7 +10,7 @@ from ..ledger import Gathered, Ledger
 from ..result.cell import Cell
 from ..result.findings import UNITS, Ceiling, CeilingSample
 from ..result.measured import CellResult, Memory, Sample, Size, Stats, TimeSplit, Verify, round_times
-from ..result.stats import median, total
+from ..result.stats import median, over, total
 from .statistics import holds_interval, median_interval
 from .warnings import cell_warnings
 
@@ -93,7 +93,7 @@ def time_split(samples: Sequence[Sample]) -> TimeSplit | None:
     wall = max(sum(worker.wall_ns for worker in workers), known)  # counters are read one after the other
     if not wall:
         return None
-    run_wait, block_wait = (None if wait is None else wait / wall for wait in waits)
+    run_wait, block_wait = (over(wait, wall) for wait in waits)
     return TimeSplit(user / wall, system / wall, run_wait, block_wait, other=(wall - known) / wall)
 
 

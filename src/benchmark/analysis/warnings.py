@@ -1,13 +1,12 @@
 """What disturbs a measurement, and what to do about it."""
 
-import math
 from collections.abc import Sequence
 
 from ..result.cell import BASELINES, Cell
 from ..result.estimates import Drift, Ratio
 from ..result.measured import BACKLOG_BYTES, DISTURBED, MachineUse, Sample, disturbed_share, share_of_time
 from ..result.result import BenchResult, Noise
-from ..result.stats import median
+from ..result.stats import median, over
 from .noise import unsteadiness
 
 _QUOTA = "raise it, or use fewer workers"
@@ -93,7 +92,7 @@ def _hidden_share(sample: Sample) -> float:
     """Return the CPU time of threads that the libraries ran beside the worker's own, over its wall time."""
     known = [one for one in sample.workers if one.process_cpu_ns is not None]
     hidden = sum((one.process_cpu_ns or 0) - one.cpu_ns for one in known)
-    return hidden / (sum(one.wall_ns for one in known) or math.inf)
+    return over(hidden, sum(one.wall_ns for one in known)) or 0.0
 
 
 def steal_share(uses: Sequence[MachineUse], usable: float) -> float | None:

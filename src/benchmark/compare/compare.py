@@ -158,8 +158,10 @@ def compare_results(a: BenchResult, b: BenchResult, *, names: tuple[str, str] = 
     found = {name: _measured(cells, (a, b), paired=paired) for name, cells in valid.items()}
     compared = {name: one for name, one in found.items() if one is not None}
     void |= dict.fromkeys(found.keys() - compared.keys(), "no pair of processes measured it in both versions")
-    if paired:
-        floor = _floor([one.ratio for one in compared.values()])
+    if paired:  # how far apart the same code may seem: half the cells' ratios are surer than that
+        ratios = [one.ratio for one in compared.values()]
+        reaches = [ratio.high / ratio.value - 1 for ratio in ratios if ratio.high is not None]
+        floor = median(reaches) if reaches else None
     changes = _judged(compared, floor, None if paired else MachineChange(a, b))
     return replace(
         head,
@@ -208,12 +210,6 @@ def _measured(
         times = (in_a, in_b)
         ratio = unpaired_ratio(list(in_a.values()), list(in_b.values()))
     return None if ratio is None else _Measured(ratio, cells, times, (len(in_a), len(in_b)))
-
-
-def _floor(ratios: Sequence[Ratio]) -> float | None:
-    """Return how far apart the same code may seem in pairs: half the cells' ratios are surer than that."""
-    reaches = [ratio.high / ratio.value - 1 for ratio in ratios if ratio.high is not None]
-    return median(reaches) if reaches else None
 
 
 def _void(pair: tuple[CellResult, CellResult], names: tuple[str, str]) -> str:

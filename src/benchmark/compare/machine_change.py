@@ -39,13 +39,11 @@ class MachineChange:
             names = (*_OF_DUMPS, "raw-write-fsync") if cell.durability == "fsync" else _OF_DUMPS
         elif cell.cache == "cold":
             names = ("spin", "memcpy", "raw-read-cold")
-        found = [self._nearest(self._changes[name], cell.workers) for name in names if name in self._changes]
+        found = []
+        for own in (self._changes[name] for name in names if name in self._changes):
+            nearest = max((workers for workers in own if workers <= cell.workers), default=min(own))
+            found.append(own[nearest])
         return max(found) if found else self._sentinel
-
-    @staticmethod
-    def _nearest(changes: dict[int, float], workers: int) -> float:
-        """Return the change with this number of workers, or with the nearest one that was measured."""
-        return changes[max((one for one in changes if one <= workers), default=min(changes))]
 
 
 def _farthest(a: Sequence[float], b: Sequence[float]) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...errors import UsageError
 from .cell import Cell
-from .stats import median, total
+from .stats import median, over, total
 
 BACKLOG_BYTES = 64 << 20
 DISTURBED = 0.15  # share of the CPUs from which on others disturb a region
@@ -216,8 +216,7 @@ def median_by_round(values: Iterable[tuple[int, float]]) -> dict[int, float]:
 def share_of_time(uses: Iterable[MachineUse], counter: str) -> float | None:
     """Return the time that a counter of the machine counted over the time it was watched; None if unknown."""
     known = [(value, use.wall_ns) for use in uses if (value := getattr(use, counter)) is not None]
-    wall = sum(one for _, one in known)
-    return sum(one for one, _ in known) / wall if wall else None
+    return over(sum(value for value, _ in known), sum(wall for _, wall in known))
 
 
 def foreign_ns(sample: Sample) -> int | None:

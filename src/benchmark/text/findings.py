@@ -124,16 +124,13 @@ def noise_table(result: BenchResult) -> Table:
     """Return what disturbed the run, and how large a difference must be to mean anything."""
     noise, sampler, effect = result.noise, result.sampler, result.noise.sampler_effect
     ends = [None if one is None else one - 1 for one in (effect.low, effect.high)] if effect else []
+    cpu = over(sampler.cpu_ns, sampler.wall_ns)
     drift = noise.drift.over_run if noise.drift else None
     rows = (
         ("noise floor: the most that the same work changed", share(noise.floor, places=1), None),
         ("drift: that work, last round against first", *_change(drift)),
         ("sampler's effect on that work", *_change(Estimate(effect.value - 1, *ends) if effect else None)),
-        (
-            "sampler's own CPU time over wall time",
-            share(over(sampler.cpu_ns, sampler.wall_ns), places=1),
-            None,
-        ),
+        ("sampler's own CPU time over wall time", share(cpu, places=1), None),
         ("CPUs taken by other programs", share(noise.foreign_cpu, places=1), None),
         ("CPU time taken by the hypervisor", share(noise.steal, places=1), None),
         ("time held back by a quota", share(noise.throttled, places=1), None),

@@ -7,6 +7,7 @@ from ..analysis.sizes import sizes_of
 from ..result.cell import BASELINES, Variant, protocol_title
 from ..result.measured import CellResult, round_times
 from ..result.result import BenchResult
+from ..result.stats import over
 from .numbers import amount, counted, duration, known, of_possible, plain
 from .table import Column, Entry, Table, Value, left, right
 
@@ -98,6 +99,9 @@ def seed_table(result: BenchResult) -> Table | None:
         timed = " / ".join(str(cell.size.images) if cell else "-" for cell in (dump, load))
         mark, kind = "" if name == BASELINES[2] else stored_as.mark, "best" if is_best else None
         ratio = stored_as.over_source(name)
+        times = [
+            one.stats.median_ns if one and one.stats and one.valid else None for one in (load, reference)
+        ]
         rows.append(
             (
                 title or protocol_title(name),
@@ -106,7 +110,7 @@ def seed_table(result: BenchResult) -> Table | None:
                 Entry(f"{mark}{plain(stored)}", stored, kind=kind) if stored else None,
                 Entry(plain(ratio, 2), ratio) if ratio else None,
                 timed,
-                _ratio(load, reference),
+                over(*times),
                 _peak(dump, load),
                 _yes(able.safe_load if able else None),
                 _yes(able.portable if able else None),
@@ -185,8 +189,8 @@ def _workers_row(cell: CellResult, one: CellResult | None) -> Sequence[Value]:
         of_ceiling,
         stats.cores_busy,
         _peak(cell),
-        _thousands(stats.read_bytes_per_image),
-        _thousands(stats.write_bytes_per_image),
+        over(stats.read_bytes_per_image, 1000),
+        over(stats.write_bytes_per_image, 1000),
     )
 
 
@@ -229,11 +233,6 @@ def _seconds(cell: CellResult | None, best: CellResult | None) -> Value:
     return Entry(f"{mark}{plain(value)}", value, span, "best" if cell is best else None)
 
 
-def _ratio(load: CellResult | None, reference: CellResult | None) -> float | None:
-    both = [cell.stats.median_ns for cell in (load, reference) if cell and cell.stats and cell.valid]
-    return both[0] / both[1] if len(both) == 2 else None
-
-
 def _peak(*cells: CellResult | None) -> Value:
     """Return the highest memory in MiB."""
     peaks = [cell.memory.peak_pss_bytes for cell in cells if cell is not None and cell.memory is not None]
@@ -243,7 +242,3 @@ def _peak(*cells: CellResult | None) -> Value:
 
 def _yes(value: bool | None) -> Value:
     return None if value is None else Entry("yes", "yes", kind="good") if value else Entry("no", "no")
-
-
-def _thousands(value: float | None) -> float | None:
-    return None if value is None else value / 1000
