@@ -36,7 +36,8 @@ CALLS = {
     "__getitems__": "dataset.__getitems__(indices)",
     "__iter__": "iter(dataset)",
 }
-INTERNAL = {"each_in_shard", "members", "shard_file", "stored"}  # verify, restore and export read by them
+# Verify, restore and export read by these.
+INTERNAL = {"each_in_shard", "members", "shard_file", "stored", "stored_image"}
 HEAD = """\
 # Python API
 

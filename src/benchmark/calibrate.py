@@ -63,7 +63,8 @@ def _protocol(corpus: Corpus, label: str, scratch: Path) -> Cost:
     serializer = get_serializer(label)
     suffix = serializer.file_suffix
     images = corpus.images[:_MOST_IMAGES]
-    arrays, keys = [image.array() for image in images], [image.key for image in images]
+    arrays = [image.content(serializer, corpus.folder) for image in images]
+    keys = [image.key for image in images]
     shard = scratch / shard_name(Slice(0, len(images)), suffix)
 
     def dump_single(number: int) -> None:

@@ -56,6 +56,8 @@ def _contents(found: dict[str, Any]) -> list[str]:
     for shape in found["shapes"][:_MOST_SHAPES]:
         size = " x ".join(map(str, shape["shape"])) or "scalar"
         lines.append(f"  shape     {size}, {format_type(shape['dtype'])}: {shape['samples']}")
+    if found["not_decoded"]:
+        lines.append(f"  shape     not decoded: {found['not_decoded']} (--no-check)")
     hidden = len(found["shapes"]) - _MOST_SHAPES
     if hidden > 0:
         lines.append(f"  shape     and {hidden} others: brinery info {shlex.quote(found['path'])} --json")

@@ -43,6 +43,7 @@ def _table(known: "list[ProtocolInfo]") -> "Table":
         (
             info.name,
             *("yes" if able else "-" for able in _able(info)),
+            "images" if info.abilities.keeps_source else "arrays",
             ", ".join(info.abilities.compressions) or "-",
             "yes" if info.available else info.problem or f"not installed: {info.extra}",
         )
@@ -50,9 +51,10 @@ def _table(known: "list[ProtocolInfo]") -> "Table":
     ]
     notes = (
         "mapped: opened without a copy; safe: the format's own library runs no code from a file.",
+        "keeps: what its files hold; encoded images are decoded whenever they are read.",
         "portable: readable outside Python. brinery itself opens every protocol without running code.",
     )
-    columns = left("protocol", "mapped", "safe", "portable", "compressions", "available")
+    columns = left("protocol", "mapped", "safe", "portable", "keeps", "compressions", "available")
     return Table("Protocols", columns, rows, notes)
 
 
@@ -70,6 +72,7 @@ def _as_document(info: "ProtocolInfo") -> dict[str, object]:
         "safe_load": able.safe_load,
         "portable": able.portable,
         "ragged": able.ragged,
+        "keeps_source": able.keeps_source,
         "compressions": list(able.compressions),
         "available": info.available,
         "install": info.extra,

@@ -17,7 +17,7 @@ _MAX_LINES = 20
 @click.argument("out")
 @click.option(
     "--format", "image_format", type=click.Choice(IMAGE_FORMATS), default="png", show_default=True,
-    help="png and tiff lose nothing.",
+    help="png and tiff lose nothing. source: the images as they were, from a dataset of protocol encoded.",
 )  # fmt: skip
 @click.option("--quality", type=int, help="1 to 100, for jpeg (default 95) and webp (default 90).")
 @workers_option
@@ -39,6 +39,7 @@ def command(
     \b
     brinery restore photos.brine photos-png
     brinery restore photos.brine photos-jpeg --format jpeg --quality 90
+    brinery restore encoded.brine photos-again --format source
     """
     from ..engine.datasets.restore import restore  # noqa: PLC0415 - start-up stays cheap
 

@@ -6,7 +6,7 @@ __all__ = ["BACKEND_NAMES", "IMAGE_FORMATS", "LAYOUTS", "STAGES", "Backend", "Im
 
 Backend: TypeAlias = Literal["loky", "threading"]
 Layout: TypeAlias = Literal["shards", "mirror"]
-ImageFormat: TypeAlias = Literal["png", "jpeg", "webp", "tiff"]
+ImageFormat: TypeAlias = Literal["png", "jpeg", "webp", "tiff", "source"]
 Stage: TypeAlias = Literal["list", "read", "decode", "dump", "write"]
 
 BACKEND_NAMES: tuple[str, ...] = get_args(Backend)

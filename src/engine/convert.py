@@ -42,8 +42,13 @@ def convert(call: ConvertCall) -> ConvertResult:
         result = brinery.convert("photos.tar", "photos.brine", protocol="npy")
         print(result.samples, "arrays,", result.failures, "failures")
     """
-    call.check()
-    get_serializer(call.protocol)
+    call.validate()
+    keeps_source = get_serializer(call.protocol).abilities.keeps_source
+    if not (call.check or keeps_source):
+        raise UsageError(
+            f"no-check copies images without decoding them, and {call.protocol} has nothing but decoded ones:"
+            " only the protocol encoded takes it"
+        )
     sources, folder = call.sources, absolute(call.dest)
     plan = plan_sources(sources, follow_links=call.follow_links, encoding=call.name_encoding)
     check_apart(sources, folder)
@@ -55,6 +60,8 @@ def convert(call: ConvertCall) -> ConvertResult:
         if call.nested or destination.manifest.nested:
             plan = [replace(source, nested=source.kind != DATASET) for source in plan]
             destination.manifest.put_settings({"nested": "yes"})
+        if keeps_source:
+            destination.manifest.put_decoding(call.decode_options())
         recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
         apart = identity_of(folder.stat())
         plan = [replace(source, apart=apart) for source in plan]

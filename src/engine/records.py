@@ -52,6 +52,7 @@ class Job:
         archives: the state of each archive that is one file, by its path, when it was listed.
         memory: bytes that a worker process may take; None for threads.
         twins: the destination's file system takes different names for the same.
+        check: decode each image; False with a protocol that keeps images as they are.
     """
 
     destination: str
@@ -66,6 +67,7 @@ class Job:
     archives: dict[str, ArchiveState] = field(default_factory=dict)
     memory: int | None = None
     twins: bool = False
+    check: bool = True
 
 
 class Numbered(NamedTuple):
@@ -145,14 +147,14 @@ class Sample(NamedTuple):
         key: unique in the dataset; later frames of a member have `#N` behind the member's key.
         member: key of its member where that differs.
         frame: number of the frame, from 0.
-        frames: how many the member has.
+        frames: how many the member has; 0 if it was not decoded, as with `check=False`.
         start: first byte of the record; its row in stacked containers.
         length: bytes of the record; 0 in stacked containers.
         payload: first byte of the raw C-order array, or None.
         dtype: numpy's short name, such as `|u1`.
-        shape: in elements, as a JSON list.
+        shape: in elements, as a JSON list; `[0]` if it was not decoded.
         xxh3: xxh3-64 of the raw C-order bytes, as 16 hex digits.
-        orientation: the EXIF orientation; 1 if the file has none.
+        orientation: the EXIF orientation; 1 if the file has none, 0 if it was not decoded.
         salvaged: decoded from a damaged image.
         source_size: bytes of the encoded image.
         source_mtime_ns: its time of change, in ns since the epoch.

@@ -19,9 +19,10 @@ from .images.signature import HEAD, JPEG, describe, sniff_whole
 from .images.stored import Stored
 from .options import DecodeOptions
 
-__all__ = ["decode", "decode_first"]
+__all__ = ["decode", "decode_first", "recognise"]
 
 _NATIVE: Final = DecodeOptions()
+_UNKNOWN: Final = (Decoded(np.empty(0, np.uint8), 0, 0, 0),)
 
 
 def decode(
@@ -49,20 +50,39 @@ def decode(
             return (_jpeg(data, options, scratch),)
         except Exception as error:
             raise decode_error(error, "JPEG") from error
+    frames = _checked_frames(data, _kind_of(data), options)
+    return chain((next(frames),), frames)
+
+
+def decode_first(data: bytes, options: DecodeOptions = _NATIVE) -> Decoded:
+    """Decode an image's first frame, by default as it is stored; as `decode`."""
+    first = next(iter(decode(data, options)))
+    assert isinstance(first, Decoded)
+    return first
+
+
+def recognise(data: bytes, _options: DecodeOptions, _scratch: Scratch | None = None) -> tuple[Decoded]:
+    """Look at an image's signature alone, in place of `decode`.
+
+    Returns:
+        One Decoded that tells nothing: its array is empty, its frames and its orientation are 0.
+
+    Raises:
+        DecodeError: it is no image, or of a format that has no decoder.
+    """
+    if not data.startswith(JPEG):
+        _kind_of(data)
+    return _UNKNOWN
+
+
+def _kind_of(data: bytes) -> str:
+    """Return the format of an image that has a decoder."""
     kind = sniff_whole(data)
     if kind is None:
         raise DecodeError(f"no image: {describe(data[:HEAD])}")
     if kind in ADVICE:
         raise DecodeError(ADVICE[kind])
-    frames = _checked_frames(data, kind, options)
-    return chain((next(frames),), frames)
-
-
-def decode_first(data: bytes) -> Decoded:
-    """Decode an image's first frame as it is stored; as `decode`."""
-    first = next(iter(decode(data, _NATIVE)))
-    assert isinstance(first, Decoded)
-    return first
+    return kind
 
 
 def _checked_frames(data: bytes, kind: str, options: DecodeOptions) -> Iterator[Decoded | LostFrames]:

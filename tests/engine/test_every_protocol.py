@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -95,6 +96,12 @@ def read_hickle(data):
         yield from zip((key.decode() for key in group["keys"]), group["images"], strict=True)
 
 
+def read_encoded(data):
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            yield member.name, as_pillow(archive.extractfile(member).read())
+
+
 def read_arrow(data):
     table = pyarrow.ipc.open_file(data).read_all()
     table.validate(full=True)
@@ -143,6 +150,7 @@ READERS = {
     "msgpack": read_msgpack,
     "cbor": read_cbor,
     "tfrecord": read_tfrecord,
+    "encoded": read_encoded,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from brinery.engine.protocols.base import Placement, Spec
 from brinery.engine.protocols.registry import get_serializer, known_protocols
-from brinery.engine.protocols.testing import make_array
+from brinery.engine.protocols.testing import content, make_array
 from brinery.errors import CorruptError
 
 from .apart import peak, run_apart
@@ -30,11 +30,13 @@ LABELS = {
 }
 
 
-def arrays(*, ragged):
+def arrays(abilities):
     """Enough of one kind for a tree of two levels, and other kinds enough for another."""
+    ragged, images = abilities.ragged, abilities.keeps_source
     alike = [make_array((3, 4, 3), seed=seed) for seed in range(70)]
     wide = [make_array((2, width), "u2") for width in range(1, 140)]
-    return [*alike, *wide, *(make_array((5, 7), dtype) for dtype in ("f4", "?", "c8"))] if ragged else alike
+    others = [] if images else [make_array((5, 7), dtype) for dtype in ("f4", "?", "c8")]
+    return [*alike, *wide, *others] if ragged else alike
 
 
 class Target:
@@ -45,13 +47,13 @@ class Target:
         self._reader = self.serializer.single_reader if single else self.serializer.shard_reader
         file = io.BytesIO()
         if single:
-            samples = arrays(ragged=False)[:1]
-            places = [self.serializer.dump(samples[0], file)]
+            samples = arrays(self.serializer.abilities)[:1]
+            places = [self.serializer.dump(content(self.serializer, samples[0]), file)]
         else:
-            samples = arrays(ragged=self.serializer.abilities.ragged)
+            samples = arrays(self.serializer.abilities)
             writer = self.serializer.writer(file)
             for number, array in enumerate(samples):
-                writer.add(f"photos/{number}.png", array)
+                writer.add(f"photos/{number}.png", content(self.serializer, array))
             places = writer.finish()
         self.sound = file.getvalue()
         specs = [Spec(array.dtype, array.shape) for array in samples]

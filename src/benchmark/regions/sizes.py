@@ -17,7 +17,7 @@ from ..options import BenchOptions
 from ..result.cell import BASELINES, Layout
 from ..result.findings import StoredSize
 from ..worker.corpus import Corpus, Image, load_corpus
-from ..worker.shards import Part, arrays_of, convert_job, empty
+from ..worker.shards import Part, contents_of, convert_job, empty
 from ..worker.single_files import make_action
 from .session import Scratch
 
@@ -171,7 +171,7 @@ def _write(part: Part) -> tuple[Part, int, str | None]:
         return part, 0, f"{type(error).__name__}: {error}"
     finally:
         empty(Path(part.scratch))
-        arrays_of(corpus, set())  # keeps none in memory
+        contents_of(corpus, set())  # keeps none in memory
     return part, action.file_bytes, None
 
 
@@ -179,8 +179,11 @@ def _shards(part: Part, corpus: Corpus) -> int:
     """Write a unit's shards as convert does; return their bytes."""
     job = convert_job(Path(part.scratch), part.protocol, _SHARD_BYTES)
     files = open_unit_files(job, 0, get_serializer(part.protocol))
+    keep = files.keeper()
     for one in part.slices:
         image = corpus.images[one.start]
+        if keep is not None:
+            keep(image.key, (Path(corpus.folder) / image.key).read_bytes())
         files.add(image.key, image.array())
     files.close()
     return sum(shard.file_bytes or 0 for shard in files.shards)

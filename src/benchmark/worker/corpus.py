@@ -15,7 +15,7 @@ from xxhash import xxh3_64, xxh3_64_intdigest
 
 from ...engine.machine.cpus import default_workers
 from ...engine.photos import write_photos
-from ...engine.protocols.base import Array
+from ...engine.protocols.base import Array, Serializer
 from ...engine.workers import pool
 from ...errors import ArchiveError, MemberError
 from ...parser.archives.listing import list_archives
@@ -52,6 +52,17 @@ class Image:
         """Read the array into memory of its own, shape and dtype as decoded."""
         raw = np.fromfile(self.pixels, np.uint8, self.nbytes, offset=self.offset)
         return raw.view(self.dtype).reshape(self.shape)
+
+    def content(self, serializer: Serializer, folder: str) -> Array:
+        """Return what a protocol writes of it: its array, or its encoded bytes as uint8 (N,).
+
+        Args:
+            serializer: of the protocol.
+            folder: the corpus's.
+        """
+        if serializer.abilities.keeps_source:
+            return np.fromfile(Path(folder) / self.key, np.uint8)
+        return self.array()
 
 
 @dataclass(frozen=True, slots=True)

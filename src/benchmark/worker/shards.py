@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from ...engine.datasets.dataset import open_dataset
 from ...engine.layout import SHARDS_FOLDER
 from ...engine.machine.new_file import PARTIAL_FOLDER, NewFile
-from ...engine.protocols.base import Array
+from ...engine.protocols.base import Array, Serializer
 from ...engine.protocols.registry import get_serializer
 from ...engine.records import Job
 from ...parser.options import DecodeOptions
@@ -113,18 +113,20 @@ def convert_job(folder: Path, protocol: str, shard_bytes: int) -> Job:
     )
 
 
-# Arrays that this process keeps for the next dump, by index file and number.
-_kept: dict[tuple[str, int], Array] = {}
+# What this process keeps for the next dump, by index file, number, and whether it is encoded bytes.
+_kept: dict[tuple[str, int, bool], Array] = {}
 
 
-def arrays_of(corpus: Corpus, wanted: set[int]) -> dict[int, Array]:
-    """Return these images' arrays in memory; those that were kept for the last dump are read no more."""
-    keys = {(corpus.index, number) for number in wanted}
+def contents_of(corpus: Corpus, wanted: set[int], serializer: Serializer | None = None) -> dict[int, Array]:
+    """Return what a protocol writes of these images in memory; what the last dump kept is not read."""
+    encoded = serializer is not None and serializer.abilities.keeps_source
+    keys = {(corpus.index, number, encoded) for number in wanted}
     for key in _kept.keys() - keys:
         del _kept[key]
     for key in keys - _kept.keys():
-        _kept[key] = corpus.images[key[1]].array()
-    return {number: _kept[corpus.index, number] for number in wanted}
+        image = corpus.images[key[1]]
+        _kept[key] = image.array() if serializer is None else image.content(serializer, corpus.folder)
+    return {number: _kept[corpus.index, number, encoded] for number in wanted}
 
 
 class Action(ABC):
@@ -243,7 +245,8 @@ class _DumpShards(Action):
     def __init__(self, part: Part) -> None:
         super().__init__(part)
         self._serializer = get_serializer(part.protocol)
-        arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
+        wanted = {number for piece in self.numbers for number in piece}
+        arrays = contents_of(self.corpus, wanted, self._serializer)
         self._arrays = [[arrays[number] for number in piece] for piece in self.numbers]
         self._keys = [[self.corpus.images[number].key for number in piece] for piece in self.numbers]
         self._written: list[tuple[int, Path]] = []

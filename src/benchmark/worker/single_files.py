@@ -16,7 +16,7 @@ from ..cells import CEILING
 from ..result.cell import BASELINES
 from .ceilings import ceiling_action
 from .corpus import Image, digest
-from .shards import SHARD_ACTIONS, Action, Part, arrays_of, empty, single_name, write_single
+from .shards import SHARD_ACTIONS, Action, Part, contents_of, empty, single_name, write_single
 
 _clock = time.perf_counter_ns
 
@@ -77,7 +77,8 @@ class _SingleDump(_Singles):
 class _DumpSingles(_SingleDump):
     def __init__(self, part: Part) -> None:
         super().__init__(part)
-        self._arrays = arrays_of(self.corpus, {number for piece in self.numbers for number in piece})
+        wanted = {number for piece in self.numbers for number in piece}
+        self._arrays = contents_of(self.corpus, wanted, self._serializer)
 
     def one_pass(self, place: int) -> None:
         for number in self.numbers[place]:

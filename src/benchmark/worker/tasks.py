@@ -233,9 +233,13 @@ def run_warm_up(task: Task) -> Report:
 
     def use() -> None:
         nonlocal ready
-        array = np.zeros((8, 8, 3), np.uint8)
+        assert task.part is not None
+        zeros, corpus = np.zeros((8, 8, 3), np.uint8), task.part.corpus
         for label in task.protocols:
-            serializer = get_serializer(label)
+            serializer, array = get_serializer(label), zeros
+            if serializer.abilities.keeps_source:
+                images = load_corpus(corpus)
+                array = images.images[0].content(serializer, images.folder)
             path = Path(task.part.scratch) / f"warm{serializer.file_suffix}"
             write_single(serializer, array, path)
             serializer.load(path)
@@ -267,11 +271,13 @@ def run_stage(part: Part) -> None:
         numbers = piece.indices(len(corpus.images))
         images = [corpus.images[number] for number in numbers]
         if part.layout == "shards":
-            keys, arrays = [image.key for image in images], [image.array() for image in images]
+            keys = [image.key for image in images]
+            arrays = [image.content(serializer, corpus.folder) for image in images]
             write_shard(serializer, keys, arrays, folder / shard_name(piece, serializer.file_suffix))
         else:
             for number, image in zip(numbers, images, strict=True):
-                write_single(serializer, image.array(), folder / single_name(number, serializer.file_suffix))
+                path = folder / single_name(number, serializer.file_suffix)
+                write_single(serializer, image.content(serializer, corpus.folder), path)
 
 
 def _meet(task: Task, do: Callable[[], None]) -> Report:

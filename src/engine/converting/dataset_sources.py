@@ -4,7 +4,7 @@ A member is listed with the size, time and CRC-32 of the image that it was, so t
 would be of the archive itself. Workers read its arrays (`exporting`) and decode nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,13 @@ from ...parser.archives.listing import Source, archive_states
 from ...parser.archives.members import Member
 from ...parser.archives.reading import ArchiveState, archive_state
 from ...parser.images.signature import UNREAD_ARCHIVES
+from ..datasets.decoding import decoding_of
 from ..datasets.member_records import DATASET, MemberRecord, is_dataset, notes_of, records_of, units_of
 from ..locks.folder_lock import is_locked
 from ..manifest.reader import Catalog
 from ..manifest.schema import MANIFEST_NAME
 from ..options import ConvertOptions
+from ..protocols.registry import get_serializer
 from ..records import Failure, Skipped
 from .options import ConvertCall
 from .planner import Listed, Note
@@ -105,12 +107,34 @@ def _with_settings(call: ConvertCall, source: Source, *, first: bool) -> Convert
                 f" {_SHOWN.get(asked, asked)}, and no image is decoded again: leave --{name} out, name only"
                 " datasets of the same settings, or convert what it was made from"
             )
+    if get_serializer(call.protocol).abilities.keeps_source:
+        has |= _decoding(call, source, settings)
     call = replace(call, **has)
     try:
-        call.check()
+        call.validate()
     except UsageError as error:
         raise CorruptError(f"{catalog.path} makes no sense: {error}") from error
     return call
+
+
+def _decoding(call: ConvertCall, source: Source, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Return the limits by which the images that a dataset keeps can be decoded again."""
+    protocol = settings["protocol"]
+    try:
+        keeps_source = get_serializer(protocol, to_open=True).abilities.keeps_source
+    except UsageError as error:
+        raise DatasetError(f"{source.shown}: {error}") from error
+    if not keeps_source:
+        raise UsageError(
+            f"{source.shown} holds arrays ({protocol}) and not the images that they were made from, which"
+            f" {call.protocol} keeps: convert what it was made from"
+        )
+    options = decoding_of(Path(source.path), settings)
+    return {
+        "salvage": call.salvage or options.salvage,
+        "max_pixels": max(call.max_pixels, options.max_pixels),
+        "max_frames": max(call.max_frames, options.max_frames),
+    }
 
 
 def list_dataset(source: Source, is_recorded: Callable[[MemberRecord, str], bool]) -> Iterator[Listed]:

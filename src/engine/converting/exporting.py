@@ -14,6 +14,7 @@ from ...parser.archives.reading import NO_DESCRIPTORS, ArchiveState, archive_sta
 from ..checksums import array_checksum
 from ..datasets.dataset import Dataset
 from ..datasets.member_records import MemberRecord
+from ..manifest.kept import UNKNOWN_SHAPE
 from ..manifest.schema import MANIFEST_NAME
 from ..protocols.base import Array
 from ..records import Failure, Numbered, Sample, Source
@@ -57,13 +58,16 @@ class Export(Attempt):
             _claim(claims, self._unit.number, numbered)
         record = datasets.record(member)
         self._carry(record, numbered)
+        keep = files.keeper()
         for sample in record.samples:
             if claims is not None:
                 _claim(claims, self._unit.number, numbered)
             try:
                 array = datasets.read(sample)
+                image = None if keep is None else datasets.image(sample)
                 have = _now()
-                if array_checksum(array) != sample.xxh3:
+                checksum = array_checksum(array)
+                if datasets.is_comparable(sample) and checksum != sample.xxh3:
                     raise CorruptError("its bytes do not give the checksum that was recorded")
             except (DatasetError, MemoryError) as error:
                 self._failures.append(_damaged(numbered, sample, error))
@@ -72,6 +76,9 @@ class Export(Attempt):
             if claims is not None:
                 claims.decoded()
             try:
+                if keep is not None and image is not None:
+                    keep(member.key, image)
+                    keep = None  # later frames share it
                 files.add(key_of(member, sample.frame), array)
             except OSError:
                 raise
@@ -79,7 +86,7 @@ class Export(Attempt):
                 raise refused_sample(numbered, error, sample.source_xxh3) from error
             about = sample.frame, sample.frames, sample.orientation, bool(sample.salvaged), sample.colours
             spec = array.dtype.str, str([*array.shape])
-            self._written.append((numbered, about, spec, sample.xxh3, sample.source_xxh3))
+            self._written.append((numbered, about, spec, checksum, sample.source_xxh3))
             spent.source_bytes += array.nbytes
             spent.read += have - begin
             spent.hash += hashed - have
@@ -176,6 +183,23 @@ class _Datasets:
         except ValueError:  # a view of bytes
             array = array.copy()
         return array
+
+    def image(self, sample: Sample) -> bytes:
+        """Return the bytes of the image that a sample was made from, of a dataset that keeps them.
+
+        Raises:
+            CorruptError: they are damaged.
+        """
+        assert self._dataset is not None
+        return self._dataset.stored_image(sample)
+
+    def is_comparable(self, sample: Sample) -> bool:
+        """Return whether the pixels have to give the checksum of the record.
+
+        Not those of an image that was not decoded, nor what a decoder makes of a damaged one.
+        """
+        assert self._dataset is not None
+        return not (self._dataset.keeps_images and (sample.salvaged or sample.shape == UNKNOWN_SHAPE))
 
     def _open(self, path: str) -> None:
         if self._dataset is not None:

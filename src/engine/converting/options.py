@@ -91,7 +91,7 @@ class ConvertCall(ConvertOptions):
             )
         return FailureLimit(float(match[1]), bool(match[2]))
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Raise UsageError for a value that an option does not take."""
         for name, choices in (("mode", MODES), ("frames", FRAMES), ("layout", LAYOUTS)):
             value = getattr(self, name)
@@ -105,6 +105,8 @@ class ConvertCall(ConvertOptions):
             raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
         if self.timeout is not None and self.backend == "threading":
             raise UsageError("a thread cannot be stopped: timeout needs the backend loky")
+        if not self.check and self.frames == "all":
+            raise UsageError("no-check does not decode, and so finds first frames only: give frames first")
         check_workers(self.worker_count, self.backend)
         if self.memory is not None and self.memory_bytes < _LEAST_MEMORY:
             raise UsageError(f"memory is {format_size(_LEAST_MEMORY)} or more, not {self.memory}")

@@ -23,9 +23,9 @@ _LONGEST = 1 << 16  # bytes of a file that is looked at
 _END = "Checksum of this text, without which brinery takes the file for somebody else's: "
 
 _TEXT = Template("""\
-This folder is a dataset that brinery made: images, decoded to arrays.
+This folder is a dataset that brinery made: $what.
 
-    manifest.sqlite   SQLite 3: what the dataset holds, and where each array lies
+    manifest.sqlite   SQLite 3: what the dataset holds, and where each $one lies
     $folder
 
 Change and delete nothing in it by hand; this file may go.
@@ -63,6 +63,12 @@ _APART = (
 _UNSAFE = """\
 The format's own library runs whatever code a file asks for: use it for files from a trusted source only.
 brinery.open runs none."""
+_IMAGES = """\
+As Pillow decodes it, that is; brinery gives what it was asked for at the convert: a mode, an orientation, all
+frames, 16 bits."""
+_NAMES = """\
+Members have the images' keys as names; a key with dots in its name or without an image's suffix is written so
+that tools for WebDataset keep it: %2E is a dot."""
 _QUERY = """\
 import {}
 
@@ -78,6 +84,12 @@ array = numpy.memmap("shards/" + name, dtype, "r", payload, tuple(json.loads(sha
 _FOUND = """\
 name, start, length = manifest.execute(query, ["a/b.jpg"]).fetchone()
 """
+_READ = """\
+name, start, length = manifest.execute(query, ["a/b.jpg"]).fetchone()
+with open("shards/" + name, "rb") as file:
+    file.seek(start)
+    image = file.read(length)
+"""
 _KEYS = """\
 keys = [key for (key,) in manifest.execute("SELECT key FROM samples ORDER BY ordinal, frame")]
 """
@@ -85,7 +97,8 @@ keys = [key for (key,) in manifest.execute("SELECT key FROM samples ORDER BY ord
 
 def readme_text(serializer: Serializer, layout: str) -> str:
     """Return the text for datasets of a protocol and a layout, its checksum in the last line."""
-    single, suffix = layout == "mirror", serializer.file_suffix
+    single, keeps = layout == "mirror", serializer.abilities.keeps_source
+    suffix = serializer.single_suffix if single else serializer.file_suffix
     file = f"{FILES_FOLDER}/a/b.jpg{suffix}" if single else f"{SHARDS_FOLDER}/000000{suffix}"
     folder = (
         "files/            one file an image" if single else "shards/           files of many images each"
@@ -99,7 +112,15 @@ def readme_text(serializer: Serializer, layout: str) -> str:
             about = f"{about}\n{_APART}"
         if not serializer.abilities.safe_load:
             about = f"{about}\n{_UNSAFE}"
-    if single:
+        if keeps:
+            about = f"{about}\n{_IMAGES}" if single else f"{about}\n{_NAMES}\n{_IMAGES}"
+    if keeps and single:
+        place = "Each file has its image's key as name (of later frames, the column member has it). All keys:"
+        query = _QUERY.format("sqlite3") + _KEYS
+    elif keeps:
+        place = "From a key to its image's bytes:"
+        query = _QUERY.format("sqlite3") + _JOIN.format("name, start, length") + _READ
+    elif single:
         place, query = (
             "The file of each is its key with the same ending. All keys:",
             _QUERY.format("sqlite3") + _KEYS,
@@ -114,6 +135,8 @@ def readme_text(serializer: Serializer, layout: str) -> str:
         )
         query = _QUERY.format("sqlite3") + _JOIN.format("name, start, length") + _FOUND
     text = _TEXT.substitute(
+        what="images as they were, decoded when they are read" if keeps else "images, decoded to arrays",
+        one="image" if keeps else "array",
         folder=f"{folder}, protocol {serializer.label}",
         about=about,
         lines=_indented(lines),

@@ -29,7 +29,8 @@ class Recorder:
     """Publishes and records what workers made and what the listing noted, in few transactions.
 
     Attributes:
-        suffix: of the protocol's files.
+        suffix: of files of one image each.
+        keeps_source: the protocol keeps images as they are, so that all frames of one share a file.
 
     Args:
         destination: the dataset, open.
@@ -40,7 +41,9 @@ class Recorder:
         self._destination = destination
         self._fsync = call.fsync
         self._own_files = call.layout == "mirror"
-        self.suffix = get_serializer(call.protocol).file_suffix
+        serializer = get_serializer(call.protocol)
+        self.suffix = serializer.single_suffix
+        self.keeps_source = serializer.abilities.keeps_source
         self._notes: list[Note] = []
         self._noting = threading.Lock()
 
@@ -80,6 +83,8 @@ class Recorder:
         """Remove the files of samples that are gone, if each has its own."""
         if self._own_files:
             for key in keys:
+                if self.keeps_source and self._destination.manifest.has_frames(key):
+                    continue
                 with suppress(MemberError):  # a key that is no path has no file
                     self._destination.place.remove(*self._file_of(key))
 

@@ -259,6 +259,7 @@ class Run:
             archives=source_states(self._sources),
             memory=self._settings["memory"],
             twins=self._twins is not None,
+            check=options.check,
         )
         supervisor = self._supervisor = Supervisor(
             job,
@@ -398,6 +399,8 @@ class Run:
         if left is None:
             return
         self._warned_of_space = True
+        if self._recorder.keeps_source:
+            left /= PIXELS_PER_SOURCE_BYTE  # images do not grow
         warning = warning_of_space(self._destination.folder, left)
         if warning is not None:
             self._warn(warning)

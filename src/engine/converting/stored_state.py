@@ -185,6 +185,10 @@ class StoredState:
         member, unit = rows[0]
         return member, unit
 
+    def has_frames(self, member: str) -> bool:
+        """Return whether there are later frames of a member."""
+        return bool(self._rows("SELECT 1 FROM samples WHERE member = ? LIMIT 1", member))
+
     def begins_keys(self, prefix: str) -> bool:
         """Return whether the dataset has keys with this prefix."""
         statement = "SELECT 1 FROM {} WHERE key >= ? AND key < ? LIMIT 1"

@@ -5,23 +5,22 @@ import os
 import threading
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from ...errors import MemberError
 from ..layout import FILES_FOLDER, SHARDS_FOLDER, refusal, single_path
 from ..machine.inside import Descriptor, Folder
 from ..machine.new_file import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
-from ..protocols.base import Array, Placement, Serializer, ShardWriter
+from ..protocols.base import Array, Placement, Serializer, ShardWriter, SourceWriter
 from ..records import Job, Shard
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = [
     "UnitFiles",
@@ -59,6 +58,10 @@ class UnitFiles(ABC):
             MemberError: this sample cannot be written; the unit can go on without it.
             OSError: the destination cannot be written.
         """
+
+    def keeper(self) -> Callable[[str, bytes], None] | None:
+        """Return what is told each member's key and bytes before its samples; None if they are not kept."""
+        return None
 
     @abstractmethod
     def close(self) -> None:
@@ -197,7 +200,7 @@ class _SingleFiles(UnitFiles):
         self._pixel_bytes = 0
 
     def add(self, key: str, array: Array) -> None:
-        path = single_path(key, self._serializer.file_suffix)
+        path = single_path(key, self._serializer.single_suffix)
         folders = (FILES_FOLDER, *path.parts[:-1])
         # Made folder by folder, a path can become too long to be opened in one piece.
         if len(os.fsencode(f"{self._job.destination}/{FILES_FOLDER}/{path}")) >= self._longest:
@@ -209,7 +212,7 @@ class _SingleFiles(UnitFiles):
         if self._job.twins and self._has_twin(folders, folder, path.name):
             raise MemberError("the destination cannot tell its name from that of a file that is there")
         self._changed[folders] = None
-        file = self._partial(f"{self._name}-{len(self._placements)}{self._serializer.file_suffix}")
+        file = self._partial(f"{self._name}-{len(self._placements)}{self._serializer.single_suffix}")
         try:
             placement = self._serializer.dump(array, file)
             self.fsync_ns += file.commit(path.name, folder=folder.number, fsync=self._job.fsync)
@@ -250,6 +253,59 @@ class _SingleFiles(UnitFiles):
         """Do nothing: no file is open, and finished ones are overwritten when the unit is done again."""
 
 
+class _Keeping(UnitFiles):
+    """Keeps members as they are: one record a member, however many frames it has."""
+
+    def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
+        super().__init__(job, number, serializer)
+        self._member: tuple[str, Array] | None = None  # whose first frame comes next
+        self._met = False
+
+    def keeper(self) -> Callable[[str, bytes], None]:
+        return self._keep
+
+    def _keep(self, key: str, data: bytes) -> None:
+        self._member, self._met = (key, np.frombuffer(data, np.uint8)), True
+
+    def _take(self) -> tuple[str, Array] | None:
+        """Return a member with its first frame, None with a later one."""
+        if not self._met:
+            raise MemberError(
+                f"{self._serializer.label} keeps images as they are, and has an array alone here"
+            )
+        member, self._member = self._member, None
+        return member
+
+
+class _KeptShards(_Keeping, _ShardFiles):
+    """Layout shards: a shard ends when its encoded bytes would pass the shard size."""
+
+    def add(self, key: str, array: Array) -> None:  # noqa: ARG002 - the record has its member's key
+        member = self._take()
+        if member is not None:
+            super().add(*member)
+        shard = self._shard
+        assert shard is not None
+        if member is None:
+            assert isinstance(shard.writer, SourceWriter)
+            shard.writer.repeat()
+            shard.samples += 1
+            self._turns.append(shard.part)
+        shard.pixel_bytes += array.nbytes - (0 if member is None else member[1].nbytes)
+
+
+class _KeptSingles(_Keeping, _SingleFiles):
+    """Layout mirror: each member under its own name."""
+
+    def add(self, key: str, array: Array) -> None:  # noqa: ARG002 - as above
+        member = self._take()
+        if member is not None:
+            super().add(*member)
+        else:
+            self._placements.append(self._placements[-1])
+        self._pixel_bytes += array.nbytes - (0 if member is None else member[1].nbytes)
+
+
 def _names_in(folder: Descriptor) -> frozenset[str]:
     """Return the names in a folder, normalised to one Unicode form."""
     descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.number)
@@ -262,6 +318,8 @@ def _names_in(folder: Descriptor) -> frozenset[str]:
 
 def open_unit_files(job: Job, number: int, serializer: Serializer) -> UnitFiles:
     """Return the writer of a unit's files in the job's layout."""
+    if serializer.abilities.keeps_source:
+        return (_KeptShards if job.layout == "shards" else _KeptSingles)(job, number, serializer)
     kind = _ShardFiles if job.layout == "shards" else _SingleFiles
     return kind(job, number, serializer)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import ArchiveError, DecodeError, MemberError, ReadError, StorageError
 from ...parser.archives.members import Member
 from ...parser.archives.reading import NO_DESCRIPTORS, MemberReader
-from ...parser.decode import decode
+from ...parser.decode import decode, recognise
 from ...parser.images.pixels import LostFrames, declare_pixels_to
 from ...parser.images.scratch import Scratch
 from ...parser.images.signature import NotAnImage
@@ -232,6 +232,7 @@ class Attempt:
         """Read, decode and write every member; return None if the run was stopped."""
         job, number, refused = self._job, self._unit.number, self._refused
         read, add, scratch, written = reader.read, files.add, Scratch(), self._written
+        decoder, keep = decode if job.check else recognise, files.keeper()
         reading = decoding = hashing = dumping = source_bytes = 0
         last_spec, spec_text = None, ("", "")
         every = job.decode.frames == "all"
@@ -252,7 +253,7 @@ class Attempt:
                 source_bytes += len(data)
                 xxh3 = bytes_checksum(data)
                 hashed = _now()
-                images = decode(data, job.decode, scratch)
+                images = decoder(data, job.decode, scratch)
             except NotAnImage as reason:
                 source = Source(member.size, member.mtime_ns, xxh3)
                 self._skipped.append(Skipped(member.key, ordinal, str(reason), source))
@@ -267,6 +268,8 @@ class Attempt:
             done = hashed
             if claims is not None:
                 claims.decoded()
+            if keep is not None:
+                keep(member.key, data)
             for image in images:
                 decoded = _now()
                 decoding += decoded - done

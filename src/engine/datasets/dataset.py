@@ -4,23 +4,25 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, overload
 
 import numpy as np
 
 from ...errors import CorruptError, DatasetError, UsageError
 from ..checksums import array_checksum
+from ..manifest.kept import kept_of, sources_in
 from ..manifest.reader import Catalog, Entry, Places
 from ..paths import PathLike, absolute
-from ..protocols.base import Array, Placement, Serializer
+from ..protocols.base import Array, Serializer
 from ..protocols.registry import get_serializer
-from ..records import Sample
 from .keys import Keys
-from .member_records import MemberRecord, records_of
-from .open_shard import OpenedShard, Stored
-from .shard_files import ShardFiles, file_of, read_only
+from .open_shard import OpenedShard
+from .shard_files import ShardFiles, read_only
+from .stored_rows import StoredRows
+
+if TYPE_CHECKING:
+    from .encoded import EncodedSamples
 
 __all__ = ["Dataset", "Via", "open_dataset"]
 
@@ -30,6 +32,7 @@ _MAX_PLACES = 1 << 22  # samples whose places are remembered: 32 to 64 MiB
 # Looking up one sample takes as long as reading the places of this many; in small shards all places are read.
 _PLACES_A_LOOKUP = 32
 _FEW_PLACES = 128
+_SOURCE_AS_PLACES = 3  # what the place of an image takes
 
 
 def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False) -> "Dataset":
@@ -56,7 +59,7 @@ def open_dataset(path: PathLike, *, via: Via | None = None, verify: bool = False
     return Dataset(path, via=via, verify=verify)
 
 
-class Dataset(Sequence[Array]):
+class Dataset(StoredRows, Sequence[Array]):
     """A read-only sequence of arrays, in the order of the archive they came from.
 
     `dataset[3]`, `dataset[-1]` and `dataset["a/b.jpg"]` give an array, `dataset[10:20]` a list of arrays.
@@ -79,6 +82,7 @@ class Dataset(Sequence[Array]):
         try:
             self._serializer, self.via = self._way(via)
             self._files = ShardFiles(self.path, self._serializer)
+            self._encoded = self._samples()
         except OSError as error:
             self._catalog.close()
             raise DatasetError(f"{self.path} cannot be opened: {error.strerror}") from error
@@ -88,8 +92,17 @@ class Dataset(Sequence[Array]):
         self._check_open = self._files.check_open
         self._shards: dict[int, OpenedShard] = {}
         self._places = 0
-        self._direct = self.via == "payload" and not verify and self._catalog.settings["layout"] == "shards"
+        self._direct = not verify and self._catalog.settings["layout"] == "shards"
+        self._direct = self._direct and (self.via == "payload" or self._encoded is not None)
         _datasets.add(self)
+
+    def _samples(self) -> "EncodedSamples | None":
+        """Return what decodes the images, if the dataset keeps images."""
+        if not self._serializer.abilities.keeps_source:
+            return None
+        from .encoded import EncodedSamples  # noqa: PLC0415 - other datasets need no decoder
+
+        return EncodedSamples(self.path, self._catalog.settings, self._files)
 
     def _way(self, via: Via | None) -> tuple[Serializer, Via]:
         """Return what reads the dataset's protocol, and by which way."""
@@ -107,6 +120,11 @@ class Dataset(Sequence[Array]):
     def protocol(self) -> str:
         """The protocol's label, such as "hdf5+gzip:4"."""
         return self._serializer.label
+
+    @property
+    def keeps_images(self) -> bool:
+        """Whether the dataset holds images as they were, which `encoded` returns and reading decodes."""
+        return self._encoded is not None
 
     @property
     def keys(self) -> "Keys":
@@ -158,6 +176,34 @@ class Dataset(Sequence[Array]):
             arrays.append(array(shard, at - shard.first))
         return arrays
 
+    def encoded(self, index: int | str) -> bytes:
+        """Return the bytes of the image that a sample was made from, if the dataset keeps them.
+
+        Args:
+            index: the sample's position or key; frames of one image have the same bytes.
+
+        Raises:
+            UsageError: the dataset's protocol keeps arrays only; "encoded" keeps images.
+            IndexError: there is no such position.
+            KeyError: there is no such key.
+            DatasetError: the dataset is closed, or its files are not what the manifest says.
+        """
+        self._check_open()
+        if self._encoded is None:
+            raise UsageError(
+                f"{self.protocol} keeps arrays, not the images that they were made from:"
+                ' convert with protocol="encoded" to have both'
+            )
+        if isinstance(index, str):
+            entry = self._find(index)
+            shard = self._shard(self._catalog.shards.number_of(entry.shard))
+        else:
+            position = self._catalog.shards.position(index)
+            shard = self._shard(self._catalog.shards.holding(position))
+            entry = self._catalog.entry(shard.info, position - shard.first)
+        kept = kept_of(self._catalog, entry)
+        return self._encoded.source(self._file_of(shard, entry.shard), entry, kept, verify=self._verify)
+
     def __iter__(self) -> Iterator[Array]:
         """Yield every array in order."""
         self._check_open()
@@ -204,49 +250,16 @@ class Dataset(Sequence[Array]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"], via=state["via"], verify=state["verify"])  # type: ignore[misc]
 
-    def each_in_shard(self, shard: int) -> Iterator[Stored]:
-        """Yield the samples of a shard, by its id in the manifest; each is read when its array is asked for.
-
-        Nothing is mapped, so that a failing disk is an error of the sample and not a signal to the process.
-        """
-        self._check_open()
-        opened = self._shard(self._catalog.shards.number_of(shard))
-        colours = self._catalog.colours(opened.info)
-        for entry in self._catalog.entries(opened.info):
-            read = partial(self._read, opened, entry, mapped=False)
-            file = file_of(
-                self._file_of(opened, entry.shard).info, f"{entry.key}{self._serializer.file_suffix}"
-            )
-            yield Stored(entry.key, read, file, colours.get(entry.record))
-
-    def members(self, unit: int) -> list[MemberRecord]:
-        """Return what became of the members of a unit, by its number in the manifest."""
-        self._check_open()
-        return records_of(self._catalog, unit)
-
-    def stored(self, sample: Sample) -> Array:
-        """Read a sample by its row in the manifest; nothing is mapped, as for `each_in_shard`.
-
-        Raises:
-            CorruptError: it is damaged.
-        """
-        self._check_open()
-        shard = self._shard(self._catalog.shards.number_of(sample.shard))
-        spec = self._catalog.spec(sample.dtype, sample.shape)
-        place = Placement(sample.start, sample.length, sample.payload)
-        entry = Entry(sample.key, sample.record, place, spec, sample.xxh3, sample.shard)
-        return self._read(shard, entry, mapped=False)
-
-    def shard_file(self, shard: int) -> str:
-        """Return the path of a shard's file below the dataset's folder, by its id in the manifest."""
-        return file_of(self._catalog.shard(self._catalog.shards.number_of(shard)))
-
     def _by_key(self, key: str) -> Array:
         self._check_open()
+        entry = self._find(key)
+        return self._read(self._shard(self._catalog.shards.number_of(entry.shard)), entry)
+
+    def _find(self, key: str) -> Entry:
         entry = self._catalog.find(key)
         if entry is None:
             raise KeyError(key)
-        return self._read(self._shard(self._catalog.shards.number_of(entry.shard)), entry)
+        return entry
 
     def _shard(self, number: int) -> OpenedShard:
         with self._files.lock:
@@ -264,6 +277,12 @@ class Dataset(Sequence[Array]):
             return np.ndarray(spec.shape, spec.dtype, buffer, places.payloads[place])
         if places is not None and places.shards is not None:
             return self._beside(shard, places, places.shards[place], place)
+        if shard.sources is not None:
+            assert self._encoded is not None
+            try:
+                return self._encoded.at(shard, shard.sources, place)
+            except (CorruptError, OSError):
+                return self._read(shard, self._catalog.entry(shard.info, place))  # which says what is wrong
         shard.lookups += 1
         enough = max(_FEW_PLACES, shard.lookups * _PLACES_A_LOOKUP)
         if shard.info.samples <= enough and self._prepare(shard):
@@ -295,6 +314,8 @@ class Dataset(Sequence[Array]):
         """Map a shard and remember the places of its arrays; return whether reading needs nothing else."""
         if not self._direct or shard.irregular:
             return False
+        if self._encoded is not None:
+            return self._locate(shard)
         with self._files.lock:
             self._check_open()
             buffer = self._files.mapped(shard, None) if shard.info.alone else None
@@ -308,17 +329,32 @@ class Dataset(Sequence[Array]):
                 self._forget_places(shard)
         return True
 
+    def _locate(self, shard: OpenedShard) -> bool:
+        """Remember where a shard's images lie; return whether reading needs nothing else."""
+        with self._files.lock:
+            self._check_open()
+            if shard.sources is None and shard.info.alone:
+                shard.sources = sources_in(self._catalog, shard.info)
+                self._places += _SOURCE_AS_PLACES * shard.info.samples
+                self._forget_places(shard)
+            shard.irregular = shard.sources is None
+        return not shard.irregular
+
     def _forget_places(self, kept: OpenedShard) -> None:
         """Drop the places that were remembered first when there are too many."""
         while self._places > _MAX_PLACES and len(self._shards) > 1:
             oldest = next(shard for shard in self._shards.values() if shard is not kept)
             if oldest.places is not None:
                 self._places -= oldest.info.samples
+            if oldest.sources is not None:
+                self._places -= _SOURCE_AS_PLACES * oldest.info.samples
             self._files.shut(oldest)
             del self._shards[oldest.info.number]
 
     def _read(self, shard: OpenedShard, entry: Entry, *, mapped: bool = True) -> Array:
         shard = self._file_of(shard, entry.shard)
+        if self._encoded is not None:
+            return self._encoded.read(shard, entry, kept_of(self._catalog, entry), verify=self._verify)
         if self.via == "payload" and mapped and not self._verify:
             array = self._mapped(shard, entry)
         else:

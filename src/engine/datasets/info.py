@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...errors import CorruptError
 from ..documents import parse_document
 from ..machine.activity import Surroundings
+from ..manifest.kept import is_unknown
 from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
 from ..records import Phases
@@ -42,7 +43,9 @@ def describe(path: PathLike) -> dict[str, Any]:
     catalog = Catalog(absolute(path))
     try:
         sizes = [*_rows(catalog.table("shards", ("file_bytes", "pixel_bytes")))]
-        shapes = _ranked(catalog.counted("samples", ("dtype", "shape"), longest=_LONGEST_SPEC, at_once=4096))
+        counts = catalog.counted("samples", ("dtype", "shape"), longest=_LONGEST_SPEC, at_once=4096)
+        unknown = sum(count for spec, count in counts.items() if is_unknown(catalog.spec(*spec)))
+        shapes = [one for one in _ranked(counts) if not is_unknown(catalog.spec(*one[0]))]
         kinds = failure_kinds(each_failure(catalog))
         skipped = {reason: count for (reason,), count in _ranked(catalog.counted("skipped", ("reason",)))}
         return {
@@ -61,6 +64,7 @@ def describe(path: PathLike) -> dict[str, Any]:
                 for (dtype, shape), count in shapes
             ],
             "distinct_shapes": len(shapes),
+            "not_decoded": unknown,
             "failed": sum(kind.members for kind in kinds),
             "failure_reasons": [reason_of(kind) for kind in kinds],
             "skipped": sum(skipped.values()),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from ..machine.inside import Descriptor
+from ..manifest.kept import Sources
 from ..manifest.reader import Places, ShardInfo
 from ..protocols.base import Array, ShardReader
 
@@ -29,12 +30,15 @@ class Stored:
         array: reads and returns the array; raises CorruptError if it is damaged.
         file: the file that holds it, as a path below the dataset's folder.
         colours: what the channels are if their number does not tell: "CMYK", "LAB", "RGBX" ...
+        image: where images are kept, reads and returns the bytes of the sample's; None for later frames.
+            Raises as `array` does.
     """
 
     key: str
     array: Callable[[], Array]
     file: str
     colours: str | None = None
+    image: Callable[[], bytes] | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class OpenedShard:
         lookups: how often a sample was looked up in the manifest.
         irregular: the places of its samples cannot be remembered together.
         places: where all of its samples lie.
+        sources: where all of its images lie, if the dataset keeps images.
         buffer: its mapped file.
         descriptor: its open file, to be read by ranges.
         file: its open file, to be read by the protocol.
@@ -59,6 +64,7 @@ class OpenedShard:
     lookups: int = 0
     irregular: bool = False
     places: Places | None = None
+    sources: Sources | None = None
     buffer: mmap.mmap | bytes | None = None
     descriptor: Descriptor | None = None
     file: BinaryIO | None = None

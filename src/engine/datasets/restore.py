@@ -12,10 +12,10 @@ from PIL import Image
 from ...errors import DatasetError, MemberError, UsageError
 from ..choices import IMAGE_FORMATS, Backend, ImageFormat
 from ..layout import refusal, single_path
-from ..manifest.reader import Catalog
 from ..paths import PathLike, absolute
 from ..protocols.base import Array
 from .dataset import Dataset
+from .open_shard import Stored
 from .out_folder import make_out_folder
 from .stretches import BadSample, Outcome, Stretch, read_dataset, reason_of
 
@@ -26,6 +26,7 @@ _SUFFIXES = {
     "jpeg": (".jpg", ".jpeg"),
     "webp": (".webp",),
     "tiff": (".tif", ".tiff"),
+    "source": ("",),  # with which every name ends
 }
 # Channels and dtype that a format holds without loss of depth or channels.
 _MODES = {
@@ -81,11 +82,12 @@ def restore(
     """Write every sample of a dataset as an image file.
 
     Files are named by key: `a/b.jpg` becomes `a/b.jpg` with `format="jpeg"`, and `a/b.jpg.png` with "png".
+    With "source" they are the images that the dataset was made from, byte for byte, one for all frames.
 
     Args:
         path: the dataset's folder.
         out: a new or empty folder outside the dataset.
-        format: "png" or "tiff" (both lossless), "jpeg" or "webp".
+        format: "png" or "tiff" (both lossless), "jpeg" or "webp"; "source" if the protocol is "encoded".
         quality: 1 to 100, for jpeg (default 95) and webp (default 90).
         workers: how many processes or threads write at most; by default one for every usable CPU.
         backend: "loky" for processes, or threads where no process can start; "threading" for threads.
@@ -93,8 +95,8 @@ def restore(
 
     Raises:
         DatasetError: `path` is no dataset, or its manifest is damaged.
-        UsageError: the format is unknown, the quality is out of range, or `out` is not empty or lies inside
-            the dataset.
+        UsageError: the format is unknown, or "source" and the dataset keeps no images; the quality is out of
+            range, or `out` is not empty or lies inside the dataset.
         StorageError: `out` cannot be written.
 
     Example:
@@ -106,7 +108,11 @@ def restore(
     if quality is not None and not (1 <= quality <= 100 and format in ("jpeg", "webp")):
         raise UsageError("quality is 1 to 100, for jpeg and webp")
     folder = absolute(path)
-    Catalog(folder).close()  # before anything is made, see that there is a dataset
+    with Dataset(folder) as dataset:  # before anything is made, see that there is one
+        if format == "source" and not dataset.keeps_images:
+            raise UsageError(
+                f"{path} holds arrays ({dataset.protocol}): format source is for encoded datasets"
+            )
     target = make_out_folder(out, path)
     task = partial(restore_stretch, folder, target, format, quality)
     found = read_dataset(task, folder, workers=workers, backend=backend, progress=progress)
@@ -126,15 +132,16 @@ def restore_stretch(
             if isinstance(stored, BadSample):
                 bad.append(stored)
                 continue
+            if image_format == "source" and stored.image is None:
+                continue  # a later frame
             samples += 1
             try:
                 file = out / restored_path(stored.key, image_format)
-                array = stored.array()
-                data = encode(array, image_format, quality, stored.colours)
+                data, size = _file_of(stored, image_format, quality)
             except (DatasetError, MemberError) as error:
                 bad.append(BadSample(stored.key, reason_of(error, stored.key), stored.file))
                 continue
-            nbytes += array.nbytes
+            nbytes += size
             try:
                 _write(file, data, again=stretch.again)
             except FileExistsError:
@@ -147,6 +154,15 @@ def restore_stretch(
                     break
                 bad.append(BadSample(stored.key, str(refused), stored.file))
     return Outcome(samples, nbytes, tuple(bad), fatal)
+
+
+def _file_of(stored: Stored, image_format: ImageFormat, quality: int | None) -> tuple[memoryview, int]:
+    """Return the bytes of a sample's file, and how many were read for it."""
+    if stored.image is not None and image_format == "source":
+        image = stored.image()
+        return memoryview(image), len(image)
+    array = stored.array()
+    return encode(array, image_format, quality, stored.colours), array.nbytes
 
 
 def _write(file: Path, data: memoryview, *, again: bool) -> None:

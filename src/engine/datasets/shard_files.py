@@ -79,11 +79,52 @@ class ShardFiles:
         buffer = shard.buffer
         if buffer is None:
             with self.lock:
-                buffer = map_file(Descriptor(self._open_file(shard.info, entry)))
+                buffer = map_file(
+                    Descriptor(self._open_file(shard.info, None if entry is None else entry.key))
+                )
                 if shard.info.name is not None:
                     shard.buffer = buffer
                     self._hold(shard)
         return buffer
+
+    def _descriptor(self, shard: OpenedShard, key: str | None) -> Descriptor:
+        """Return the open file of a shard, or of the sample of this key."""
+        with self.lock:
+            file = shard.descriptor
+            if file is None:
+                file = Descriptor(self._open_file(shard.info, key))
+                if shard.info.name is not None:
+                    shard.descriptor = file
+                    self._hold(shard)
+        return file
+
+    def ranged(self, shard: OpenedShard, start: int, length: int, key: str | None = None) -> bytes:
+        """Read a range of bytes of a shard's file.
+
+        Args:
+            shard: the shard.
+            start: the first byte.
+            length: how many.
+            key: of the file, where each image has its own.
+
+        Raises:
+            CorruptError: they are not there.
+            OSError: they cannot be read.
+        """
+        file = shard.descriptor or self._descriptor(shard, key)
+        size = os.fstat(file.number).st_size
+        if start + length > size:
+            raise CorruptError(f"its bytes lie outside the file of {size} bytes")
+        try:
+            data = os.pread(file.number, length, start)
+            while len(data) < length:  # one call gives 2 GiB at most
+                more = os.pread(file.number, length - len(data), start + len(data))
+                if not more:
+                    raise CorruptError("its file was cut short while it was read")
+                data += more
+        except MemoryError as error:
+            raise CorruptError(f"{length} bytes are more than memory holds") from error
+        return data
 
     def copied(self, shard: OpenedShard, entry: Entry) -> Array:
         """Read the raw bytes of a sample's array.
@@ -92,13 +133,7 @@ class ShardFiles:
             CorruptError: they are not there.
             OSError: they cannot be read.
         """
-        with self.lock:
-            file = shard.descriptor
-            if file is None:
-                file = Descriptor(self._open_file(shard.info, entry))
-                if shard.info.name is not None:
-                    shard.descriptor = file
-                    self._hold(shard)
+        file = self._descriptor(shard, entry.key)
         spec, payload = entry.spec, entry.placement.payload
         size = os.fstat(file.number).st_size
         if payload is None or payload + spec.nbytes > size:
@@ -125,12 +160,12 @@ class ShardFiles:
         with self.lock:
             if shard.info.name is None:
                 with (
-                    os.fdopen(self._open_file(shard.info, entry), "rb") as file,
+                    os.fdopen(self._open_file(shard.info, entry.key), "rb") as file,
                     self._serializer.single_reader(file) as reader,
                 ):
                     return read_only(reader.read(entry.placement, entry.spec))
             if shard.reader is None:
-                shard.file = os.fdopen(self._open_file(shard.info, entry), "rb")
+                shard.file = os.fdopen(self._open_file(shard.info, entry.key), "rb")
                 shard.reader = self._serializer.shard_reader(shard.file)
                 self._hold(shard)
             return read_only(shard.reader.read(entry.placement, entry.spec))
@@ -143,10 +178,10 @@ class ShardFiles:
             self.shut(next(iter(self._open.values())))
         self._open[shard.info.id] = shard
 
-    def _open_file(self, info: ShardInfo, entry: Entry | None) -> int:
+    def _open_file(self, info: ShardInfo, key: str | None) -> int:
         """Open a shard's file, or the sample's own, if it is a regular file inside the dataset."""
         self.check_open()
-        folders, name = self._place_of(info, entry)
+        folders, name = self._place_of(info, key)
         try:
             return self._folder.open(folders, name)
         except OSError as error:
@@ -156,15 +191,15 @@ class ShardFiles:
                 f"cannot open {path} in {self._path}: {error.strerror}; {what} to make it anew"
             ) from error
 
-    def _place_of(self, info: ShardInfo, entry: Entry | None) -> tuple[tuple[str, ...], str]:
+    def _place_of(self, info: ShardInfo, key: str | None) -> tuple[tuple[str, ...], str]:
         """Return the folders that lead to a shard's file, or the sample's own, and the file's name."""
         if info.name is not None:
             return _SHARDS, info.name
-        assert entry is not None
+        assert key is not None
         try:
-            *folders, name = single_path(entry.key, self._serializer.file_suffix).parts
+            *folders, name = single_path(key, self._serializer.single_suffix).parts
         except MemberError as error:
-            raise CorruptError(f"{entry.key!r}: {error}") from error
+            raise CorruptError(f"{key!r}: {error}") from error
         return (FILES_FOLDER, *folders), name
 
 

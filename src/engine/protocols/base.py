@@ -19,6 +19,7 @@ __all__ = [
     "Serializer",
     "ShardReader",
     "ShardWriter",
+    "SourceWriter",
     "Spec",
 ]
 
@@ -69,6 +70,9 @@ class Abilities:
         ragged: one shard may hold arrays of different shapes and dtypes.
         one_stack: its own library shows one shape and dtype of a shard only, so that without compression a
             convert fills a shard for each.
+        keeps_source: its files hold encoded images as they were, and reading decodes. `add` and `dump` take
+            an image's bytes as an array of uint8, (N,); a placement names exactly these bytes; `load`,
+            `load_shard` and readers give the first frame as it is stored.
     """
 
     raw_payload: bool
@@ -77,6 +81,7 @@ class Abilities:
     compressions: tuple[str, ...] = ()
     ragged: bool = True
     one_stack: bool = False
+    keeps_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,14 @@ class ShardWriter(ABC):
         """
 
 
+class SourceWriter(ShardWriter):
+    """Fills a shard with encoded images: what `writer` returns where `keeps_source` is True."""
+
+    @abstractmethod
+    def repeat(self) -> None:
+        """Have the image that was added last stand for one more sample, a later frame of it."""
+
+
 class ShardReader(ABC):
     """Reads single records from an open file by the safe path: runs no code, trusts no length."""
 
@@ -196,6 +209,11 @@ class Serializer(ABC):
     def file_suffix(self) -> str:
         """What file names end with: `suffix`, and that of the compression where frames wrap the records."""
         return self.suffix
+
+    @property
+    def single_suffix(self) -> str:
+        """What names of files of one array end with, behind the key."""
+        return self.file_suffix
 
     @property
     def maps(self) -> bool:

@@ -38,6 +38,7 @@ _BUILT_IN = {
     "msgpack": "msgpack:MsgpackSerializer",
     "cbor": "cbor:CborSerializer",
     "tfrecord": "tfrecord:TfrecordSerializer",
+    "encoded": "encoded:EncodedSerializer",
 }
 
 _NEEDS = {

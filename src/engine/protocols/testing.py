@@ -15,6 +15,6 @@ import sys
 if "pytest" in sys.modules:  # so that a failed assertion of the suite says what its values were
     sys.modules["pytest"].register_assert_rewrite(f"{__package__}.conformance")
 
-from .conformance import Sample, SerializerConformance, make_array, same, write_shard, write_single
+from .conformance import Sample, SerializerConformance, content, make_array, same, write_shard, write_single
 
-__all__ = ["Sample", "SerializerConformance", "make_array", "same", "write_shard", "write_single"]
+__all__ = ["Sample", "SerializerConformance", "content", "make_array", "same", "write_shard", "write_single"]

@@ -8,14 +8,17 @@ from PIL import Image
 
 import brinery
 from brinery.engine.datasets.failures import read_failures
-from brinery.engine.protocols.registry import known_protocols
-from brinery.errors import DatasetError
+from brinery.engine.protocols.registry import get_serializer, known_protocols
+from brinery.errors import DatasetError, UsageError
 
 from ...images import encoded, images, jpeg, make_folder, make_tar, make_zip, pixels
 from ..test_convert import SMALL, contents, keys_in
 from .test_lost_frames import tiff
 
 LABELS = [info.name for info in known_protocols() if info.origin == "built-in"] + ["hdf5+gzip", "npy+zstd"]
+
+
+ARRAYS = [label for label in LABELS if not get_serializer(label).abilities.keeps_source]
 
 
 def various():
@@ -59,11 +62,32 @@ def without_advice(found):
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("label", LABELS)
 def test_every_protocol_becomes_what_a_convert_to_the_other_makes(made, tmp_path, label, step):
-    other = LABELS[(LABELS.index(label) + step) % len(LABELS)]
+    others = [one for one in ARRAYS if one != label]
+    other = others[(LABELS.index(label) + step) % len(others)]
     result = brinery.convert(made[label][0], tmp_path / "out", protocol=other, **SMALL)
     assert (result.samples, result.converted, result.failures, result.exit_code) == (12, 12, 1, 3)
     assert result.summary.phases.decode_ns == 0
     assert contents(tmp_path / "out") == without_advice(made[other][1])
+
+
+def test_images_are_copied_from_a_dataset_that_keeps_them(made, tmp_path):
+    source, whole = made["encoded"]
+    brinery.convert(source, tmp_path / "out", protocol="encoded", **SMALL)
+    assert contents(tmp_path / "out") == without_advice(whole)
+    with brinery.open(tmp_path / "out", verify=True) as dataset:
+        assert {key: dataset.encoded(key) for key in dataset.keys}.items() <= various().items()
+    with pytest.raises(UsageError, match=r"holds arrays \(npy\) and not the images"):
+        brinery.convert(made["npy"][0], tmp_path / "none", protocol="encoded", **SMALL)
+    assert not (tmp_path / "none").exists()
+
+
+def test_images_that_were_not_decoded_become_arrays(made, tmp_path):
+    source = made["npy"][0].parent / "photos.zip"
+    brinery.convert(source, tmp_path / "copied", protocol="encoded", check=False, **SMALL)
+    brinery.convert(tmp_path / "copied", tmp_path / "out", protocol="npy", **SMALL)
+    with brinery.open(tmp_path / "out", verify=True) as dataset, brinery.open(made["npy"][0]) as whole:
+        for one, two in zip(dataset, whole, strict=True):
+            np.testing.assert_array_equal(one, two, strict=True)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
