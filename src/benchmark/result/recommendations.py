@@ -39,7 +39,7 @@ class Prices:
     """
 
     gb_month: float  # 10^9 bytes stored for a month
-    core_hour: float
+    core_hour: float  # a core for an hour
     months: float = 12.0  # that the data are kept
 
     def __post_init__(self) -> None:
