@@ -33,7 +33,7 @@ def cost_table(result: BenchResult) -> Table | None:
         return None
     projection, costs = found
     prices, cheapest, rows = weights.prices, costs[0].total.value, []
-    for one in costs:
+    for one in sorted(costs, key=lambda one: one.storage) if doubt else costs:
         low, high = (money(end) for end in (one.total.low or 0.0, one.total.high or 0.0))
         total = Entry(money(one.total.value), one.total.value, f"{low} to {high}" if low != high else None)
         times = [Entry(money(value), value) for value in (one.write, one.read)]

@@ -78,3 +78,13 @@ def test_prices_that_make_no_sense_are_refused():
     for wrong in ("0.02", "a,b", "1,2,3,4", "", "0.02,nan", "-1,2", "1,2,0"):
         with pytest.raises(UsageError, match=r"price|months"):
             make_bench_options(prices=wrong)
+
+
+def test_where_times_decide_nothing_only_storage_is_told():
+    quiet = priced(reads=1e5)
+    made = replace(quiet, noise=replace(quiet.noise, foreign_cpu=0.9))
+    table = cost_table(made)
+    assert cost_sentence(made) == ""
+    assert [row[0] for row in table.rows] == ["source files", "hdf5+gzip:4", "npy", "pickle-5", "hdf5", "json"]
+    assert {value for row in table.rows for value in row[2:]} == {None}
+    assert any(note.startswith("Costs of time are left out: ") for note in table.notes)
