@@ -85,6 +85,13 @@ def test_where_times_decide_nothing_only_storage_is_told():
     made = replace(quiet, noise=replace(quiet.noise, foreign_cpu=0.9))
     table = cost_table(made)
     assert cost_sentence(made) == ""
-    assert [row[0] for row in table.rows] == ["source files", "hdf5+gzip:4", "npy", "pickle-5", "hdf5", "json"]
+    assert [row[0] for row in table.rows] == [
+        "source files",
+        "hdf5+gzip:4",
+        "npy",
+        "pickle-5",
+        "hdf5",
+        "json",
+    ]
     assert {value for row in table.rows for value in row[2:]} == {None}
     assert any(note.startswith("Costs of time are left out: ") for note in table.notes)
