@@ -38,6 +38,7 @@ CHOICE = (
     "safetensors",
     "arrow",
     "parquet+zstd",
+    "encoded",
     "npz+deflate",
 )
 """The protocols that people choose between, for `--preset choose`."""

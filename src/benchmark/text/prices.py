@@ -15,7 +15,8 @@ def cost_sentence(result: BenchResult) -> str:
         return ""
     first, *others = found[1]
     life = f"kept for {weights.prices.months:g} months and read {weights.reads_per_write:g} times"
-    text = f"By the prices given, all {bytes_in(found[0].source_bytes)} {life} cost least with"
+    few = "" if found[0].sure else ", so far and by fewer than five rounds"
+    text = f"By the prices given{few}, all {bytes_in(found[0].source_bytes)} {life} cost least with"
     text += f" {named(first.protocol)}: {money(first.total.value)}, {money(first.storage)} of it for storage"
     if not others:
         return f"{text}."

@@ -95,3 +95,8 @@ def test_where_times_decide_nothing_only_storage_is_told():
     ]
     assert {value for row in table.rows for value in row[2:]} == {None}
     assert any(note.startswith("Costs of time are left out: ") for note in table.notes)
+
+
+def test_fewer_than_five_rounds_claim_less():
+    text = cost_sentence(priced(rounds=3))
+    assert text.startswith("By the prices given, so far and by fewer than five rounds, all 24.0 GB kept ")
