@@ -6,7 +6,6 @@ The three questions are Gregg's: "Thinking methodically about performance", Comm
 from collections.abc import Callable
 from functools import partial
 
-from ...benchmark.result.cell import Variant
 from ...benchmark.result.findings import LIMITS, Limit
 from ...benchmark.result.measured import CellResult, share_of_time
 from ...benchmark.result.result import BenchResult
@@ -17,11 +16,11 @@ from ...benchmark.text.table import Column, Entry, Table, Value, left, right, sh
 from .groups import Group, within
 
 
-def limits_table(result: BenchResult, group: Group) -> Table | None:
-    """Return the verdicts of one operation; None where there are none."""
+def limits_table(group: Group) -> Table:
+    """Return the verdicts of one operation."""
     rows = []
-    for one in result.scaling:
-        for verdict in one.verdicts if Variant.of(one) == group.variant else ():
+    for one in group.curves:
+        for verdict in one.verdicts:
             kind = "best" if verdict.limit != "undetermined" else None
             lacking = f": lacks {'; '.join(verdict.lacking)}" if verdict.lacking else ""
             limit = Entry(limit_title(verdict.limit), kind=kind)
@@ -33,7 +32,7 @@ def limits_table(result: BenchResult, group: Group) -> Table | None:
         *right("workers"),
         *left("limited by", "evidence, all of which holds", "next likely", "counters missing"),
     )
-    return Table(f"{sentence(group.variant.title)}: what limits it", columns, rows) if rows else None
+    return Table(f"{sentence(group.variant.title)}: what limits it", columns, rows)
 
 
 def limits_lead(result: BenchResult) -> str:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from ...benchmark.result.cell import Variant
+from ...benchmark.result.findings import Scaling
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
 from ...benchmark.text.table import Entry
@@ -16,6 +19,7 @@ class Group:
     variant: Variant  # the operation and its condition
     cells: dict[str, list[CellResult]]  # by protocol, then ascending in workers
     usable: float  # CPUs that the bench could use
+    curves: list[Scaling]  # how its protocols grow, and what limits them
 
     @property
     def workers(self) -> list[int]:
@@ -34,14 +38,15 @@ class Group:
 
 def groups_of(result: BenchResult) -> list[Group]:
     """Return the groups, in the order of the run's operations."""
-    found = [Group(variant, {}, result.host.usable_cpus) for variant in result.variants]
+    found = []
     names = list(dict.fromkeys(cell.protocol for cell in result.cells))
-    pooled = [cell for cell in result.cells if cell.pool == "loky"]
-    for cell in sorted(pooled, key=lambda cell: (names.index(cell.protocol), cell.workers)):
-        for group in found:
-            if group.variant == Variant.of(cell):
-                group.cells.setdefault(cell.protocol, []).append(cell)
-    return [group for group in found if group.cells]
+    for variant in result.variants:
+        own = [cell for cell in result.cells if cell.pool == "loky" and Variant.of(cell) == variant]
+        own.sort(key=lambda cell: (names.index(cell.protocol), cell.workers))
+        cells = {protocol: list(some) for protocol, some in groupby(own, attrgetter("protocol"))}
+        curves = [one for one in result.scaling if Variant.of(one) == variant]
+        found += [Group(variant, cells, result.host.usable_cpus, curves)] if cells else []
+    return found
 
 
 def within(cells: Iterable[CellResult], usable: float) -> list[CellResult]:

@@ -64,7 +64,6 @@ def bench_page(result: BenchResult) -> Page:
         _raw(result),
         glossary(BENCH_WORDS),
     )
-    disturbed = ": the machine was disturbed." if disturbances(result.noise) else "."
     return Page(
         kind="bench",
         about=about,
@@ -73,7 +72,7 @@ def bench_page(result: BenchResult) -> Page:
         facts=facts_of(result),
         status=status_of(result),
         alarms=alarms(result),
-        alarm_title=f"Read with care{disturbed}",
+        alarm_title=f"Read with care{': the machine was disturbed' if disturbances(result.noise) else ''}.",
         sections=sections,
     )
 
@@ -137,8 +136,8 @@ def _workers(result: BenchResult, groups: list[Group], trouble: str | None) -> S
 def _time(result: BenchResult, groups: list[Group]) -> Section:
     body: list[Item | None] = []
     for group in groups:
-        title, limits = f"What limits {group.variant.title}, with the evidence", limits_table(result, group)
-        body += [split_chart(group), Folded(title, limits) if limits else None]
+        title, limits = f"What limits {group.variant.title}, with the evidence", limits_table(group)
+        body += [split_chart(group), Folded(title, limits) if limits.rows else None]
     body.append(resources_table(result, groups))
     return Section("time", "Where the time went", limits_lead(result), body)
 
@@ -189,7 +188,7 @@ def _method(result: BenchResult) -> Section:
     )
     body: Body = [
         *(tag("h3", "Warnings"), definitions(found) if found else tag("p", "None.")),
-        Table("Void cells", columns, void) if void else None,
+        Table("Void cells", columns, void),
         *(tag("h3", "Method"), bullets(method_lines(result))),
         *(tag("h3", "Environment"), bullets(environment_lines(result))),
         *(tag("h3", "The command"), tag("pre", shlex.join(result.run.argv), tabindex="0"), remark(note)),

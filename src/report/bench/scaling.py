@@ -7,7 +7,6 @@ from typing import Any
 
 import altair as alt
 
-from ...benchmark.result.cell import Variant
 from ...benchmark.result.estimates import BandPoint
 from ...benchmark.result.measured import CellResult
 from ...benchmark.result.result import BenchResult
@@ -31,8 +30,7 @@ _BAND_POINTS = 14
 
 def scaling_chart(result: BenchResult, group: Group) -> Chart | None:
     """Return the chart of one operation; None where nothing of it counts."""
-    own_fits = (one for one in result.scaling if Variant.of(one) == group.variant)
-    bands = {one.protocol: one.fit.band for one in own_fits if one.fit}
+    bands = {one.protocol: one.fit.band for one in group.curves if one.fit}
     rows = [
         {"protocol": protocol, **row}
         for protocol, own in group.cells.items()
@@ -115,7 +113,9 @@ def _spec(rows: list[dict[str, Any]], group: Group) -> dict[str, Any]:
     base = data(rows)
     domain = [counts[0] / 1.15, right] if len(counts) > 1 else [counts[0] / 2, counts[0] * 2]
     scale = alt.Scale(type="log", base=2, domain=domain, nice=False)
-    axis = alt.Axis(values=_ticks(counts), format="d", labelOverlap=True)
+    # The axis names a few numbers of workers all, of more of them about a power of two each.
+    named = [n for n in counts if len(counts) <= 5 or n in (counts[0], counts[-1]) or n & (n - 1) == 0]
+    axis = alt.Axis(values=named, format="d", labelOverlap=True)
     x = alt.X("workers:Q", title=None, scale=scale, axis=axis)
     axis = alt.Axis(tickCount=3, labelExpr=SHORT_LABELS)
     y = alt.Y("value:Q", title=None, scale=alt.Scale(nice=False), axis=axis)
@@ -139,13 +139,6 @@ def _spec(rows: list[dict[str, Any]], group: Group) -> dict[str, Any]:
         dots.encode(x, y, fill=either("datum.over", SURFACE, ACCENT), tooltip=told),
     ]
     return side_by_side(alt.layer(*layers).properties(height=_HEIGHT), "protocol", names, _GRID)
-
-
-def _ticks(counts: list[int]) -> list[int]:
-    """Return the numbers of workers that an axis names: about a power of two each."""
-    if len(counts) <= 5:
-        return counts
-    return [n for place, n in enumerate(counts) if place in (0, len(counts) - 1) or n & (n - 1) == 0]
 
 
 def _caption(group: Group, rows: list[dict[str, Any]]) -> str:

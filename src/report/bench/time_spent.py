@@ -74,7 +74,12 @@ def phases_chart(group: Group) -> Chart | None:
     title = f"{sentence(group.variant.title)}: seconds of work for 1000 images, by phase"
     columns = (*left("protocol"), *right("workers", "sum, s", *(f"{name}, s" for name in names)))
     note = "Workers' time added up: with N workers the wall clock shows an Nth."
-    text, stacks = _phases_caption(found), []
+    biggest: dict[str, list[str]] = defaultdict(list)
+    for protocol, parts in found.items():
+        biggest[max(parts, key=parts.__getitem__)].append(protocol)
+    ordered = sorted(biggest.items(), key=lambda item: -len(item[1]))
+    largest = "; ".join(f"{phase} in {listed(protocols, 4)}" for phase, protocols in ordered)
+    text, stacks = f"With {fewest}. The largest phase is {largest}.", []
     for protocol, took in totals.items():
         if took <= _FAR * middle:
             parts = {name: found[protocol].get(name, 0.0) for name in names}
@@ -86,7 +91,7 @@ def phases_chart(group: Group) -> Chart | None:
             )
     drawn = stacked_rows(stacks, names, title=f"seconds for 1000 images, {fewest}")
     table = Table(title, columns, rows, (note,))
-    return Chart(f"phases-{group.variant.id}", title, f"With {fewest}. {text}", drawn, table)
+    return Chart(f"phases-{group.variant.id}", title, text, drawn, table)
 
 
 def phases_of(cell: CellResult) -> dict[str, float]:
@@ -97,11 +102,3 @@ def phases_of(cell: CellResult) -> dict[str, float]:
             sums.update(worker.phases_ns)
     images = sum(sample.images for sample in cell.counting)
     return {name: spent / images / 1e6 for name, spent in sums.items()}
-
-
-def _phases_caption(found: dict[str, dict[str, float]]) -> str:
-    biggest: dict[str, list[str]] = defaultdict(list)
-    for protocol, parts in found.items():
-        biggest[max(parts, key=parts.__getitem__)].append(protocol)
-    ordered = sorted(biggest.items(), key=lambda item: -len(item[1]))
-    return f"The largest phase is {'; '.join(f'{phase} in {listed(names, 4)}' for phase, names in ordered)}."

@@ -51,9 +51,7 @@ def comparison_page(comparison: Comparison) -> Page:
         lead += " Where the machine itself may have changed as much between the runs, the answer stays open."
     document = packed_json(finite(comparison.as_dict()))
     forests = [_forest(*found, margin) for found in changes_by_variant(comparison.cells)]
-    groups, apart = (
-        [table] if table.rows else [] for table in (groups_table(comparison), uncompared_table(comparison))
-    )
+    groups, apart = [groups_table(comparison)], [uncompared_table(comparison)]
     return Page(
         kind="compare",
         about=f"A: {side_line(comparison.a)}. B: {side_line(comparison.b)}.",

@@ -1,5 +1,6 @@
 """What would make a convert faster, each with what it can save at most. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...benchmark.text.numbers import counted, known, percent, plain
@@ -60,46 +61,44 @@ def kept_from_cpus(run: RunUse) -> Advice | None:
     return None
 
 
-def _by_phase(run: RunUse, protocol: str) -> list[Advice]:
-    """Return what shortens the phases that took long."""
+def _by_phase(run: RunUse, protocol: str) -> Iterator[Advice]:
+    """Yield what shortens the phases that took long."""
     share = {name: spent / run.worker_s for name, spent in run.phases_s.items()}
     shown = {name: percent(part) for name, part in share.items()}
     computing = run.on_cpu >= _COMPUTING * sum(share.values())
-    found = []
     if run.settings.get("fsync") and share["fsync"] >= _WORTH:
         why = (
             f"waiting until storage had taken files took {shown['fsync']} of the workers' time; without "
             "flushing a power cut may cost shards that were already recorded"
         )
-        found.append(Advice("Leave out flushing with --no-fsync", why, share["fsync"]))
+        yield Advice("Leave out flushing with --no-fsync", why, share["fsync"])
     if share["write"] >= _LARGE:
         why = (
             f"writing took {shown['write']}; a compressed form of {protocol.partition('+')[0]} (brinery "
             "protocols lists them) writes fewer bytes and costs CPU time instead: brinery bench on these "
             "images tells which is faster"
         )
-        found.append(Advice("Write less, or to faster storage", why, share["write"]))
+        yield Advice("Write less, or to faster storage", why, share["write"])
     if share["dump"] >= _LARGE and computing:
         why = f"encoding in {protocol} took {shown['dump']}: brinery bench on these images compares them"
-        found.append(Advice("Choose another protocol", why, share["dump"]))
+        yield Advice("Choose another protocol", why, share["dump"])
     if share["read"] >= _LARGE and run.waiting is not None and run.waiting < _WORTH:
         why = f"reading took {shown['read']} of the workers' time, on a CPU rather than waiting for storage"
-        found.append(Advice("Read from one archive that is not compressed", why, share["read"]))
+        yield Advice("Read from one archive that is not compressed", why, share["read"])
     elif share["read"] >= _LARGE:
         why = f"reading took {shown['read']} of the workers' time"
-        found.append(Advice("Put the archive on faster storage", why, share["read"]))
+        yield Advice("Put the archive on faster storage", why, share["read"])
     if share["decode"] >= _LARGE and computing:
         busy = ": the workers were on a CPU nearly all the time" if run.on_cpu >= 0.85 else ""
         why = f"decoding took {shown['decode']}, which no setting shortens{busy}"
-        found.append(Advice("Use more or faster CPUs", why, None))
+        yield Advice("Use more or faster CPUs", why, None)
     work = share["decode"] + share["dump"]
     if work >= _LARGE and not computing:
         why = (
             f"decoding and encoding took {percent(work)} of the workers' time, but they were on a CPU for "
             f"{percent(run.on_cpu)} only: other programs, a quota or slow storage"
         )
-        found.append(Advice("Find what keeps the workers waiting", why, None))
-    return found
+        yield Advice("Find what keeps the workers waiting", why, None)
 
 
 def _idle(run: RunUse, idle: float) -> Advice:

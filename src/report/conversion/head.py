@@ -17,9 +17,8 @@ def conclusion(found: Conversion) -> str:
         return f"{counted(found.samples, 'image')} in {found.protocol}{failed}."
     how = f" with {counted(run.workers, 'worker')}"
     ended = "" if run.outcome == "finished" else f" The run was {run.outcome}."
-    held = ""
-    if found.verdict is not None and found.verdict.limit == "other-programs" and known(run.foreign):
-        held = f", while other programs took {percent(run.foreign)} of the CPUs"
+    disturbed = found.verdict is not None and found.verdict.limit == "other-programs" and known(run.foreign)
+    held = f", while other programs took {percent(run.foreign)} of the CPUs" if disturbed else ""
     images, time = counted(run.summary.samples, "image"), seconds(run.wall_s * 1e9)
     return f"{images} in {time}{how}{failed}{held}.{ended}"
 

@@ -63,7 +63,6 @@ def conversion_page(found: Conversion) -> Page:
 
 
 def _facts(found: Conversion) -> tuple[Fact, ...]:
-    """Return the figures of the first screen."""
     run, shown = found.run, []
     if run is not None and run.wall_s:
         (peak, kind), (images, pixels) = run.peak, speeds(run)
@@ -164,11 +163,11 @@ def _failures(found: Conversion) -> tuple[str, Body]:
         title = f"{counted(group.members, 'image')} in {group.stage}: {group.error}, {group.message}"
         notes = (f"And {hidden:,} more: {all_of_them}",) if hidden else ()
         tables.append(Table(title, left("key", "message"), group.examples, notes))
-    skipped = skipped_table(found) if found.skipped else None
+    tables.append(skipped_table(found))
     if not found.failed:
-        return "", [tag("p", "No image failed."), *tables, skipped]
+        return "", [tag("p", "No image failed."), *tables]
     body: Body = [
-        *(*tables, skipped),
+        *tables,
         tag("p", "All of them, and how to try again once the files are mended:"),
         tag("pre", all_of_them, Markup("\n"), "brinery convert --retry-failed ...", tabindex="0"),
     ]

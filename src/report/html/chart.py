@@ -19,7 +19,8 @@ from .theme import chart_config, with_patterns
 Fit: TypeAlias = Literal["width", "cells", "timeline"]
 
 _NOISE = re.compile(
-    r' (?:role|aria-roledescription|aria-hidden|pointer-events|class|xmlns:xlink|stroke-miterlimit)="[^"]*"'
+    r'<(?:path|line)(?: [a-z-]+="[^"]*")* opacity="0"(?: [a-z-]+="[^"]*")*/>'
+    r'| (?:role|aria-roledescription|aria-hidden|pointer-events|class|xmlns:xlink|stroke-miterlimit)="[^"]*"'
     r"|<path d=\"M0,0h0v0h0Z\"[^>]*/>"
     r'| font-family="[^"]*"| opacity="1"| stroke-width="1"| text-anchor="start"'
 )
@@ -27,7 +28,6 @@ _EMPTY = re.compile(
     r'<path(?: [a-z-]+="[^"]*")* d=""(?: [a-z-]+="[^"]*")*/>|<path d="M0,0h0v0h0Z"/>'
     r'|<g></g>|<g transform="translate\(0,0\)"></g>'
 )
-_UNSEEN = re.compile(r'<(?:path|line)(?: [a-z-]+="[^"]*")* opacity="0"(?: [a-z-]+="[^"]*")*/>')
 _HEADING = 34  # pixels above a picture that stands beside others
 _LONG = re.compile(r"(\d+\.\d\d)\d+")
 
@@ -47,9 +47,7 @@ class Chart:
 def built(chart: Any) -> dict[str, Any]:
     """Return the Vega-Lite of an altair chart, with the look of this report."""
     # Names come from results and archives: every text is made printable.
-    shown: dict[str, Any] = each(
-        finite(chart.to_dict()), lambda leaf: printable(leaf) if isinstance(leaf, str) else leaf
-    )
+    shown: dict[str, Any] = each(finite(chart.to_dict()), str, printable)
     return shown | {"config": chart_config()}
 
 
@@ -61,7 +59,7 @@ def javascript() -> str:
 
 def static_svg(chart: Chart) -> Markup:
     """Return a chart as an element of a page whose style sheet gives fonts and colours."""
-    svg = _NOISE.sub("", _UNSEEN.sub("", _svg(chart)))
+    svg = _NOISE.sub("", _svg(chart))
     for _ in range(3):
         svg = _EMPTY.sub("", svg)
     svg = re.sub(r'((?:id="|url\(#))((?:clip|gradient)[\w]*)', rf"\1{chart.name}-\2", _LONG.sub(r"\1", svg))

@@ -84,12 +84,11 @@ def _caption(measure: _Measure, lanes: tuple[Lane, ...], who: str) -> str:
             f"{who}; while they lived, their start included, they were on a CPU for "
             f"{percent(_mean(lanes))} of the time. Tall and bright is busy, low and dark is waiting."
         )
-    most = max(lanes, key=attrgetter("value"))
+    most, what = max(lanes, key=attrgetter("value")), "by the kernel's count"
+    told = f"{plain(most.value / 1e6)} MB/s"
     if measure.name == "memory":
-        what = f"shared pages counted in each. The most is {size(most.value)}"
-    else:
-        what = f"by the kernel's count. The most is {plain(most.value / 1e6)} MB/s"
-    return f"{who}, {what}, in lane {most.lane + 1} at {plain(most.start_s)} s."
+        what, told = "shared pages counted in each", size(most.value)
+    return f"{who}, {what}. The most is {told}, in lane {most.lane + 1} at {plain(most.start_s)} s."
 
 
 def _life(pid: int, own: list[Lane], measure: _Measure) -> tuple[Value, ...]:

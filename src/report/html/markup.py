@@ -14,9 +14,8 @@ Content: TypeAlias = "str | Markup | Iterable[Content] | None"
 
 _VOID = {"meta", "link", "br", "hr", "input", "col", "wbr"}
 _PLAIN = {"pre", "title"}  # their text is shown, or copied, as it is
-_OPTION = re.compile(
-    r"(?<![\w-])--[a-z][a-z-]*( (\d[\w.,]*\b|[a-z]+(,[a-z]+)+))?"
-)  # with a value: 7, warm,cold
+# An option, with its value where that is a number or a list such as warm,cold.
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*( (\d[\w.,]*\b|[a-z]+(,[a-z]+)+))?")
 
 
 def tag(name: str, /, *content: Content, **attributes: str | float | bool | None) -> Markup:
@@ -28,19 +27,15 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
         attributes: a trailing underscore is dropped and others become hyphens (`class_`, `aria_label`); True
             is an attribute without a value, False and None leave it out.
     """
-    shown = Markup("").join(
-        Markup(" {}").format(_name(key))
-        if value is True
-        else Markup(' {}="{}"').format(_name(key), printable(value) if isinstance(value, str) else value)
-        for key, value in attributes.items()
-        if value is not None and value is not False
-    )
-    head = Markup("<{}{}>").format(name, shown)
-    return (
-        head
-        if name in _VOID
-        else head + join(content, prose=name not in _PLAIN) + Markup("</{}>").format(name)
-    )
+    head = Markup("<{}").format(name)
+    for key, value in attributes.items():
+        if value is not None and value is not False:
+            head += Markup(" {}").format(key.rstrip("_").replace("_", "-"))
+            head += "" if value is True else Markup('="{}"').format(printable(str(value)))
+    head += Markup(">")
+    if name in _VOID:
+        return head
+    return head + join(content, prose=name not in _PLAIN) + Markup("</{}>").format(name)
 
 
 def scroller(label: str, role: str, *content: Content) -> Markup:
@@ -83,21 +78,13 @@ def script_json(value: Any) -> Markup:
 
 def finite(value: Any) -> Any:
     """Return the value with NaN and infinities as None, and floats rounded to seven significant digits."""
-
-    def rounded(leaf: Any) -> Any:
-        if isinstance(leaf, float):
-            return float(f"{leaf:.7g}") if math.isfinite(leaf) else None
-        return leaf
-
-    return each(value, rounded)
+    return each(value, float, lambda leaf: float(f"{leaf:.7g}") if math.isfinite(leaf) else None)
 
 
-def each(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return plain data with every value in its dicts and lists changed; tuples become lists."""
+def each(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Return plain data with every value of a type in its dicts and lists changed; tuples become lists."""
     if isinstance(value, dict):
-        return {key: each(item, change) for key, item in value.items()}
-    return [each(item, change) for item in value] if isinstance(value, list | tuple) else change(value)
-
-
-def _name(key: str) -> str:
-    return key.rstrip("_").replace("_", "-")
+        return {key: each(item, kind, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [each(item, kind, change) for item in value]
+    return change(value) if isinstance(value, kind) else value

@@ -59,8 +59,9 @@ class Section:
 
     @property
     def items(self) -> list[Item]:
-        """What there is to show."""
-        return [item for item in self.body if item is not None]
+        """What there is to show; a table without rows is left out."""
+        there = (item for item in self.body if item is not None)
+        return [item for item in there if not isinstance(item, Table) or item.rows]
 
 
 @dataclass(frozen=True, slots=True)

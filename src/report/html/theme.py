@@ -11,15 +11,18 @@ from typing import Any
 
 FONT = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 
-INK = "#1b2733"
-MUTED = "#55626e"
-GRID = "#e1e6eb"
-SURFACE = "#fffffe"
-ACCENT = "#0072b2"
-WARM = "#d55e00"
-FADED = "#8a97a3"
+_ROLES = {  # colours and their dark counterparts
+    "ink": ("#1b2733", "#e8edf2"),
+    "muted": ("#55626e", "#a5b3c0"),
+    "grid": ("#e1e6eb", "#2b3641"),
+    "surface": ("#fffffe", "#161d24"),
+    "accent": ("#0072b2", "#62b5ef"),
+    "warm": ("#d55e00", "#f4935a"),
+    "faded": ("#8a97a3", "#7c8a97"),
+    "band": ("#bcd9ea", "#22445c"),
+}
+INK, MUTED, GRID, SURFACE, ACCENT, WARM, FADED, BAND = (colour for colour, _ in _ROLES.values())
 HATCH = "#ece6dd"
-BAND = "#bcd9ea"
 
 # Labels of an axis: 0.5, 20, 1.5k.
 SHORT_LABELS = "abs(datum.value) < 1000 ? format(datum.value, '.3~r') : format(datum.value, '~s')"
@@ -37,17 +40,6 @@ PARTS: tuple[tuple[str, str, str], ...] = (
 )
 
 _PATTERNS = {f"p{number}": (one[0], one[2]) for number, one in enumerate(PARTS) if one[2] != "solid"}
-
-_ROLES = {
-    "ink": (INK, "#e8edf2"),
-    "muted": (MUTED, "#a5b3c0"),
-    "grid": (GRID, "#2b3641"),
-    "surface": (SURFACE, "#161d24"),
-    "accent": (ACCENT, "#62b5ef"),
-    "warm": (WARM, "#f4935a"),
-    "faded": (FADED, "#7c8a97"),
-    "band": (BAND, "#22445c"),
-}
 
 _SHAPES = {
     "diagonal": '<path d="M-1 1l2-2M0 6l6-6M5 7l2-2"/>',

@@ -149,11 +149,11 @@ class _Series:
         known = [(point.t_s, value) for point in self._points if (value := getattr(point, name)) is not None]
         return np.array(known, dtype=np.float64).reshape(-1, 2).T
 
-    def gained(self, name: str) -> Floats | None:
-        """Return what a counter gained in each stretch, spread evenly between readings; None if not known."""
+    def gained(self, name: str) -> Floats:
+        """Return what a counter gained in each stretch, spread evenly between readings; NaN if not known."""
         times, values = self._known(name)
         if not times.size:
-            return None
+            return np.full(self.starts.size, np.nan)
         total = np.append(0.0, np.cumsum(np.maximum(np.diff(values), 0.0)))
         found: Floats = np.diff(np.interp(self._edges, times, total))
         return found
@@ -161,9 +161,8 @@ class _Series:
     def level(self, name: str) -> Floats:
         """Return a value in each stretch as last read; NaN where it was not, or the process was not there."""
         (times, values), ends = self._known(name), self._edges[1:]
-        last = (
-            np.searchsorted(times, ends, side="right") - 1
-        )  # -1 where there was none: the NaN behind the values
+        # Before the first it is -1: the NaN behind the values.
+        last = np.searchsorted(times, ends, side="right") - 1
         there = (ends > min(self.first_s, self._edges[-2])) & (self._edges[:-1] <= self.last_s)
         shown: Floats = np.where(there, np.append(values, np.nan)[last], np.nan)
         return shown
@@ -172,39 +171,40 @@ class _Series:
         """Return what lanes of that name show in each stretch; NaN where it is not known."""
         if name == "memory":
             return self.level("rss_bytes")
-        gained = [own for own in map(self.gained, _RATES[name]) if own is not None]
         there, unknown = self.stops - self.starts, np.full(self.starts.size, np.nan)
-        used: Floats = unknown
-        if gained:
-            used = np.divide(np.sum(gained, axis=0), there, out=unknown, where=there > 0)
+        gained = _sum(map(self.gained, _RATES[name]), there.size)
+        used: Floats = np.divide(gained, there, out=unknown, where=there > 0)
         return np.minimum(used, 1.0) if name == "cpu" else used
+
+
+def _sum(parts: Iterable[Floats], size: int) -> Floats:
+    """Return the sum of what is known in each stretch; NaN where nothing is."""
+    found = np.array([*parts], dtype=np.float64).reshape(-1, size)
+    return np.where(np.isnan(found).all(axis=0), np.nan, np.nansum(found, axis=0))
 
 
 def _moments(series: Sequence[_Series], edges: Floats) -> tuple[Moment, ...]:
     lengths = np.diff(edges)
 
-    def rates(name: str, *, of: Sequence[_Series] = series) -> list[float | None]:
-        found = [gained for one in of if (gained := one.gained(name)) is not None]
-        shown: list[float | None] = (
-            (np.sum(found, axis=0) / lengths).tolist() if found else [None] * lengths.size
-        )
-        return shown
-
     workers, parents = ([one for one in series if one.parent is parent] for parent in (False, True))
-    pss = np.array([one.level("pss_bytes") for one in series])
-    shared = np.where(np.isnan(pss).all(axis=0), np.nan, np.nansum(pss, axis=0)).tolist()
-    columns = zip(
-        (edges[:-1] + lengths / 2).tolist(),
-        rates("cpu_s", of=workers),
-        rates("cpu_s", of=parents),
-        np.nansum([one.level("rss_bytes") for one in series], axis=0).tolist(),
-        [None if math.isnan(value) else value for value in shared],
+
+    def rates(name: str, *, of: Sequence[_Series] = series) -> Floats:
+        return _sum((one.gained(name) for one in of), lengths.size) / lengths
+
+    columns = (
+        edges[:-1] + lengths / 2,
+        np.nan_to_num(rates("cpu_s", of=workers)),
+        np.nan_to_num(rates("cpu_s", of=parents)),
+        np.nansum([one.level("rss_bytes") for one in series], axis=0),
+        _sum((one.level("pss_bytes") for one in series), lengths.size),
         rates("read_bytes"),
         rates("write_bytes"),
         rates("write_chars", of=workers),
-        strict=True,
     )
-    return tuple(Moment(t, worker or 0.0, parent or 0.0, *rest) for t, worker, parent, *rest in columns)
+    table = np.column_stack(columns)
+    known = table.astype(object)
+    known[np.isnan(table)] = None
+    return tuple(Moment(*row) for row in known.tolist())
 
 
 def _lanes(series: Sequence[_Series]) -> dict[str, tuple[Lane, ...]]:
