@@ -20,6 +20,7 @@ __all__ = ["ShardFiles", "file_of", "read_only"]
 
 _MAX_OPEN_SHARDS = min(8192, max(16, DESCRIPTORS // 4))
 _SHARDS = (SHARDS_FOLDER,)
+_LITTLE = 1 << 20
 
 
 class ShardFiles:
@@ -112,19 +113,22 @@ class ShardFiles:
             OSError: they cannot be read.
         """
         file = shard.descriptor or self._descriptor(shard, key)
-        size = os.fstat(file.number).st_size
-        if start + length > size:
-            raise CorruptError(f"its bytes lie outside the file of {size} bytes")
+        if length > _LITTLE:  # a call makes room for all that it is asked for
+            self._check_bounds(file, start, length)
         try:
             data = os.pread(file.number, length, start)
             while len(data) < length:  # one call gives 2 GiB at most
-                more = os.pread(file.number, length - len(data), start + len(data))
-                if not more:
-                    raise CorruptError("its file was cut short while it was read")
-                data += more
-        except MemoryError as error:
-            raise CorruptError(f"{length} bytes are more than memory holds") from error
+                self._check_bounds(file, start, length)
+                data += os.pread(file.number, length - len(data), start + len(data))
+        except (MemoryError, OverflowError) as error:
+            raise CorruptError(f"{length} bytes from {start} cannot be read: {error}") from error
         return data
+
+    @staticmethod
+    def _check_bounds(file: Descriptor, start: int, length: int) -> None:
+        size = os.fstat(file.number).st_size
+        if start + length > size:
+            raise CorruptError(f"its bytes lie outside the file of {size} bytes")
 
     def copied(self, shard: OpenedShard, entry: Entry) -> Array:
         """Read the raw bytes of a sample's array.
