@@ -12,7 +12,16 @@ import psutil
 import pytest
 
 from ..engine.test_convert import contents
-from .running import assert_resumes, finish, make_archive, start, start_slowly, wait_for_samples
+from .running import (
+    COUNT,
+    assert_resumes,
+    committed,
+    finish,
+    make_archive,
+    start,
+    start_slowly,
+    wait_for_samples,
+)
 
 SOAK = bool(os.environ.get("BRINERY_SOAK"))
 
@@ -32,6 +41,18 @@ def test_interrupted_and_terminated_runs_end_soon_and_resume(archive, tmp_path, 
     assert seconds < 5
     assert "what was committed stays" in err
     assert_resumes(archive, tmp_path / "out")
+
+
+def test_a_run_that_keeps_images_resumes_after_a_kill(archive, tmp_path):
+    kept = ("--protocol", "encoded")
+    finish(start(archive[0], tmp_path / "whole", *kept), 0)
+    process = start_slowly(archive[0], tmp_path / "out", *kept, start_new_session=True)
+    wait_for_samples(process, tmp_path / "out")
+    os.killpg(process.pid, signal.SIGKILL)
+    finish(process, -signal.SIGKILL)
+    assert 0 < committed(tmp_path / "out") < COUNT
+    finish(start(archive[0], tmp_path / "out", *kept), 0)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_a_second_ctrl_c_ends_a_run_that_does_not_end(archive, tmp_path):

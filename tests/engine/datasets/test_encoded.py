@@ -17,6 +17,7 @@ from brinery.errors import CorruptError, DatasetError, UsageError
 
 from ...images import as_pillow, images, make_folder, make_tar, pixels
 from ...images import encoded as image_file
+from ..test_convert import contents
 
 FAST = {"workers": 1, "backend": "threading", "fsync": False}
 
@@ -251,6 +252,23 @@ def test_an_image_that_changes_is_copied_again(tmp_path):
             assert dataset.encoded("set0/0000.jpg") == new
             np.testing.assert_array_equal(dataset["set0/0000.jpg"], as_pillow(new))
     assert not (tmp_path / "mirror" / "files" / "set1" / "0001.jpg").exists()
+
+
+def test_a_run_that_is_interrupted_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    def interrupt(now):
+        if now.images:
+            raise KeyboardInterrupt
+
+    folder = make_folder(tmp_path / "in", images(60) | {"moving.gif": FILES["moving.gif"]})
+    for layout in ("shards", "mirror"):
+        options = {"shard_size": "64KiB", "frames": "all", "layout": layout}
+        convert(folder, tmp_path / f"whole-{layout}", **options)
+        out = tmp_path / f"out-{layout}"
+        with pytest.raises(KeyboardInterrupt):
+            convert(folder, out, progress=interrupt, **options)
+        result = convert(folder, out, **options)
+        assert 0 < result.converted < result.samples == 64
+        assert contents(out) == contents(tmp_path / f"whole-{layout}")
 
 
 def test_a_copy_travels_to_other_processes(dataset, tmp_path):
