@@ -107,6 +107,7 @@ WAYS = {
     "markdown": lambda dataset, root: say(report, dataset, "-o", root / "report.md"),
     "verify": lambda dataset, _: verify_stretch(dataset, whole(dataset)),
     "restore": lambda dataset, root: restore_stretch(dataset, root / "back", "png", None, whole(dataset)),
+    "export": lambda dataset, root: brinery.export(dataset, root / "other", overwrite=True, **SMALL),
     "resume": convert,
     "prune": lambda dataset, root: convert(dataset, root, prune=True, retry_failed=True),
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ...errors import CorruptError
 from ..layout import FILES_FOLDER, SHARDS_FOLDER
 from ..manifest.reader import Catalog
 from ..manifest.schema import MANIFEST_NAME
@@ -19,6 +20,7 @@ _FAILURE: Final = ("ordinal", "key", "stage", "error", "message")
 _SKIPPED: Final = ("ordinal", "key", "reason")
 _SOURCE: Final = ("source_size", "source_mtime_ns", "source_xxh3")
 _AT_ONCE: Final = 1024
+_MOST_UNITS: Final = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,16 @@ def array_bytes(path: Path) -> int:
 
 
 def units_of(catalog: Catalog) -> list[int]:
-    """Return the units that a dataset records members of, in order."""
+    """Return the units that a dataset records members of, in order.
+
+    Raises:
+        DatasetError: the manifest is damaged.
+    """
     units = {shard // PARTS_PER_UNIT for shard in catalog.shards.ids}
     for table in ("failures", "skipped"):
         units |= {unit for (unit,) in catalog.counted(table, ("unit",)) if unit is not None}
+    if max(units, default=0) > _MOST_UNITS:
+        raise CorruptError(f"{catalog.path}: no dataset has {max(units):,} units")
     return sorted(units)
 
 
