@@ -185,7 +185,10 @@ def read_conversion(path: PathLike) -> Conversion:
     same = ("path", "protocol", "complete", "settings", "samples", "file_bytes", "pixel_bytes", "failed")
     return Conversion(
         **{name: found[name] for name in same},
-        shapes=tuple((_shape(one), one["samples"]) for one in found["shapes"][:_MOST_SHAPES]),
+        shapes=tuple(
+            (f"{' x '.join(map(str, one['shape'])) or 'scalar'}, {format_type(one['dtype'])}", one["samples"])
+            for one in found["shapes"][:_MOST_SHAPES]
+        ),
         shards=shards,
         failures=kinds,
         skipped=tuple(found["skipped_reasons"].items()),
@@ -215,10 +218,6 @@ def _kinds(catalog: Catalog) -> tuple[FailureKind, ...]:
         other = counted(len(rest), "other reason")
         found[_MOST_REASONS:] = [FailureKind("any stage", other, "one each", members, examples)]
     return tuple(found)
-
-
-def _shape(one: dict[str, Any]) -> str:
-    return f"{' x '.join(map(str, one['shape'])) or 'scalar'}, {format_type(one['dtype'])}"
 
 
 def _user_share(rows: Sequence[tuple[Any, ...]]) -> float | None:

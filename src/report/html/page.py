@@ -146,13 +146,9 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
 
 
-def _unbroken(text: str) -> Markup:
-    """Return a heading whose names do not break at their hyphens."""
-    words = (tag("span", word, class_="whole") if "-" in word else join(word) for word in text.split(" "))
-    return Markup(" ").join(words)
-
-
 def _header(page: Page) -> Markup:
+    words = page.conclusion.split(" ")  # names do not break at their hyphens
+    unbroken = (tag("span", word, class_="whole") if "-" in word else join(word) for word in words)
     alarm_head = tag("p", tag("strong", page.alarm_title), class_="alarm-head")
     facts = [
         tag("div", tag("dt", one.label), tag("dd", tag("b", one.value), tag("span", one.note)), class_="fact")
@@ -164,7 +160,7 @@ def _header(page: Page) -> Markup:
         "header",
         tag("div", brand, theme, class_="top"),
         tag("p", page.about, class_="about"),
-        tag("h1", _unbroken(page.conclusion)),
+        tag("h1", Markup(" ").join(unbroken)),
         tag("p", page.reason, class_="reason"),
         tag("dl", facts, class_="facts") if facts else None,
         tag("p", page.status, class_="status"),

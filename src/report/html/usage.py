@@ -85,9 +85,6 @@ class Counted:
     write_bytes: int | None = None  # sent towards storage
 
 
-_NOTHING = Counted()
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a run used over time."""
@@ -115,7 +112,7 @@ def usage_of(
     cores: float,
     cores_name: str,
     memory_bytes: int | None = None,
-    counted: Counted = _NOTHING,
+    counted: Counted | None = None,
 ) -> Usage | None:
     """Return the series; None where fewer than two times were read."""
     own: dict[int, list[Point]] = defaultdict(list)
@@ -131,7 +128,7 @@ def usage_of(
     edges = edges[np.append(True, np.diff(edges) > step * 1e-3)]
     series = [_Series(one, edges) for one in own.values()]
     found = _moments(series, edges), _lanes(series), tuple(bands)
-    return Usage(end, step, *found, cores, cores_name, memory_bytes, counted)
+    return Usage(end, step, *found, cores, cores_name, memory_bytes, counted or Counted())
 
 
 class _Series:
