@@ -119,7 +119,7 @@ def _sentence(result: "ConvertResult") -> str:
     run = result.summary
     text = f"{result.path}: {counted(result.converted, 'image')} converted in {run.wall_ns / 1e9:.2f} s"
     if result.converted:
-        rate = f"{run.pixel_bytes_per_second / 1e6:.0f} MB/s of pixels"
+        rate = f"{run.traffic[0] / 1e6:.0f} MB/s of {run.traffic[1]}"
         text += f" ({run.images_per_second:,.0f}/s, {rate}, {run.cores_busy:.2f} cores busy)"
     kept = {"unchanged": result.unchanged, "gone": result.gone, "not looked at": result.others}
     text += "".join(f", {count:,} {what}" for what, count in kept.items() if count)

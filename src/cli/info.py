@@ -44,7 +44,8 @@ def _contents(found: dict[str, Any]) -> list[str]:
     settings = found["settings"]
     state = "" if found["complete"] else " (a run is unfinished: run the same convert again)"
     files = f"{format_size(found['file_bytes'])} in {found['shards']} shards"
-    pixels = format_size(found["pixel_bytes"])
+    undecoded = found["samples"] and found["not_decoded"] == found["samples"]
+    pixels = "not decoded" if undecoded else format_size(found["pixel_bytes"])
     lines = [
         f"{found['path']}: {found['samples']} samples in {found['protocol']}{state}",
         f"  files     {files}, layout {settings['layout']}",
@@ -95,9 +96,12 @@ def _last_run(runs: list[dict[str, Any]]) -> list[str]:
             f"  died      {died} in the middle of work: an image that ends one is among the failures"
         )
     peak = summary["peak_pss_bytes"] or summary["peak_rss_bytes"]
-    speed = f"{summary['images_per_second']:.0f} images/s, {summary['pixel_bytes_per_second'] / 1e6:.0f} MB/s"
+    traffic, what = summary["pixel_bytes_per_second"], "pixels"
+    if not summary["pixel_bytes"] and summary["samples"]:
+        traffic, what = summary["source_bytes"] / (summary["wall_ns"] / 1e9), "encoded images"
+    speed = f"{summary['images_per_second']:.0f} images/s, {traffic / 1e6:.0f} MB/s of {what}"
     read, written = format_size(summary["source_bytes"]), format_size(summary["file_bytes"])
-    lines.append(f"  speed     {speed} of pixels, {summary['wall_ns'] / 1e9:.2f} s")
+    lines.append(f"  speed     {speed}, {summary['wall_ns'] / 1e9:.2f} s")
     lines.append(f"  CPU       {summary['cores_busy']:.2f} cores busy{_kept(summary, run['workers'])}")
     kind = "PSS" if summary["peak_pss_bytes"] else "RSS"
     lines.append(f"  memory    {format_size(peak)} at the peak ({kind} of all processes)")

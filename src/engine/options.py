@@ -66,8 +66,8 @@ class ConvertOptions(ExportOptions):
         orient: turn images as their EXIF orientation says.
         frames: "first" for the first frame or page of an image, "all" for a sample of each.
         salvage: keep what can be decoded of damaged images, flagged.
-        check: decode each image that is copied with `protocol="encoded"`, so that a damaged one is a failure.
-            False copies whatever begins as an image does; its shape is not known before it is read.
+        check: decode each image that is copied with `protocol="encoded"`, which finds damaged ones. False is
+            faster, and takes whatever begins as an image does; shapes are not known before images are read.
         add: add sources that the dataset was not made from. Their keys begin with their names.
         follow_links: also read what symbolic links lead to outside their source folder.
         nested: also read archives that are members of an archive or files of a folder, one level deep. The

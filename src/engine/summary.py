@@ -76,6 +76,13 @@ class RunSummary:
         return self.pixel_bytes / (self.wall_ns / 1e9) if self.wall_ns else 0.0
 
     @property
+    def traffic(self) -> tuple[float, str]:
+        """Bytes a second of wall time, and of what: pixels, or encoded images if none was decoded."""
+        if self.samples and not self.pixel_bytes and self.wall_ns:
+            return self.source_bytes / (self.wall_ns / 1e9), "encoded images"
+        return self.pixel_bytes_per_second, "pixels"
+
+    @property
     def cores_busy(self) -> float:
         """CPU time of workers and parent over wall time."""
         return (self.worker_cpu_ns + self.parent_cpu_ns) / self.wall_ns if self.wall_ns else 0.0

@@ -64,8 +64,8 @@ _UNSAFE = """\
 The format's own library runs whatever code a file asks for: use it for files from a trusted source only.
 brinery.open runs none."""
 _IMAGES = """\
-As Pillow decodes it, that is; brinery gives what it was asked for at the convert: a mode, an orientation, all
-frames, 16 bits."""
+Pillow gives an image as it is stored, its first frame; brinery also applies what the convert was asked for: a
+mode, the orientation, all frames."""
 _NAMES = """\
 Members have the images' keys as names; a key with dots in its name or without an image's suffix is written so
 that tools for WebDataset keep it: %2E is a dot."""

@@ -30,8 +30,8 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
         return "No run of this dataset left figures behind."
     top = sorted(run.phases_s.items(), key=lambda item: -item[1])[:2]
     parts = " and ".join(f"{percent(spent / run.worker_s)} went into {name}" for name, spent in top)
-    images, pixels = speeds(run)
-    text = f"{images} images/s, {pixels} MB/s of pixels. Of the workers' time {parts}."
+    images, traffic, kind = speeds(run)
+    text = f"{images} images/s, {traffic} MB/s of {kind}. Of the workers' time {parts}."
     steps, kept = advice(run, found.protocol), kept_from_cpus(run)
     if verdict is not None and verdict.limit == "undetermined":
         text += " No single limit shows."
@@ -44,9 +44,10 @@ def reason(found: Conversion, verdict: Verdict | None) -> str:
     return text
 
 
-def speeds(run: RunUse) -> tuple[str, str]:
-    """Return images a second, and MB of pixels a second."""
-    return amount(run.summary.images_per_second), amount(run.summary.pixel_bytes_per_second / 1e6)
+def speeds(run: RunUse) -> tuple[str, str, str]:
+    """Return images a second, and MB a second of what: pixels, or encoded images if none was decoded."""
+    traffic, kind = run.summary.traffic
+    return amount(run.summary.images_per_second), amount(traffic / 1e6), kind
 
 
 def about(found: Conversion) -> str:
@@ -61,7 +62,9 @@ def about(found: Conversion) -> str:
 def status(found: Conversion) -> str:
     """Return what the dataset holds, in a line."""
     run = found.run
-    files = f"{size(found.file_bytes)} of files, {size(found.pixel_bytes)} of pixels"
+    undecoded = found.samples and not found.pixel_bytes
+    pixels = "not decoded" if undecoded else f"{size(found.pixel_bytes)} of pixels"
+    files = f"{size(found.file_bytes)} of files, {pixels}"
     parts = [f"{counted(found.samples, 'sample')} in {counted(len(found.shards), 'shard')}, {files}"]
     if run is not None and (earlier := found.samples - run.summary.samples) > 0:
         parts.append(f"{run.summary.samples:,} of this run and {earlier:,} of earlier ones")

@@ -16,14 +16,14 @@ def conversion_markdown(found: Conversion) -> str:
     held = markdown_text(f"{found.protocol}: {status(found)} {found.failed:,} failed.")
     parts = [f"# brinery convert: {markdown_text(found.path)}", f"{held}{state}"]
     if run is not None and run.wall_s:
-        (peak, kind), (images, pixels) = run.peak, speeds(run)
+        (peak, kind), (images, traffic, what) = run.peak, speeds(run)
         rows = [
             ("started", run.started),
             ("outcome", run.outcome),
             ("workers", f"{run.workers} ({run.backend})"),
             ("time", seconds(run.wall_s * 1e9)),
             ("images/s", images),
-            ("MB/s of pixels", pixels),
+            (f"MB/s of {what}", traffic),
             ("cores busy", plain(run.summary.cores_busy)),
             (f"peak memory ({kind})", size(peak)),
             *traffic_rows(run),

@@ -65,10 +65,10 @@ def conversion_page(found: Conversion) -> Page:
 def _facts(found: Conversion) -> tuple[Fact, ...]:
     run, shown = found.run, []
     if run is not None and run.wall_s:
-        (peak, kind), (images, pixels) = run.peak, speeds(run)
+        (peak, kind), (images, traffic, what) = run.peak, speeds(run)
         who = f"of {counted(run.workers, 'worker')} and the parent"
         shown += [
-            Fact("Speed", f"{images} /s", f"images; {pixels} MB/s of pixels"),
+            Fact("Speed", f"{images} /s", f"images; {traffic} MB/s of {what}"),
             Fact("Cores busy", plain(run.summary.cores_busy), who),
             Fact("Peak memory", size(peak), f"{kind} of all processes"),
         ]

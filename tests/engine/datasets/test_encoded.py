@@ -155,6 +155,9 @@ def test_images_that_are_not_checked_are_decoded_when_they_are_read(source, tmp_
     assert [bad.key for bad in found.bad] == ["broken.jpg"]
     shown = CliRunner().invoke(info_command, [str(tmp_path / "out")]).output
     assert f"not decoded: {result.samples}" in shown
+    assert "MB/s of encoded images" in shown
+    assert result.summary.traffic[0] > 0
+    assert result.summary.traffic[1] == "encoded images"
 
 
 def test_what_is_not_decoded_has_one_frame_and_a_protocol_that_keeps_it(source, tmp_path):
