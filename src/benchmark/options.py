@@ -38,6 +38,7 @@ CHOICE = (
     "safetensors",
     "arrow",
     "parquet+zstd",
+    "zarr",
     "encoded",
     "npz+deflate",
 )

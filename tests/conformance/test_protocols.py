@@ -20,7 +20,7 @@ for _label in LABELS + LEVELS:
 
 def test_every_built_in_protocol_is_covered():
     covered = {label.partition("+")[0] for label in LABELS}
-    others = {"arrow", "parquet", "tfrecord"}
+    others = {"arrow", "parquet", "tfrecord", "zarr"}
     assert {"json", "npy", "npz", "hdf5", "hickle", "safetensors", "msgpack", "cbor"} | others <= covered
     assert {f"{kind}-{version}" for kind in ("pickle", "pypickle") for version in range(6)} <= covered
 

@@ -22,6 +22,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 import safetensors.numpy
+import zarr
 from tfrecord.reader import tfrecord_loader
 
 import brinery
@@ -138,6 +139,14 @@ def read_tfrecord(data):
             yield record["key"].decode(), array
 
 
+def read_zarr(data):
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(data)
+        with zarr.storage.ZipStore(file.name, mode="r") as store:
+            for _, stack in zarr.open_group(store, mode="r").arrays():
+                yield from zip(stack.attrs["keys"], stack[...], strict=True)
+
+
 READERS = {
     "json": read_json,
     "npy": read_npy,
@@ -146,6 +155,7 @@ READERS = {
     "hickle": read_hickle,
     "arrow": read_arrow,
     "parquet": read_parquet,
+    "zarr": read_zarr,
     "safetensors": read_safetensors,
     "msgpack": read_msgpack,
     "cbor": read_cbor,

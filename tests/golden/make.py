@@ -30,6 +30,7 @@ LABELS = [
     *("hdf5", "hdf5+gzip", "hdf5+lzf", "hickle", "hickle+gzip", "hickle+lzf", "arrow"),
     *("safetensors", "msgpack", "msgpack+zstd", "cbor", "cbor+lz4", "tfrecord", "encoded"),
     *("parquet", "parquet+zstd", "parquet+lz4", "parquet+gzip", "parquet+snappy"),
+    *("zarr", "zarr+zstd", "zarr+gzip"),
 ]
 
 

@@ -29,6 +29,7 @@ SAME_BYTES = (
     "msgpack",
     "cbor",
     "tfrecord",
+    "zarr",
     "encoded",
     *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)),
 )

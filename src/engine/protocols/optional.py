@@ -17,6 +17,7 @@ _EXTRAS = {
     "cbor2": "brinery[cbor]",
     "crc32c": "brinery[tfrecord]",
     "tfrecord": "brinery[tfrecord]",
+    "zarr": "brinery[zarr]",
     "h5py": "h5py",
     "hickle": "hickle",
 }

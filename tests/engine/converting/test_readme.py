@@ -17,7 +17,7 @@ SHAPES = [(10, 40), (40, 10, 3), (10, 40), (7, 9)]
 FILES = {f"{i % 3}/ü {i}.png": encoded(pixels(i, SHAPES[i % 4]), "PNG") for i in range(24)}
 PROTOCOLS = [
     *("npy", "npz", "hdf5", "hickle", "arrow", "parquet", "pickle-5", "json"),
-    *("safetensors", "msgpack", "cbor", "tfrecord", "encoded"),
+    *("safetensors", "msgpack", "cbor", "tfrecord", "encoded", "zarr", "zarr+zstd"),
     *("npy+zstd", "pickle-4+gzip", "json+lz4", "msgpack+lz4", "cbor+gzip", "cbor+zstd"),
 ]
 

@@ -31,6 +31,7 @@ PROTOCOLS = [
     "safetensors",
     "msgpack+zstd",
     "tfrecord",
+    "zarr+zstd",
     "npy+lz4",
     "hickle+gzip",
 ]
