@@ -61,7 +61,7 @@ def convert(call: ConvertCall) -> ConvertResult:
             plan = [replace(source, nested=source.kind != DATASET) for source in plan]
             destination.manifest.put_settings({"nested": "yes"})
         if keeps_source:
-            destination.manifest.put_decoding(call.decode_options())
+            destination.put_decoding(call.decode_options())
         recorded, taken = destination.manifest.sources(), destination.manifest.begins_keys
         apart = identity_of(folder.stat())
         plan = [replace(source, apart=apart) for source in plan]

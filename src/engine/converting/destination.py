@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...errors import DestinationError, StorageError, UsageError
+from ...parser.options import DecodeOptions
 from ..layout import FILES_FOLDER, SHARDS_FOLDER
 from ..locks.folder_lock import FolderLock
 from ..locks.lock_file import LOCK_NAME
@@ -110,6 +111,17 @@ class Destination:
         self.place.close()
         shutil.rmtree(self.folder / PARTIAL_FOLDER, ignore_errors=True)
         self._lock.release()
+
+    def put_decoding(self, options: DecodeOptions) -> None:
+        """Record what decoding the images again needs: of all runs the highest limits, and any salvage."""
+        stored = self.manifest.settings()
+        new: dict[str, object] = {"salvage": "yes"} if options.salvage else {}
+        for name in ("max_pixels", "max_frames"):
+            before, now = stored.get(name, ""), int(getattr(options, name))
+            if not before.isdecimal() or int(before) < now:
+                new[name] = now
+        if new:
+            self.manifest.put_settings(new)
 
     def withdraw(self) -> None:
         """Close, and leave the folder as it was found, since nothing was written."""

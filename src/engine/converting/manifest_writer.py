@@ -11,7 +11,6 @@ from typing import Any
 
 from ...errors import DatasetError, StorageError
 from ...parser.images.signature import READ_ARCHIVE
-from ...parser.options import DecodeOptions
 from ..manifest.connect import connect_to_write, storage_error
 from ..manifest.schema import FORMAT, MANIFEST_NAME, SCHEMA, missing
 from ..records import Failure, Sample, Shard, Skipped, Source, UnitResult, shard_id
@@ -115,17 +114,6 @@ class Manifest(StoredState):
         with self._transaction():
             rows = [(name, str(value)) for name, value in values.items()]
             self._db.executemany("INSERT OR REPLACE INTO dataset VALUES (?, ?)", rows)
-
-    def put_decoding(self, options: DecodeOptions) -> None:
-        """Record what decoding the images again needs: of all runs the highest limits, and any salvage."""
-        stored = self.settings()
-        new: dict[str, object] = {"salvage": "yes"} if options.salvage else {}
-        for name in ("max_pixels", "max_frames"):
-            before, now = stored.get(name, ""), int(getattr(options, name))
-            if not before.isdecimal() or int(before) < now:
-                new[name] = now
-        if new:
-            self.put_settings(new)
 
     # Planning
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from ...errors import ArchiveError, StorageError
 from ...parser.archives.listing import Quota
 from ...parser.options import ReadBudget
-from ..datasets.verify import verify
 from ..machine.activity import UNWATCHED, surroundings
 from ..machine.garbage import only_new_garbage
 from ..machine.sampler import Sampler
@@ -27,6 +26,7 @@ from .outcome import ConvertResult, Settled
 from .planner import Listed, Note, Pass, PlanCounts, Planner, PlanState
 from .progress import Progress, cost_of
 from .recorder import Recorder, cannot_go_on
+from .repairing import find_damaged
 from .run_limits import PIXELS_PER_SOURCE_BYTE, check_failures, warning_of_space
 from .sources import Named, Recorded, Scope, list_named
 from .spool import Spool, travel_budget
@@ -155,7 +155,9 @@ class Run:
                 " name those too"
             )
         manifest.begin_generation(state.open_unit, state.open_ordinal)
-        damaged = self._find_damaged(state) if options.repair else frozenset()
+        damaged: frozenset[str] = frozenset()
+        if options.repair:
+            damaged = find_damaged(self._destination, options, state.lost_units, self._progress.verifying)
         if options.retry_failed:
             damaged |= manifest.partly_failed()
         linked = manifest.listed_twice
@@ -372,23 +374,6 @@ class Run:
             replaced=self._before + converted - totals.samples - settled.pruned,
             failed=self._manifest.failures_of(self._manifest.run),
         )
-
-    def _find_damaged(self, state: PlanState) -> frozenset[str]:
-        """Verify the dataset, and return the members of damaged samples outside missing shards."""
-        options = self._options
-        found = verify(
-            self._destination.folder,
-            workers=options.worker_count,
-            backend=options.backend,
-            progress=self._progress.verifying,
-        )
-        places = [self._manifest.place_of(bad.key) for bad in found.bad]
-        damaged = frozenset(member for member, unit in places if unit not in state.lost_units)
-        if damaged:
-            self._warn(
-                f"{len(damaged)} samples are damaged; those that the archive still holds are done again"
-            )
-        return damaged
 
     def _check_limit(self, *, final: bool) -> None:
         check_failures(self._options.failure_limit, self._tally, self._destination.folder, final=final)
