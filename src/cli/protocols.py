@@ -43,18 +43,18 @@ def _table(known: "list[ProtocolInfo]") -> "Table":
         (
             info.name,
             *("yes" if able else "-" for able in _able(info)),
-            "images" if info.abilities.keeps_source else "arrays",
             ", ".join(info.abilities.compressions) or "-",
             "yes" if info.available else info.problem or f"not installed: {info.extra}",
         )
         for info in known
     ]
+    kept = [info.name for info in known if info.abilities.keeps_source]
     notes = (
         "mapped: opened without a copy; safe: the format's own library runs no code from a file.",
-        "keeps: what its files hold; encoded images are decoded whenever they are read.",
+        f"{' and '.join(kept)}: the images as they are in the source, decoded whenever they are read.",
         "portable: readable outside Python. brinery itself opens every protocol without running code.",
     )
-    columns = left("protocol", "mapped", "safe", "portable", "keeps", "compressions", "available")
+    columns = left("protocol", "mapped", "safe", "portable", "compressions", "available")
     return Table("Protocols", columns, rows, notes)
 
 

@@ -12,6 +12,7 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator
 from os import PathLike
+from types import FunctionType
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from ...errors import CorruptError, MemberError
@@ -30,8 +31,24 @@ _MAX_KINDS = 1000
 _Pickler = Callable[[Any, Any, int], None]
 
 
+_Python = pickle._Pickler  # noqa: SLF001 - the library has no other name for it
+_OWN = vars(_Python)
+
+
+class _PythonPickler(_Python):
+    """Pickles as the standard library does, whatever others (dill) have put into its pickler's table."""
+
+    dispatch: ClassVar = {
+        kind: save for kind, save in _Python.dispatch.items() if save.__module__ == "pickle"
+    } | {
+        dict: _OWN["save_dict"],
+        type: _OWN["save_type"],
+        FunctionType: _OWN["save_global"],
+    }
+
+
 def _dump_python(value: Any, file: Any, protocol: int) -> None:
-    pickle._Pickler(file, protocol).dump(value)  # noqa: SLF001 - the library has no other name for it
+    _PythonPickler(file, protocol).dump(value)
 
 
 def _dump_c(value: Any, file: Any, protocol: int) -> None:

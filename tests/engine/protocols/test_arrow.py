@@ -98,17 +98,13 @@ def test_pixels_reach_the_file_before_the_shard_is_complete(tmp_path):
         writer.finish()
 
 
-def test_hugging_faces_datasets_open_both(tmp_path, monkeypatch):
-    for name in ("HF_HOME", "HF_HUB_OFFLINE"):
-        monkeypatch.setenv(name, str(tmp_path) if name == "HF_HOME" else "1")
-    import datasets
-
-    image = datasets.List(datasets.Value("uint8"), length=72)
-    features = datasets.Features({"image": image, "key": datasets.Value("string")})
+def test_hugging_faces_datasets_open_both(tmp_path, hugging_face):
+    image = hugging_face.List(hugging_face.Value("uint8"), length=72)
+    features = hugging_face.Features({"image": image, "key": hugging_face.Value("string")})
     for arrays, options in ((ARRAYS, {"features": features}), ([*ARRAYS, make_array((5, 5))], {})):
         table_of(tmp_path, arrays)
         files = {"data_files": str(tmp_path / "shard.arrow"), "cache_dir": str(tmp_path / "cache")}
-        opened = datasets.load_dataset("arrow", split="train", **files, **options)
+        opened = hugging_face.load_dataset("arrow", split="train", **files, **options)
         assert [bytes(row["image"]) for row in opened] == [array.tobytes() for array in arrays]
 
 

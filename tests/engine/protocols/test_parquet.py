@@ -77,14 +77,10 @@ def test_a_file_of_one_array_is_one_row_even_if_that_ends_its_group(tmp_path, mo
 
 
 @pytest.mark.parametrize("compression", ["", "+lz4"])
-def test_hugging_faces_datasets_open_it(tmp_path, monkeypatch, compression):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    import datasets
-
+def test_hugging_faces_datasets_open_it(tmp_path, hugging_face, compression):
     path = tmp_path / "shard.parquet"
     write_shard(get_serializer(f"parquet{compression}"), path, SAMPLES)
-    opened = datasets.load_dataset(
+    opened = hugging_face.load_dataset(
         "parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
     )
     assert [row["data"] for row in opened] == [array.tobytes() for array in ARRAYS]

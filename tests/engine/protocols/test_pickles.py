@@ -47,3 +47,12 @@ def test_a_record_has_its_key_and_a_file_has_none(tmp_path, name):
             serializer.single_reader(shard).read(record, spec)
         with pytest.raises(CorruptError, match="an array without its key"):
             serializer.shard_reader(single).read(alone, spec)
+
+
+def test_a_library_that_changes_pythons_pickler_changes_no_shard(tmp_path, monkeypatch):
+    serializer, samples = get_serializer("pypickle-2"), [("a", make_array((4, 6, 3)))]
+    write_shard(serializer, tmp_path / "before", samples)
+    for kind in (type, dict):
+        monkeypatch.setitem(pickle._Pickler.dispatch, kind, lambda pickler, _: pickler.save("changed"))
+    write_shard(serializer, tmp_path / "after", samples)
+    assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
