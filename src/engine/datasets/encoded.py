@@ -1,5 +1,7 @@
 """Samples of a dataset that keeps the images as they were: read, and decoded as its settings say."""
 
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +47,11 @@ class EncodedSamples:
         self._first = replace(first, frames="first")
         self._limited: tuple[Spec | None, DecodeOptions] = (None, self._first)
         self._going: _Frames | None = None
+        _readers.add(self)
+
+    def let_go(self) -> None:
+        """Give up the image whose frames are being decoded: a fork would lack its decoder's threads."""
+        self._going = None
 
     def at(self, shard: OpenedShard, sources: Sources, place: int) -> Array:
         """Return a sample by its place in its shard, without another look at the manifest.
@@ -171,3 +178,14 @@ def _checked(found: Decoded, spec: Spec, *, salvaged: bool) -> Array:
     if found.salvaged and not salvaged:
         raise CorruptError("its image is damaged, and was not when it was converted")
     return found.array if is_unknown(spec) else conform(found.array, spec)
+
+
+_readers: "weakref.WeakSet[EncodedSamples]" = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for reader in list(_readers):
+        reader.let_go()
+
+
+os.register_at_fork(before=_before_fork)

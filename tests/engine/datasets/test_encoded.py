@@ -3,13 +3,15 @@
 import io
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tarfile
 from contextlib import closing
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, features
 
 import brinery
 from brinery.cli.info import command as info_command
@@ -272,6 +274,28 @@ def test_a_run_that_is_interrupted_goes_on_and_ends_with_the_same_bytes(tmp_path
         result = convert(folder, out, **options)
         assert 0 < result.converted < result.samples == 64
         assert contents(out) == contents(tmp_path / f"whole-{layout}")
+
+
+FORKED = """
+import os, signal, sys
+import brinery
+
+dataset = brinery.open(sys.argv[1])
+dataset["moving.avif"], dataset["moving.avif#1"]  # whose decoder stays, for the frames that follow
+if not os.fork():
+    signal.alarm(30)
+    dataset["moving.gif#2"], dataset["moving.avif#2"]
+    os._exit(0)
+sys.exit(os.wait()[1] != 0)
+"""
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_frames_are_decoded_on_both_sides_of_a_fork(tmp_path):
+    files = {"moving.avif": frames("AVIF", size=(64, 64)), "moving.gif": FILES["moving.gif"]}
+    convert(make_folder(tmp_path / "in", files), tmp_path / "out", frames="all")
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path / "out")]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
 
 
 def test_a_copy_travels_to_other_processes(dataset, tmp_path):
