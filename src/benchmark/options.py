@@ -39,6 +39,7 @@ CHOICE = (
     "arrow",
     "parquet+zstd",
     "zarr",
+    "webdataset",
     "encoded",
     "npz+deflate",
 )
@@ -238,13 +239,16 @@ def _installed(labels: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
 
 
 def every_protocol() -> tuple[str, ...]:
-    """Return the labels of all protocols that are installed, plain and with each of their compressions."""
+    """Return the labels of all installed protocols, plain and with each lossless compression."""
     labels = []
     for info in known_protocols():
         if not info.available:
             continue
         labels.append(info.name)
-        for label in (f"{info.name}+{compression}" for compression in info.abilities.compressions):
+        for compression in info.abilities.compressions:
+            label = f"{info.name}+{compression}"
+            if info.abilities.loses(label):
+                continue
             with suppress(Exception):  # a compression that is not installed is left out
                 get_serializer(label)
                 labels.append(label)

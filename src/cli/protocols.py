@@ -43,16 +43,18 @@ def _table(known: "list[ProtocolInfo]") -> "Table":
         (
             info.name,
             *("yes" if able else "-" for able in _able(info)),
-            ", ".join(info.abilities.compressions) or "-",
+            ", ".join(f"{one} (lossy)" if one in able.lossy else one for one in able.compressions) or "-",
             "yes" if info.available else info.problem or f"not installed: {info.extra}",
         )
         for info in known
+        for able in (info.abilities,)
     ]
     kept = [info.name for info in known if info.abilities.keeps_source]
     notes = (
         "mapped: opened without a copy; safe: the format's own library runs no code from a file.",
         f"{' and '.join(kept)}: the images as they are in the source, decoded whenever they are read.",
         "portable: readable outside Python. brinery itself opens every protocol without running code.",
+        "lossy: arrays come back with other values.",
     )
     columns = left("protocol", "mapped", "safe", "portable", "compressions", "available")
     return Table("Protocols", columns, rows, notes)
@@ -74,6 +76,7 @@ def _as_document(info: "ProtocolInfo") -> dict[str, object]:
         "ragged": able.ragged,
         "keeps_source": able.keeps_source,
         "compressions": list(able.compressions),
+        "lossy": list(able.lossy),
         "available": info.available,
         "install": info.extra,
         "problem": info.problem,

@@ -68,4 +68,6 @@ def test_the_full_preset_takes_every_protocol_and_compression():
     labels = every_protocol()
     assert {"pickle-3", "npz", "npz+deflate", "hdf5+gzip", "pypickle-5"} <= set(labels)
     assert len(set(labels)) == len(labels)
+    assert "webdataset+png" in labels
+    assert not [label for label in labels if "+jpg" in label]  # it loses pixels
     assert make_bench_options(preset="full").protocols == labels

@@ -11,7 +11,15 @@ LABELS = [
     if info.available
     for label in (info.name, *(f"{info.name}+{compression}" for compression in info.abilities.compressions))
 ]
-LEVELS = ["hdf5+gzip:9", "hickle+gzip:1", "npz+deflate:1", "npy+zstd:1", "pickle-5+gzip:9", "json+lz4:3"]
+LEVELS = [
+    "webdataset+jpg:50",
+    "hdf5+gzip:9",
+    "hickle+gzip:1",
+    "npz+deflate:1",
+    "npy+zstd:1",
+    "pickle-5+gzip:9",
+    "json+lz4:3",
+]
 
 for _label in LABELS + LEVELS:
     _name = "Test_" + "".join(letter if letter.isalnum() else "_" for letter in _label)

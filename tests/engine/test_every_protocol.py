@@ -12,6 +12,7 @@ import pickle
 import tarfile
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import cbor2
 import h5py
@@ -38,6 +39,8 @@ SIZE, SHARD = ((320, 240), "32MiB") if IMAGES > 500 else ((48, 32), "64KiB")
 LABELS = [info.name for info in known_protocols() if info.origin == "built-in"] + [
     "pickle-2+gzip",
     "hdf5+gzip:1",
+    "webdataset+png",
+    "webdataset+webp",
 ]
 
 
@@ -147,6 +150,14 @@ def read_zarr(data):
                 yield from zip(stack.attrs["keys"], stack[...], strict=True)
 
 
+def read_webdataset(data):
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            name, _, kind = member.name.rpartition(".")
+            content = archive.extractfile(member).read()
+            yield unquote(name), np.load(io.BytesIO(content)) if kind == "npy" else as_pillow(content)
+
+
 READERS = {
     "json": read_json,
     "npy": read_npy,
@@ -161,6 +172,7 @@ READERS = {
     "cbor": read_cbor,
     "tfrecord": read_tfrecord,
     "encoded": read_encoded,
+    "webdataset": read_webdataset,
 }
 
 

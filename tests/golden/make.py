@@ -31,6 +31,7 @@ LABELS = [
     *("safetensors", "msgpack", "msgpack+zstd", "cbor", "cbor+lz4", "tfrecord", "encoded"),
     *("parquet", "parquet+zstd", "parquet+lz4", "parquet+gzip", "parquet+snappy"),
     *("zarr", "zarr+zstd", "zarr+gzip"),
+    *("webdataset", "webdataset+png", "webdataset+webp", "webdataset+jpg"),
 ]
 
 
@@ -82,8 +83,11 @@ def write(label, stem="shard", contents=None):
     shard.parent.mkdir(exist_ok=True)
     with shard.open("w+b") as file:
         writer = serializer.writer(file)
+        read = []
         for key, array in written:
             writer.add(key, content(serializer, array))
+            back = writer.given_back()
+            read.append(array if back is None else back)
         placements = writer.finish()
     records = [
         {
@@ -95,7 +99,7 @@ def write(label, stem="shard", contents=None):
             "payload": placement.payload,
             "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
         }
-        for (key, array), placement in zip(written, placements, strict=True)
+        for (key, _), array, placement in zip(written, read, placements, strict=True)
     ]
     made = {"python": platform.python_version(), "numpy": np.__version__}
     lines = ",\n".join(json.dumps(record) for record in records)

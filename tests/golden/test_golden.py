@@ -31,6 +31,7 @@ SAME_BYTES = (
     "tfrecord",
     "zarr",
     "encoded",
+    "webdataset",
     *(f"{kind}-{n}" for kind in ("pickle", "pypickle") for n in range(6)),
 )
 

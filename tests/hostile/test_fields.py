@@ -62,7 +62,8 @@ class Target:
         recorded = Recorded(io.BytesIO(self.sound))
         with self._reader(recorded) as reader:
             for (place, spec), index in zip(self.samples, kept, strict=False):
-                assert reader.read(place, spec).tobytes() == samples[index].tobytes()
+                found = reader.read(place, spec).tobytes()
+                assert self.serializer.lossy or found == samples[index].tobytes()
         self.map = map_of(self.sound, recorded.ranges)
 
     def attempts(self, name):

@@ -88,7 +88,8 @@ class Field:
     """The cells of a result that candidates are made of.
 
     `abilities` tell what each protocol can do, by its name without compression; by default the registry does.
-    Cells whose peak is above `memory_bytes` are left out; those whose peak is not known stay.
+    Cells whose peak is above `memory_bytes` are left out; those whose peak is not known stay. Those of
+    protocols in `lossy` are left out, since what they give back is not what was stored.
     """
 
     def __init__(
@@ -102,11 +103,13 @@ class Field:
         known = {one.name: one.abilities for one in known_protocols()} if abilities is None else abilities
         cells = [cell for cell in result.cells if self._admits(cell)]
         self._source = [cell for cell in cells if (cell.protocol, cell.op) == (SOURCE, "load")]
-        self._cells = [cell for cell in cells if cell.protocol not in BASELINES]
-        self.protocols = list(dict.fromkeys(cell.protocol for cell in self._cells))
-        self._abilities = {SOURCE: _OF_SOURCE}
-        for name in self.protocols:
-            self._abilities[name] = known.get(name.partition("+")[0], _UNKNOWN)
+        own = [cell for cell in cells if cell.protocol not in BASELINES]
+        named = list(dict.fromkeys(cell.protocol for cell in own))
+        self._abilities = {name: known.get(name.partition("+")[0], _UNKNOWN) for name in named}
+        self.lossy = [name for name, able in self._abilities.items() if able.loses(name)]
+        self.protocols = [name for name in named if name not in self.lossy]
+        self._cells = [cell for cell in own if cell.protocol not in self.lossy]
+        self._abilities[SOURCE] = _OF_SOURCE
         self._order = {SOURCE: -1} | {name: place for place, name in enumerate(known)}
 
     def _admits(self, cell: CellResult) -> bool:

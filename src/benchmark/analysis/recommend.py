@@ -132,7 +132,9 @@ class _Ranks:
             for name, ratio in ratios.items()
         ]
         reason = f"within 1 % of {_and(ties)}{self._better(best, ties)}" if ties else ""
-        return _answer("smallest", condition, choices, ties, reason)
+        return replace(
+            _answer("smallest", condition, choices, ties, reason), assumptions=tuple(self._left_out())
+        )
 
     def _better(self, best: str, tied: Sequence[str]) -> str:
         """Say what the one has that some of the others lack."""
@@ -179,7 +181,11 @@ class _Ranks:
             found.append(f"without {_and(absent)}, of which no safe read was timed")
         if self._field.uneven:
             found.append("times scaled by pixels to the corpus's mean image")
-        return found
+        return found + self._left_out()
+
+    def _left_out(self) -> list[str]:
+        lossy = self._field.lossy
+        return [f"without {_and(lossy)}, whose pixels are not those of the source"] if lossy else []
 
 
 def _and(names: Sequence[str]) -> str:

@@ -85,17 +85,20 @@ def seed_table(result: BenchResult) -> Table | None:
     if not cells:
         return None
     abilities = {one.name: one.abilities for one in known_protocols()}
-    best = {op: best_of(cells, op) for op in ("dump", "load")}
+    able_of = {name: abilities.get(name.partition("+")[0]) for name in cells}
+    lossy = {name for name, able in able_of.items() if able is not None and able.loses(name)}
+    exact = {name: own for name, own in cells.items() if name not in lossy}
+    best = {op: best_of(exact, op) for op in ("dump", "load")}
     stored_as = sizes_of(result, "single")
     sizes = {name: size / 1000 for name, size in stored_as.values.items() if known(size)}
-    smallest = min((size for name, size in sizes.items() if name not in BASELINES), default=None)
+    smallest = min((sizes[name] for name in sizes.keys() & exact.keys() - set(BASELINES)), default=None)
     reference = cells.get(_REFERENCE, {}).get("load")
     rows = []
     for name, own in cells.items():
         dump, load, stored = own.get("dump"), own.get("load"), sizes.get(name)
         title = "source JPEG files" if (name, result.dataset.source) == (BASELINES[2], "generated") else None
-        is_best = stored_as.comparable and name not in BASELINES and stored == smallest
-        able = abilities.get(name.partition("+")[0]) if name not in BASELINES else None
+        is_best = stored_as.comparable and name in exact and name not in BASELINES and stored == smallest
+        able = able_of[name]
         timed = " / ".join(str(cell.size.images) if cell else "-" for cell in (dump, load))
         mark, kind = "" if name == BASELINES[2] else stored_as.mark, "best" if is_best else None
         ratio = stored_as.over_source(name)
@@ -104,7 +107,7 @@ def seed_table(result: BenchResult) -> Table | None:
         ]
         rows.append(
             (
-                title or protocol_title(name),
+                title or protocol_title(name) + (" (lossy)" if name in lossy else ""),
                 _seconds(dump, best["dump"]),
                 _seconds(load, best["load"]),
                 Entry(f"{mark}{plain(stored)}", stored, kind=kind) if stored else None,

@@ -28,6 +28,7 @@ class _Singles(Action):
         super().__init__(part)
         self._serializer: Any = None if part.protocol in BASELINES else get_serializer(part.protocol)
         self.suffix = self._serializer.file_suffix if self._serializer else ".pickle"
+        self.exact = not (self._serializer and self._serializer.lossy)
 
     def source(self, number: int) -> Path:
         """Return the file that holds an image for loads."""

@@ -57,6 +57,7 @@ _SHARDS = """\
 One file, here the first one, is read by these lines of Python; run them for each file in shards/. A file can
 also hold images that have changed or gone since; the table samples, below, has those that count."""
 _SINGLE = "One file, here that of the image a/b.jpg, is read by these lines of Python."
+_LOSSY = "The compression is lossy: arrays are near those of the images that were read, and not the same."
 _APART = (
     "Each is one stack, (N, H, W, C), or (N, H, W) of grey images; different shapes are in different files."
 )
@@ -112,6 +113,8 @@ def readme_text(serializer: Serializer, layout: str) -> str:
             about = f"{about}\n{_APART}"
         if not serializer.abilities.safe_load:
             about = f"{about}\n{_UNSAFE}"
+        if serializer.lossy:
+            about = f"{about}\n{_LOSSY}"
         if keeps:
             about = f"{about}\n{_IMAGES}" if single else f"{about}\n{_NAMES}\n{_IMAGES}"
     if keeps and single:

@@ -11,7 +11,7 @@ from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ...errors import MemberError
 from ..layout import FILES_FOLDER, SHARDS_FOLDER, refusal, single_path
 from ..machine.inside import Descriptor, Folder
 from ..machine.new_file import PARTIAL_FOLDER, NewFile, fsync_paths, wait_for_writing
-from ..protocols.base import Array, Placement, Serializer, ShardWriter, SourceWriter
+from ..protocols.base import Array, Placement, Serializer, ShardWriter, SourceWriter, Spec
 from ..records import Job, Shard
 
 __all__ = [
@@ -51,8 +51,8 @@ class UnitFiles(ABC):
         self.fsync_ns = 0
 
     @abstractmethod
-    def add(self, key: str, array: Array) -> None:
-        """Write a sample.
+    def add(self, key: str, array: Array) -> Array | None:
+        """Write a sample; return what reading will give where a lossy protocol gives back another array.
 
         Raises:
             MemberError: this sample cannot be written; the unit can go on without it.
@@ -100,14 +100,14 @@ class _ShardFiles(UnitFiles):
 
     def __init__(self, job: Job, number: int, serializer: Serializer) -> None:
         super().__init__(job, number, serializer)
-        self._apart = serializer.stacks_apart
+        self._apart, self._lossy = serializer.stacks_apart, serializer.lossy
         self._kind: _Kind | None = None  # of the sample that came last
         self._shard: _OpenShard | None = None  # where it went
         self._beside: dict[_Kind | None, _OpenShard] = {}  # those that were used last stand last
         self._turns: list[int] = []  # the part that each sample went to
         self._pixel_bytes = 0
 
-    def add(self, key: str, array: Array) -> None:
+    def add(self, key: str, array: Array) -> Array | None:
         if self._turns and self._pixel_bytes + array.nbytes > self._job.shard_size:
             self._finish()
         shard, kind = self._shard, (array.shape, array.dtype) if self._apart else None
@@ -115,6 +115,7 @@ class _ShardFiles(UnitFiles):
             shard = self._turn_to(kind)
         try:
             shard.writer.add(key, array)
+            back = shard.writer.given_back() if self._lossy else None
         except Exception as error:
             shard.file.raise_own(error)
             raise
@@ -122,6 +123,7 @@ class _ShardFiles(UnitFiles):
         shard.samples += 1
         self._turns.append(shard.part)
         self._pixel_bytes += array.nbytes
+        return back
 
     def close(self) -> None:
         if self._turns:
@@ -199,7 +201,7 @@ class _SingleFiles(UnitFiles):
         self._file_bytes = 0
         self._pixel_bytes = 0
 
-    def add(self, key: str, array: Array) -> None:
+    def add(self, key: str, array: Array) -> Array | None:
         path = single_path(key, self._serializer.single_suffix)
         folders = (FILES_FOLDER, *path.parts[:-1])
         # Made folder by folder, a path can become too long to be opened in one piece.
@@ -215,6 +217,7 @@ class _SingleFiles(UnitFiles):
         file = self._partial(f"{self._name}-{len(self._placements)}{self._serializer.single_suffix}")
         try:
             placement = self._serializer.dump(array, file)
+            back = self._given_back(file, placement, array) if self._serializer.lossy else None
             self.fsync_ns += file.commit(path.name, folder=folder.number, fsync=self._job.fsync)
             self.write_ns += file.write_ns
         except OSError as error:
@@ -227,6 +230,11 @@ class _SingleFiles(UnitFiles):
         self._placements.append(placement)
         self._file_bytes += file.size
         self._pixel_bytes += array.nbytes
+        return back
+
+    def _given_back(self, file: NewFile, placement: Placement, array: Array) -> Array:
+        with self._serializer.single_reader(cast("BinaryIO", file)) as reader:
+            return reader.read(placement, Spec(array.dtype, array.shape))
 
     def _has_twin(self, folders: tuple[str, ...], folder: Descriptor, name: str) -> bool:
         """Return whether this name finds a file that was made under another name."""

@@ -284,7 +284,9 @@ class Attempt:
                 hashed = _now()
                 hashing += hashed - decoded
                 try:
-                    add(key_of(member, image.frame), array)
+                    back = add(key_of(member, image.frame), array)
+                    if back is not None:
+                        checksum = bytes_checksum(back.data)
                 except OSError:
                     raise
                 except Exception as error:

@@ -73,6 +73,7 @@ class Abilities:
         keeps_source: its files hold encoded images as they were, and reading decodes. `add` and `dump` take
             an image's bytes as an array of uint8, (N,); a placement names exactly these bytes; `load`,
             `load_shard` and readers give the first frame as it is stored.
+        lossy: those of the compressions that give back other values than they got; dtype and shape stay.
     """
 
     raw_payload: bool
@@ -82,6 +83,11 @@ class Abilities:
     ragged: bool = True
     one_stack: bool = False
     keeps_source: bool = False
+    lossy: tuple[str, ...] = ()
+
+    def loses(self, label: str) -> bool:
+        """Return whether a label of this protocol has a lossy compression."""
+        return label.partition("+")[2].partition(":")[0] in self.lossy
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,13 @@ class ShardWriter(ABC):
             array: C-contiguous, native byte order, kind b, u, i, f or c; may be reused by the caller
                 as soon as this returns.
         """
+
+    def given_back(self) -> Array | None:
+        """Return what reading will give of the sample that was added last; None if it is what was added.
+
+        Asked for where the serializer is lossy: the manifest's checksum is of that.
+        """
+        return None
 
     @abstractmethod
     def finish(self) -> list[Placement]:
@@ -219,6 +232,11 @@ class Serializer(ABC):
     def maps(self) -> bool:
         """Whether every array this serializer writes can be mapped from its file."""
         return self.abilities.raw_payload and self.compression is None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether some arrays come back with other values, of the same dtype and shape."""
+        return self.abilities.loses(self.label)
 
     @property
     def stacks_apart(self) -> bool:

@@ -54,7 +54,7 @@ def npy_limit(spec: Spec) -> int:
     return spec.nbytes + _MAX_HEADER
 
 
-def decode_npy(data: bytes, _spec: Spec) -> Array:
+def decode_npy(data: bytes | memoryview, _spec: Spec) -> Array:
     """View the array in a whole npy file of plain numbers.
 
     Raises:
@@ -63,7 +63,7 @@ def decode_npy(data: bytes, _spec: Spec) -> Array:
     end = 10 + int.from_bytes(data[8:10], "little")
     if data[:8] != _MAGIC or end > min(len(data), _MAX_HEADER):
         raise CorruptError("no npy header of version 1.0")
-    match = _HEADER.fullmatch(data[10:end].decode("latin-1"))
+    match = _HEADER.fullmatch(str(data[10:end], "latin-1"))
     if match is None:
         raise CorruptError("the npy header is not of a plain array")
     try:

@@ -40,6 +40,7 @@ _BUILT_IN = {
     "cbor": "cbor:CborSerializer",
     "tfrecord": "tfrecord:TfrecordSerializer",
     "encoded": "encoded:EncodedSerializer",
+    "webdataset": "webdataset:WebDatasetSerializer",
 }
 
 _NEEDS = {
@@ -60,7 +61,15 @@ LIBRARIES = frozenset(library for needed in _NEEDS.values() for library in neede
 """The libraries that built-in protocols and compressions need."""
 
 # Lowest and highest level of each compression that has levels.
-_LEVELS = {"gzip": (0, 9), "deflate": (0, 9), "zstd": (1, 22), "lz4": (0, 16)}
+_LEVELS = {
+    "gzip": (0, 9),
+    "deflate": (0, 9),
+    "zstd": (1, 22),
+    "lz4": (0, 16),
+    "png": (0, 9),
+    "webp": (0, 9),
+    "jpg": (1, 100),
+}
 _NO_LEVELS = {"lzf", "snappy"}
 
 _Factory = Callable[[Compression | None], Serializer]

@@ -73,6 +73,18 @@ def test_every_objective_has_its_winner():
     assert why(load).endswith(" times as fast as npy; the best in 100% of resamples.")
 
 
+def test_what_loses_pixels_is_no_candidate_and_that_is_said():
+    lossy = "webdataset+jpg:90"
+    made = measured(LOADS | {lossy: 10}, DUMPS | {lossy: 10})
+    sized = [
+        replace(cell, size=replace(cell.size, file_bytes_per_image=900)) if cell.protocol == lossy else cell
+        for cell in made.cells
+    ]
+    for one in recommend(replace(made, cells=tuple(sized))):
+        assert lossy not in {choice.protocol for choice in one.choices}
+        assert one.winner is None or any(f"without {lossy}," in what for what in one.assumptions)
+
+
 def test_what_cannot_be_told_apart_ties():
     loads = {"npy": 100, "hdf5": 101, "hickle": 100.5, "json": 2000}
     found = advice(measured(loads=loads, dumps={}, noise=0.03, seed=1))["fastest-load"]

@@ -62,6 +62,16 @@ def test_intervals_say_how_often_they_hold_the_median():
     assert "a 95 % interval of the median by resampling" in seed_table(replace(made, cells=(old,))).notes[0]
 
 
+def test_the_seed_table_says_what_is_lossy_and_does_not_call_it_best():
+    cells = [
+        (single(name, "load"), times) for name, times in (("webdataset+jpg", [10] * 5), ("npy", [20] * 5))
+    ]
+    rows = {row[0]: row for row in seed_table(result(cells)).rows}
+    assert {"webdataset+jpg (lossy)", "npy"} <= set(rows)
+    assert rows["npy"][2].kind == "best"
+    assert rows["webdataset+jpg (lossy)"][2].kind != "best"
+
+
 def test_scaling_is_against_one_worker_and_oversubscribed_rows_are_marked():
     inline = Cell("npy", "load", 1, "shards", "none")
     (table,) = over_workers(

@@ -1,6 +1,8 @@
-"""What a finished region leaves takes no room, and is nobody else's."""
+"""What a finished region leaves takes no room, and is nobody else's; what it read is compared."""
 
 from pathlib import Path
+
+import pytest
 
 from brinery.benchmark.cells import Slice
 from brinery.benchmark.worker.corpus import make_corpus
@@ -33,3 +35,19 @@ def test_a_dump_leaves_alone_what_another_worker_writes_beside_it(tmp_path):
     found = sizes(Path(scratch))
     assert found["0.npy"] == 0
     assert found["1.npy"] > 2 * 64 * 48 * 3
+
+
+@pytest.mark.parametrize("layout", ["shards", "single"])
+def test_of_a_lossy_protocol_all_but_the_values_is_compared(layout, tmp_path):
+    corpus = make_corpus(None, tmp_path, limit=2, seed=0, size=(64, 48))
+    scratch = tmp_path / "new"
+    scratch.mkdir()
+    label = "webdataset+jpg:50"
+    action = make_action(
+        Part(label, "dump", layout, (Slice(0, 2),), 1, corpus.index, "", str(scratch), check=True)
+    )
+    action.run()
+    action.check()
+    assert (action.checked, action.problems) == (2, [])
+    action.compare(0, None, "|u1", (48, 65, 3), 0)
+    assert len(action.problems) == 1

@@ -18,6 +18,7 @@ FILES = {f"{i % 3}/ü {i}.png": encoded(pixels(i, SHAPES[i % 4]), "PNG") for i i
 PROTOCOLS = [
     *("npy", "npz", "hdf5", "hickle", "arrow", "parquet", "pickle-5", "json"),
     *("safetensors", "msgpack", "cbor", "tfrecord", "encoded", "zarr", "zarr+zstd"),
+    *("webdataset", "webdataset+png"),
     *("npy+zstd", "pickle-4+gzip", "json+lz4", "msgpack+lz4", "cbor+gzip", "cbor+zstd"),
 ]
 
@@ -78,6 +79,11 @@ def test_its_lines_give_every_image_of_its_own_file(protocol, tmp_path, monkeypa
     assert run(manifest)["keys"] == list(FILES)
     for key, data in FILES.items():
         assert np.array_equal(run(files.replace("a/b.jpg", key))["array"], as_pillow(data))
+
+
+def test_it_says_what_is_lossy():
+    for label in ("webdataset", "webdataset+png", "webdataset+jpg:80"):
+        assert ("lossy" in readme_text(get_serializer(label), "shards")) == ("jpg" in label)
 
 
 def test_a_readme_of_somebody_else_stays(tmp_path):

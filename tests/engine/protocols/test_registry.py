@@ -39,6 +39,7 @@ def third_parties(monkeypatch):
         ("hdf5+gzip:4", ".h5", Compression("gzip", 4)),
         ("hickle+lzf", ".hkl", Compression("lzf")),
         ("npz+deflate", ".npz", Compression("deflate")),
+        ("webdataset+jpg:90", ".tar", Compression("jpg", 90)),
     ],
 )
 def test_a_label_names_protocol_compression_and_level(label, suffix, compression):
@@ -62,7 +63,13 @@ def test_an_unknown_compression_lists_what_the_protocol_takes():
         get_serializer("hdf5+zstd")
 
 
-@pytest.mark.parametrize("label", ["hdf5+gzip:10", "npy+zstd:0", "npz+deflate:x", "npy+gzip:", "npy+gzip:-1"])
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("hdf5+gzip:10", "npy+zstd:0", "npz+deflate:x", "npy+gzip:", "npy+gzip:-1"),
+        *("webdataset+jpg:0", "webdataset+jpg:101", "webdataset+png:10", "webdataset+webp:10"),
+    ],
+)
 def test_a_bad_level_names_its_range(label):
     with pytest.raises(UsageError, match=r"a whole number from \d to \d"):
         get_serializer(label)
