@@ -34,7 +34,7 @@ class Ranking:
 
 
 def ranked(candidates: Sequence[Candidate], floor: float | None, seed: int) -> Ranking:
-    """Rank candidates, at least one; the floor of noise may be unknown, the seed is of the resampling."""
+    """Rank one or more candidates; `floor` is None if it is unknown, and `seed` is for resampling."""
     order = sorted(candidates, key=lambda candidate: candidate.value)
     rounds = [candidate.by_round() for candidate in order]
     enough = len(rounds[0]) >= FEWEST_ROUNDS

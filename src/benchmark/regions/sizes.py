@@ -111,7 +111,7 @@ def affordable(
     """Return all images, or a sample that halves until it fits the time; it keeps at least four.
 
     Prices are seconds to write an image of 256 KiB, of each protocol; larger ones take longer in proportion.
-    All may take `most_s` seconds on the CPUs together, and each writes every image in so many layouts.
+    All may take `most_s` seconds on the CPUs together, and each writes every image once in each layout.
     """
     own, workers = list(prices), default_workers()
     slowest, total = max(own, default=0.0), sum(own) * layouts / workers

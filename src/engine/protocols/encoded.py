@@ -18,16 +18,12 @@ from ...parser.options import DecodeOptions
 from .base import Abilities, Array, OutputFile, Placement, Serializer, ShardReader, SourceWriter, Spec
 from .checks import CheckedFile, conform
 from .encoded_names import key_of, member_name
+from .tar_members import END, header, padding
 
 __all__ = ["EncodedSerializer", "limited"]
 
-_BLOCK: Final = 512
-_END: Final = bytes(2 * _BLOCK)
 _LONGEST_NAME: Final = 100
 _MOST_BYTES: Final = 1 << 33  # eleven octal digits
-_BEHIND_SIZE: Final = b"%011o\0" % 0  # time of change
-_OWNERS: Final = b"0000644\0" + 2 * b"0000000\0"  # mode, user, group
-_MAGIC: Final = b"ustar\00000"
 _NO_IMAGE: Final = "encoded keeps the bytes of an image: there are none of this array"
 _NATIVE: Final = DecodeOptions()
 _LITTLE: Final = 1 << 20
@@ -66,33 +62,19 @@ def limited(options: DecodeOptions, spec: Spec) -> DecodeOptions:
     )
 
 
-def _header(name: bytes, size: int, kind: bytes = b"0") -> bytes:
-    """Return a member's header block."""
-    fields = b"%b%b%011o\0%b" % (name.ljust(_LONGEST_NAME, b"\0"), _OWNERS, size, _BEHIND_SIZE)
-    rest = b"%b%b%b" % (kind, bytes(100), _MAGIC)
-    checksum = sum(fields) + sum(rest) + 8 * 0x20  # its own field counts as spaces
-    return (b"%b%06o\0 %b" % (fields, checksum, rest)).ljust(_BLOCK, b"\0")
-
-
 def _headers(name: str, size: int) -> bytes:
     """Return what stands before a member's bytes."""
     raw = name.encode()
     if len(raw) <= _LONGEST_NAME and name.isascii():
-        return _header(raw, size)
+        return header(raw, size, b"0")
     text = b" path=%b\n" % raw
     length = len(text)
     while length != len(text) + len(str(length)):
         length = len(text) + len(str(length))
     record = b"%d%b" % (length, text)
     short = name.encode("ascii", "replace")[:_LONGEST_NAME]
-    return (
-        _header(b"././@PaxHeader", len(record), b"x") + record + _padding(len(record)) + _header(short, size)
-    )
-
-
-def _padding(size: int) -> bytes:
-    """Return the bytes that fill up the last block."""
-    return bytes(-size % _BLOCK)
+    extended = header(b"././@PaxHeader", len(record), b"x") + record + padding(len(record))
+    return extended + header(short, size, b"0")
 
 
 def _bytes_of(image: Array) -> memoryview:
@@ -131,7 +113,7 @@ class _TarWriter(SourceWriter):
         self._file.write(before)
         self._file.write(data)
         start = self._position + len(before)
-        self._padding = _padding(size)
+        self._padding = padding(size)
         self._position = start + size
         self._placements.append(Placement(start, size, None))
 
@@ -139,7 +121,7 @@ class _TarWriter(SourceWriter):
         self._placements.append(self._placements[-1])
 
     def finish(self) -> list[Placement]:
-        self._file.write(self._padding + _END)
+        self._file.write(self._padding + END)
         return self._placements
 
 

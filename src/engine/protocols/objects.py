@@ -44,14 +44,14 @@ class Notation(ABC):
 
     @abstractmethod
     def text(self, size: int) -> bytes:
-        """Return what stands before so many bytes of text."""
+        """Return what stands before a text of `size` bytes."""
 
     @abstractmethod
     def binary(self, size: int) -> bytes:
-        """Return what stands before so many bytes.
+        """Return what stands before `size` bytes.
 
         Raises:
-            MemberError: the format holds no more than fewer.
+            MemberError: the format does not hold as many.
         """
 
     @abstractmethod

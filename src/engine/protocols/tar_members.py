@@ -15,7 +15,17 @@ from urllib.parse import unquote
 
 from ...errors import CorruptError, MemberError
 
-__all__ = ["BLOCK", "END", "LONGEST_HEAD", "head_of", "key_of", "member_head", "member_name", "padding"]
+__all__ = [
+    "BLOCK",
+    "END",
+    "LONGEST_HEAD",
+    "head_of",
+    "header",
+    "key_of",
+    "member_head",
+    "member_name",
+    "padding",
+]
 
 BLOCK: Final = 512
 END: Final = bytes(2 * BLOCK)
@@ -75,7 +85,7 @@ def member_head(name: str, size: int) -> bytes:
     if size >= _MOST_BYTES:
         raise MemberError("a tar member takes less than 8 GiB")
     if len(raw) <= _LONGEST_SHORT and raw.isascii():
-        return _header(raw, size, b"0")
+        return header(raw, size, b"0")
     if len(raw) > _LONGEST_NAME:
         raise MemberError(f"its name takes {len(raw):,} bytes in a tar, and {_LONGEST_NAME:,} is the most")
     text = b" path=%b\n" % raw
@@ -83,8 +93,8 @@ def member_head(name: str, size: int) -> bytes:
     length = len(text) + len(str(length))  # the digits count, too
     record = b"%d%b" % (length, text)
     short = name.encode("ascii", "replace")[:_LONGEST_SHORT]
-    extended = _header(_EXTENDED_NAME, len(record), _EXTENDED, b"0000000\0") + record + padding(len(record))
-    return extended + _header(short, size, b"0")
+    extended = header(_EXTENDED_NAME, len(record), _EXTENDED, b"0000000\0") + record + padding(len(record))
+    return extended + header(short, size, b"0")
 
 
 def head_of(record: bytes) -> tuple[str, int]:
@@ -109,11 +119,11 @@ def head_of(record: bytes) -> tuple[str, int]:
 
 
 def padding(size: int) -> bytes:
-    """Return the zeros that fill up the last block of so many bytes."""
+    """Return the zeros that fill up the last block of `size` bytes."""
     return bytes(-size % BLOCK)
 
 
-def _header(name: bytes, size: int, kind: bytes, rights: bytes = _RIGHTS) -> bytes:
+def header(name: bytes, size: int, kind: bytes, rights: bytes = _RIGHTS) -> bytes:
     """Return one header block."""
     front = b"%b%b%b%011o\0%b" % (name.ljust(_LONGEST_SHORT, b"\0"), rights, _OWNER, size, _TIME)
     back = b"%b%b%b" % (kind, bytes(100), _MAGIC)

@@ -17,6 +17,7 @@ from ...errors import CorruptError, MemberError
 from .base import Abilities, Array, OutputFile, Placement, Serializer, ShardReader, ShardWriter, Spec
 from .checks import RecordReader, array_from, pixels
 from .optional import library
+from .thrift import varint
 
 __all__ = ["TfrecordSerializer"]
 
@@ -34,16 +35,7 @@ _FIRST, _NUMBERS = b"\x0a", b"\x1a"
 
 def _named(name: str) -> bytes:
     """Return what stands before a Feature's length in the entry of a name."""
-    return b"".join((_FIRST, _varint(len(name)), name.encode("ascii"), b"\x12"))
-
-
-def _varint(value: int) -> bytes:
-    data = bytearray()
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
+    return b"".join((_FIRST, varint(len(name)), name.encode("ascii"), b"\x12"))
 
 
 def _varint_at(data: bytes, at: int) -> tuple[int, int]:
@@ -60,19 +52,19 @@ def _around(size: int, *openings: bytes) -> bytes:
     """Return what stands before a value in messages inside each other, the innermost first."""
     head = b""
     for opening in openings:
-        head = b"".join((opening, _varint(size + len(head)), head))
+        head = b"".join((opening, varint(size + len(head)), head))
     return head
 
 
 def _bytes_feature(name: str, size: int) -> bytes:
-    """Return what stands before a feature's one value of so many bytes."""
+    """Return what stands before a feature whose one value has `size` bytes."""
     return _around(size, _FIRST, _FIRST, _named(name), _FIRST)
 
 
 @lru_cache(1024)
 def _after_key(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     """Return the features between a key and an array's bytes."""
-    kind, lengths = dtype.str.encode("ascii"), b"".join(map(_varint, shape))
+    kind, lengths = dtype.str.encode("ascii"), b"".join(map(varint, shape))
     packed = (_FIRST,) if shape else ()
     shape_head = _around(len(lengths), *packed, _NUMBERS, _named("shape"), _FIRST)
     data_head = _bytes_feature("data", Spec(dtype, shape).nbytes)
